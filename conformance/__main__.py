@@ -1,0 +1,6 @@
+"""``python -m conformance`` is ``clickport``."""
+
+from conformance.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="clickport")

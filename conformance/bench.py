@@ -1,0 +1,150 @@
+"""The instruments of one worker process, each started when first asked for and stopped at the end."""
+
+import html
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from itertools import count
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from conformance.browsers import Browser, Tab, start
+from conformance.paths import bundled
+from conformance.readback import Readback, StoredRow
+from conformance.setup import Setup
+from conformance.targets import load_tracker
+from conformance.targets.server import EVENT_PATH
+from conformance.witness import Exchange, Recorder
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRACKER_PATH = "/tracker.js"
+# How long an event may take to its recorder, and a row to its table ("within a few seconds").
+EVENT_SECONDS = 5.0
+ROW_SECONDS = 15.0
+# … once it is known that nothing came of all that went before.
+_SHORT_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+
+
+class Bench:
+    """Recorder, browsers, pages and readback, for the checks of one process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._stack = ExitStack()
+        self._pages = count(1)
+        self._browsers: dict[str, Browser] = {}
+        self._tabs: dict[str, Tab] = {}
+        self._done: dict[Any, tuple[Any, Exception | None]] = {}
+        # None: nothing was waited for yet; False for good once something came.
+        self._nothing_came: bool | None = None
+        self._nothing_stored: bool | None = None
+
+    def close(self) -> None:
+        """Stop whatever was started."""
+        self._stack.close()
+
+    def once(self, do: "Callable[Concatenate[Bench, P], T]", *args: P.args, **named: P.kwargs) -> T:
+        """Return what ``do(self, …)`` returned, or raise what it raised, when it was first called so."""
+        key = (do, args)
+        if key not in self._done:
+            try:
+                self._done[key] = (do(self, *args, **named), None)
+            except Exception as error:  # raised again, each time
+                self._done[key] = (None, error)
+        value, raised = self._done[key]
+        if raised:
+            raise raised
+        return value  # type: ignore[no-any-return]
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """The witness, with the tracker under test mounted byte for byte."""
+        recorder = self._stack.enter_context(Recorder())
+        recorder.mount(TRACKER_PATH, load_tracker(self.setup.options.tracker), "text/javascript")
+        return recorder
+
+    @cached_property
+    def readback(self) -> Readback | None:
+        """The way to stored rows, if one was given."""
+        return self.setup.readback()
+
+    def tab(self, engine: str) -> Tab:
+        """Open a tab of its own, for a case that leaves it or needs a session of its own."""
+        return self._browser(engine).tab()
+
+    def shared_tab(self, engine: str) -> Tab:
+        """The tab in which cases follow each other, each on a page newly loaded."""
+        if engine not in self._tabs:
+            self._tabs[engine] = self.tab(engine)
+        return self._tabs[engine]
+
+    def _browser(self, engine: str) -> Browser:
+        if engine not in self._browsers:
+            installed = next(b for b in self.setup.browsers if b.name == engine)
+            self._browsers[engine] = self._stack.enter_context(start(installed))
+        return self._browsers[engine]
+
+    def page(self, template: str = "visit.html", **values: str) -> str:
+        """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
+
+        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag.
+        The tracker and its endpoint are cross-origin to the page, as with a hosted product.
+        """
+        recorder = self.recorder
+        text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
+        snippet = (
+            f'<script defer data-domain="{html.escape(self.setup.options.domain)}" '
+            f'data-api="{recorder.there}{EVENT_PATH}" src="{recorder.there}{TRACKER_PATH}"></script>'
+        )
+        for name, value in values.items():
+            text = text.replace("{{" + name + "}}", html.escape(value))
+        path = f"/page/{next(self._pages)}"
+        recorder.mount(path, text.replace("{{snippet}}", snippet).encode(), "text/html; charset=utf-8")
+        return f"{recorder.here}{path}"
+
+    def events(
+        self, token: str, number: int = 1, *, seconds: float | None = None, **wanted: Any
+    ) -> list[Exchange]:
+        """Wait for ``number`` requests of the tracker that carry the token; return those there are by then.
+
+        Other things wanted are those of ``Recorder.wait``. A tracker that never delivered anything is waited
+        for in full once, and shortly after that.
+        """
+        patience = EVENT_SECONDS if seconds is None else seconds
+        if self._nothing_came:
+            patience = min(patience, _SHORT_SECONDS)
+        found = sent_events(self.recorder.wait(number, token=token, seconds=patience, **wanted))
+        if number:
+            self._nothing_came = not found and self._nothing_came is not False
+        return found
+
+    def stored(self, expected: Mapping[str, int], sentinel: str) -> dict[str, list[StoredRow]]:
+        """Read back the rows of each token of ``expected``, which says how many rows are awaited.
+
+        Rows are polled for until each token has its number; what should not be stored is proved absent by the
+        row of ``sentinel``, which was sent after everything else.
+        """
+        if self.readback is None:
+            raise RuntimeError("there is no readback")
+        deadline = time.monotonic() + (_SHORT_SECONDS if self._nothing_stored else ROW_SECONDS)
+        wanted = {**expected, sentinel: 1}
+        while True:
+            rows = _by_token(self.readback.rows(self.setup.run), wanted)
+            complete = all(len(rows[token]) >= number for token, number in wanted.items())
+            if complete or time.monotonic() > deadline:
+                self._nothing_stored = not any(rows.values()) and self._nothing_stored is not False
+                return rows
+            time.sleep(_POLL_SECONDS)
+
+
+def sent_events(exchanges: Iterable[Exchange]) -> list[Exchange]:
+    """Of requests that carry a token, those that are the tracker's: no preflight, no control of ours."""
+    return [e for e in exchanges if e.method != "OPTIONS" and not e.path.startswith("/control/")]
+
+
+def _by_token(rows: Iterable[StoredRow], tokens: Iterable[str]) -> dict[str, list[StoredRow]]:
+    read = list(rows)
+    return {token: [row for row in read if row.carries(token)] for token in tokens}

@@ -1,0 +1,106 @@
+"""Cases: what is checked, as frozen values read from the vectors and ``fixtures/scenarios.toml``."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from conformance.paths import bundled
+from conformance.registry import Lane, Level, requirements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One check of one requirement in one lane.
+
+    ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
+    ``request``, ``status``, ``rows``); it is empty for a scenario, which is a test function of that id.
+    """
+
+    id: str
+    requirement: str
+    lane: Lane
+    level: Level
+    why: str
+    what: str = ""
+    vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+
+
+class UnknownSelector(ValueError):
+    """A pattern of ``--only`` or ``--skip`` that matches no case and no requirement."""
+
+    def __init__(self, pattern: str, known: Iterable[str]) -> None:
+        near = difflib.get_close_matches(pattern, list(known), n=3, cutoff=0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`clickport list` shows every id"
+        super().__init__(f"{pattern!r} matches no case and no requirement: {hint}")
+
+
+@cache
+def catalogue() -> tuple[Case, ...]:
+    """Return every case of the suite. Raises ValueError when two share an id."""
+    cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios())
+    ids = [case.id for case in cases]
+    twice = {id_ for id_ in ids if ids.count(id_) > 1}
+    if twice:
+        raise ValueError(f"fixtures: these case ids occur twice: {', '.join(sorted(twice))}")
+    return cases
+
+
+def select(
+    *, lanes: Iterable[Lane], only: Sequence[str] = (), skip: Sequence[str] = ()
+) -> tuple[list[Case], list[Case]]:
+    """Split the cases of ``lanes`` into those that ``only`` and ``skip`` leave and those deselected.
+
+    A pattern is a glob over case ids (with or without the lane) or requirement ids, whatever its case.
+    Raises UnknownSelector for a pattern that nothing in the whole catalogue bears.
+    """
+    for pattern in (*only, *skip):
+        _require_known(pattern)
+    own = [case for case in catalogue() if case.lane in set(lanes)]
+    chosen = [c for c in own if (not only or _matches(c, only)) and not _matches(c, skip)]
+    return chosen, [c for c in own if c not in chosen]
+
+
+def _names(case: Case) -> tuple[str, str, str]:
+    return case.id, case.id.partition("/")[2], case.requirement
+
+
+def _matches(case: Case, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name.lower(), p.lower()) for p in patterns for name in _names(case))
+
+
+def _require_known(pattern: str) -> None:
+    known = [name for case in catalogue() for name in _names(case)] + list(requirements())
+    if not any(fnmatchcase(name.lower(), pattern.lower()) for name in known):
+        raise UnknownSelector(pattern, dict.fromkeys(known))
+
+
+def _vectors(folder: str) -> Iterable[Case]:
+    for path in sorted(bundled(f"fixtures/vectors/{folder}").glob("*.json")):
+        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
+            for lane in vector["lanes"]:
+                yield _case(vector["id"], Lane(lane), vector, vector)
+
+
+def _scenarios() -> Iterable[Case]:
+    lanes = tomllib.loads(bundled("fixtures/scenarios.toml").read_text(encoding="utf-8"))
+    for lane, scenarios in lanes.items():
+        for id_, row in scenarios.items():
+            yield _case(id_, Lane(lane), row, {})
+
+
+def _case(id_: str, lane: Lane, row: Mapping[str, Any], vector: Mapping[str, Any]) -> Case:
+    requirement = requirements()[row["requirement"]]
+    return Case(
+        id=f"{lane}/{id_}",
+        requirement=requirement.id,
+        lane=lane,
+        level=Level(row.get("level", requirement.level)),
+        why=row["why"],
+        what=row.get("what", ""),
+        vector=vector,
+    )

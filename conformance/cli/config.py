@@ -1,0 +1,58 @@
+"""The configuration file: the options of ``clickport check`` under the same names."""
+
+import difflib
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from conformance.options import Options, UsageError
+
+_PLACES = (Path("clickport.toml"), Path("pyproject.toml"))
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """Return the options that a file sets, by field of Options; without a path, those of the current folder.
+
+    Raises UsageError, naming file and option, for what is no option or has the wrong type.
+    """
+    for place in [path] if path else _PLACES:
+        if place.exists():
+            return dict(_option(place, name, value) for name, value in _section(place).items())
+    return {}
+
+
+def _section(path: Path) -> dict[str, Any]:
+    """The options in a file: a table of its own in a file that others share, else all there is."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    shared = path.name == "pyproject.toml" or "tool" in data
+    section = data.get("tool", {}).get("clickport", {}) if shared else data
+    if not isinstance(section, dict):
+        raise UsageError(f"{path}: tool.clickport must be a table")
+    return section
+
+
+def _option(path: Path, name: str, value: Any) -> tuple[str, Any]:
+    known = {field.name.replace("_", "-"): field for field in fields(Options)}
+    field = known.get(name.replace("_", "-"))
+    if field is None:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise UsageError(f"{path}: {name!r} is no option: {hint}")
+    if field.metadata.get("multiple"):
+        values = value if isinstance(value, list) else [value]
+        choices = field.metadata.get("choices")
+        if not all(isinstance(v, str) and (not choices or v in choices) for v in values):
+            raise UsageError(
+                f"{path}: {name} must be a list of {'/'.join(choices or ['texts'])}, not {value!r}"
+            )
+        return field.name, tuple(values)
+    kind = bool if field.metadata.get("flag") else str
+    if not isinstance(value, kind):
+        raise UsageError(
+            f"{path}: {name} must be {'true or false' if kind is bool else 'a text'}, not {value!r}"
+        )
+    return field.name, value

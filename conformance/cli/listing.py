@@ -1,0 +1,38 @@
+"""``clickport list``: the requirements and their cases."""
+
+import click
+
+from conformance.case import UnknownSelector, catalogue, select
+from conformance.registry import Lane, requirements
+
+
+@click.command("list", short_help="List requirements and their cases.")
+@click.argument("patterns", nargs=-1, metavar="[GLOB]...")
+@click.option("--cases", is_flag=True, help="With each requirement's cases, and why they are there.")
+def list_(patterns: tuple[str, ...], cases: bool) -> None:
+    """List the requirements, all or those whose id or a case's id matches a GLOB, such as 'prop-*'."""
+    try:
+        chosen, _ = select(lanes=Lane, only=patterns)
+    except UnknownSelector as error:
+        raise click.UsageError(str(error)) from error
+    named = {case.requirement for case in chosen}
+    if not patterns:
+        named = set(requirements())
+    for requirement in requirements().values():
+        if requirement.id not in named and requirement.id not in {p.upper() for p in patterns}:
+            continue
+        lanes = ", ".join(
+            _lane(lane, requirement.id, lane in requirement.excluded) for lane in requirement.lanes
+        )
+        click.echo(f"{requirement.id:<9}{requirement.level:<8}{requirement.what}")
+        click.echo(f"{'':<17}{lanes}")
+        if cases:
+            for case in (case for case in chosen if case.requirement == requirement.id):
+                click.echo(f"{'':<17}{case.id}: {case.why}")
+
+
+def _lane(lane: Lane, requirement: str, excluded: bool) -> str:
+    if excluded:
+        return f"{lane}: none yet"
+    number = sum(case.lane is lane and case.requirement == requirement for case in catalogue())
+    return f"{lane}: {number} case{'s' * (number != 1)}"

@@ -1,0 +1,22 @@
+"""``clickport serve``: the reference server, started like anybody's."""
+
+import subprocess
+import sys
+
+import click
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    short_help="Run the reference server.",
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def serve(arguments: tuple[str, ...]) -> None:
+    """Run the reference server on an embedded ClickHouse, or the one that CLICKHOUSE_URL names."""
+    server = subprocess.Popen([sys.executable, "-m", "reference_server", "serve", *arguments])
+    while True:
+        try:
+            sys.exit(server.wait())
+        except KeyboardInterrupt:  # It has had the same Ctrl-C, and is tidying up.
+            continue

@@ -1,0 +1,1 @@
+"""The checks of the tracker and the server lane: ordinary tests over cases."""

@@ -1,0 +1,68 @@
+"""What a lane's vectors send, sent at once and read back at once: rows may take seconds to show."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from conformance.bench import Bench
+from conformance.case import Case, select
+from conformance.lanes.requests import Reply, Request, Sender, as_json, from_vector
+from conformance.readback import StoredRow
+from conformance.registry import Lane
+from conformance.setup import Setup
+from conformance.targets import TargetUnavailable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """What was posted for each token, what came back, and the rows; ``rows`` is None without a readback."""
+
+    requests: Mapping[str, list[Request]] = field(default_factory=dict)
+    replies: Mapping[str, list[Reply]] = field(default_factory=dict)
+    rows: Mapping[str, list[StoredRow]] | None = None
+
+
+def selected(setup: Setup, lane: Lane) -> list[Case]:
+    """The vectors of a lane that this run checks."""
+    options = setup.options
+    cases, _ = select(lanes=[lane], only=options.only, skip=options.skip)
+    return [case for case in cases if case.vector]
+
+
+def post_vectors(bench: Bench) -> Posted:
+    """Post the request of every selected vector of the server lane."""
+    setup = bench.setup
+    requests, expected = {}, {}
+    for case in selected(setup, Lane.SERVER):
+        token = setup.token(case.id)
+        requests[token] = [from_vector(case.vector["request"], token, setup.envelope)]
+        expected[token] = len(case.vector.get("rows", ()))
+    return post(bench, requests, expected)
+
+
+def post(bench: Bench, requests: Mapping[str, list[Request]], expected: Mapping[str, int]) -> Posted:
+    """Post requests by token, then a sentinel; read back the rows, ``expected`` being how many to wait for.
+
+    Raises TargetUnavailable when the server is gone, or refuses the sentinel, a plain event.
+    """
+    setup = bench.setup
+    assert setup.server
+    sentinel = setup.token("sentinel", " ".join(requests))[:-1] + "s"
+    plain = as_json({"t": "e", "n": f"Sentinel {sentinel}", "mk": [], "mv": [], **setup.envelope})
+    with closing(Sender(setup.server.event_url)) as sender:
+        replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
+        last = sender.send(Request(body=plain))
+    if bench.readback is None:
+        return Posted(requests=requests, replies=replies)
+    if last.status is None:
+        raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
+    rows = bench.stored(_awaited(replies, expected), sentinel)
+    return Posted(requests=requests, replies=replies, rows=rows)
+
+
+def _awaited(replies: Mapping[str, Iterable[Reply]], expected: Mapping[str, int]) -> dict[str, int]:
+    """How many rows to wait for: none of what was refused."""
+    return {
+        token: number if all(reply.accepted for reply in replies[token]) else 0
+        for token, number in expected.items()
+    }

@@ -1,0 +1,97 @@
+"""Compares what was seen with what a vector says; a difference is a Violation that explains itself."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.matching import expand, mismatch
+from conformance.payload import read_payload
+from conformance.readback import StoredRow
+from conformance.witness import Exchange
+
+_AMOUNT = "revenue_source_amount"
+
+
+def require_payload(evidence: Evidence, token: str, found: Sequence[Exchange], *, thrown: str | None) -> None:
+    """Require that events arrived, and that each is as the vector says. Raises Violation.
+
+    How many there are is WIRE-4's to judge, unless the vector names a number.
+    """
+    vector = evidence.case.vector
+    wanted = vector.get("events")
+    evidence.wire(list(found))
+    if wanted is not None and wanted != len(found):
+        raise Violation(f"expected {_count(wanted, 'request')}, got {len(found)}{_threw(thrown)}")
+    if wanted is None and not vector.get("optional"):
+        require_arrival(evidence, found, thrown)
+    for exchange in found:
+        require_match(expand(vector["payload"], token), read_payload(exchange.body), "the payload")
+
+
+def require_arrival(evidence: Evidence, found: Sequence[Exchange], thrown: str | None = None) -> None:
+    """Require that anything arrived at all. Raises Violation."""
+    evidence.wire(list(found))
+    if not found:
+        raise Violation(f"no request arrived: the event is lost{_threw(thrown)}")
+
+
+def require_row(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None) -> None:
+    """Require the row that the vector of a call says. Raises Violation; NotTestable without a readback."""
+    vector = evidence.case.vector
+    expected = [vector["row"]] * vector.get("events", 1)
+    _require_rows(evidence, token, rows, expected, optional=vector.get("optional", False))
+
+
+def require_rows(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None) -> None:
+    """Require exactly the rows that the vector of a request lists. Raises Violation or NotTestable."""
+    if "rows" in evidence.case.vector:
+        _require_rows(evidence, token, rows, evidence.case.vector["rows"], optional=False)
+
+
+def require_match(expected: Any, actual: Any, what: str) -> None:
+    """Require that a value is as expected. Raises Violation that names the place."""
+    difference = mismatch(expected, actual)
+    if difference:
+        raise Violation(f"{what} differs at {difference}")
+
+
+def _require_rows(
+    evidence: Evidence, token: str, rows: Sequence[StoredRow] | None, expected: list[Any], *, optional: bool
+) -> None:
+    if rows is None:
+        raise NotTestable(NO_READBACK)
+    evidence.rows(list(rows))
+    if optional and not rows:
+        return
+    if len(rows) != len(expected):
+        problem = "the event is lost" if not rows else f"got {len(rows)}"
+        raise Violation(f"expected {_count(len(expected), 'row')}, {problem}")
+    for want, row in zip(expected, rows, strict=True):
+        require_match(expected_row(want, token), row.columns(), "the stored row")
+
+
+def expected_row(row: Any, token: str) -> Any:
+    """The row of a vector with its token filled in and its amounts, which are decimal text, as decimals."""
+    filled = expand(row, token)
+    return {**filled, _AMOUNT: _decimals(filled[_AMOUNT])} if _AMOUNT in filled else filled
+
+
+NO_READBACK = "no readback: stored rows cannot be seen (--clickhouse, --readback-url or --readback-cmd)"
+
+
+def _decimals(value: Any) -> Any:
+    match value:
+        case str():
+            return Decimal(value)
+        case {"$any": [*choices]}:
+            return {"$any": [_decimals(choice) for choice in choices]}
+    return value
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _threw(thrown: str | None) -> str:
+    return f"; the call threw {thrown}" if thrown else ""

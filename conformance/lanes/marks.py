@@ -1,0 +1,18 @@
+"""Says which cases a test function checks; the plugin makes a test of each, in each browser."""
+
+import pytest
+
+from conformance.case import catalogue
+from conformance.registry import Lane
+
+MARK = "clickport"
+
+
+def vectors(lane: Lane) -> pytest.MarkDecorator:
+    """Mark a test that checks every vector of ``lane``."""
+    return scenarios(*(case.id for case in catalogue() if case.lane is lane and case.vector))
+
+
+def scenarios(*ids: str) -> pytest.MarkDecorator:
+    """Mark a test that checks the cases of these ids, such as ``tracker/wire-4-one-request-per-call``."""
+    return getattr(pytest.mark, MARK).with_args(*ids)  # type: ignore[no-any-return]

@@ -1,0 +1,75 @@
+"""The pair lane's way: calls in a browser, through the recorder on to the server, down to the rows."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.lanes import pages
+from conformance.lanes.batch import selected
+from conformance.lanes.expectation import NO_READBACK, require_arrival
+from conformance.readback import StoredRow
+from conformance.registry import Lane
+from conformance.witness import Exchange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Called:
+    """What became of each token's call: what it threw, what arrived, what was stored."""
+
+    thrown: Mapping[str, str | None]
+    found: Mapping[str, list[Exchange]]
+    rows: Mapping[str, list[StoredRow]]
+
+
+@contextmanager
+def joined(bench: Bench) -> Iterator[None]:
+    """Let events pass through the recorder to the server. Raises NotTestable without a readback."""
+    if bench.readback is None:
+        raise NotTestable(NO_READBACK)
+    assert bench.setup.server
+    bench.recorder.forward(bench.setup.server.event_url)
+    try:
+        yield
+    finally:
+        bench.recorder.forward(None)
+
+
+def call_vectors(bench: Bench, engine: str) -> Called:
+    """Make the call of every selected vector of the pair lane, then read all rows at once."""
+    cases = {bench.setup.token(c.id, engine): c for c in selected(bench.setup, Lane.PAIR)}
+    thrown, found = {}, {}
+    with joined(bench):
+        for token, case in cases.items():
+            thrown[token] = pages.call(bench, engine, case.vector["call"].replace("{token}", token), token)
+            found[token] = pages.arrived(bench, token)
+        expected = {token: cases[token].vector.get("events", 1) if found[token] else 0 for token in cases}
+        rows = _read(bench, engine, expected)
+    return Called(thrown=thrown, found=found, rows=rows)
+
+
+def require_rows_of(
+    bench: Bench, engine: str, evidence: Evidence, token: str, number: int = 1
+) -> list[StoredRow]:
+    """Require that ``number`` events arrived and left as many rows, and return those. Raises Violation."""
+    require_arrival(evidence, bench.events(token, number))
+    rows = _read(bench, engine, {token: number})[token]
+    evidence.rows(rows)
+    if len(rows) != number:
+        raise Violation(f"expected {number} rows, got {len(rows)}{answered(bench.events(token, 0))}")
+    return rows
+
+
+def answered(found: list[Exchange]) -> str:
+    """What the server said to the requests, for a failure that is about their rows."""
+    statuses = ", ".join(str(exchange.status) for exchange in found)
+    return f"; the server answered {statuses}" if statuses else "; no request arrived"
+
+
+def _read(bench: Bench, engine: str, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
+    """Send a last event from a page of its own and read the rows of all tokens."""
+    token = bench.setup.token("sentinel", " ".join(expected))
+    pages.call(bench, engine, "", token)
+    pages.arrived(bench, token, 0)
+    return bench.stored(expected, pages.sentinel_of(token))

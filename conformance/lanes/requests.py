@@ -1,0 +1,117 @@
+"""The server lane's requests: written out from vectors, sent on one connection, answers kept."""
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from conformance.matching import expand
+from conformance.targets import TargetUnavailable
+
+# What a browser sends with a text body, and the only type that needs no preflight beside forms (WIRE-5).
+_TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
+_SECONDS = 10.0
+_SILENCES = 3
+_SHOWN = 2_000
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request to the event endpoint."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: _TEXT)
+    method: str = "POST"
+
+    def curl(self, url: str) -> str | None:
+        """The command that sends it, or None where it is too long to be one."""
+        text = self.body.decode("utf-8", "replace")
+        if len(text) > _SHOWN or "\ufffd" in text or "\0" in text:
+            return None
+        headers = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items())
+        return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {url}"
+
+    def shown(self) -> dict[str, Any]:
+        """The request as evidence."""
+        text = self.body.decode("utf-8", "backslashreplace")
+        return {"method": self.method, "headers": dict(self.headers), "body": text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a request came to: a status and the answer's text, or what went wrong instead."""
+
+    status: int | None = None
+    text: str = ""
+    problem: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the status is a 2xx."""
+        return self.status is not None and self.status // 100 == 2
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return self.problem
+        return f"{self.status} {self.text[:200]}".rstrip()
+
+
+def from_vector(request: Mapping[str, Any], token: str, envelope: Mapping[str, Any]) -> Request:
+    """Write out the request of an ingest vector, with the fields that the server demands added."""
+    if "body_base64" in request:
+        body = base64.b64decode(request["body_base64"])
+    elif "body" in request:
+        body = _with_envelope(expand(request["body"], token), envelope).encode()
+    else:
+        given = expand(request["json"], token)
+        body = as_json({**given, **{k: v for k, v in envelope.items() if k not in given}})
+    return Request(body=body, headers=request.get("headers", _TEXT), method=request.get("method", "POST"))
+
+
+def as_json(value: Any) -> bytes:
+    """Write JSON as JavaScript does: text as UTF-8, lone surrogates as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _with_envelope(body: str, envelope: Mapping[str, Any]) -> str:
+    """Put fields into the text of a JSON object, which stays as it is written otherwise."""
+    if not envelope or not body.lstrip().startswith("{"):
+        return body
+    fields = as_json(envelope).decode().removeprefix("{").removesuffix("}")
+    return body.replace("{", f"{{{fields}, ", 1)
+
+
+class Sender:
+    """Sends requests one after the other on one connection, as long as the server answers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
+        self._silences = 0
+
+    def send(self, request: Request) -> Reply:
+        """Send a request. Raises TargetUnavailable when nobody is there, or answers, any more."""
+        if self._silences >= _SILENCES:
+            raise TargetUnavailable(f"{self._url} left {_SILENCES} requests in a row without an answer")
+        try:
+            response = self._http.request(
+                request.method, self._url, content=request.body, headers=dict(request.headers)
+            )
+        except httpx.ConnectError as error:
+            raise TargetUnavailable(f"nothing answers at {self._url} any more: {error}") from error
+        except httpx.HTTPError as error:
+            self._silences += 1
+            return Reply(problem=f"no answer: {type(error).__name__} {error}".rstrip())
+        self._silences = 0
+        return Reply(status=response.status_code, text=response.text[:_SHOWN])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()

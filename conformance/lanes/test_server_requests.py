@@ -1,0 +1,69 @@
+"""A request to the server, its answer, and the rows that it leaves behind."""
+
+from dataclasses import asdict
+
+import pytest
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.lanes.batch import Posted, post, post_vectors
+from conformance.lanes.expectation import NO_READBACK, require_match, require_rows
+from conformance.lanes.marks import scenarios, vectors
+from conformance.lanes.requests import Request, as_json
+from conformance.readback import StoredRow
+from conformance.registry import Lane
+
+# One process posts everything, and every test reads what came of its part.
+pytestmark = pytest.mark.xdist_group("server")
+
+
+@vectors(Lane.SERVER)
+def test_request_leaves_rows(bench: Bench, evidence: Evidence, token: str) -> None:
+    """Each request of a vector is answered and stored as the vector says."""
+    posted = bench.once(post_vectors)
+    _keep(evidence, posted, token)
+    _require_status(evidence, posted, token)
+    require_rows(evidence, token, posted.rows[token] if posted.rows is not None else None)
+
+
+@scenarios("server/dash-4-case-twins")
+def test_case_twins(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-4: two names that differ in nothing but case stay two names."""
+    names = [f"Newsletter Signup {token}", f"newsletter signup {token}"]
+    rows = _post_both(bench, evidence, token, names)
+    require_match(sorted(names), sorted(row.name for row in rows), "the list of the stored names")
+
+
+@scenarios("server/store-1-equal-events-stay-two")
+def test_equal_events(bench: Bench, evidence: Evidence, token: str) -> None:
+    """STORE-1: the same body twice makes two rows."""
+    rows = _post_both(bench, evidence, token, [f"Add to Cart {token}"] * 2)
+    if len(rows) != 2:
+        raise Violation(f"expected 2 rows of two equal events, got {len(rows)}")
+
+
+def _post_both(bench: Bench, evidence: Evidence, token: str, names: list[str]) -> list[StoredRow]:
+    """Post a plain event of each name and return the rows. Raises Violation unless both are accepted."""
+    bodies = [as_json({"t": "e", "n": name, "mk": [], "mv": [], **bench.setup.envelope}) for name in names]
+    posted = post(bench, {token: [Request(body=body) for body in bodies]}, {token: len(names)})
+    _keep(evidence, posted, token)
+    if refused := [reply for reply in posted.replies[token] if not reply.accepted]:
+        raise Violation(f"expected 2xx, got {refused[0]}")
+    if posted.rows is None:
+        raise NotTestable(NO_READBACK)
+    evidence.rows(posted.rows[token])
+    return posted.rows[token]
+
+
+def _keep(evidence: Evidence, posted: Posted, token: str) -> None:
+    evidence.sent = [request.shown() for request in posted.requests[token]]
+    evidence.received = [asdict(reply) for reply in posted.replies[token]]
+
+
+def _require_status(evidence: Evidence, posted: Posted, token: str) -> None:
+    """Require the status of the vector, or, where it names none, that the event was accepted."""
+    [reply] = posted.replies[token]
+    wanted = evidence.case.vector.get("status", "2xx")
+    found = f"{(reply.status or 0) // 100}xx"
+    if found not in wanted.split("-or-"):
+        raise Violation(f"expected {wanted.replace('-or-', ' or ')}, got {reply}")

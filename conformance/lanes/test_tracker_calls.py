@@ -1,0 +1,67 @@
+"""A call in a page, and the payload that reaches the recorder."""
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, Violation
+from conformance.lanes import pages
+from conformance.lanes.expectation import require_arrival, require_payload
+from conformance.lanes.marks import scenarios, vectors
+from conformance.payload import read_payload
+from conformance.registry import Lane
+
+
+@vectors(Lane.TRACKER)
+def test_call_sends_payload(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """Each call of a vector sends the payload that the vector says."""
+    evidence.sent = evidence.case.vector["call"].replace("{token}", token)
+    thrown = pages.call(bench, engine, evidence.sent, token)
+    found = pages.arrived(bench, token, evidence.case.vector.get("events", 1))
+    require_payload(evidence, token, found, thrown=thrown)
+
+
+@scenarios("tracker/api-1-track-is-a-function")
+def test_track_is_a_function(bench: Bench, engine: str, evidence: Evidence) -> None:
+    """API-1: the script tag alone makes window.clickport.track a function."""
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page())
+    evidence.sent = "typeof (window.clickport || {}).track"
+    evidence.received = tab.run(f"return {evidence.sent}")
+    if evidence.received != "function":
+        raise Violation(
+            f"after the page has loaded, {evidence.sent} is {evidence.received!r}, expected 'function'"
+        )
+
+
+@scenarios("tracker/wire-1-post-to-api-event")
+def test_posts_to_api_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """WIRE-1: the request is a POST to a path that ends in /api/event."""
+    evidence.sent = f"clickport.track('Signup {token}')"
+    thrown = pages.call(bench, engine, evidence.sent, token)
+    found = pages.arrived(bench, token)
+    require_arrival(evidence, found, thrown)
+    for exchange in found:
+        if exchange.method != "POST" or not exchange.path.endswith("/api/event"):
+            raise Violation(
+                f"expected a POST to a path that ends in /api/event, got {exchange.method} {exchange.path}"
+            )
+
+
+@scenarios("tracker/wire-4-one-request-per-call")
+def test_one_request_per_call(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """WIRE-4: calls in one task, equal ones among them, make one request each."""
+    expected = {f"Add to Cart {token}": 3, f"Checkout {token}": 1, f"Coupon {token}": 2}
+    names = [name for name, times in expected.items() for _ in range(times)]
+    calls = [f"clickport.track('{name}', {{ sku: '7' }})" for name in names]
+    evidence.sent = "; ".join(calls)
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page())
+    thrown = pages.run(tab, evidence.sent)
+    bench.events(token, len(names))
+    # Sent when the others have arrived, so that what a tracker repeats in the meantime comes before it.
+    pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
+    bench.events(pages.sentinel_of(token))
+    found = bench.events(token, 0)
+    require_arrival(evidence, found, thrown)
+    sent = [read_payload(exchange.body).get("n") for exchange in found]
+    for name, times in expected.items():
+        if sent.count(name) != times:
+            raise Violation(f"{times} calls of {name!r} made {sent.count(name)} requests, expected {times}")

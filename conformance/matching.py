@@ -1,0 +1,148 @@
+"""The small language of expected values in vectors: literals, ``$`` matchers and where they disagree.
+
+=====================  =======================================================================
+``{"$repeat": [s, n]}``  the string ``s`` repeated ``n`` times
+``{"$series": [s, n]}``  the strings ``s0`` … ``s(n-1)``
+``{"$absent": true}``    the member is not there
+``{"$any": [a, b]}``     one of these
+``{"$string": true}``    any text without a lone surrogate
+``{"$number": true}``    any finite JSON number
+``{"$empty": true}``     nothing: NULL, an empty text or an empty list
+=====================  =======================================================================
+
+Anything else is itself; numbers are compared as exact decimals, so 25 is 25.0 and 49.99 is not 49.990002.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+
+class Absent:
+    """The value of a member that is not there."""
+
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT = Absent()
+
+
+def expand(value: Any, token: str) -> Any:
+    """Fill ``{token}`` into every text of ``value`` and write out ``$repeat`` and ``$series``."""
+    match value:
+        case str():
+            return value.replace("{token}", token)
+        case {"$repeat": [text, times]}:
+            return expand(text, token) * times
+        case {"$series": [text, count]}:
+            return [f"{expand(text, token)}{i}" for i in range(count)]
+        case dict():
+            return {expand(k, token): expand(v, token) for k, v in value.items()}
+        case list():
+            return [expand(v, token) for v in value]
+    return value
+
+
+def mismatch(expected: Any, actual: Any, where: str = "") -> str | None:
+    """Say where ``actual`` departs from the expanded ``expected``, or return None when it does not.
+
+    >>> mismatch({"mk": ["a"]}, {"mk": ["b"], "extra": 1})
+    'mk[0]: expected "a", got "b"'
+    """
+    match expected:
+        case {"$absent": True}:
+            return None if actual is ABSENT else _differs(where, "nothing", actual)
+        case {"$any": [*choices]}:
+            if any(mismatch(choice, actual) is None for choice in choices):
+                return None
+            return _differs(where, " or ".join(describe(c) for c in choices), actual)
+        case {"$string": True}:
+            return None if is_text(actual) else _differs(where, "a well-formed string", actual)
+        case {"$number": True}:
+            return None if is_number(actual) else _differs(where, "a number", actual)
+        case {"$empty": True}:
+            return None if actual in (None, "", [], ABSENT) else _differs(where, "nothing", actual)
+        case Mapping():
+            return _object_mismatch(expected, actual, where)
+        case [*_]:
+            return _list_mismatch(expected, actual, where)
+    return None if _same(expected, actual) else _differs(where, describe(expected), actual)
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite JSON number (which a boolean is not)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return Decimal(str(value)).is_finite()
+
+
+def is_text(value: Any) -> bool:
+    """Whether ``value`` is text without a lone surrogate (PROP-6)."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def describe(value: Any) -> str:
+    """Show a value or a matcher in one short line."""
+    match value:
+        case Absent():
+            return "nothing"
+        case {"$absent": True} | {"$empty": True}:
+            return "nothing"
+        case {"$any": [*choices]}:
+            return " or ".join(describe(c) for c in choices)
+        case {"$string": True}:
+            return "a string"
+        case {"$number": True}:
+            return "a number"
+        case str() if len(value) > 80:
+            return f"{_quote(value[:40])}… ({len(value)} characters, ending in {_quote(value[-10:])})"
+        case str():
+            return _quote(value)
+        case bool():
+            return str(value).lower()
+        case None:
+            return "null"
+        case [*_] if len(value) > 6:
+            return f"[{', '.join(describe(v) for v in value[:3])}, … {len(value)} in all]"
+        case [*_]:
+            return f"[{', '.join(describe(v) for v in value)}]"
+    return str(value)
+
+
+def _quote(text: str) -> str:
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return f'"{shown}"'
+
+
+def _object_mismatch(expected: Mapping[str, Any], actual: Any, where: str) -> str | None:
+    if not isinstance(actual, Mapping):
+        return _differs(where, "an object", actual)
+    for key, value in expected.items():
+        found = mismatch(value, actual.get(key, ABSENT), f"{where}.{key}" if where else key)
+        if found:
+            return found
+    return None
+
+
+def _list_mismatch(expected: Sequence[Any], actual: Any, where: str) -> str | None:
+    if not isinstance(actual, list):
+        return _differs(where, describe(expected), actual)
+    for index, (want, got) in enumerate(zip(expected, actual, strict=False)):
+        found = mismatch(want, got, f"{where}[{index}]")
+        if found:
+            return found
+    if len(expected) != len(actual):
+        return f"{where}: expected {len(expected)} members, got {len(actual)}: {describe(actual)}"
+    return None
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    if is_number(expected) and is_number(actual):
+        return Decimal(str(expected)) == Decimal(str(actual))
+    return type(expected) is type(actual) and bool(expected == actual)
+
+
+def _differs(where: str, expected: str, actual: Any) -> str:
+    place = f"{where}: " if where else ""
+    return f"{place}expected {expected}, got {describe(actual)}"

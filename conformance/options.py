@@ -1,0 +1,137 @@
+"""The options of a run: one table for the command line, the pytest plugin and the configuration file."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from conformance.registry import Lane
+
+BROWSERS = ("chromium",)
+
+
+class UsageError(ValueError):
+    """An option, or a combination of options, that cannot be meant: exit code 2."""
+
+
+def _option(help_: str, **more: Any) -> Any:
+    default = () if more.get("multiple") else more.get("default")
+    return field(default=default, metadata={"help": help_, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to check and how: each field is ``--name`` of the command, ``--clickport-name`` of pytest."""
+
+    tracker: str | None = _option("Tracker under test: a path or URL of the script.", metavar="FILE|URL")
+    server: str | None = _option("Server under test, already running.", metavar="URL")
+    server_cmd: str | None = _option(
+        "Server under test: a command that starts it; {port} is filled in.", metavar="CMD"
+    )
+    server_app: str | None = _option(
+        "Server under test: a WSGI application by import path.", metavar="PKG:APP"
+    )
+    clickhouse: str | None = _option("Read stored rows from this ClickHouse.", metavar="URL")
+    table: str = _option("The table that --clickhouse reads.", default="events", metavar="NAME")
+    readback_url: str | None = _option(
+        "Read stored rows as JSON lines from a URL; {since} and {port} are filled in.", metavar="URL"
+    )
+    readback_cmd: str | None = _option(
+        "Read stored rows as JSON lines from a command; {since} and {port} are filled in.", metavar="CMD"
+    )
+    envelope: str | None = _option("Extra fields that the server demands in each payload.", metavar="JSON")
+    domain: str = _option("The site's domain: data-domain of the snippet.", default="example.com")
+    lane: tuple[str, ...] = _option(
+        "Check this lane only (repeatable; default: all that the targets allow).",
+        multiple=True,
+        choices=("tracker", "server", "pair", "dashboard"),
+    )
+    browser: tuple[str, ...] = _option(
+        "Use this browser (repeatable; default: every one installed).", multiple=True, choices=BROWSERS
+    )
+    only: tuple[str, ...] = _option(
+        "Run only these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
+    )
+    skip: tuple[str, ...] = _option(
+        "Leave out these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
+    )
+    strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for what contradicts itself."""
+        self._at_most_one("server", "server_cmd", "server_app")
+        self._at_most_one("clickhouse", "readback_url", "readback_cmd")
+        if self.has_readback and not self.has_server:
+            raise UsageError(
+                "a readback says what a server stored: name the server too, with --server or --server-cmd"
+            )
+        _ = self.envelope_fields
+        missing = [lane for lane in self.lanes if lane not in self.allowed_lanes]
+        if missing:
+            raise UsageError(f"--lane {missing[0]} needs {_NEEDS[missing[0]]}")
+
+    @property
+    def has_server(self) -> bool:
+        """Whether a server of the user's is under test."""
+        return bool(self.server or self.server_cmd or self.server_app)
+
+    @property
+    def has_readback(self) -> bool:
+        """Whether a way to read stored rows is given."""
+        return bool(self.clickhouse or self.readback_url or self.readback_cmd)
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the bundled reference is under test: nobody named a target."""
+        return not self.tracker and not self.has_server
+
+    @property
+    def allowed_lanes(self) -> tuple[Lane, ...]:
+        """The lanes that the given targets allow."""
+        if self.bundled:
+            return (Lane.TRACKER, Lane.SERVER, Lane.PAIR, Lane.DASHBOARD)
+        tracker = (Lane.TRACKER,) if self.tracker else ()
+        server = (Lane.SERVER,) if self.has_server else ()
+        return (*tracker, *server, *((Lane.PAIR,) if tracker and server else ()))
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes to check."""
+        return tuple(dict.fromkeys(Lane(lane) for lane in self.lane)) or self.allowed_lanes
+
+    @property
+    def envelope_fields(self) -> Mapping[str, Any]:
+        """The members of ``envelope``. Raises UsageError when it is no JSON object."""
+        if self.envelope is None:
+            return {}
+        try:
+            members = json.loads(self.envelope)
+        except ValueError as error:
+            raise UsageError(f"--envelope is no JSON: {error}") from error
+        if not isinstance(members, dict):
+            raise UsageError('--envelope must be a JSON object, such as \'{"d": "example.com"}\'')
+        return members
+
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) != f.default}
+
+    def command_line(self, *names: str) -> list[str]:
+        """Those of the named options that are given, as words of a command line."""
+        values = ((name.replace("_", "-"), getattr(self, name)) for name in names)
+        return [f"--{name} {shlex.quote(value)}" for name, value in values if value]
+
+    def _at_most_one(self, *names: str) -> None:
+        given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other: give one")
+
+
+_NEEDS = {
+    Lane.TRACKER: "a tracker: --tracker FILE",
+    Lane.SERVER: "a server: --server, --server-cmd or --server-app",
+    Lane.PAIR: "a tracker and a server: --tracker and --server",
+    Lane.DASHBOARD: "the bundled reference, so far: leave out --tracker and --server",
+    Lane.LOAD: "`clickport load`",
+}

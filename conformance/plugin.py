@@ -1,0 +1,120 @@
+"""The pytest plugin: does nothing until the checks are asked for, by ``pytest --pyargs conformance``, say."""
+
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from conformance.lanes.marks import MARK
+from conformance.options import Options, UsageError
+
+_WORKER_INPUT = "clickport_setup"
+_PREFIX = "clickport_"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer every option of ``clickport check`` that says what is checked, as ``--clickport-…``."""
+    group = parser.getgroup("clickport", "Clickport conformance (with --pyargs conformance)")
+    for field in fields(Options):
+        about: dict[str, Any] = {
+            "dest": _PREFIX + field.name,
+            "default": None,
+            "help": field.metadata["help"],
+        }
+        if field.metadata.get("flag"):
+            about["action"] = "store_true"
+        elif field.metadata.get("multiple"):
+            about["action"] = "append"
+        else:
+            about["action"] = "store"
+        if "choices" in field.metadata:
+            about["choices"] = field.metadata["choices"]
+        elif "metavar" in field.metadata:
+            about["metavar"] = field.metadata["metavar"]
+        group.addoption(f"--clickport-{field.name.replace('_', '-')}", **about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and the checks where this process is to run them."""
+    config.addinivalue_line("markers", f"{MARK}(*ids): the cases that this check is made of")
+    setup = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
+    if setup is not None:
+        _activate_worker(config, setup)
+    elif _asked_for(config):
+        config.pluginmanager.register(_Invocation(config), "clickport-invocation")
+
+
+def _activate_worker(config: pytest.Config, setup: dict[str, Any]) -> None:
+    from conformance.session import Checks  # noqa: PLC0415 - in a user's own test run none of it is loaded
+    from conformance.setup import Setup  # noqa: PLC0415
+
+    config.pluginmanager.register(Checks(Setup.from_json(setup)), "clickport-checks")
+
+
+def _asked_for(config: pytest.Config) -> bool:
+    """Whether pytest was told ``--pyargs conformance``."""
+    return bool(config.option.pyargs) and any(arg.split("::")[0] == "conformance" for arg in config.args)
+
+
+def options_of(config: pytest.Config) -> Options:
+    """The ``--clickport-…`` options as Options. Raises pytest.UsageError."""
+    given: dict[str, Any] = {}
+    for field in fields(Options):
+        value = config.getoption(_PREFIX + field.name)
+        if value is not None:
+            given[field.name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return Options(**given)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+class _Invocation:
+    """``pytest --pyargs conformance``: the same run as ``clickport check``, with pytest's own output."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._options = options_of(config)
+        self._stack = ExitStack()
+        self._results: list[Any] = []
+        self._referee: Any = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Start the targets before any worker does, and look for the checks where they are."""
+        from conformance.browsers import BrowserMissing  # noqa: PLC0415
+        from conformance.session import Checks, Referee, folders  # noqa: PLC0415
+        from conformance.setup import prepare  # noqa: PLC0415
+        from conformance.targets import TargetUnavailable  # noqa: PLC0415
+
+        config = session.config
+        try:
+            setup = self._stack.enter_context(prepare(self._options))
+        except (TargetUnavailable, BrowserMissing) as error:
+            pytest.exit(str(error), returncode=3)
+        self._referee = Referee(setup, self._results.append)
+        config.pluginmanager.register(self._referee, "clickport-referee")
+        config.pluginmanager.register(Checks(setup), "clickport-checks")
+        config.option.pyargs = False
+        config.args[:] = [str(folder) for folder in folders()]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End with the exit code of the verdict."""
+        from conformance.registry import requirements  # noqa: PLC0415
+        from conformance.verdict import judge  # noqa: PLC0415
+
+        if self._referee is None or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        self._referee.conclude()
+        verdict = judge(
+            requirements=requirements().values(),
+            lanes=self._options.lanes,
+            results=self._results,
+            strict=self._options.strict,
+        )
+        session.exitstatus = int(verdict.exit_code)
+
+    def pytest_unconfigure(self) -> None:
+        """Stop the targets."""
+        self._stack.close()

@@ -1,0 +1,108 @@
+"""The three ways to read rows back: a ClickHouse, a URL, a command."""
+
+import re
+import shlex
+import subprocess
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import httpx
+
+from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
+from conformance.targets.errors import TargetUnavailable
+
+_SECONDS = 15.0
+_LINKS = ("session_id", "pageview_id")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+
+
+class ClickHouseReadback:
+    """Rows by ClickHouse's HTTP interface: ``http://user:password@host:8123/database``.
+
+    Plain HTTP rather than a client library: it is one SELECT, its text must reach us as it is stored, and who
+    tests a server needs nothing more installed.
+    """
+
+    def __init__(self, url: str, table: str = "events") -> None:
+        if not _NAME.fullmatch(table):
+            raise ValueError(f"--table {table!r} is no name of a table: write events or database.events")
+        parts = urlsplit(url)
+        self._database = parts.path.strip("/") or "default"
+        host = parts.hostname or "localhost"
+        self.name = f"ClickHouse at {host}:{parts.port or 8123}, table {table}"
+        self._table = table
+        self._http = httpx.Client(
+            base_url=urlunsplit((parts.scheme, f"{host}:{parts.port or 8123}", "/", "", "")),
+            auth=(parts.username or "default", parts.password or ""),
+            params=dict(parse_qsl(parts.query)),
+            timeout=_SECONDS,
+            trust_env=False,
+        )
+        self._links: tuple[str, ...] | None = None
+
+    def rows(self, run: str) -> list[StoredRow]:
+        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        if self._links is None:
+            described = self._query(f"DESCRIBE TABLE {self._table} FORMAT TSV")
+            known = {line.split("\t")[0] for line in described.splitlines()}
+            self._links = tuple(column for column in _LINKS if column in known)
+        text = self._query(
+            f"SELECT {', '.join((*COLUMNS, *self._links))} FROM {self._table} "  # noqa: S608 - checked name
+            "WHERE positionCaseInsensitive(name, {run:String}) > 0 "
+            "OR arrayExists(v -> positionCaseInsensitive(v, {run:String}) > 0, meta_values) "
+            "FORMAT JSONEachRow SETTINGS output_format_json_quote_decimals = 1",
+            param_run=run,
+        )
+        return parse_lines(text, self.name)
+
+    def _query(self, sql: str, **params: str) -> str:
+        try:
+            response = self._http.post("/", content=sql, params={"database": self._database, **params})
+        except httpx.HTTPError as error:
+            raise TargetUnavailable(f"could not read {self.name}: {error}") from error
+        if response.status_code != httpx.codes.OK:
+            raise TargetUnavailable(f"could not read {self.name}: {response.text.strip()[:500]}")
+        return response.content.decode("utf-8", "surrogateescape")
+
+
+class UrlReadback:
+    """Rows as JSON lines from a URL in which ``{since}`` and ``{port}`` are filled in."""
+
+    def __init__(self, url: str, *, since: str, port: int | None = None) -> None:
+        self._url = _fill(url, since, port)
+        self.name = f"readback URL {url}"
+
+    def rows(self, run: str) -> list[StoredRow]:
+        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        try:
+            response = httpx.get(self._url, timeout=_SECONDS, follow_redirects=True, trust_env=False)
+            response.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TargetUnavailable(f"{self.name}: {error}") from error
+        text = response.content.decode("utf-8", "surrogateescape")
+        return [row for row in parse_lines(text, self.name) if row.carries(run)]
+
+
+class CommandReadback:
+    """Rows as JSON lines on the output of a command in which ``{since}`` and ``{port}`` are filled in."""
+
+    def __init__(self, command: str, *, since: str, port: int | None = None) -> None:
+        self._words = [_fill(word, since, port) for word in shlex.split(command)]
+        self.name = f"readback command {command}"
+
+    def rows(self, run: str) -> list[StoredRow]:
+        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        try:
+            done = subprocess.run(self._words, capture_output=True, timeout=_SECONDS, check=True)
+        except subprocess.CalledProcessError as error:
+            tail = error.stderr.decode("utf-8", "replace").strip()[-500:]
+            raise TargetUnavailable(f"{self.name} ended with exit code {error.returncode}: {tail}") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TargetUnavailable(f"{self.name}: {error}") from error
+        text = done.stdout.decode("utf-8", "surrogateescape")
+        return [row for row in parse_lines(text, self.name) if row.carries(run)]
+
+
+def _fill(text: str, since: str, port: int | None) -> str:
+    if "{port}" in text and port is None:
+        raise ValueError(f"{text!r} asks for {{port}}, which only a server started by --server-cmd has")
+    return text.replace("{since}", since).replace("{port}", str(port))

@@ -1,0 +1,139 @@
+"""The run record: JSON lines, one observation each, from which every report is computed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from conformance import __version__
+from conformance.registry import Lane, Level, requirements
+from conformance.verdict import CaseResult, Fault, Status, Verdict, judge
+
+
+def _now() -> str:
+    """The present moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """What was run: shapes as in ``fixtures/schema/run-record.schema.json``, kind ``run``."""
+
+    target: Mapping[str, str]
+    lanes: tuple[Lane, ...]
+    browsers: tuple[Mapping[str, str], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    started: str = field(default_factory=_now)
+    version: str = __version__
+
+    @property
+    def strict(self) -> bool:
+        """Whether a failing SHOULD counts as a violation in this run."""
+        return bool(self.options.get("strict"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A whole record, read back: the only thing that reports are made from."""
+
+    info: RunInfo
+    results: tuple[CaseResult, ...]
+    finished: str = ""
+    interrupted: bool = True
+
+    def verdict(self) -> Verdict:
+        """Compute the verdict from the recorded results."""
+        return judge(
+            requirements=requirements().values(),
+            lanes=self.info.lanes,
+            results=self.results,
+            strict=self.info.strict,
+        )
+
+
+class RecordWriter:
+    """Writes a run record line by line, so that an interrupted run keeps what it saw."""
+
+    def __init__(self, path: Path, info: RunInfo) -> None:
+        self._path = path
+        self._info = info
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("w", encoding="utf-8")
+        info = asdict(self._info)
+        suite = {"version": info.pop("version"), "requirements": len(requirements())}
+        self._write({"kind": "run", "suite": suite, **info})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._write({"kind": "end", "finished": _now(), "interrupted": error is not None})
+        if self._file:
+            self._file.close()
+
+    def add(self, result: CaseResult) -> None:
+        """Append one result."""
+        self._write({"kind": "case", **asdict(result)})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            raise RuntimeError("the run record is not open")
+        # ASCII escapes: a lone surrogate in evidence must not stop the record from being written.
+        self._file.write(json.dumps(line, default=str) + "\n")
+        self._file.flush()
+
+
+def read(path: Path) -> Run:
+    """Read a run record. Raises ValueError, naming file and line, when it is none."""
+    info: RunInfo | None = None
+    results: list[CaseResult] = []
+    end: Mapping[str, Any] = {"finished": "", "interrupted": True}
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            match line.pop("kind"):
+                case "run":
+                    info = _info(line)
+                case "case":
+                    results.append(case_result(line))
+                case "end":
+                    end = line
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, line {number}: not a line of a run record: {error}") from error
+    if info is None:
+        raise ValueError(f"{path}: not a run record: it has no line of kind 'run'")
+    return Run(
+        info=info, results=tuple(results), finished=end["finished"], interrupted=bool(end["interrupted"])
+    )
+
+
+def case_result(line: Mapping[str, Any]) -> CaseResult:
+    """Build a result from the plain data that ``asdict`` and JSON make of it."""
+    fault = line.get("fault")
+    return CaseResult(
+        **{
+            **line,
+            "lane": Lane(line["lane"]),
+            "level": Level(line["level"]),
+            "status": Status(line["status"]),
+            "fault": Fault(fault) if fault else None,
+        }
+    )
+
+
+def _info(line: Mapping[str, Any]) -> RunInfo:
+    suite = line["suite"]
+    return RunInfo(
+        target=line["target"],
+        lanes=tuple(Lane(lane) for lane in line["lanes"]),
+        browsers=tuple(line["browsers"]),
+        options=line["options"],
+        started=line["started"],
+        version=suite["version"],
+    )

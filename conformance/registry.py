@@ -1,0 +1,61 @@
+"""The requirements of the protocol, read from ``fixtures/requirements.toml``."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from conformance.paths import bundled
+
+
+class Level(StrEnum):
+    """How binding a requirement is: MUST fails a run, SHOULD warns, MAY is only observed."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    MAY = "MAY"
+
+
+class Lane(StrEnum):
+    """Where a requirement is checked."""
+
+    TRACKER = "tracker"
+    SERVER = "server"
+    PAIR = "pair"
+    DASHBOARD = "dashboard"
+    LOAD = "load"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """One row of the registry; ``excluded`` gives the reason for each lane that has no case yet."""
+
+    id: str
+    level: Level
+    lanes: tuple[Lane, ...]
+    what: str
+    why: str
+    excluded: Mapping[Lane, str]
+
+    @property
+    def family(self) -> str:
+        """The part of the id before its number: ``PROP`` of ``PROP-3``."""
+        return self.id.rpartition("-")[0]
+
+
+@cache
+def requirements() -> Mapping[str, Requirement]:
+    """Return every requirement by its id, in the order of the registry."""
+    rows = tomllib.loads(bundled("fixtures/requirements.toml").read_text(encoding="utf-8"))
+    return {
+        id_: Requirement(
+            id=id_,
+            level=Level(row["level"]),
+            lanes=tuple(Lane(lane) for lane in row["lanes"]),
+            what=row["what"],
+            why=row["why"],
+            excluded={Lane(lane): reason for lane, reason in row.get("excluded", {}).items()},
+        )
+        for id_, row in rows.items()
+    }

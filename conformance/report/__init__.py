@@ -1,0 +1,44 @@
+"""Reports: renderers of the run record. Nothing here runs a check or decides a verdict."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from conformance.record import Run
+from conformance.registry import Requirement
+from conformance.report import as_json, html, junit, markdown
+from conformance.report.console import print_run
+from conformance.report.progress import Progress
+from conformance.verdict import Verdict
+
+__all__ = ["REPORTS", "Progress", "Renderer", "print_run", "write"]
+
+Renderer = Callable[[Run, Verdict, Mapping[str, Requirement]], str]
+
+REPORTS: Mapping[str, Renderer] = {
+    "json": as_json.render,
+    "junit": junit.render,
+    "html": html.render,
+    "md": markdown.render,
+}
+
+
+def write(kind: str, path: Path, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
+    """Write a report of a kind in ``REPORTS``, all of it or nothing. Raises OSError, naming the path."""
+    text = REPORTS[kind](run, verdict, requirements)
+    try:
+        if path.is_char_device() or path.is_fifo():  # /dev/stdout, say
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            _replace(path.resolve(), text)
+    except OSError as error:
+        raise OSError(f"cannot write the {kind} report to {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside ``path`` and rename, so that nobody ever reads half a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        draft = Path(folder, path.name)
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        draft.replace(path)

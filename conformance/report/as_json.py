@@ -1,0 +1,69 @@
+"""The report for programs: ``fixtures/schema/report.schema.json``. Pure ASCII, so no evidence can break it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.record import Run
+from conformance.registry import Requirement
+from conformance.report import facts
+from conformance.report.text import plain, without_credentials
+from conformance.verdict import CaseResult, RequirementResult, Verdict
+
+
+def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
+    """Return the JSON report. Evidence is whole: only reports for people cut it."""
+    return json.dumps(report(run, verdict, requirements), indent=2, allow_nan=False) + "\n"
+
+
+def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> dict[str, Any]:
+    """Return the report as plain data."""
+    headline = facts.headline(run, verdict)
+    return {
+        "conformant": verdict.conformant,
+        "exit_code": int(verdict.exit_code),
+        "verdict": headline.sentence,
+        "suite": {"version": run.info.version, "requirements": len(requirements)},
+        "target": {kind: without_credentials(name) for kind, name in run.info.target.items()},
+        "run": {
+            "started": run.info.started,
+            "finished": run.finished,
+            "interrupted": run.interrupted,
+            "lanes": [str(lane) for lane in run.info.lanes],
+            "browsers": [dict(browser) for browser in run.info.browsers],
+            "strict": run.info.strict,
+        },
+        "summary": dict(verdict.summary),
+        "requirements": [_requirement(row) for row in verdict.requirements],
+        "cases": [_case(result) for result in run.results],
+    }
+
+
+def _requirement(row: RequirementResult) -> dict[str, Any]:
+    reason = facts.reason(row)
+    return {
+        "id": row.id,
+        "level": str(row.level),
+        "lane": str(row.lane),
+        "status": str(row.status),
+        **({"reason": reason} if reason else {}),
+        "cases": list(row.cases),
+    }
+
+
+def _case(result: CaseResult) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "requirement": result.requirement,
+        "level": str(result.level),
+        "lane": str(result.lane),
+        "browser": result.browser,
+        "status": str(result.status),
+        "detail": result.detail,
+        "sent": plain(result.sent),
+        "received": plain(result.received),
+        "stored": plain(result.stored),
+        "repro": result.repro,
+        "seconds": result.seconds,
+        "fault": str(result.fault) if result.fault else None,
+    }

@@ -1,0 +1,210 @@
+"""What every report says, computed once from run, verdict and registry; the renderers only word it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance.record import Run
+from conformance.registry import Lane, Level, Requirement
+from conformance.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict
+
+NO_CASE = "no case of it has run"
+
+_IN_BROWSERS = (Lane.TRACKER, Lane.PAIR)
+
+EXIT_WORDS: Mapping[Exit, str] = {
+    Exit.CONFORMANT: "conformant",
+    Exit.VIOLATION: "violation",
+    Exit.USAGE: "usage",
+    Exit.COULD_NOT_RUN: "could not run",
+    Exit.INCONCLUSIVE: "inconclusive",
+    Exit.SUITE_FAULT: "fault of the suite",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """How the requirements of one level fare in one place of the ledger."""
+
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    observed: int = 0
+
+    @property
+    def open(self) -> int:
+        """Those that nothing decided."""
+        return self.total - self.passed - self.failed - self.observed
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerRow:
+    """One requirement family in one lane."""
+
+    family: str
+    lane: Lane
+    counts: Mapping[Level, Count]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not green, and what a MAY showed: ``1 MUST, 2 SHOULD not verified``."""
+        deciding = {level: self.counts[level] for level in (Level.MUST, Level.SHOULD)}
+        failed = ", ".join(f"{c.failed} {level}" for level, c in deciding.items() if c.failed)
+        open_ = ", ".join(f"{c.open} {level}" for level, c in deciding.items() if c.open)
+        may = self.counts[Level.MAY]
+        told = (
+            (failed, f"{failed} failed"),
+            (open_, f"{open_} not verified"),
+            (may.total, f"MAY {may.observed}/{may.total} observed"),
+        )
+        return tuple(text for applies, text in told if applies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The verdict in one sentence. ``tone`` is ``good``, ``bad``, ``open`` or ``broken``, for symbol and colour."""
+
+    tone: str
+    sentence: str
+    asides: tuple[str, ...] = ()
+
+
+def headline(run: Run, verdict: Verdict) -> Headline:
+    """Say the verdict in one sentence, and in asides what qualifies it."""
+    tone, sentence = _sentence(run, verdict)
+    asides = []
+    if run.interrupted:
+        asides.append("The run was interrupted: this is what it saw until then.")
+    if verdict.errors and verdict.conformant is False:
+        asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
+    if verdict.warnings:
+        warned = _listed(dict.fromkeys(w.requirement for w in verdict.warnings))
+        asides.append(
+            f"{_number(len(verdict.warnings), 'warning')} about {warned}, not counted in the verdict."
+        )
+    return Headline(tone=tone, sentence=sentence, asides=tuple(asides))
+
+
+def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
+    lanes = _listed(run.info.lanes)
+    if verdict.conformant is False:
+        where = _listed(dict.fromkeys(v.requirement for v in verdict.violations))
+        return "bad", f"not conformant: {_number(len(verdict.violations), 'violation')} of {where}"
+    if verdict.errors:
+        return "broken", _no_verdict(verdict.errors)
+    if verdict.conformant and run.interrupted:
+        return "open", f"no violation before the run was interrupted; {lanes} not verified in full"
+    if verdict.conformant:
+        return "good", f"conformant: every {' and '.join(binding(run))} of {lanes} was verified"
+    passed, total = verified(run, verdict)
+    of_all = " and ".join(plural(level, total) for level in binding(run))
+    if not passed:
+        return "open", f"no verdict: nothing was verified of {total} {of_all}"
+    return "open", f"conformant in everything that was verified: {passed} of {total} {of_all}"
+
+
+def _no_verdict(errors: Sequence[CaseResult]) -> str:
+    cases = _number(len(errors), "case")
+    if any(e.fault is Fault.TARGET for e in errors):
+        return f"no verdict: the target could not be run, {cases} ended in an error"
+    return f"no verdict: the suite itself failed in {cases}, which says nothing about the target"
+
+
+def binding(run: Run) -> tuple[Level, ...]:
+    """The levels that decide this run."""
+    return (Level.MUST, Level.SHOULD) if run.info.strict else (Level.MUST,)
+
+
+def verified(run: Run, verdict: Verdict) -> tuple[int, int]:
+    """How many binding requirements passed, and how many there are; one in two lanes counts twice."""
+    rows = [r for r in verdict.requirements if r.level in binding(run)]
+    return sum(r.status is Status.PASS for r in rows), len(rows)
+
+
+def unverified(run: Run, verdict: Verdict) -> tuple[RequirementResult, ...]:
+    """The binding requirements that nothing decided."""
+    decided = (Status.PASS, Status.FAIL)
+    return tuple(r for r in verdict.requirements if r.level in binding(run) and r.status not in decided)
+
+
+def by_reason(rows: Iterable[RequirementResult]) -> Mapping[str, str]:
+    """Group undecided requirements: the reason, and their names with their lane.
+
+    ``{"pending: needs the dashboard lane": "DASH-1, DASH-2 (dashboard)"}``
+    """
+    groups: dict[str, list[RequirementResult]] = {}
+    for row in rows:
+        groups.setdefault(reason(row), []).append(row)
+    return {why: names(members) for why, members in groups.items()}
+
+
+def names(rows: Iterable[RequirementResult]) -> str:
+    """Name requirements, lane by lane: ``DASH-1, DASH-2 (dashboard), QUOTA-1 (server)``."""
+    lanes: dict[Lane, list[str]] = {}
+    for row in rows:
+        lanes.setdefault(row.lane, []).append(row.id)
+    return ", ".join(f"{', '.join(ids)} ({lane})" for lane, ids in lanes.items())
+
+
+def reason(row: RequirementResult) -> str:
+    """Why a requirement is not green; never empty unless it passed."""
+    if row.reason or row.status in (Status.PASS, Status.OBSERVED):
+        return row.reason
+    return NO_CASE if not row.cases else f"its cases are {row.status}"
+
+
+def ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> tuple[LedgerRow, ...]:
+    """Count the requirements of the run per family and lane, in the order of the registry."""
+    rows: dict[tuple[str, Lane], list[RequirementResult]] = {}
+    for row in verdict.requirements:
+        rows.setdefault((family(row.id, requirements), row.lane), []).append(row)
+    return tuple(
+        LedgerRow(family=name, lane=lane, counts={level: _count(members, level) for level in Level})
+        for (name, lane), members in rows.items()
+    )
+
+
+def family(id_: str, requirements: Mapping[str, Requirement]) -> str:
+    """The family of a requirement, also of one that this registry no longer knows."""
+    return requirements[id_].family if id_ in requirements else id_.rpartition("-")[0]
+
+
+def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
+    found = [row.status for row in rows if row.level is level]
+    return Count(
+        total=len(found),
+        passed=found.count(Status.PASS),
+        failed=found.count(Status.FAIL),
+        observed=found.count(Status.OBSERVED),
+    )
+
+
+def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
+    """The evidence of a case in the order it came about, each under a word that fits its lane."""
+    first, second = ("called", "arrived") if result.lane in _IN_BROWSERS else ("sent", "answered")
+    found = ((first, result.sent), (second, result.received), ("stored", result.stored))
+    return tuple((word, value) for word, value in found if value is not None)
+
+
+def status_word(status: Status, *, warning: bool = False) -> str:
+    """The status as people read it."""
+    return "warning" if warning else status.value.replace("-", " ")
+
+
+def is_warning(result: CaseResult, verdict: Verdict) -> bool:
+    """Whether a failure of this case does not count."""
+    return any(result is w or result == w for w in verdict.warnings)
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun, with an s unless there is one of it."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {plural(noun, number)}"
+
+
+def _listed(items: Iterable[str]) -> str:
+    """Join words: ``tracker, server and pair``."""
+    *most, last = tuple(items) or ("nothing",)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,109 @@
+"""Markdown, for the summary page of a CI job: verdict, ledger, failures and what was not verified.
+
+Whatever came from a target stands in fences that it cannot close, or with its punctuation escaped.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+
+from conformance.record import Run
+from conformance.registry import Level, Requirement
+from conformance.report import facts
+from conformance.report.text import cut, one_line, show, visible, without_credentials
+from conformance.verdict import CaseResult, Verdict
+
+# A step summary holds 1 MiB; failures beyond these are named without their evidence.
+_SHOWN = 30
+_VALUE_LIMIT = 1_000
+_SYMBOLS = {"good": "✅", "bad": "❌", "open": "🟡", "broken": "⚠️"}
+_REPRO_LIMIT = 4_000
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#!|~&@$])")
+
+
+def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
+    """Return the Markdown document."""
+    sections = [
+        *_top(run, verdict),
+        *_ledger(verdict, requirements),
+        *_cases("Failures", verdict.violations, requirements),
+        *_cases("Errors", verdict.errors, requirements),
+        *_cases("Warnings", verdict.warnings, requirements),
+        *_unverified(run, verdict),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _top(run: Run, verdict: Verdict) -> Iterable[str]:
+    headline = facts.headline(run, verdict)
+    sentence = headline.sentence[0].upper() + headline.sentence[1:]
+    yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
+    yield from headline.asides
+    targets = [
+        f"- **{kind}**: {_escape(without_credentials(name))}" for kind, name in run.info.target.items()
+    ]
+    browsers = ", ".join(f"{_escape(b['name'])} {_escape(b['version'])}" for b in run.info.browsers)
+    yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else [])]) or "No target."
+
+
+def _ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> Iterable[str]:
+    lines = ["| Family | Lane | MUST | SHOULD | |", "|:--|:--|--:|--:|:--|"]
+    for row in facts.ledger(verdict, requirements):
+        must, should = (_of(row.counts[level]) for level in (Level.MUST, Level.SHOULD))
+        cells = (_escape(row.family), row.lane, must, should, "; ".join(row.remarks))
+        lines.append(f"| {' | '.join(cells)} |")
+    yield "### Verified, by requirement family and lane"
+    yield "\n".join(lines)
+
+
+def _of(count: facts.Count) -> str:
+    return f"{count.passed}/{count.total}" if count.total else ""
+
+
+def _cases(
+    title: str, results: tuple[CaseResult, ...], requirements: Mapping[str, Requirement]
+) -> Iterable[str]:
+    if not results:
+        return
+    yield f"### {title} ({len(results)})"
+    yield from (_case(result, requirements) for result in results[:_SHOWN])
+    rest = results[_SHOWN:]
+    if rest:
+        yield f"And {len(rest)} more:"
+        yield "\n".join(f"- {_escape(_title(result))}: {_escape(cut(result.detail, 200))}" for result in rest)
+
+
+def _title(result: CaseResult) -> str:
+    browser = f", {result.browser}" if result.browser else ""
+    return one_line(f"{result.id} ({result.requirement} {result.level}{browser})")
+
+
+def _case(result: CaseResult, requirements: Mapping[str, Requirement]) -> str:
+    known = requirements.get(result.requirement)
+    parts = [f"<details><summary>{html.escape(_title(result))}</summary>"]
+    parts += [f"> {_escape(known.what)}"] if known else []
+    parts += [_fence(visible(cut(result.detail, _VALUE_LIMIT)))] if result.detail else []
+    for word, value in facts.steps(result):
+        parts.append(f"**{word}**\n\n{_fence(show(value, limit=_VALUE_LIMIT, headers=False))}")
+    parts += (
+        [f"**repeat**\n\n{_fence(visible(cut(result.repro, _REPRO_LIMIT)), 'sh')}"] if result.repro else []
+    )
+    return "\n\n".join([*parts, "</details>"])
+
+
+def _unverified(run: Run, verdict: Verdict) -> Iterable[str]:
+    groups = facts.by_reason(facts.unverified(run, verdict))
+    if groups:
+        yield f"### Not verified ({len(facts.unverified(run, verdict))})"
+        yield "\n".join(f"- {_escape(names)}: {_escape(cut(why, 300))}" for why, names in groups.items())
+
+
+def _fence(text: str, language: str = "text") -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _escape(text: str) -> str:
+    """Text as such, on one line: no markup, no mention, no table cell of its own."""
+    return _PUNCTUATION.sub(r"\\\1", one_line(text))

@@ -1,0 +1,148 @@
+"""Evidence as text that any report can show: visible, laid out and cut, whatever a target or visitor sent."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+VALUE_LIMIT = 2_000
+"""How many characters of one piece of evidence a report shows."""
+
+_KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def visible(text: str, *, keep: str = "\n\t") -> str:
+    r"""Escape what a screen would not show, or obey: controls, lone surrogates, invisible characters.
+
+    Escapes are the UTF-16 units that JSON and JavaScript write, so escaped JSON stays JSON.
+
+    >>> visible("a\x00b\ud83d \u202e")
+    'a\\u0000b\\ud83d \\u202e'
+    """
+    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+
+
+def one_line(text: str) -> str:
+    """Escape like ``visible`` and fold every run of white space into one space."""
+    return visible(" ".join(text.split()), keep="")
+
+
+def cut(text: str, limit: int = VALUE_LIMIT) -> str:
+    """Keep the beginning and the end of a text longer than ``limit``, and say how much is left out.
+
+    >>> cut("a" * 1000 + "z", 100)[-76:]
+    'aaaa … (901 of 1,001 characters not shown) … aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz'
+    """
+    if len(text) <= limit:
+        return text
+    tail = min(_KEPT_TAIL, limit // 3)
+    note = f" … ({len(text) - limit:,} of {len(text):,} characters not shown) … "
+    return f"{text[: limit - tail]}{note}{text[-tail:]}"
+
+
+def without_credentials(text: str) -> str:
+    """Hide user names and passwords of URLs: reports are published, the run record is not."""
+    return _CREDENTIALS.sub("…@", text)
+
+
+def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT, headers: bool = True) -> str:
+    """Lay a piece of evidence out: texts as they are, messages like HTTP, everything else as JSON.
+
+    A string inside it is cut to a third of ``limit``, so that what surrounds it is seen as well. ``headers``
+    shows all headers of a message, otherwise its content type only.
+    """
+    match value:
+        case str():
+            text = value
+        case [Mapping(), *_] if all(_has_body(item) for item in value):
+            parts = [_message(item, width=width, limit=limit, headers=headers) for item in value]
+            text = "\n\n".join(parts)
+        case Mapping() if _has_body(value):
+            text = _message(value, width=width, limit=limit, headers=headers)
+        case _:
+            text = layout(_shorten(value, limit // 3), width)
+    return cut(visible(text.rstrip("\n")), limit)
+
+
+def layout(value: Any, width: int, indent: str = "") -> str:
+    """Write JSON with what fits into ``width`` on one line and the rest a member a line."""
+    flat = json.dumps(value, ensure_ascii=False, default=str)
+    if len(indent) + len(flat) <= width or not value or not isinstance(value, list | tuple | Mapping):
+        return flat
+    inner = indent + "  "
+    if isinstance(value, Mapping):
+        names = [f"{json.dumps(str(key), ensure_ascii=False)}: " for key in value]
+        members = [name + layout(v, width, inner) for name, v in zip(names, value.values(), strict=True)]
+        return "{\n" + ",\n".join(inner + member for member in members) + f"\n{indent}}}"
+    members = [layout(member, width, inner) for member in value]
+    return "[\n" + ",\n".join(inner + member for member in members) + f"\n{indent}]"
+
+
+def plain(value: Any) -> Any:
+    """Turn evidence into strict JSON: numbers that JSON does not know become their text."""
+    match value:
+        case Mapping():
+            return {str(key): plain(member) for key, member in value.items()}
+        case list() | tuple():
+            return [plain(member) for member in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _shorten(value: Any, limit: int) -> Any:
+    match value:
+        case str():
+            return cut(value, limit)
+        case Mapping():
+            return {_shorten(str(key), limit): _shorten(member, limit) for key, member in value.items()}
+        case list() | tuple():
+            return [_shorten(member, limit) for member in value]
+    return value
+
+
+def _has_body(value: Any) -> bool:
+    """Whether this is a request, an answer or an exchange as the recorder summarises it."""
+    return isinstance(value, Mapping) and isinstance(value.get("body"), str)
+
+
+def _message(value: Mapping[str, Any], *, width: int, limit: int, headers: bool) -> str:
+    """Show head and body as on the wire; the body is not JSON in JSON."""
+    start = " ".join(str(value[name]) for name in ("method", "target", "path", "url") if value.get(name))
+    lines = [start] if start else []
+    for name, content in _pairs(value.get("headers")):
+        if headers or name.lower() == "content-type":
+            lines.append(f"{name}: {cut(content, limit // 3)}")
+    if "method" not in value:
+        rest = {k: v for k, v in value.items() if k not in ("headers", "body", "target", "path", "url")}
+        lines += [f"{name}: {layout(_shorten(v, limit // 3), width)}" for name, v in rest.items()]
+    body = cut(value["body"], limit // 2)
+    return "\n".join([*lines, *([""] if body and lines else []), *([body] if body else []), *_fate(value)])
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return [(str(name), str(content)) for name, content in pairs]
+
+
+def _fate(value: Mapping[str, Any]) -> list[str]:
+    """What became of a request, where that is out of the ordinary or was arranged."""
+    if "method" not in value:
+        return []
+    told = [
+        (value.get("status") is not None, f"answered {value.get('status')}"),
+        (bool(value.get("held")), "answer held back"),
+        (bool(value.get("followed")), "followed our redirect"),
+        (value.get("gone") is not None, "connection closed before the answer"),
+    ]
+    found = ", ".join(text for applies, text in told if applies)
+    return ["", f"({found})"] if found else []

@@ -1,0 +1,93 @@
+"""One run of the checks: targets started, pytest run over the cases, everything put on record."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from conformance.case import Case, select
+from conformance.options import Options, UsageError
+from conformance.record import RecordWriter, Run, read
+from conformance.session import Checks, Referee, pytest_arguments
+from conformance.setup import BROWSER_LANES, Setup, prepare
+from conformance.verdict import CaseResult, Status
+
+# What a user's environment adds to his own tests is no part of a run.
+_PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+
+
+class Watcher(Protocol):
+    """Who is told how a run gets on."""
+
+    def start(self, total: int) -> None:
+        """The checks begin; so many results will come."""
+        ...
+
+    def case_done(self, result: CaseResult) -> None:
+        """A result has come."""
+        ...
+
+    def stop(self) -> None:
+        """No more will come."""
+        ...
+
+
+def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
+    """Check what ``options`` name and return the record, which is kept in a file as well.
+
+    Raises UsageError or UnknownSelector before anything is started, TargetUnavailable or BrowserMissing when
+    there can be no verdict, OSError when the record cannot be written, and KeyboardInterrupt.
+    """
+    cases = chosen_cases(options)
+    with prepare(options) as setup, RecordWriter(record, setup.info()) as writer:
+
+        def keep(result: CaseResult) -> None:
+            writer.add(result)
+            if result.status is not Status.NOT_RUN:
+                watcher.case_done(result)
+
+        watcher.start(sum(_results_of(case, setup) for case in cases))
+        try:
+            _run_pytest(setup, jobs, keep)
+        finally:
+            watcher.stop()
+    return read(record)
+
+
+def chosen_cases(options: Options) -> list[Case]:
+    """The cases that will run. Raises UsageError when the selectors leave none."""
+    cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
+    if deselected and not cases:
+        lanes = ", ".join(options.lanes)
+        raise UsageError(f"--only and --skip leave no case of the lanes that would run ({lanes})")
+    return cases
+
+
+def _results_of(case: Case, setup: Setup) -> int:
+    return len(setup.browsers) if case.lane in BROWSER_LANES else 1
+
+
+def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> None:
+    referee = Referee(setup, keep)
+    with _environment():
+        code = pytest.main(list(pytest_arguments(setup, jobs)), plugins=[referee, Checks(setup)])
+    if code == pytest.ExitCode.INTERRUPTED and not referee.problems:
+        raise KeyboardInterrupt
+    referee.conclude()
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _PYTEST_ENVIRONMENT}
+    os.environ.update(_PYTEST_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,207 @@
+"""A run as pytest sees it: which tests are made of the cases, and what becomes of their outcomes."""
+
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.bench import Bench
+from conformance.case import Case, catalogue, select
+from conformance.evidence import Evidence
+from conformance.lanes.marks import MARK
+from conformance.paths import bundled
+from conformance.record import case_result
+from conformance.registry import Lane
+from conformance.setup import Setup
+from conformance.verdict import CaseResult, Fault, Status
+
+_PROPERTY = "clickport-result"
+_LANES = Path(__file__).parent / "lanes"
+
+
+def folders() -> tuple[Path, Path]:
+    """The folders that hold the checks."""
+    return _LANES, bundled("e2e")
+
+
+class Checks:
+    """Makes tests of the selected cases and results of their outcomes; active in every process of a run."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        options = setup.options
+        chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip)
+        self._chosen = frozenset(case.id for case in chosen)
+
+    @pytest.fixture(scope="session")
+    def bench(self) -> Iterator[Bench]:
+        """The instruments of this process."""
+        bench = Bench(self._setup)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+    @pytest.fixture
+    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:  # noqa: ARG002 - makes the cases
+        """What this check saw, to be filled in."""
+        return _evidence(request.node, self._setup)
+
+    @pytest.fixture
+    def token(self, evidence: Evidence) -> str:
+        """The token of this case's events."""
+        return self._setup.token(evidence.case.id, evidence.browser)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out the files of lanes that were not chosen."""
+        lane = collection_path.name.removeprefix("test_").partition("_")[0]
+        own = collection_path.is_relative_to(_LANES) or collection_path.is_relative_to(bundled("e2e"))
+        return True if own and lane in set(Lane) - set(self._setup.options.lanes) else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make a test of each case that the function's mark names, in each browser."""
+        if mark := metafunc.definition.get_closest_marker(MARK):
+            known = {case.id: case for case in catalogue()}
+            cases = [known[id_] for id_ in mark.args]
+            metafunc.parametrize("case", cases, ids=[case.id for case in cases])
+            if "engine" in metafunc.fixturenames:
+                metafunc.parametrize("engine", [browser.name for browser in self._setup.browsers])
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the cases that were not asked for."""
+        left_out = [item for item in items if _has_case(item) and _case(item).id not in self._chosen]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn what a check raised into a result, and the test's outcome into what the result means."""
+        report = yield
+        if not _has_case(item) or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
+            return report
+        evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
+        result = evidence.result(call.excinfo.value if call.excinfo else None, call.duration)
+        report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
+        _show(report, result)
+        return report
+
+
+class Referee:
+    """Collects the results of a run in the process that gives the verdict."""
+
+    def __init__(self, setup: Setup, on_result: Callable[[CaseResult], None]) -> None:
+        self._setup = setup
+        self._on_result = on_result
+        self._seen: set[str] = set()
+        self.problems: list[str] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand the setup to a worker process."""
+        node.workerinput[WORKER_INPUT] = self._setup.to_json()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a result out of a finished test."""
+        for name, text in report.user_properties:
+            if name == _PROPERTY and isinstance(text, str):
+                result = case_result(json.loads(text))
+                self._seen.add(result.id)
+                self._on_result(result)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what kept a file of checks from being read: no verdict may come of the rest."""
+        if report.failed:
+            self.problems.append(f"{report.nodeid}: {report.longreprtext}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        """Keep why a worker process died."""
+        if error:
+            self.problems.append(f"worker {node.gateway.id} died: {error}")
+
+    def conclude(self) -> None:
+        """Give a result to every case that has none: deselected, or lost by a fault of ours."""
+        options = self._setup.options
+        chosen, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
+        why = "; ".join(self.problems) or "the check ended without a result"
+        for case in chosen:
+            if case.id not in self._seen:
+                self._on_result(_without(case, Status.ERROR, f"no result: {why}", Fault.SUITE))
+        for case in deselected:
+            self._on_result(_without(case, Status.NOT_RUN, "deselected"))
+
+
+WORKER_INPUT = "clickport_setup"
+
+
+def _without(case: Case, status: Status, detail: str, fault: Fault | None = None) -> CaseResult:
+    return CaseResult(
+        id=case.id,
+        requirement=case.requirement,
+        lane=case.lane,
+        level=case.level,
+        status=status,
+        detail=detail,
+        fault=fault,
+    )
+
+
+def _has_case(item: pytest.Item) -> bool:
+    return item.get_closest_marker(MARK) is not None
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params  # type: ignore[attr-defined, no-any-return]
+
+
+def _case(item: pytest.Item) -> Case:
+    case: Case = _params(item)["case"]
+    return case
+
+
+def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
+    case = _case(item)
+    browser = _params(item).get("engine")
+    return Evidence(case=case, browser=browser, repro=_repro(case, setup))
+
+
+def _repro(case: Case, setup: Setup) -> str:
+    """The command that repeats one case; what needs more than the targets' options is the user's to add."""
+    targets = setup.options.command_line(
+        "tracker", "server", "server_cmd", "server_app", "clickhouse", "readback_url", "readback_cmd"
+    )
+    return " ".join(["clickport check", *targets, f"--only {case.id}"])
+
+
+def _show(report: pytest.TestReport, result: CaseResult) -> None:
+    """Let pytest's own terminal say what the verdict counts: a warning is no failure, an unknown a skip."""
+    match result.status:
+        case Status.PASS | Status.OBSERVED:
+            report.outcome, report.longrepr = "passed", None
+        case Status.NOT_TESTABLE:
+            report.outcome, report.longrepr = "skipped", (result.id, 0, f"Skipped: {result.detail}")
+        case Status.FAIL:
+            report.outcome, report.longrepr = "failed", f"{result.detail}\nRepeat: {result.repro}"
+
+
+def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:
+    """The arguments of a pytest run of the checks alone, whatever the current folder configures."""
+    lanes = set(setup.options.lanes)
+    own, e2e = folders()
+    places = [
+        *([str(own)] if lanes & {Lane.TRACKER, Lane.SERVER} else []),
+        *([str(e2e)] if lanes - {Lane.TRACKER, Lane.SERVER} else []),
+    ]
+    workers = ["-n", str(jobs), "--dist", "loadgroup"] if jobs > 1 else []
+    plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
+    return [
+        *places,
+        *("-c", "/dev/null", "--rootdir", str(own.parent), "--import-mode", "importlib"),
+        *("-p", "no:terminal", "-p", "no:cacheprovider", *plugins, "-p", "conformance.plugin"),
+        *workers,
+    ]

@@ -1,0 +1,38 @@
+"""A tracker under test: the bytes of a script, from a file, a URL or the bundled reference."""
+
+from pathlib import Path
+
+import httpx
+
+from conformance.paths import bundled
+from conformance.targets.errors import TargetUnavailable
+
+
+def load_tracker(place: str | None) -> bytes:
+    """Return the script at ``place``, a path or an http(s) URL; None is the bundled reference.
+
+    Raises TargetUnavailable when there is no such script, or an empty one.
+    """
+    if place is None:
+        script = bundled("tracker/tracker.min.js").read_bytes()
+    elif place.startswith(("http://", "https://")):
+        script = _fetch(place)
+    else:
+        script = _read(Path(place))
+    if not script.strip():
+        raise TargetUnavailable(f"the tracker at {place} is empty")
+    return script
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        return httpx.get(url, follow_redirects=True, timeout=10).raise_for_status().content
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TargetUnavailable(f"could not fetch the tracker {url}: {error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TargetUnavailable(f"could not read the tracker {path}: {error.strerror}") from error

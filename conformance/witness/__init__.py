@@ -1,0 +1,10 @@
+"""The recorder: a process of its own that serves pages and keeps what reaches its sockets, byte for byte.
+
+It runs outside the browser and outside the test process: neither a page that is being left nor an
+automation protocol stands between a request and the record of it.
+"""
+
+from conformance.witness.client import Recorder, WitnessError
+from conformance.witness.exchange import Exchange
+
+__all__ = ["Exchange", "Recorder", "WitnessError"]

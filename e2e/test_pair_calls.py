@@ -1,0 +1,47 @@
+"""A call in a page, and the row that comes of it: tracker and server together."""
+
+import pytest
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes.exits import leave
+from conformance.lanes.expectation import require_row
+from conformance.lanes.marks import scenarios, vectors
+from conformance.lanes.pages import use_page
+from conformance.lanes.pairing import call_vectors, joined, require_rows_of
+from conformance.registry import Lane
+
+# One process makes all the calls, and every test reads what came of its own.
+pytestmark = pytest.mark.xdist_group("pair")
+
+
+@vectors(Lane.PAIR)
+def test_call_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """Each call of a vector ends as the row that the vector says."""
+    evidence.sent = evidence.case.vector["call"].replace("{token}", token)
+    called = bench.once(call_vectors, engine)
+    evidence.wire(called.found[token])
+    require_row(evidence, token, called.rows[token])
+
+
+@scenarios("pair/api-4-inline-onclick", "pair/api-4-submit-listener", "pair/api-4-window-property")
+def test_handler_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-4: a handler of the documented kind ends as a row."""
+    with joined(bench):
+        use_page(bench, engine, evidence, token)
+        require_rows_of(bench, engine, evidence, token)
+
+
+@scenarios(
+    "pair/deliv-2-href-same-origin",
+    "pair/deliv-2-href-cross-origin",
+    "pair/deliv-2-link-same-origin",
+    "pair/deliv-2-link-cross-origin",
+    "pair/deliv-2-form-same-origin",
+    "pair/deliv-2-form-cross-origin",
+)
+def test_exit_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-2: an event that was sent in the task in which its page was left ends as a row."""
+    with joined(bench):
+        leave(bench, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
+        require_rows_of(bench, engine, evidence, token)

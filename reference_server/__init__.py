@@ -1,0 +1,1 @@
+"""The reference implementation of an ingest server for the Clickport custom-events protocol."""

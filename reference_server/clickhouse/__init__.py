@@ -1,0 +1,1 @@
+"""ClickHouse: the embedded server, clients by URL, and the schema."""

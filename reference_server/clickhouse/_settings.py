@@ -1,0 +1,52 @@
+"""The configuration files of the embedded ClickHouse."""
+
+import base64
+import hashlib
+
+USER = "clickport"
+
+# For a small machine: queries that need more fail by themselves instead of taking the machine down.
+_MEMORY_BYTES = 2 * 1024**3
+_MARK_CACHE_BYTES = 64 * 1024**2
+
+
+def config_xml(password: str) -> str:
+    """config.xml: any free loopback port, memory caps, and a gate before every request but ``/ping``.
+
+    clickhouse-local logs itself in as ``default`` without a password, so that user must exist, and would be
+    open to everybody on the machine. The gate lets in only who sends the credentials of our own user.
+    """
+    credentials = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    return f"""<clickhouse>
+  <http_port>0</http_port>
+  <listen_host>127.0.0.1</listen_host>
+  <users_config>users.xml</users_config>
+  <max_server_memory_usage>{_MEMORY_BYTES}</max_server_memory_usage>
+  <mark_cache_size>{_MARK_CACHE_BYTES}</mark_cache_size>
+  <http_handlers>
+    <rule>
+      <url>/ping</url>
+      <handler><type>ping</type></handler>
+    </rule>
+    <rule>
+      <headers><Authorization>Basic {credentials}</Authorization></headers>
+      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
+    </rule>
+  </http_handlers>
+</clickhouse>
+"""
+
+
+def users_xml(password: str) -> str:
+    """users.xml: our user, and the ``default`` that clickhouse-local starts as (see ``config_xml``)."""
+    loopback = "<networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>"
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    return f"""<clickhouse>
+  <profiles><default/></profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default><password></password>{loopback}</default>
+    <{USER}><password_sha256_hex>{digest}</password_sha256_hex>{loopback}</{USER}>
+  </users>
+</clickhouse>
+"""

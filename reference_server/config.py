@@ -1,0 +1,61 @@
+"""What a server is told: explicitly, or through the environment of its worker processes."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+_PACKAGE = Path(__file__).resolve().parent
+_TRACKER = "tracker/tracker.min.js"
+
+
+def bundled_tracker() -> Path:
+    """Return where the reference tracker is: in an installation, or in the source tree."""
+    installed = _PACKAGE.parent / "conformance" / "_bundled" / _TRACKER
+    return installed if installed.exists() else _PACKAGE.parent / _TRACKER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of an application.
+
+    ``sites`` are the registered domains, and none means that every site is welcome. ``state_dir`` is a folder
+    that the worker processes of a server share. A legal event may have 360 KB: ``max_body`` is to stay above.
+    """
+
+    clickhouse_url: str
+    state_dir: Path
+    sites: tuple[str, ...] = ()
+    max_body: int = 1024**2
+    body_seconds: float = 20.0
+    tracker: Path = field(default_factory=bundled_tracker)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read CLICKHOUSE_URL and the CLICKPORT_ variables. Raises ValueError naming what is wrong."""
+        given: dict[str, Any] = {}
+        for name, (variable, read) in _VARIABLES.items():
+            if text := env.get(variable):
+                try:
+                    given[name] = read(text)
+                except ValueError as error:
+                    raise ValueError(f"{variable}={text!r} cannot be used: {error}") from error
+        for name in ("clickhouse_url", "state_dir"):
+            if name not in given:
+                raise ValueError(f"{_VARIABLES[name][0]} is not set")
+        return cls(**given)
+
+
+def _sites(text: str) -> tuple[str, ...]:
+    return tuple(site.strip() for site in text.split(",") if site.strip())
+
+
+_VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "clickhouse_url": ("CLICKHOUSE_URL", str),
+    "state_dir": ("CLICKPORT_STATE", Path),
+    "sites": ("CLICKPORT_SITES", _sites),
+    "max_body": ("CLICKPORT_MAX_BODY", int),
+    "body_seconds": ("CLICKPORT_BODY_SECONDS", float),
+    "tracker": ("CLICKPORT_TRACKER", Path),
+}

@@ -1,0 +1,189 @@
+"""Runs the reference server: ClickHouse, its tables, worker processes; and takes all of it down again."""
+
+import multiprocessing
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from clickhouse_connect.driver.exceptions import ClickHouseError as ClientError
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+from reference_server import scratch
+from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
+from reference_server.clickhouse.schema import migrate
+from reference_server.config import Config
+from reference_server.watch import Watch
+
+_STOP_SECONDS = 5
+_LOOK_SECONDS = 0.2
+# Threads mostly wait: for ClickHouse, and for the bodies of slow clients.
+_THREADS = 32
+
+# Standard output is for the line that says where the server is.
+_LOGGING = {
+    "handlers": {
+        name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+        for name in ("console", "access")
+    }
+}
+
+
+class CannotServe(Exception):
+    """The server could not start, or could not go on; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to serve.
+
+    Without ``clickhouse_url`` an embedded ClickHouse is started; without ``data`` a temporary folder is used,
+    which goes at the end; without ``sites`` every site is welcome; port 0 is any free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    sites: tuple[str, ...] = ()
+    data: Path | None = None
+    workers: int = 1
+    clickhouse_url: str | None = None
+
+
+def serve(options: Options, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` gets one line to print when events are taken.
+
+    For the main thread of a process that does nothing else. Raises CannotServe. However it ends, no process,
+    port or temporary folder is left.
+    """
+    with _stopped_by_signals(), ExitStack() as stack:
+        try:
+            address, port = _free_address(options.host, options.port)
+            folder = options.data or stack.enter_context(scratch.folder("data"))
+            embedded = None
+            if not options.clickhouse_url:
+                embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
+            url = embedded.url if embedded else options.clickhouse_url or ""
+            version = _migrated(url)
+            os.environ.update(_environment(options, url, folder))
+            Config.from_env()
+        except (ClickHouseError, OSError, ValueError) as error:
+            raise CannotServe(str(error)) from error
+        where = f"data in {folder}" if embedded else "by CLICKHOUSE_URL"
+        base = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+        line = f"Clickport reference server on {base} (ClickHouse {version}, {where})"
+        _run(address, port, options.workers, embedded, lambda: ready(line))
+
+
+def serve_clickhouse(data: Path | None, ready: Callable[[str], None]) -> None:
+    """Run only the embedded ClickHouse until SIGINT, SIGTERM or the end of standard input.
+
+    ``ready`` gets its URL. Raises CannotServe.
+    """
+    with _stopped_by_signals(), ExitStack() as stack:
+        folder = data or stack.enter_context(scratch.folder("data"))
+        try:
+            clickhouse = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
+        except ClickHouseError as error:
+            raise CannotServe(str(error)) from error
+        ready(clickhouse.url)
+        while clickhouse.poll() is None:
+            readable, _, _ = select.select([0], [], [], _LOOK_SECONDS)
+            if readable and not os.read(0, 4096):
+                return
+        raise CannotServe(f"the embedded ClickHouse died with exit code {clickhouse.poll()}")
+
+
+def _run(
+    address: str, port: int, workers: int, embedded: LocalClickHouse | None, ready: Callable[[], None]
+) -> None:
+    # A forked worker would hold copies of whatever is open here, and threads run here already.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Granian(
+        "reference_server.worker:app",
+        factory=True,
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=workers,
+        blocking_threads=_THREADS,
+        workers_kill_timeout=_STOP_SECONDS,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
+    )
+    watch = Watch(
+        address=address, port=port, embedded=embedded, ready=ready, end=server.signal_handler_interrupt
+    )
+    watch.start()
+    try:
+        server.serve()
+    except SystemExit as error:  # How granian says that its workers fail again and again.
+        raise CannotServe("the worker processes do not run: see the error above") from error
+    finally:
+        watch.stop()
+    if watch.fault:
+        raise CannotServe(watch.fault)
+
+
+def _environment(options: Options, url: str, folder: Path) -> Mapping[str, str]:
+    """How the worker processes are told; what else they read (see Config) they inherit."""
+    sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
+    return {"CLICKHOUSE_URL": url, "CLICKPORT_STATE": str(folder.absolute() / "state"), **sites}
+
+
+def _migrated(url: str) -> str:
+    """Bring the database up to date and return the version of ClickHouse, such as 26.9."""
+    try:
+        client = connect(url)
+        try:
+            migrate(client)
+            return ".".join(str(client.server_version).split(".")[:2])
+        finally:
+            client.close()
+    except ClientError as error:
+        host = urlsplit(url).netloc.rpartition("@")[2]  # Without the password.
+        raise CannotServe(f"ClickHouse at {host} cannot be used: {error}") from error
+
+
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """Resolve the address, and make sure that nobody listens there: granian would share the port silently."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            name: tuple[Any, ...] = probe.getsockname()
+            return str(name[0]), int(name[1])
+    except OSError as error:
+        raise CannotServe(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C, and both end it without an error."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        for number in before:  # One is enough: a second must not break off the tidying up.
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,105 @@
+"""Who an event comes from: visitors without cookies, their sessions and their page visits (STORE-4).
+
+The tracker sends its session and page visit along; what is kept here serves senders that do not. It is shared
+by the worker processes of a server: one SQLite file in its state folder.
+"""
+
+import hashlib
+import secrets
+import sqlite3
+import threading
+from datetime import datetime
+from pathlib import Path
+
+SESSION_SECONDS = 30 * 60
+_FORGET_SECONDS = 24 * 60 * 60
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS sessions (visitor TEXT PRIMARY KEY, session TEXT NOT NULL, seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS visits (
+    site TEXT, session TEXT, pageview TEXT NOT NULL, seen REAL NOT NULL, PRIMARY KEY (site, session)
+);
+"""
+
+_TOUCH = """
+INSERT INTO sessions (visitor, session, seen) VALUES (:visitor, :fresh, :now)
+ON CONFLICT (visitor) DO UPDATE SET
+    session = CASE WHEN :now - seen < :pause THEN session ELSE :fresh END,
+    seen = MAX(seen, :now)
+RETURNING session
+"""
+
+
+class Visits:
+    """The salts, sessions and page visits of the last day."""
+
+    def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._salts: dict[str, bytes] = {}
+        self._db = sqlite3.connect(
+            state_dir / "visits.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # What a power cut loses here is a link between events, never an event.
+        self._db.execute("PRAGMA synchronous = OFF")
+        # A salt that is over must be gone: with it, the ids of its day would lead back to addresses.
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(_TABLES)
+
+    def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
+        """Return an id that is the same for a browser on a site during a day (UTC), and tells no more."""
+        salt = self._salt(now)
+        seen = "\0".join((site, ip, user_agent)).encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(seen, key=salt, digest_size=16).hexdigest()
+
+    def session(self, visitor: str, now: datetime) -> str:
+        """Return the visitor's session: a new one after 30 minutes without an event."""
+        values = {
+            "visitor": visitor,
+            "fresh": secrets.token_hex(16),
+            "now": now.timestamp(),
+            "pause": SESSION_SECONDS,
+        }
+        with self._lock:
+            return str(self._db.execute(_TOUCH, values).fetchall()[0][0])
+
+    def enter(self, *, site: str, session: str, pageview: str, now: datetime) -> None:
+        """Remember which page visit a session is on."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?)",
+                (site, session, pageview, now.timestamp()),
+            )
+
+    def current(self, *, site: str, session: str) -> str:
+        """Return the latest page visit that is known of a session, or an empty string."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT pageview FROM visits WHERE site = ? AND session = ?", (site, session)
+            ).fetchall()
+        return str(rows[0][0]) if rows else ""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _salt(self, now: datetime) -> bytes:
+        day = now.date().isoformat()
+        salt = self._salts.get(day)
+        if salt is None:
+            salt = self._begin(day, now)
+            self._salts = {day: salt}
+        return salt
+
+    def _begin(self, day: str, now: datetime) -> bytes:
+        """Agree with the other processes on the day's salt, and forget what is over."""
+        over = now.timestamp() - _FORGET_SECONDS
+        with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO salts VALUES (?, ?)", (day, secrets.token_bytes(32)))
+            self._db.execute("DELETE FROM salts WHERE day < ?", (day,))
+            self._db.execute("DELETE FROM sessions WHERE seen < ?", (over,))
+            self._db.execute("DELETE FROM visits WHERE seen < ?", (over,))
+            rows = self._db.execute("SELECT salt FROM salts WHERE day = ?", (day,)).fetchall()
+        return bytes(rows[0][0])

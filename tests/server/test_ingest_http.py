@@ -1,0 +1,346 @@
+"""Events over HTTP: what a started server answers, and the rows that are in ClickHouse afterwards."""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from clickhouse_connect.driver.client import Client
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+Server = Any
+
+
+def event(name: str, **members: Any) -> dict[str, Any]:
+    """A payload of the registered site."""
+    return {"t": "e", "n": name, "d": "example.com", **members}
+
+
+def test_an_event_is_a_row(server: Server, rows: Rows, token: str) -> None:
+    """STORE-1 to STORE-4: every column of a full event."""
+    body = event(
+        token,
+        mk=["plan", "seats"],
+        mv=["pro", 5],
+        ra=49.99,
+        rc="EUR",
+        u="https://www.Example.com:8443/pricing?x=1#top",
+        r="https://search.example/",
+        s="session-1",
+        p="visit-1",
+    )
+    assert server.post(body).status_code == 202
+    columns = (
+        "site_id, type, session_id, pageview_id, hostname, pathname, referrer, meta_keys, meta_values, "
+        "revenue_source_amount, revenue_source_currency"
+    )
+    assert rows(columns) == [
+        (
+            "example.com",
+            "custom",
+            "session-1",
+            "visit-1",
+            "www.example.com",
+            "/pricing",
+            "https://search.example/",
+            ["plan", "seats"],
+            ["pro", "5"],
+            Decimal("49.99"),
+            "EUR",
+        )
+    ]
+
+
+def test_a_name_alone_is_a_row_without_properties_and_revenue(server: Server, rows: Rows, token: str) -> None:
+    """REV-4, STORE-2: empty arrays, NULL and an empty currency."""
+    server.post(event(token))
+    columns = ("meta_keys", "meta_values", "revenue_source_amount", "revenue_source_currency")
+    assert rows(*columns) == [([], [], None, "")]
+
+
+def test_the_time_of_a_row_is_that_of_its_arrival(server: Server, rows: Rows, token: str) -> None:
+    """The clock of the server, in UTC, to the millisecond."""
+    before = time.time()
+    server.post(event(token))
+    [(stored,)] = rows("toUnixTimestamp64Milli(timestamp)")
+    assert before - 0.001 <= stored / 1000 <= time.time()
+
+
+def test_equal_events_are_two_rows(server: Server, rows: Rows, token: str) -> None:
+    """STORE-1: the deduplication of retries never takes two calls for one."""
+    for _ in range(2):
+        server.post(event(token, s="s1", p="p1"))
+    assert rows("name") == [(token,), (token,)]
+
+
+@pytest.mark.parametrize(
+    "amount", ["49.99", "9999999999999.99", "999999999999999", "0.1", "-19.9", "0", "0.0375", "1e3"]
+)
+def test_amounts_are_stored_exactly(server: Server, rows: Rows, token: str, amount: str) -> None:
+    """REV-1, REV-6: the decimal in the JSON text is the decimal in the column."""
+    body = json.dumps(event(token))[:-1] + f', "ra": {amount}}}'
+    server.post(body.encode())
+    assert rows("revenue_source_amount") == [(Decimal(amount),)]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain;charset=UTF-8", "application/json", "", "application/x-www-form-urlencoded"]
+)
+def test_json_is_read_under_any_content_type(
+    server: Server, rows: Rows, token: str, content_type: str
+) -> None:
+    """WIRE-7: beacons, scripts, forms and nothing at all."""
+    answer = server.post(json.dumps(event(token)).encode(), **{"Content-Type": content_type})
+    assert (answer.status_code, rows("name")) == (202, [(token,)])
+
+
+def test_a_byte_order_mark_is_no_harm(server: Server, rows: Rows, token: str) -> None:
+    """WIRE-8 leaves it open: here the event is kept."""
+    answer = server.post(b"\xef\xbb\xbf" + json.dumps(event(token)).encode())
+    assert (answer.status_code, rows("name")) == (202, [(token,)])
+
+
+def test_a_legal_event_of_360_kilobytes(server: Server, rows: Rows, token: str) -> None:
+    """PROP-2, PROP-3: 30 values of 2,000 control characters, each six bytes in JSON."""
+    values = ["\x01" * 2000] * 30
+    body = json.dumps(event(token, mk=[f"k{n}" for n in range(30)], mv=values)).encode()
+    assert len(body) > 360_000
+    answer = server.post(body)
+    assert (answer.status_code, rows("meta_values")) == (202, [(values,)])
+
+
+def test_a_chunked_body(server: Server, rows: Rows, token: str) -> None:
+    """A body without Content-Length, in pieces."""
+    body = json.dumps(event(token, mk=["k"], mv=["x" * 2000])).encode()
+    answer = server.http.post("/api/event", content=iter([body[:10], body[10:500], body[500:]]))
+    assert (answer.status_code, rows("meta_values")) == (202, [(["x" * 2000],)])
+
+
+def test_any_origin_may_post(server: Server, token: str) -> None:
+    """WIRE-7: CORS for every origin, without credentials, the notes readable."""
+    headers = server.post(event(token), Origin="https://shop.test").headers
+    assert {name: headers.get(name) for name in headers if name.startswith("access-control-")} == {
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "X-Clickport-Notes",
+    }
+
+
+def test_a_preflight_is_answered(server: Server) -> None:
+    """WIRE-7: trackers that send application/json ask first."""
+    answer = server.http.options("/api/event")
+    headers = answer.headers
+    assert (
+        answer.status_code,
+        headers["access-control-allow-origin"],
+        headers["access-control-allow-methods"],
+        headers["access-control-allow-headers"],
+    ) == (204, "*", "POST", "*")
+
+
+def test_an_error_is_readable_from_any_origin(server: Server) -> None:
+    """WIRE-7: a page can read why its event was refused."""
+    assert server.post(b"").headers["access-control-allow-origin"] == "*"
+
+
+def test_changes_are_told_in_a_header(server: Server, token: str) -> None:
+    """LINT-5: who looks at the answer sees what was dropped."""
+    answer = server.post(event(token, mk=["k"] * 31, mv=["v"] * 31, ra="$5"))
+    assert answer.headers["x-clickport-notes"] == (
+        "31 properties: the first 30 kept; ra is no finite number within 20 digits: revenue dropped"
+    )
+
+
+def test_an_unknown_site_is_dropped_and_told(server: Server, rows: Rows, token: str) -> None:
+    """202 as for any event, no row, and the header says so."""
+    answer = server.post({**event(token), "d": "elsewhere.test"})
+    assert (answer.status_code, answer.headers["x-clickport-notes"], rows("name")) == (
+        202,
+        "the site is not registered: event dropped",
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "headers"),
+    [
+        ({"d": "https://www.EXAMPLE.com/"}, {}),
+        ({"u": "https://example.com:8080/page"}, {}),
+        ({"u": "http://[broken"}, {"Origin": "https://www.example.com"}),
+        ({}, {"Origin": "https://example.com"}),
+        ({}, {"Origin": "null", "Referer": "https://example.com/page"}),
+        ({}, {"Host": "example.com"}),
+    ],
+)
+def test_where_the_site_is_looked_for(
+    server: Server, rows: Rows, token: str, members: dict[str, str], headers: dict[str, str]
+) -> None:
+    """The domain of the snippet, else the page's URL, else what the headers tell."""
+    server.post({"t": "e", "n": token, **members}, **headers)
+    assert rows("site_id") == [("example.com",)]
+
+
+def test_events_without_a_session_share_the_visitors(server: Server, rows: Rows, token: str) -> None:
+    """STORE-4: one browser within 30 minutes is one visitor in one session."""
+    for number in range(2):
+        server.post(event(f"{token} {number}"), **{"User-Agent": token})
+    first, second = rows("visitor_id", "session_id")
+    assert first == second != ("", "")
+
+
+def test_another_browser_is_another_visitor(server: Server, rows: Rows, token: str) -> None:
+    """STORE-4: visitors differ by their user agent."""
+    for number in range(2):
+        server.post(event(f"{token} {number}"), **{"User-Agent": f"{token} {number}"})
+    (visitor, session), (other_visitor, other_session) = rows("visitor_id", "session_id")
+    assert visitor != other_visitor
+    assert session != other_session
+
+
+def test_an_event_is_linked_to_the_latest_page_visit(server: Server, rows: Rows, token: str) -> None:
+    """STORE-4: without an id of its own, an event belongs to the page that its session is on."""
+    for visit in ("visit-1", "visit-2"):
+        server.post({"t": "p", "d": "example.com", "s": token, "p": visit})
+    server.post(event(token, s=token))
+    assert rows("pageview_id") == [("visit-2",)]
+
+
+def test_a_pageview_is_a_row_of_its_own_type(server: Server, client: Client, token: str) -> None:
+    """A pageview is never taken for a custom event."""
+    server.post({"t": "p", "d": "example.com", "s": token, "p": "visit-1"})
+    query = f"SELECT type, name, pageview_id FROM events WHERE session_id = '{token}'"
+    assert client.query(query).result_rows == [("pageview", "", "visit-1")]
+
+
+DEEP = b'{"t": "e", "n": "x", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+REFUSED = {
+    "empty": (b"", 400),
+    "broken": (b'{"t": "e", "n": ', 400),
+    "two values": (b'{"t": "e", "n": "x"} {}', 400),
+    "invalid UTF-8": (b'{"t": "e", "n": "\xff"}', 400),
+    "UTF-16": ('{"t": "e", "n": "x"}'.encode("utf-16"), 400),
+    "NaN": (b'{"t": "e", "n": "x", "ra": NaN}', 400),
+    "Infinity": (b'{"t": "e", "n": "x", "ra": -Infinity}', 400),
+    "control character": (b'{"t": "e", "n": "a\nb"}', 400),
+    "array": (b'[{"t": "e", "n": "x"}]', 400),
+    "string": (b'"Signup"', 400),
+    "null": (b"null", 400),
+    "no name": (b'{"t": "e"}', 400),
+    "empty name": (b'{"t": "e", "n": ""}', 400),
+    "unknown type": (b'{"t": "custom", "n": "x"}', 400),
+    "deep": (DEEP, 400),
+    "exponent": (b'{"t": "e", "n": "x", "ra": 1e99999999999999999999}', 400),
+    "over a megabyte": (b'{"t": "e", "n": "x", "pad": "' + b"x" * 1024**2 + b'"}', 413),
+    "many megabytes": (b'{"t": "e", "n": "x", "pad": "' + b"x" * 8 * 1024**2 + b'"}', 413),
+}
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_event_is_refused_with_a_reason(
+    server: Server, rows: Rows, token: str, body: tuple[bytes, int]
+) -> None:
+    """WIRE-8: a 4xx with JSON that says why, and the next event is stored."""
+    content, status = body
+    answer = server.post(content)
+    server.post(event(token))
+    assert (answer.status_code, list(answer.json()), rows("name")) == (status, ["error"], [(token,)])
+
+
+HOSTILE: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "5,000 digits in an unknown key": ('"big": ' + "9" * 5000, ([], None)),
+    "5,000 digits as a value": ('"mk": ["k"], "mv": [' + "9" * 5000 + "]", (["Infinity"], None)),
+    "5,000 digits as amount": ('"ra": ' + "9" * 5000, ([], None)),
+    "1e400 as amount": ('"ra": 1e400', ([], None)),
+    "1e999999999 as amount": ('"ra": 1e999999999', ([], None)),
+    "lone surrogate": ('"mk": ["k"], "mv": ["a\\ud83d"]', (["a\ufffd"], None)),
+    "NUL": ('"mk": ["k"], "mv": ["a\\u0000b"]', (["a\0b"], None)),
+    "duplicate keys": ('"ra": 1, "ra": 2.5', ([], Decimal("2.5"))),
+    "500 brackets": ('"mk": ["k"], "mv": [' + "[" * 500 + "1" + "]" * 500 + "]", (["1"], None)),
+    "a million members": ('"mk": ["k"], "mv": [[' + "1," * 400_000 + "1]]", (["1," * 1000], None)),
+    "broken page": ('"u": "http://[::", "r": 5, "s": [], "p": {}', ([], None)),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_is_valid_but_hostile_is_a_proper_row(
+    server: Server, rows: Rows, token: str, case: tuple[str, tuple[Any, ...]]
+) -> None:
+    """WIRE-8: huge numbers, odd text and odd shapes cost at most themselves."""
+    members, stored = case
+    answer = server.post(f'{{"t": "e", "n": "{token}", "d": "example.com", {members}}}'.encode())
+    assert (answer.status_code, rows("meta_values", "revenue_source_amount")) == (202, [stored])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_a_wrong_method_is_405(server: Server, method: str) -> None:
+    """WIRE-8: a 4xx that names the right methods."""
+    answer = server.http.request(method, "/api/event")
+    allowed = set(answer.headers["allow"].split(", "))
+    assert (answer.status_code, answer.headers["content-type"], allowed) == (
+        405,
+        "application/json",
+        {"POST", "OPTIONS"},
+    )
+
+
+def test_an_unknown_path_is_404_in_json(server: Server) -> None:
+    """Every error is JSON."""
+    answer = server.http.get("/nothing")
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+def exchange(url: str, sent: bytes, *, half_close: bool) -> bytes:
+    """Send raw bytes and return the first part of the answer."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(sent)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return connection.recv(4096)
+
+
+@pytest.mark.parametrize("half_close", [False, True], ids=["waits", "leaves"])
+def test_a_content_length_that_promises_too_much(
+    server: Server, rows: Rows, token: str, half_close: bool
+) -> None:
+    """WIRE-8: a body that never comes is a 408 after the time limit, although what came is a good event."""
+    body = json.dumps(event(token)).encode()
+    head = f"POST /api/event HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 10}\r\n\r\n".encode()
+    answer = exchange(server.url, head + body, half_close=half_close)
+    assert (answer.split(b"\r\n")[0], rows("name")) == (b"HTTP/1.1 408 Request Timeout", [])
+
+
+def test_stalled_clients_do_not_stop_the_others(server: Server, rows: Rows, token: str) -> None:
+    """WIRE-8: more stalled bodies than there are threads, and an event still gets through."""
+    parts = urlsplit(server.url)
+    head = b"POST /api/event HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    stalled = [socket.create_connection((parts.hostname, parts.port)) for _ in range(64)]
+    try:
+        for connection in stalled:
+            connection.sendall(head)
+        assert server.post(event(token)).status_code == 202
+    finally:
+        for connection in stalled:
+            connection.close()
+    assert rows("name") == [(token,)]
+
+
+def test_the_tracker_is_served_and_cached(server: Server) -> None:
+    """A script, by ETag: asked again it is a 304."""
+    first = server.http.get("/tracker.js")
+    again = server.http.get("/tracker.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, first.headers["content-type"], again.status_code) == (
+        200,
+        "text/javascript; charset=utf-8",
+        304,
+    )
+
+
+def test_health_includes_clickhouse(server: Server) -> None:
+    """200 while ClickHouse answers."""
+    answer: httpx.Response = server.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "clickhouse": True})

@@ -1,0 +1,223 @@
+"""``python -m reference_server serve``: it starts, says where, and leaves nothing when it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.local import LocalClickHouse
+
+Start = Callable[..., Any]
+EVENT = {"t": "e", "n": "Signup", "d": "example.com"}
+
+
+@pytest.fixture
+def temp(tmp_path: Path) -> Path:
+    """An own folder for temporary files of the started processes."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    return folder
+
+
+def descendants(pid: int) -> set[int]:
+    """The process ids of all that a process started."""
+    children = {
+        int(line.split()[0])
+        for line in subprocess.run(
+            ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        if int(line.split()[1]) == pid
+    }
+    return children.union(*map(descendants, children))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fail after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def gone(pids: set[int]) -> bool:
+    """Whether none of the processes is left."""
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def listens(url: str) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def run(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run ``serve`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "reference_server", "serve", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **env},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_takes_everything_down(start: Start, temp: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM: exit code 0, no process, no port, no folder, no noise; with an open connection."""
+    with start(TMPDIR=str(temp)) as server:
+        server.http.get("/healthz")
+        pids = descendants(server.process.pid)
+        server.process.send_signal(number)
+        out, err = server.process.communicate(timeout=20)
+        assert (server.process.returncode, out, err) == (0, "", "")
+        eventually(lambda: gone(pids))
+        assert (listens(server.url), list(temp.iterdir())) == (False, [])
+
+
+def test_one_line_says_where_it_is(start: Start, temp: Path) -> None:
+    """The URL answers as soon as the line is printed."""
+    with start(TMPDIR=str(temp)) as server:
+        assert server.line.startswith(
+            f"Clickport reference server on {server.url} (ClickHouse 26.9, data in {temp}/clickport-data-"
+        )
+        assert server.post(EVENT).status_code == 202
+
+
+def test_a_kept_folder_keeps_the_events(start: Start, tmp_path: Path, temp: Path) -> None:
+    """--data: what was acknowledged is there after a restart, and nothing but that folder stays."""
+    data = tmp_path / "data"
+    with start("--data", str(data), TMPDIR=str(temp)) as server:
+        assert server.post(EVENT).status_code == 202
+    with LocalClickHouse(data / "clickhouse") as clickhouse:
+        client = connect(clickhouse.url)
+        assert client.query("SELECT name FROM events").result_rows == [("Signup",)]
+        client.close()
+    assert list(temp.iterdir()) == []
+
+
+def test_two_workers_share_visitors_and_sessions(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-4: whichever process takes an event, a browser is one visitor in one session."""
+    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
+        with start("--workers", "2", TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
+            for _ in range(20):
+                httpx.post(f"{server.url}/api/event", json=EVENT, trust_env=False)
+        client = connect(clickhouse.url)
+        query = "SELECT count(), uniqExact(visitor_id, session_id) FROM events"
+        assert client.query(query).result_rows == [(20, 1)]
+        client.close()
+
+
+def test_without_sites_every_site_is_welcome(start: Start, tmp_path: Path, temp: Path) -> None:
+    """An event that names no site belongs to the host it was sent to."""
+    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
+        with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
+            server.post({"t": "e", "n": "Signup"})
+        client = connect(clickhouse.url)
+        assert client.query("SELECT site_id FROM events").result_rows == [("127.0.0.1",)]
+        client.close()
+
+
+def test_while_clickhouse_is_down_nothing_is_acknowledged(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-5: 503 with Retry-After instead of a promise, and the health check says so."""
+    clickhouse = LocalClickHouse(tmp_path / "clickhouse")
+    clickhouse.start()
+    with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
+        clickhouse.stop()
+        answer = server.post(EVENT)
+        assert (answer.status_code, answer.headers["retry-after"], answer.json()) == (
+            503,
+            "5",
+            {"error": "the event could not be stored: try again"},
+        )
+        assert server.http.get("/healthz").status_code == 503
+
+
+def test_a_dead_clickhouse_ends_the_server(start: Start, temp: Path) -> None:
+    """Exit code 3 and a reason, and nothing is left."""
+    with start(TMPDIR=str(temp)) as server:
+        pids = descendants(server.process.pid)
+        [clickhouse] = [pid for pid in pids if b"_child.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(clickhouse, signal.SIGKILL)
+        _, err = server.process.communicate(timeout=20)
+        assert server.process.returncode == 3
+        assert "the embedded ClickHouse died with exit code -9: start the server again" in err
+        assert list(temp.iterdir()) == []
+
+
+def test_a_killed_server_takes_its_processes_along(start: Start, temp: Path) -> None:
+    """SIGKILL: the workers and ClickHouse go by themselves, and the port is free."""
+    with start("--workers", "2", TMPDIR=str(temp)) as server:
+        pids = descendants(server.process.pid)
+        server.process.kill()
+        eventually(lambda: gone(pids))
+        assert not listens(server.url)
+
+
+def test_a_killed_worker_is_replaced(start: Start, temp: Path) -> None:
+    """A crash of a worker costs a moment, not the server."""
+    with start(TMPDIR=str(temp)) as server:
+        [worker] = [
+            pid
+            for pid in descendants(server.process.pid)
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(worker, signal.SIGKILL)
+
+        def serves() -> bool:
+            try:
+                return httpx.get(f"{server.url}/healthz", trust_env=False).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        eventually(lambda: gone({worker}))
+        eventually(serves)
+
+
+def test_a_port_in_use_is_told() -> None:
+    """Exit code 3, and the message names the port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--port", str(port))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "",
+        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n",
+    )
+
+
+def test_a_clickhouse_that_does_not_answer_is_told() -> None:
+    """Exit code 3, the address is named, the password is not."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    done = run("--port", "0", CLICKHOUSE_URL=f"http://me:secret@127.0.0.1:{port}/default")
+    assert done.returncode == 3
+    assert f"ClickHouse at 127.0.0.1:{port} cannot be used" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--port", "70000"], ["--port", "x"], ["--workers", "0"], ["--nonsense"]]
+)
+def test_unusable_options_are_usage_errors(options: list[str]) -> None:
+    """Exit code 2."""
+    assert run(*options).returncode == 2
+
+
+def test_an_unusable_variable_is_named() -> None:
+    """A wrong setting ends the start, not the first event."""
+    done = run("--port", "0", CLICKPORT_MAX_BODY="much")
+    assert done.returncode == 3
+    assert "CLICKPORT_MAX_BODY='much' cannot be used" in done.stderr
