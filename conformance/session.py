@@ -1,12 +1,13 @@
 """A run as pytest sees it: which tests are made of the cases, and what becomes of their outcomes."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from conformance.bench import Bench
 from conformance.case import Case, catalogue, select
@@ -35,15 +36,16 @@ class Checks:
         options = setup.options
         chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip)
         self._chosen = frozenset(case.id for case in chosen)
+        self._bench = Bench(setup)
 
-    @pytest.fixture(scope="session")
-    def bench(self) -> Iterator[Bench]:
-        """The instruments of this process."""
-        bench = Bench(self._setup)
-        try:
-            yield bench
-        finally:
-            bench.close()
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """The instruments of this process; they live as long as its session."""
+        return self._bench
+
+    def pytest_sessionfinish(self) -> None:
+        """Put the instruments away."""
+        self._bench.close()
 
     @pytest.fixture
     def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:  # noqa: ARG002 - makes the cases
@@ -91,6 +93,14 @@ class Checks:
         return report
 
 
+class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps lanes that send everything in one batch together; a tracker's cases each stand alone."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        lane = nodeid.rpartition("/test_")[2].partition("_")[0]
+        return nodeid if lane == Lane.TRACKER else lane
+
+
 class Referee:
     """Collects the results of a run in the process that gives the verdict."""
 
@@ -99,6 +109,11 @@ class Referee:
         self._on_result = on_result
         self._seen: set[str] = set()
         self.problems: list[str] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
+        """Say which cases share a process."""
+        return _OneProcessALane(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -197,7 +212,7 @@ def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:
         *([str(own)] if lanes & {Lane.TRACKER, Lane.SERVER} else []),
         *([str(e2e)] if lanes - {Lane.TRACKER, Lane.SERVER} else []),
     ]
-    workers = ["-n", str(jobs), "--dist", "loadgroup"] if jobs > 1 else []
+    workers = ["-n", str(jobs)] if jobs > 1 else []
     plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
     return [
         *places,

@@ -1,7 +1,5 @@
 """A call in a page, and the row that comes of it: tracker and server together."""
 
-import pytest
-
 from conformance.bench import Bench
 from conformance.evidence import Evidence
 from conformance.lanes.exits import leave
@@ -10,9 +8,6 @@ from conformance.lanes.marks import scenarios, vectors
 from conformance.lanes.pages import use_page
 from conformance.lanes.pairing import call_vectors, joined, require_rows_of
 from conformance.registry import Lane
-
-# One process makes all the calls, and every test reads what came of its own.
-pytestmark = pytest.mark.xdist_group("pair")
 
 
 @vectors(Lane.PAIR)

@@ -1,7 +1,5 @@
 """Which session and which page visit a row belongs to (STORE-4)."""
 
-import pytest
-
 from conformance.bench import Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence, NotTestable, Violation
@@ -9,8 +7,6 @@ from conformance.lanes.marks import scenarios
 from conformance.lanes.pages import run
 from conformance.lanes.pairing import joined, require_rows_of
 from conformance.readback import StoredRow
-
-pytestmark = pytest.mark.xdist_group("pair")
 
 
 @scenarios("pair/store-4-one-visit-one-session")

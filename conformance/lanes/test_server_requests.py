@@ -2,8 +2,6 @@
 
 from dataclasses import asdict
 
-import pytest
-
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes.batch import Posted, post, post_vectors
@@ -12,9 +10,6 @@ from conformance.lanes.marks import scenarios, vectors
 from conformance.lanes.requests import Request, as_json
 from conformance.readback import StoredRow
 from conformance.registry import Lane
-
-# One process posts everything, and every test reads what came of its part.
-pytestmark = pytest.mark.xdist_group("server")
 
 
 @vectors(Lane.SERVER)

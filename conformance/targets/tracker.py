@@ -20,7 +20,7 @@ def load_tracker(place: str | None) -> bytes:
     else:
         script = _read(Path(place))
     if not script.strip():
-        raise TargetUnavailable(f"the tracker at {place} is empty")
+        raise TargetUnavailable(f"the tracker {place or 'tracker/tracker.min.js'} is empty")
     return script
 
 
