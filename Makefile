@@ -1,0 +1,35 @@
+# Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
+ARGS ?=
+
+.PHONY: help setup check test lint reference serve clean
+
+help:
+	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
+	@echo "make test    run the tests of this project"
+	@echo "make lint    ruff and mypy"
+	@echo "make reference   write docs/reference.md anew"
+	@echo "make serve   run the reference server (ARGS='--port 8000')"
+	@echo "make clean   remove what these commands made, .venv included"
+
+setup:
+	@scripts/setup.sh
+
+check: setup
+	@.venv/bin/clickport check $(ARGS)
+
+test: setup
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+reference: setup
+	@.venv/bin/python scripts/reference.py
+
+serve: setup
+	@.venv/bin/clickport serve $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules clickport-run.jsonl
