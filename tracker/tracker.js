@@ -25,13 +25,14 @@
 
   // Both are taken now: currentScript is gone later, and a page that replaces fetch afterwards, with something
   // that throws perhaps, has no effect here (API-8).
-  const script = document.currentScript;
   const { fetch } = window;
-  const { domain, api } = script.dataset;
-  const endpoint = api || new URL('/api/event', script.src);
+  // A module, or a script that was put into the page as text, is told neither its element nor its address.
+  const { src, dataset } = document.currentScript || document.querySelector('[data-domain]');
+  const endpoint = dataset.api || new URL('/api/event', src || location);
 
   let path;
   let visit;
+  let left;
   let inFlight = 0;
 
   const attempt = (action) => {
@@ -78,9 +79,10 @@
         // The browser gives the bytes back when the answer has been read to its end.
         (response) => response.text(),
         // The browser refuses at once when other scripts hold the budget: once more, without keepalive. A
-        // network failure that comes later may have reached the server and is never repeated (DELIV-3).
+        // network failure that comes later may have reached the server and is never repeated (DELIV-3); nor is
+        // what a page is told when it is left or closed, while its request lives on.
         () => {
-          cost && Date.now() - began < REFUSED_WITHIN && post(body, 0);
+          cost && !left && !closed && Date.now() - began < REFUSED_WITHIN && post(body, 0);
         },
       );
     } catch {}
@@ -92,7 +94,7 @@
   const send = (event) => {
     const head =
       '{"t":' + event +
-      ',"d":' + short(domain || location.hostname) +
+      ',"d":' + short(dataset.domain || location.hostname) +
       ',"u":' + short(location) +
       ',"r":' + short(document.referrer) +
       ',"p":' + short(visit) +
@@ -112,6 +114,7 @@
   // A page view, if the path or the query is another one, or the page is back from the back/forward cache.
   const view = (event) => {
     const now = location.pathname + location.search;
+    left = 0;
     if (event.persisted || path != now) {
       path = now;
       if (event.navigationType != 'replace') {
@@ -150,6 +153,9 @@
   window.clickport = { track };
   view({});
   addEventListener('pageshow', view);
+  addEventListener('pagehide', () => {
+    left = 1;
+  });
   addEventListener('popstate', view);
   // pushState has no event of its own; the Navigation API tells of it without patching a built-in (API-8).
   window.navigation?.addEventListener('currententrychange', view);

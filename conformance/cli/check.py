@@ -36,7 +36,7 @@ def _target_options(command: Command) -> Command:
         elif "metavar" in field.metadata:
             about["metavar"] = field.metadata["metavar"]
         if isinstance(field.default, str):
-            about["show_default"] = field.default
+            about["help"] += f"  [default: {field.default}]"
         command = click.option(f"--{field.name.replace('_', '-')}", field.name, **about)(command)
     return command
 

@@ -1,0 +1,76 @@
+"""A second server, of the standard library alone: ``python server.py PORT FILE``; ``tests/check`` breaks it."""
+
+import json
+import struct
+import sys
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+_FILE = Path(sys.argv[2])
+_LOCK = Lock()
+_SEEN: set[bytes] = set()
+_DOCUMENTED = {"t", "n", "mk", "mv", "ra", "rc"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Stores what is posted to /api/event as a line of JSON."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Accept an event, or say what is wrong with it."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            event = json.loads(body, parse_float=Decimal)
+            row = _row(event)
+        except (ValueError, TypeError, KeyError) as error:
+            self._answer(400, f"no event: {error!r}")
+            return
+        with _LOCK, _FILE.open("a", encoding="utf-8") as file:
+            _SEEN.add(body)
+            file.write(json.dumps(row) + "\n")
+        self._answer(202, "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode("ascii", "replace"))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Keep quiet."""
+
+
+def _row(event: dict[str, Any]) -> dict[str, Any]:
+    if event["t"] != "e":
+        raise ValueError("t is not 'e'")
+    keys, values = event.get("mk") or [], event.get("mv") or []
+    amount = event.get("ra")
+    return {
+        "type": "custom",
+        "name": event["n"],
+        "meta_keys": keys[:30],
+        "meta_values": [_text(value)[:2000] for value in values[:30]],
+        "revenue_source_amount": None if amount is None else _exact(amount),
+        "revenue_source_currency": None if amount is None else event.get("rc", "USD"),
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _exact(amount: Decimal | int) -> str:
+    return format(Decimal(amount), "f")
+
+
+def _single(amount: Decimal | int) -> str:
+    """What a column of single precision makes of an amount; for the tests to put in ``_exact``'s place."""
+    return str(struct.unpack("f", struct.pack("f", float(amount)))[0])
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -1,0 +1,49 @@
+/* A second tracker, in the ES5 style of vendor snippets: small, green, and broken on purpose by the tests. */
+(function (window, document) {
+  'use strict';
+
+  var script = document.currentScript;
+  var endpoint = /^https?:\/\/[^\/]+/.exec(script.src)[0] + '/api/event';
+  var early = (window.clickport && window.clickport.q) || [];
+
+  function text(value) {
+    var whole;
+    try {
+      whole = String(value);
+    } catch (error) {
+      whole = '';
+    }
+    return whole.substring(0, 2000);
+  }
+
+  function message(name, properties, revenue) {
+    var event = { t: 'e', n: name, d: script.getAttribute('data-domain'), mk: [], mv: [] };
+    var keys = properties && typeof properties === 'object' ? Object.keys(properties) : [];
+    var limit = Math.min(keys.length, 30);
+    for (var i = 0; i < limit; i += 1) {
+      event.mk.push(keys[i]);
+      event.mv.push(text(properties[keys[i]]));
+    }
+    if (revenue && typeof revenue.amount === 'number' && isFinite(revenue.amount)) {
+      event.ra = revenue.amount;
+      event.rc = revenue.currency || 'USD';
+    }
+    return JSON.stringify(event);
+  }
+
+  function send(body) {
+    window.fetch(endpoint, { method: 'POST', body: body, keepalive: true })['catch'](function () {});
+  }
+
+  function track(name) {
+    if (typeof name !== 'string' || name === '') {
+      return;
+    }
+    send(message.apply(null, arguments));
+  }
+
+  window.clickport = { track: track };
+  early.forEach(function (call) {
+    track.apply(null, call);
+  });
+})(window, document);
