@@ -87,11 +87,12 @@ class Bench:
             self._browsers[engine] = self._stack.enter_context(start(installed))
         return self._browsers[engine]
 
-    def page(self, template: str = "visit.html", **values: str) -> str:
+    def page(self, template: str = "visit.html", *, before: str = "", **values: str) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
         In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag.
-        The tracker and its endpoint are cross-origin to the page, as with a hosted product.
+        ``{{before}}`` is a script that runs before the tracker. The tracker and its endpoint are cross-origin to
+        the page, as with a hosted product.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
@@ -99,6 +100,7 @@ class Bench:
             f'<script defer data-domain="{html.escape(self.setup.options.domain)}" '
             f'data-api="{recorder.there}{EVENT_PATH}" src="{recorder.there}{TRACKER_PATH}"></script>'
         )
+        text = text.replace("{{before}}", f"<script>{before}</script>" if before else "")
         for name, value in values.items():
             text = text.replace("{{" + name + "}}", html.escape(value))
         path = f"/page/{next(self._pages)}"

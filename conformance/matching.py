@@ -2,6 +2,7 @@
 
 =====================  =======================================================================
 ``{"$repeat": [s, n]}``  the string ``s`` repeated ``n`` times
+``{"$join": [a, b]}``     the strings put together
 ``{"$series": [s, n]}``  the strings ``s0`` … ``s(n-1)``
 ``{"$absent": true}``    the member is not there
 ``{"$any": [a, b]}``     one of these
@@ -29,12 +30,14 @@ ABSENT = Absent()
 
 
 def expand(value: Any, token: str) -> Any:
-    """Fill ``{token}`` into every text of ``value`` and write out ``$repeat`` and ``$series``."""
+    """Fill ``{token}`` into every text of ``value`` and write out ``$repeat``, ``$join`` and ``$series``."""
     match value:
         case str():
             return value.replace("{token}", token)
         case {"$repeat": [text, times]}:
             return expand(text, token) * times
+        case {"$join": [*parts]}:
+            return "".join(expand(part, token) for part in parts)
         case {"$series": [text, count]}:
             return [f"{expand(text, token)}{i}" for i in range(count)]
         case dict():

@@ -15,7 +15,11 @@ def read_payload(body: bytes) -> dict[str, Any]:
         raise Violation(f"the request body is not UTF-8: {error}") from error
     try:
         payload = json.loads(
-            text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_twins
+            text,
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_no_constant,
+            object_pairs_hook=_no_twins,
         )
     except ValueError as error:
         raise Violation(f"the request body is not JSON: {error}; it begins {text[:120]!r}") from error

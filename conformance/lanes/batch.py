@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from conformance.bench import Bench
 from conformance.case import Case, select
+from conformance.lanes.pages import sentinel_of
 from conformance.lanes.requests import Reply, Request, Sender, as_json, from_vector
 from conformance.readback import StoredRow
 from conformance.registry import Lane
@@ -41,26 +42,39 @@ def post_vectors(bench: Bench) -> Posted:
 
 
 def post(bench: Bench, requests: Mapping[str, list[Request]], expected: Mapping[str, int]) -> Posted:
-    """Post requests by token, then a sentinel; read back the rows, ``expected`` being how many to wait for.
+    """Post requests by token and read back their rows; ``expected`` says how many to wait for.
 
-    Raises TargetUnavailable when the server is gone, or refuses the sentinel, a plain event.
+    Raises TargetUnavailable when the server is gone.
+    """
+    assert bench.setup.server
+    with closing(Sender(bench.setup.server.event_url)) as sender:
+        replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
+    if bench.readback is None:
+        return Posted(requests=requests, replies=replies)
+    return Posted(requests=requests, replies=replies, rows=awaited(bench, _still_expected(replies, expected)))
+
+
+def awaited(bench: Bench, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
+    """Post a sentinel and read back the rows of each token, waiting for as many as are expected.
+
+    Raises TargetUnavailable when the server is gone or does not answer the sentinel, a plain event.
     """
     setup = bench.setup
     assert setup.server
-    sentinel = setup.token("sentinel", " ".join(requests))[:-1] + "s"
-    plain = as_json({"t": "e", "n": f"Sentinel {sentinel}", "mk": [], "mv": [], **setup.envelope})
+    sentinel = sentinel_of(setup.token("sentinel", " ".join(expected)))
     with closing(Sender(setup.server.event_url)) as sender:
-        replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
-        last = sender.send(Request(body=plain))
-    if bench.readback is None:
-        return Posted(requests=requests, replies=replies)
+        last = sender.send(Request(body=plain_event(setup, sentinel)))
     if last.status is None:
         raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
-    rows = bench.stored(_awaited(replies, expected), sentinel)
-    return Posted(requests=requests, replies=replies, rows=rows)
+    return bench.stored(expected, sentinel)
 
 
-def _awaited(replies: Mapping[str, Iterable[Reply]], expected: Mapping[str, int]) -> dict[str, int]:
+def plain_event(setup: Setup, token: str) -> bytes:
+    """The body of the plainest event there is."""
+    return as_json({"t": "e", "n": f"Plain {token}", "mk": [], "mv": [], **setup.envelope})
+
+
+def _still_expected(replies: Mapping[str, Iterable[Reply]], expected: Mapping[str, int]) -> dict[str, int]:
     """How many rows to wait for: none of what was refused."""
     return {
         token: number if all(reply.accepted for reply in replies[token]) else 0

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.lanes.pages import Outcome
 from conformance.matching import expand, mismatch
 from conformance.payload import read_payload
 from conformance.readback import StoredRow
@@ -13,20 +14,31 @@ from conformance.witness import Exchange
 _AMOUNT = "revenue_source_amount"
 
 
-def require_payload(evidence: Evidence, token: str, found: Sequence[Exchange], *, thrown: str | None) -> None:
-    """Require that events arrived, and that each is as the vector says. Raises Violation.
+def require_call(evidence: Evidence, token: str, outcome: Outcome) -> None:
+    """Require that a call came to what its vector says: quiet, and with the payload named. Raises Violation.
 
-    How many there are is WIRE-4's to judge, unless the vector names a number.
+    How many events there are is WIRE-4's to judge, unless the vector names a number.
     """
     vector = evidence.case.vector
-    wanted = vector.get("events")
-    evidence.wire(list(found))
+    found, wanted = outcome.found, vector.get("events")
+    evidence.wire(found)
+    if vector.get("quiet"):
+        _require_quiet(outcome)
+    if (vector.get("quiet") or wanted == 0) and vector.get("sentinel", True) and not outcome.next_works:
+        raise Violation("a plain call made afterwards sent nothing: the tracker is dead, or was never alive")
     if wanted is not None and wanted != len(found):
-        raise Violation(f"expected {_count(wanted, 'request')}, got {len(found)}{_threw(thrown)}")
+        raise Violation(f"expected {_count(wanted, 'request')}, got {len(found)}{_threw(outcome.thrown)}")
     if wanted is None and not vector.get("optional"):
-        require_arrival(evidence, found, thrown)
+        require_arrival(evidence, found, outcome.thrown)
     for exchange in found:
         require_match(expand(vector["payload"], token), read_payload(exchange.body), "the payload")
+
+
+def _require_quiet(outcome: Outcome) -> None:
+    if outcome.thrown:
+        raise Violation(f"the call threw {outcome.thrown} into the page")
+    if outcome.raised:
+        raise Violation(f"the call raised {outcome.raised[0]!r} in the page, where nobody can catch it")
 
 
 def require_arrival(evidence: Evidence, found: Sequence[Exchange], thrown: str | None = None) -> None:
@@ -43,10 +55,18 @@ def require_row(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None
     _require_rows(evidence, token, rows, expected, optional=vector.get("optional", False))
 
 
-def require_rows(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None) -> None:
-    """Require exactly the rows that the vector of a request lists. Raises Violation or NotTestable."""
-    if "rows" in evidence.case.vector:
-        _require_rows(evidence, token, rows, evidence.case.vector["rows"], optional=False)
+def require_rows(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None, *, accepted: bool) -> None:
+    """Require exactly the rows that the vector of a request lists. Raises Violation or NotTestable.
+
+    What was rightly refused leaves none; what becomes of an event of another type is open.
+    """
+    expected = evidence.case.vector.get("rows")
+    if expected is None:
+        return
+    if not (accepted and expected):
+        expected = []
+        rows = None if rows is None else [row for row in rows if row.type == "custom"]
+    _require_rows(evidence, token, rows, expected, optional=False)
 
 
 def require_match(expected: Any, actual: Any, what: str) -> None:
@@ -65,7 +85,7 @@ def _require_rows(
     if optional and not rows:
         return
     if len(rows) != len(expected):
-        problem = "the event is lost" if not rows else f"got {len(rows)}"
+        problem = f"got {len(rows)}" if rows else "got none: the event is lost"
         raise Violation(f"expected {_count(len(expected), 'row')}, {problem}")
     for want, row in zip(expected, rows, strict=True):
         require_match(expected_row(want, token), row.columns(), "the stored row")

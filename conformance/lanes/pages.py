@@ -1,11 +1,21 @@
 """Runs calls in real pages: a page newly loaded for each case, a sentinel after each call."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
 from conformance.bench import Bench
 from conformance.browsers import Tab
-from conformance.evidence import Evidence, NotTestable
+from conformance.evidence import Evidence
 from conformance.witness import Exchange
 
 _LEAVE_SECONDS = 10.0
+# Exceptions that nobody catches, from the tracker's promises and timers too.
+_WATCH = """window.raised = [];
+addEventListener('error', (event) => { window.raised.push(String(event.message)) });
+addEventListener('unhandledrejection', (event) => { window.raised.push(String(event.reason)) });
+"""
 
 
 def sentinel_of(token: str) -> str:
@@ -19,25 +29,36 @@ def run(tab: Tab, script: str) -> str | None:
     return None if thrown is None else str(thrown)
 
 
-def call(bench: Bench, engine: str, script: str, token: str) -> str | None:
-    """Load a page, run the script in it, then send a sentinel; return what the script threw, if it did."""
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
-    thrown = run(tab, script)
-    run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
-    return thrown
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a call: what it threw, what was raised later, what arrived, and if a next call works."""
+
+    thrown: str | None
+    raised: list[str]
+    found: list[Exchange]
+    next_works: bool
 
 
-def arrived(bench: Bench, token: str, number: int = 1) -> list[Exchange]:
-    """Wait for the sentinel of ``call``, then for the events that were called before it.
+def call(
+    bench: Bench, engine: str, script: str, token: str, *, vector: Mapping[str, Any] = MappingProxyType({})
+) -> Outcome:
+    """Load a page, run the script in it, send a sentinel, and wait for both.
 
-    Raises NotTestable when ``number`` is 0 and the sentinel stays away: then nothing proves absence.
+    The vector may ask for a script before the tracker, for a number of events, or for no sentinel.
     """
-    sentinel = bench.events(sentinel_of(token))
-    if number == 0 and not sentinel:
-        raise NotTestable("the event sent afterwards never arrived, so silence proves nothing")
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page(before=_WATCH + vector.get("before", "")))
+    thrown = run(tab, script)
+    sentinel: list[Exchange] = []
+    if vector.get("sentinel", True):
+        run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
+        sentinel = bench.events(sentinel_of(token))
+    number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
-    return bench.events(token, number, seconds=None if sentinel else 0)
+    found = bench.events(token, number, seconds=None if sentinel else 0)
+    return Outcome(
+        thrown=thrown, raised=tab.run("return window.raised"), found=found, next_works=bool(sentinel)
+    )
 
 
 def use_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:

@@ -16,9 +16,8 @@ from conformance.witness import Exchange
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
-    """What became of each token's call: what it threw, what arrived, what was stored."""
+    """What became of each token's call: what arrived, and what was stored."""
 
-    thrown: Mapping[str, str | None]
     found: Mapping[str, list[Exchange]]
     rows: Mapping[str, list[StoredRow]]
 
@@ -39,14 +38,14 @@ def joined(bench: Bench) -> Iterator[None]:
 def call_vectors(bench: Bench, engine: str) -> Called:
     """Make the call of every selected vector of the pair lane, then read all rows at once."""
     cases = {bench.setup.token(c.id, engine): c for c in selected(bench.setup, Lane.PAIR)}
-    thrown, found = {}, {}
+    found = {}
     with joined(bench):
         for token, case in cases.items():
-            thrown[token] = pages.call(bench, engine, case.vector["call"].replace("{token}", token), token)
-            found[token] = pages.arrived(bench, token)
+            script = case.vector["call"].replace("{token}", token)
+            found[token] = pages.call(bench, engine, script, token, vector=case.vector).found
         expected = {token: cases[token].vector.get("events", 1) if found[token] else 0 for token in cases}
         rows = _read(bench, engine, expected)
-    return Called(thrown=thrown, found=found, rows=rows)
+    return Called(found=found, rows=rows)
 
 
 def require_rows_of(
@@ -70,6 +69,5 @@ def answered(found: list[Exchange]) -> str:
 def _read(bench: Bench, engine: str, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
     """Send a last event from a page of its own and read the rows of all tokens."""
     token = bench.setup.token("sentinel", " ".join(expected))
-    pages.call(bench, engine, "", token)
-    pages.arrived(bench, token, 0)
+    pages.call(bench, engine, "", token, vector={"events": 0})
     return bench.stored(expected, pages.sentinel_of(token))

@@ -3,7 +3,7 @@
 from conformance.bench import Bench
 from conformance.evidence import Evidence, Violation
 from conformance.lanes import pages
-from conformance.lanes.expectation import require_arrival, require_payload
+from conformance.lanes.expectation import require_arrival, require_call
 from conformance.lanes.marks import scenarios, vectors
 from conformance.payload import read_payload
 from conformance.registry import Lane
@@ -13,9 +13,8 @@ from conformance.registry import Lane
 def test_call_sends_payload(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """Each call of a vector sends the payload that the vector says."""
     evidence.sent = evidence.case.vector["call"].replace("{token}", token)
-    thrown = pages.call(bench, engine, evidence.sent, token)
-    found = pages.arrived(bench, token, evidence.case.vector.get("events", 1))
-    require_payload(evidence, token, found, thrown=thrown)
+    outcome = pages.call(bench, engine, evidence.sent, token, vector=evidence.case.vector)
+    require_call(evidence, token, outcome)
 
 
 @scenarios("tracker/api-1-track-is-a-function")
@@ -35,10 +34,9 @@ def test_track_is_a_function(bench: Bench, engine: str, evidence: Evidence) -> N
 def test_posts_to_api_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """WIRE-1: the request is a POST to a path that ends in /api/event."""
     evidence.sent = f"clickport.track('Signup {token}')"
-    thrown = pages.call(bench, engine, evidence.sent, token)
-    found = pages.arrived(bench, token)
-    require_arrival(evidence, found, thrown)
-    for exchange in found:
+    outcome = pages.call(bench, engine, evidence.sent, token)
+    require_arrival(evidence, outcome.found, outcome.thrown)
+    for exchange in outcome.found:
         if exchange.method != "POST" or not exchange.path.endswith("/api/event"):
             raise Violation(
                 f"expected a POST to a path that ends in /api/event, got {exchange.method} {exchange.path}"

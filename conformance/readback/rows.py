@@ -62,7 +62,7 @@ def parse_lines(text: str, source: str) -> list[StoredRow]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                rows.append(_row(json.loads(line, parse_float=Decimal)))
+                rows.append(_row(json.loads(line, parse_float=Decimal, parse_int=Decimal)))
             except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
                 problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise TargetUnavailable(

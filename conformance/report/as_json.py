@@ -1,4 +1,4 @@
-"""The report for programs: ``fixtures/schema/report.schema.json``. Pure ASCII, so no evidence can break it."""
+"""The report for programs: ``fixtures/schema/report.schema.json``. Pure ASCII: no evidence breaks it."""
 
 import json
 from collections.abc import Mapping

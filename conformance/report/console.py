@@ -1,10 +1,10 @@
 """What ``clickport check`` prints at its end: failures, the ledger, what was not verified, the verdict.
 
-Every line is wrapped here and printed as plain text, so that evidence is never taken for markup and a log without
-colour or with 80 columns loses nothing.
+Every line is wrapped here and printed as plain text, so that evidence is never taken for markup and a log
+without colour or with 80 columns loses nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -19,7 +19,9 @@ from conformance.verdict import CaseResult, Verdict
 __all__ = ["Progress", "print_run"]
 
 # A target that does nothing fails every case: the first ones show all there is to learn from it.
-_SHOWN = 20
+_WHOLE = 12
+_PER_REQUIREMENT = 3
+_NAMES = 6
 _VALUE_LIMIT = 1_000
 _DETAIL_LIMIT = 500
 _REPRO_LIMIT = 2_000
@@ -31,9 +33,14 @@ _STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "brok
 def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
     """Print the end of a run."""
     page = _Page(console)
-    _failures(page, "FAIL", "red", verdict.violations)
-    _failures(page, "ERROR", "magenta", verdict.errors)
-    _warnings(page, verdict.warnings)
+    shortened = (
+        _findings(page, "FAIL", "red", verdict.violations, requirements, whole=_WHOLE),
+        _findings(page, "ERROR", "magenta", verdict.errors, requirements, whole=_WHOLE),
+        _findings(page, "WARN", "yellow", verdict.warnings, requirements),
+    )
+    if any(shortened):
+        page.line("The run record has the evidence of every case; --report html=PATH lays it out.")
+        page.line()
     _ledger(page, verdict, requirements)
     _unverified(page, run, verdict)
     _verdict(page, run, verdict)
@@ -48,7 +55,7 @@ class _Page:
     def line(
         self, text: str = "", *, label: str = "", style: str = "", indent: int = 0, wrap: bool = True
     ) -> None:
-        """Print ``text`` after ``label``, which takes the style if there is one; further lines begin below the text."""
+        """Print ``text`` after ``label``, which takes the style if there is one, with a hanging indent."""
         body = Text(self._sayable(text), style="" if label or indent else style)
         label = label.ljust(indent)
         room = max(self._console.width - len(label), _NARROWEST)
@@ -65,32 +72,49 @@ class _Page:
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _failures(page: _Page, word: str, style: str, results: tuple[CaseResult, ...]) -> None:
-    for result in results[:_SHOWN]:
-        _head(page, word, style, result)
-        if result.detail:
-            page.line(visible(cut(result.detail, _DETAIL_LIMIT).rstrip()), indent=_INDENT, label="")
-        for step, value in facts.steps(result):
-            shown = show(value, width=80 - _INDENT, limit=_VALUE_LIMIT, headers=False)
-            page.line(shown, label=step, indent=_INDENT, style="dim")
-        _repeat(page, result)
-        page.line()
-    rest = results[_SHOWN:]
-    if rest:
-        page.line(f"and {len(rest)} more, in short (their evidence is in the run record and the reports):")
-        for result in rest:
-            _head(page, word, style, result)
-            page.line(one_line(cut(result.detail, 200)), indent=_INDENT, label="")
-        page.line()
+def _findings(
+    page: _Page,
+    word: str,
+    style: str,
+    results: tuple[CaseResult, ...],
+    requirements: Mapping[str, Requirement],
+    *,
+    whole: int = 0,
+) -> bool:
+    """Print ``results`` by requirement: so many findings ``whole``, the others in short.
+
+    Return whether something was left out.
+    """
+    more = False
+    for requirement, findings in facts.findings(results).items():
+        for number, cases in enumerate(findings[:_PER_REQUIREMENT]):
+            _head(page, word, style, cases[0])
+            if whole > 0:
+                _evidence(page, cases[0])
+            else:
+                page.line(one_line(cut(cases[0].detail, 300)), indent=_INDENT)
+            if number == 0 and requirement in requirements:
+                page.line(requirements[requirement].what, label="rule", indent=_INDENT, style="dim")
+            _repeat(page, cases[0])
+            _likewise(page, cases)
+            page.line()
+            whole -= 1
+        more = more or sum(map(len, findings)) > len(findings[:_PER_REQUIREMENT])
+        rest = findings[_PER_REQUIREMENT:]
+        if rest:
+            number = sum(map(len, rest))
+            of = f" of {one_line(requirement)}" if requirement else ""
+            page.line(f"and {number} more {facts.plural('case', number)}{of}", indent=_INDENT)
+            page.line()
+    return more or whole < 0
 
 
-def _warnings(page: _Page, results: tuple[CaseResult, ...]) -> None:
-    for result in results:
-        _head(page, "WARN", "yellow", result)
-        page.line(one_line(cut(result.detail, 300)), indent=_INDENT, label="")
-        _repeat(page, result)
-    if results:
-        page.line()
+def _evidence(page: _Page, result: CaseResult) -> None:
+    if result.detail:
+        page.line(visible(cut(result.detail, _DETAIL_LIMIT).rstrip()), indent=_INDENT)
+    for step, value in facts.steps(result):
+        shown = show(value, width=80 - _INDENT, limit=_VALUE_LIMIT)
+        page.line(shown, label=step, indent=_INDENT, style="dim")
 
 
 def _head(page: _Page, word: str, style: str, result: CaseResult) -> None:
@@ -106,11 +130,19 @@ def _repeat(page: _Page, result: CaseResult) -> None:
         page.line(repro, label="repeat:", indent=_INDENT, style="dim", wrap=False)
 
 
+def _likewise(page: _Page, cases: Sequence[CaseResult]) -> None:
+    first, *others = cases
+    if others:
+        names = [c.id if c.browser == first.browser else f"{c.id} in {c.browser}" for c in others]
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        page.line(one_line(", ".join(names[:_NAMES]) + more), label="likewise", indent=_INDENT, style="dim")
+
+
 def _ledger(page: _Page, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
     rows = facts.ledger(verdict, requirements)
     table = [(row.family, str(row.lane), *_shares(row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    page.line("Requirements verified", style="bold")
+    page.line("Requirements verified (MAY: observed)", style="bold")
     for row, cells in zip(rows, table, strict=True):
         label = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
         remarks = "; ".join(row.remarks)
@@ -118,40 +150,27 @@ def _ledger(page: _Page, verdict: Verdict, requirements: Mapping[str, Requiremen
     page.line()
 
 
-def _shares(row: facts.LedgerRow) -> tuple[str, str]:
-    must, should = (row.counts[level] for level in (Level.MUST, Level.SHOULD))
-    return (
-        f"MUST {must.passed}/{must.total}" if must.total else "",
-        f"SHOULD {should.passed}/{should.total}" if should.total else "",
-    )
+def _shares(row: facts.LedgerRow) -> Iterator[str]:
+    for level, count in row.counts.items():
+        green = count.observed if level is Level.MAY else count.passed
+        yield f"{level} {green}/{count.total}" if count.total else ""
 
 
 def _unverified(page: _Page, run: Run, verdict: Verdict) -> None:
     open_ = facts.unverified(run, verdict)
     if not open_:
         return
-    page.line(f"Not verified: {len(open_)} {_levels(run, len(open_))}", style="bold")
+    levels = " and ".join(facts.plural(level, len(open_)) for level in facts.binding(run))
+    page.line(f"Not verified: {len(open_)} {levels}", style="bold")
     for why, names in facts.by_reason(open_).items():
         page.line(visible(names), label="  ")
         page.line(one_line(cut(why, 300)), label="    ", style="dim")
     page.line()
 
 
-def _levels(run: Run, number: int) -> str:
-    return " and ".join(facts.plural(level, number) for level in facts.binding(run))
-
-
 def _verdict(page: _Page, run: Run, verdict: Verdict) -> None:
     headline = facts.headline(run, verdict)
-    style = _STYLES[headline.tone]
-    page.line(one_line(headline.sentence), style=style)
-    for aside in _asides(run, verdict, headline):
+    page.line(one_line(headline.sentence), style=_STYLES[headline.tone])
+    for aside in headline.asides:
         page.line(one_line(aside))
-    page.line(f"exit code {int(verdict.exit_code)} ({facts.EXIT_WORDS[verdict.exit_code]})")
-
-
-def _asides(run: Run, verdict: Verdict, headline: facts.Headline) -> Iterable[str]:
-    yield from headline.asides
-    open_ = facts.unverified(run, verdict)
-    if open_:
-        yield f"not verified: {facts.names(open_)}"
+    page.line(f"exit code {facts.exit_code(run, verdict)}")

@@ -9,6 +9,7 @@ from conformance.verdict import CaseResult, Exit, Fault, RequirementResult, Stat
 
 NO_CASE = "no case of it has run"
 
+_NAMED = 4
 _IN_BROWSERS = (Lane.TRACKER, Lane.PAIR)
 
 EXIT_WORDS: Mapping[Exit, str] = {
@@ -16,7 +17,7 @@ EXIT_WORDS: Mapping[Exit, str] = {
     Exit.VIOLATION: "violation",
     Exit.USAGE: "usage",
     Exit.COULD_NOT_RUN: "could not run",
-    Exit.INCONCLUSIVE: "inconclusive",
+    Exit.INCONCLUSIVE: "inconclusive: no violation, but not all was verified",
     Exit.SUITE_FAULT: "fault of the suite",
 }
 
@@ -46,22 +47,17 @@ class LedgerRow:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is not green, and what a MAY showed: ``1 MUST, 2 SHOULD not verified``."""
+        """What is not green: ``1 MUST failed``, ``2 SHOULD not verified``."""
         deciding = {level: self.counts[level] for level in (Level.MUST, Level.SHOULD)}
         failed = ", ".join(f"{c.failed} {level}" for level, c in deciding.items() if c.failed)
         open_ = ", ".join(f"{c.open} {level}" for level, c in deciding.items() if c.open)
-        may = self.counts[Level.MAY]
-        told = (
-            (failed, f"{failed} failed"),
-            (open_, f"{open_} not verified"),
-            (may.total, f"MAY {may.observed}/{may.total} observed"),
-        )
+        told = ((failed, f"{failed} failed"), (open_, f"{open_} not verified"))
         return tuple(text for applies, text in told if applies)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """The verdict in one sentence. ``tone`` is ``good``, ``bad``, ``open`` or ``broken``, for symbol and colour."""
+    """The verdict in one sentence; ``tone`` (good, bad, open, broken) chooses symbol and colour."""
 
     tone: str
     sentence: str
@@ -77,7 +73,7 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     if verdict.errors and verdict.conformant is False:
         asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
     if verdict.warnings:
-        warned = _listed(dict.fromkeys(w.requirement for w in verdict.warnings))
+        warned = _requirements_of(verdict.warnings, verdict)
         asides.append(
             f"{_number(len(verdict.warnings), 'warning')} about {warned}, not counted in the verdict."
         )
@@ -87,7 +83,7 @@ def headline(run: Run, verdict: Verdict) -> Headline:
 def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     lanes = _listed(run.info.lanes)
     if verdict.conformant is False:
-        where = _listed(dict.fromkeys(v.requirement for v in verdict.violations))
+        where = _requirements_of(verdict.violations, verdict)
         return "bad", f"not conformant: {_number(len(verdict.violations), 'violation')} of {where}"
     if verdict.errors:
         return "broken", _no_verdict(verdict.errors)
@@ -100,6 +96,20 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     if not passed:
         return "open", f"no verdict: nothing was verified of {total} {of_all}"
     return "open", f"conformant in everything that was verified: {passed} of {total} {of_all}"
+
+
+def _requirements_of(results: Sequence[CaseResult], verdict: Verdict) -> str:
+    """Name the requirements of these cases in the order of the registry, or count them if they are many."""
+    found = {result.requirement for result in results}
+    known = dict.fromkeys(row.id for row in verdict.requirements if row.id in found)
+    ids = dict.fromkeys([*known, *sorted(found)])
+    return _listed(ids) if len(ids) <= _NAMED else _number(len(ids), "requirement")
+
+
+def exit_code(run: Run, verdict: Verdict) -> str:
+    """Say the exit code and what it means."""
+    unfinished = ", of a run that was interrupted" if run.interrupted else ""
+    return f"{int(verdict.exit_code)} ({EXIT_WORDS[verdict.exit_code]}{unfinished})"
 
 
 def _no_verdict(errors: Sequence[CaseResult]) -> str:
@@ -178,11 +188,20 @@ def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
     )
 
 
+def findings(results: Iterable[CaseResult]) -> Mapping[str, Sequence[Sequence[CaseResult]]]:
+    """Group cases by requirement, then by what was found; an error is of no requirement."""
+    groups: dict[str, dict[str, list[CaseResult]]] = {}
+    for result in results:
+        requirement = "" if result.status is Status.ERROR else result.requirement
+        groups.setdefault(requirement, {}).setdefault(result.detail, []).append(result)
+    return {requirement: tuple(same.values()) for requirement, same in groups.items()}
+
+
 def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
     """The evidence of a case in the order it came about, each under a word that fits its lane."""
     first, second = ("called", "arrived") if result.lane in _IN_BROWSERS else ("sent", "answered")
     found = ((first, result.sent), (second, result.received), ("stored", result.stored))
-    return tuple((word, value) for word, value in found if value is not None)
+    return tuple((word, "nothing" if value == [] else value) for word, value in found if value is not None)
 
 
 def status_word(status: Status, *, warning: bool = False) -> str:

@@ -73,7 +73,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
     return {
         "headline": headline,
         "sentence": headline.sentence[0].upper() + headline.sentence[1:] + ".",
-        "exit": f"{int(verdict.exit_code)}, {facts.EXIT_WORDS[verdict.exit_code]}",
+        "exit": facts.exit_code(run, verdict),
         "levels": " and ".join(f"{level}s" for level in facts.binding(run)),
         "passed": passed,
         "total": total,
@@ -154,11 +154,18 @@ def _case(
     }
 
 
-def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """What needs a look, most pressing first."""
-    titles = (("fail", "Violations"), ("error", "Errors"), ("warning", "Warnings"))
-    found = [(kind, title, [c for c in cases if c["status"] == kind]) for kind, title in titles]
-    return [group for group in found if group[2]]
+def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, list[dict[str, Any]]]]]:
+    """What needs a look, most pressing first, by requirement."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
+    for case in cases:
+        if case["status"] in found:
+            found[case["status"]].setdefault(case["requirement"], []).append(case)
+    titles = ("Violations", "Errors", "Warnings")
+    return [
+        (kind, title, members)
+        for (kind, members), title in zip(found.items(), titles, strict=True)
+        if members
+    ]
 
 
 def _ledger(

@@ -13,7 +13,7 @@ from conformance.report.text import one_line
 from conformance.verdict import CaseResult, Status
 
 _SECONDS = 10.0
-_PARTS = 10
+_SHARE = 0.1  # of the time so far: an hour's run writes some thirty lines, not hundreds
 
 
 class Progress:
@@ -89,9 +89,8 @@ class Progress:
         return ", ".join(f"{self._counts[kind]} {kind}" for kind in order if self._counts[kind])
 
     def _due(self) -> bool:
-        part = self._total / _PARTS
-        crossed = part > 0 and self._done // part > (self._done - 1) // part
-        return crossed or self._clock() - self._told >= _SECONDS
+        now = self._clock()
+        return now - self._told >= max(_SECONDS, _SHARE * (now - self._started))
 
     def _tell(self) -> None:
         self._told = self._clock()

@@ -10,6 +10,7 @@ VALUE_LIMIT = 2_000
 """How many characters of one piece of evidence a report shows."""
 
 _KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
+_TELLING = ("content-type", "content-encoding", "cookie", "origin", "access-control-")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -33,12 +34,12 @@ def cut(text: str, limit: int = VALUE_LIMIT) -> str:
     """Keep the beginning and the end of a text longer than ``limit``, and say how much is left out.
 
     >>> cut("a" * 1000 + "z", 100)[-76:]
-    'aaaa … (901 of 1,001 characters not shown) … aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz'
+    'aa … (901 of 1,001 characters not shown) … aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz'
     """
-    if len(text) <= limit:
-        return text
     tail = min(_KEPT_TAIL, limit // 3)
     note = f" … ({len(text) - limit:,} of {len(text):,} characters not shown) … "
+    if len(text) <= limit + len(note):  # else the note takes more room than what it replaces
+        return text
     return f"{text[: limit - tail]}{note}{text[-tail:]}"
 
 
@@ -47,20 +48,20 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("…@", text)
 
 
-def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT, headers: bool = True) -> str:
+def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
     """Lay a piece of evidence out: texts as they are, messages like HTTP, everything else as JSON.
 
-    A string inside it is cut to a third of ``limit``, so that what surrounds it is seen as well. ``headers``
-    shows all headers of a message, otherwise its content type only.
+    A string inside it is cut to a third of ``limit``, so that what surrounds it is seen as well. Of headers
+    those are shown that requirements are about: a browser sends a dozen more, which bury the body.
     """
     match value:
         case str():
             text = value
         case [Mapping(), *_] if all(_has_body(item) for item in value):
-            parts = [_message(item, width=width, limit=limit, headers=headers) for item in value]
+            parts = [_message(item, width=width, limit=limit) for item in value]
             text = "\n\n".join(parts)
         case Mapping() if _has_body(value):
-            text = _message(value, width=width, limit=limit, headers=headers)
+            text = _message(value, width=width, limit=limit)
         case _:
             text = layout(_shorten(value, limit // 3), width)
     return cut(visible(text.rstrip("\n")), limit)
@@ -115,12 +116,12 @@ def _has_body(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("body"), str)
 
 
-def _message(value: Mapping[str, Any], *, width: int, limit: int, headers: bool) -> str:
+def _message(value: Mapping[str, Any], *, width: int, limit: int) -> str:
     """Show head and body as on the wire; the body is not JSON in JSON."""
     start = " ".join(str(value[name]) for name in ("method", "target", "path", "url") if value.get(name))
     lines = [start] if start else []
     for name, content in _pairs(value.get("headers")):
-        if headers or name.lower() == "content-type":
+        if name.lower().startswith(_TELLING):
             lines.append(f"{name}: {cut(content, limit // 3)}")
     if "method" not in value:
         rest = {k: v for k, v in value.items() if k not in ("headers", "body", "target", "path", "url")}

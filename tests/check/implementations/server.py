@@ -1,4 +1,4 @@
-"""A second server, of the standard library alone: ``python server.py PORT FILE``; ``tests/check`` breaks it."""
+"""A second server, stdlib only: ``python server.py PORT FILE``; ``tests/check`` breaks it."""
 
 import json
 import struct
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode("ascii", "replace"))
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+    def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet."""
 
 
@@ -60,7 +60,9 @@ def _row(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str | Decimal):
+        return str(value)
+    return json.dumps(value, default=str)
 
 
 def _exact(amount: Decimal | int) -> str:

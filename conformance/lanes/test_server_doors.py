@@ -1,0 +1,202 @@
+"""How the endpoint takes what comes: other origins, odd framing, many at once (WIRE-7, WIRE-8, STORE-5)."""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.lanes.batch import awaited, plain_event
+from conformance.lanes.expectation import NO_READBACK
+from conformance.lanes.marks import scenarios
+from conformance.lanes.requests import Reply, Request, Sender, as_json
+from conformance.readback import StoredRow
+
+_ORIGIN = "https://shop.example"
+_SECONDS = 10.0
+_MANY = 200
+_CONNECTIONS = 4
+
+
+@scenarios("server/wire-7-any-origin-may-post")
+def test_any_origin_may_post(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-7: the answer lets a page of another origin read it."""
+    headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": _ORIGIN}
+    with _http() as http:
+        response = http.post(_url(bench), content=plain_event(bench.setup, token), headers=headers)
+    _require_allowed(evidence, headers, response)
+
+
+@scenarios("server/wire-7-preflight")
+def test_preflight(bench: Bench, evidence: Evidence) -> None:
+    """WIRE-7: a preflight for JSON from another origin is answered with permission."""
+    headers = {
+        "Origin": _ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with _http() as http:
+        response = http.options(_url(bench), headers=headers)
+    _require_allowed(evidence, headers, response)
+    allowed = response.headers.get("Access-Control-Allow-Headers", "").lower()
+    if "content-type" not in allowed and "*" not in allowed:
+        raise Violation(f"Access-Control-Allow-Headers does not name content-type: {allowed!r}")
+
+
+@scenarios("server/wire-8-chunked-body")
+def test_chunked_body(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: a body in chunks makes a proper row, or is refused."""
+    body = plain_event(bench.setup, token)
+    parts = [body[:10], body[10:]]
+    with _http() as http:
+        response = http.post(_url(bench), content=iter(parts), headers={"Content-Type": "text/plain"})
+    evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
+    if response.status_code // 100 not in (2, 4):
+        raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
+    rows = _rows(bench, evidence, {token: 1 if response.is_success else 0})
+    if rows is not None and len(rows[token]) != response.is_success:
+        raise Violation(f"answered {response.status_code}, and {len(rows[token])} rows were stored")
+
+
+@scenarios("server/wire-8-body-shorter-than-announced")
+def test_short_body(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: a body that breaks off does the next event no harm."""
+    with _half_sent(bench, token) as (connection, head):
+        evidence.sent = head
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(4096).decode("latin-1")
+    evidence.received = answer or "the connection was closed"
+    if answer.partition(" ")[2].startswith("5"):
+        raise Violation(f"expected a 4xx or the end of the connection, got {answer.splitlines()[0]}")
+    _require_still_alive(bench, evidence, token)
+
+
+@scenarios("server/wire-8-slow-sender")
+def test_slow_sender(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: while four senders keep back half of their bodies, the event of another is answered."""
+    with (
+        _half_sent(bench, token) as (_, evidence.sent),
+        _half_sent(bench, token),
+        _half_sent(bench, token),
+        _half_sent(bench, token),
+    ):
+        _require_still_alive(bench, evidence, token)
+
+
+@scenarios("server/store-5-acknowledged-is-stored-once")
+def test_acknowledged_is_stored_once(bench: Bench, evidence: Evidence, token: str) -> None:
+    """STORE-5: of many events on several connections each that was acknowledged is stored once."""
+    tokens = [f"{token}{number:03}x" for number in range(_MANY)]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        shares = [tokens[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
+        replies = dict(pair for part in pool.map(lambda share: _post(bench, share), shares) for pair in part)
+    evidence.sent = f"{_MANY} events on {_CONNECTIONS} connections"
+    _require_each_once(bench, evidence, replies)
+
+
+@scenarios("server/store-5-bad-neighbours")
+def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
+    """STORE-5: broken and hostile events cost none of the good ones that are sent between them."""
+    bad = [
+        b'{"t": "e", "n": "\\ud83d", "mk": ["\\udc00"], "mv": ["\\ud83d"], "ra": 1e999, "rc": "\\ud83d"}',
+        b'{"t": "e", "n": "\\u0000", "mk": [null, 1], "mv": [{"a": 1}, [2]], "ra": "NaN", "rc": 5}',
+        b'{"t": "e", "n": "big", "mk": [], "mv": [], "ra": 1e30, "rc": "EUR"}',
+        b'{"t": "e", "n": ',
+        b"\xff\xfe\xfa",
+    ]
+    good = [f"{token}{number}x" for number in range(len(bad) + 1)]
+    replies = {}
+    sender = Sender(_url(bench))
+    for number, each in enumerate(good):
+        replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
+        for body in bad[number : number + 1]:
+            sender.send(Request(body=body))
+    sender.close()
+    evidence.sent = {"between good events": [body.decode("latin-1") for body in bad]}
+    _require_each_once(bench, evidence, replies)
+
+
+def _require_each_once(bench: Bench, evidence: Evidence, replies: Mapping[str, Reply]) -> None:
+    refused = [str(reply) for reply in replies.values() if not reply.accepted]
+    evidence.received = f"{len(replies) - len(refused)} accepted"
+    if refused:
+        raise Violation(f"{len(refused)} of {len(replies)} good events were refused: {refused[0]}")
+    rows = _rows(bench, evidence, dict.fromkeys(replies, 1))
+    if rows is None:
+        raise NotTestable(NO_READBACK)
+    lost = sum(not found for found in rows.values())
+    doubled = sum(len(found) > 1 for found in rows.values())
+    evidence.stored = {"lost": lost, "doubled": doubled}
+    if lost or doubled:
+        raise Violation(f"of {len(replies)} acknowledged events {lost} were lost and {doubled} stored twice")
+
+
+def _post(bench: Bench, tokens: list[str]) -> list[tuple[str, Reply]]:
+    sender = Sender(_url(bench))
+    try:
+        return [(each, sender.send(Request(body=plain_event(bench.setup, each)))) for each in tokens]
+    finally:
+        sender.close()
+
+
+def _rows(
+    bench: Bench, evidence: Evidence, expected: Mapping[str, int]
+) -> Mapping[str, list[StoredRow]] | None:
+    if bench.readback is None:
+        return None
+    rows = awaited(bench, expected)
+    evidence.rows([row for found in rows.values() for row in found][:5])
+    return rows
+
+
+def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
+    sender = Sender(_url(bench))
+    reply = sender.send(Request(body=plain_event(bench.setup, token)))
+    sender.close()
+    if not reply.accepted:
+        raise Violation(f"an event of another sender, sent meanwhile, was not accepted: {reply}")
+    rows = _rows(bench, evidence, {token: 1})
+    if rows is not None and len(rows[token]) != 1:
+        raise Violation(f"an event of another sender was accepted and left {len(rows[token])} rows")
+
+
+@contextmanager
+def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
+    """A connection on which a request was begun whose body is longer than what has come of it."""
+    parts = urlsplit(_url(bench))
+    body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
+    head = (
+        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: text/plain\r\n"
+        f"Content-Length: {len(body) + 100}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_SECONDS) as connection:
+        connection.sendall(head.encode() + body)
+        yield connection, head + body.decode()
+
+
+def _require_allowed(evidence: Evidence, sent: Any, response: httpx.Response) -> None:
+    evidence.sent, evidence.received = json.loads(json.dumps(sent)), _shown(response)
+    if not response.is_success:
+        raise Violation(f"expected 2xx, got {response.status_code} {response.text[:200]}")
+    allowed = response.headers.get("Access-Control-Allow-Origin")
+    if allowed not in ("*", _ORIGIN):
+        raise Violation(f"Access-Control-Allow-Origin is {allowed!r}: expected '*' or the page's own origin")
+
+
+def _shown(response: httpx.Response) -> dict[str, Any]:
+    return {"status": response.status_code, "headers": dict(response.headers), "text": response.text[:500]}
+
+
+def _http() -> httpx.Client:
+    return httpx.Client(timeout=_SECONDS, trust_env=False)
+
+
+def _url(bench: Bench) -> str:
+    assert bench.setup.server
+    return bench.setup.server.event_url

@@ -1,0 +1,160 @@
+"""Runs of the real command, in a folder of their own, against small implementations and faults in them."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+IMPLEMENTATIONS = Path(__file__).parent / "implementations"
+_LIMIT = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A run that has ended: its exit code, what it printed, and its JSON report, if it wrote one."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    folder: Path
+
+    @property
+    def text(self) -> str:
+        """What it printed on either stream, in one line: the console wraps at its own discretion."""
+        return " ".join(f"{self.out} {self.err}".split())
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON report."""
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        return report
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """Status by case id, of the cases that ran."""
+        return {c["id"]: c["status"] for c in self.report["cases"] if c["status"] != "not-run"}
+
+    @property
+    def violated(self) -> set[str]:
+        """The requirements that a MUST case found violated."""
+        cases = self.report["cases"]
+        return {c["requirement"] for c in cases if c["status"] == "fail" and c["level"] == "MUST"}
+
+    def details(self, requirement: str) -> list[str]:
+        """What the failed cases of a requirement say."""
+        cases = self.report["cases"]
+        return [c["detail"] for c in cases if c["requirement"] == requirement and c["status"] == "fail"]
+
+
+@dataclass(frozen=True)
+class Implementations:
+    """Copies of the small implementations in a folder, as they are or with one fault."""
+
+    folder: Path
+
+    def tracker(self, *fault: str) -> str:
+        """The path of the tracker; ``fault`` is a text of it and what stands there instead."""
+        return str(self._copy("tracker.js", *fault))
+
+    def server(self, *fault: str) -> list[str]:
+        """The options that name the server and its readback; ``fault`` as with the tracker."""
+        return [*self.server_alone(*fault), "--readback-cmd", f"cat {self.folder / 'events.jsonl'}"]
+
+    def server_alone(self, *fault: str) -> list[str]:
+        """The option that names the server, without a readback."""
+        events = self.folder / "events.jsonl"
+        events.touch()
+        script = self._copy("server.py", *fault)
+        command = shlex.join([sys.executable, str(script), "{port}", str(events)])
+        return ["--server-cmd", command.replace("'{port}'", "{port}")]
+
+    def null_server(self) -> list[str]:
+        """The options that name a server that stores nothing, and a readback that finds nothing."""
+        script = self._copy("null_server.py")
+        command = f"{shlex.join([sys.executable, str(script)])} {{port}}"
+        return ["--server-cmd", command, "--readback-cmd", "cat /dev/null"]
+
+    def _copy(self, name: str, *fault: str) -> Path:
+        text = (IMPLEMENTATIONS / name).read_text(encoding="utf-8")
+        if fault:
+            before, after = fault
+            assert text.count(before) == 1, f"{name} holds {before!r} {text.count(before)} times"
+            text = text.replace(before, after)
+        place = self.folder / name
+        place.write_text(text, encoding="utf-8")
+        return place
+
+
+def _run(folder: Path, words: list[str]) -> Ended:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=_LIMIT, check=False
+    )
+    seconds = time.monotonic() - began
+    return Ended(code=done.returncode, out=done.stdout, err=done.stderr, seconds=seconds, folder=folder)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Implementations:
+    """The small implementations, to be run in this test's folder."""
+    return Implementations(tmp_path)
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[..., Ended]:
+    """Run Python with these arguments in this test's folder."""
+    return lambda *words: _run(tmp_path, list(words))
+
+
+@pytest.fixture
+def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
+    """Run ``clickport check`` with these options, and with a JSON report."""
+
+    def run(*options: str) -> Ended:
+        jobs = [] if "--jobs" in options else ["--jobs", "1"]
+        return python("-m", "conformance", "check", "--report", "json=report.json", *jobs, *options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run of the whole tracker lane over the tracker without a fault, with a report of each kind."""
+    folder = tmp_path_factory.mktemp("good")
+    kinds = {"json": "report.json", "junit": "report.xml", "html": "report.html", "md": "report.md"}
+    reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
+    tracker = Implementations(folder).tracker()
+    return _run(folder, ["-m", "conformance", "check", "--tracker", tracker, *reports])
+
+
+@pytest.fixture
+def processes() -> Callable[[int], dict[int, str]]:
+    """The living processes below a process: command line by id, read from /proc."""
+    return _below
+
+
+def _below(parent: int) -> dict[int, str]:
+    found: dict[int, str] = {}
+    children = [pid for path in Path("/proc").glob("[0-9]*") if _parent(pid := int(path.name)) == parent]
+    for pid in children:
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:
+            continue
+        found |= {pid: line.decode("utf-8", "replace"), **_below(pid)}
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

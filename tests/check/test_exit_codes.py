@@ -1,0 +1,152 @@
+"""What cannot give a verdict ends with a code of its own, and says what to do."""
+
+import socket
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
+
+
+@pytest.mark.parametrize("slip", ["prop-22", "PORP-2", "prop-2-31-propertys"])
+def test_slip_in_a_selector_is_usage(check: "Check", mine: "Implementations", slip: str) -> None:
+    """An id that nothing bears ends with 2 and the id that was meant."""
+    run = check("--tracker", mine.tracker(), "--only", slip)
+    assert run.code == 2
+    assert "did you mean" in run.text
+    assert "prop-2" in run.text.partition("did you mean")[2].lower()
+
+
+def test_selector_of_another_lane_is_usage(check: "Check", mine: "Implementations") -> None:
+    """A selector that leaves no case of the lanes that would run ends with 2: nothing was checked."""
+    run = check("--tracker", mine.tracker(), "--only", "server/store-1-plain")
+    assert run.code == 2
+    assert "leave no case of the lanes that would run (tracker)" in run.text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--report", "xml=report.xml"), "the kind being json, junit, html, md"),
+        (("--report", "report.json"), "write KIND=PATH"),
+        (("--lane", "server"), "--lane server needs a server"),
+        (("--server", "http://a", "--server-app", "a:b"), "--server and --server-app exclude each other"),
+        (("--readback-cmd", "rows"), "name the server too"),
+        (("--envelope", "d=example.com"), "--envelope is no JSON"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_usage(
+    check: "Check", mine: "Implementations", options: tuple[str, ...], said: str
+) -> None:
+    """A bad option ends with 2, says what to write, and leaves no record behind."""
+    run = check("--tracker", mine.tracker(), *options)
+    assert run.code == 2
+    assert said in run.text
+    assert not (mine.folder / "clickport-run.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--server", "http://127.0.0.1:99999"),
+        ("--server-cmd", "serve 'unclosed"),
+        ("--server-cmd", " "),
+        ("--server-cmd", "sleep 60", "--clickhouse", "http://127.0.0.1:port"),
+        ("--server-cmd", "sleep 60", "--clickhouse", "http://127.0.0.1:1", "--table", "no table"),
+        ("--server-cmd", "sleep 60", "--readback-cmd", "rows 'unclosed"),
+    ],
+)
+def test_malformed_values_are_no_violation(check: "Check", options: tuple[str, ...]) -> None:
+    """A value that cannot be read ends with 2 or 3 and a sentence; a traceback would end with 1, a violation."""
+    run = check(*options)
+    assert run.code in (2, 3), run.text
+    assert "Traceback" not in run.err
+
+
+def test_port_in_a_readback_of_a_foreign_server(check: "Check") -> None:
+    """{port} can only be filled in for a server that we started: 2 or 3, and a sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        run = check("--server", url, "--readback-cmd", "rows {port}")
+    assert run.code in (2, 3), run.text
+    assert "{port}" in run.text
+    assert "Traceback" not in run.err
+
+
+def test_dead_server_could_not_run(check: "Check") -> None:
+    """A server that nobody runs ends with 3 within seconds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        run = check("--server", url)
+    assert run.code == 3
+    assert f"nothing answers at {url}" in run.text
+    assert run.seconds < 5
+
+
+def test_missing_tracker_could_not_run(check: "Check") -> None:
+    """A tracker file that is not there ends with 3 and its name."""
+    run = check("--tracker", "dist/missing.js")
+    assert run.code == 3
+    assert "could not read the tracker dist/missing.js: No such file" in run.text
+
+
+def test_server_that_dies_at_the_start_could_not_run(check: "Check") -> None:
+    """A command that ends at once ends the run with 3, and what it printed is shown."""
+    run = check("--server-cmd", "sh -c 'echo no database here >&2; exit 7'")
+    assert run.code == 3
+    assert "ended with exit code 7" in run.text
+    assert "no database here" in run.text
+
+
+def test_readback_that_fails_could_not_run(check: "Check", mine: "Implementations") -> None:
+    """A readback that cannot be run ends with 3, names itself, and does not take long over it."""
+    run = check(*mine.server_alone(), "--readback-cmd", "no-such-readback --since {since}")
+    assert run.code == 3, run.text
+    assert "no-such-readback" in run.text
+    assert run.seconds < 20
+
+
+def test_server_without_a_readback_is_inconclusive(check: "Check", mine: "Implementations") -> None:
+    """Without a readback the answers are checked, and the MUSTs about rows are named as not verified: 4."""
+    run = check(*mine.server_alone())
+    assert run.code == 4, run.text
+    assert run.violated == set()
+    unverified = run.text.rpartition("not verified: ")[2].partition(" (server)")[0]
+    names = {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "PROP-2", "REV-1", "DASH-4", "QUOTA-1"}
+    assert names <= set(unverified.split(", "))
+    assert "WIRE-6" not in unverified
+    assert "--readback-cmd" in run.text
+
+
+def test_unreachable_readback_is_no_lost_event(check: "Check", mine: "Implementations") -> None:
+    """A readback URL that answers 404 is ours to set right: 3, never a violation."""
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), _Quiet)
+    Thread(target=httpd.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{httpd.server_port}/rows"
+        run = check(*mine.server_alone(), "--readback-url", url, "--only", "store-1-plain")
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+    assert run.code == 3, run.text
+    assert "404" in run.text
+
+
+def test_one_should_case_is_never_green(check: "Check", mine: "Implementations") -> None:
+    """A run of nothing but a SHOULD that passes leaves every MUST unverified: 4, not 0."""
+    run = check("--tracker", mine.tracker(), "--only", "tracker/rev-1-three-decimals")
+    assert set(run.statuses.values()) == {"pass"}
+    assert run.code == 4
+    assert run.report["conformant"] is None
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""

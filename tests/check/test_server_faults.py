@@ -1,0 +1,114 @@
+"""Each fault of a server is found, under its own requirement, and the failure says what is wrong."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
+
+AMOUNT = "None if amount is None else _exact(amount)"
+
+
+def test_good_server_violates_nothing(check: "Check", mine: "Implementations") -> None:
+    """A server without a fault passes each MUST but QUOTA-1, which has no case yet: inconclusive."""
+    run = check(*mine.server())
+    assert run.code == 4, run.text
+    assert run.report["conformant"] is None
+    assert run.violated == set()
+    musts = {r["id"]: r["status"] for r in run.report["requirements"] if r["level"] == "MUST"}
+    assert {id_ for id_, status in musts.items() if status != "pass"} == {"QUOTA-1"}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "fault", "said"),
+    [
+        pytest.param(
+            "REV-1",
+            (AMOUNT, AMOUNT.replace("_exact", "_single")),
+            "revenue_source_amount: expected 49.99, got 49.990001",
+            id="amounts of single precision",
+        ),
+        pytest.param("PROP-3", ("[:2000]", ""), "(2001 characters", id="no limit of 2,000"),
+        pytest.param(
+            "PROP-2",
+            (
+                'keys[:30],\n        "meta_values": [_text(value)[:2000] for value in values[:30]]',
+                'keys,\n        "meta_values": [_text(value)[:2000] for value in values]',
+            ),
+            "expected 30 members, got 31",
+            id="no limit of 30",
+        ),
+        pytest.param(
+            "STORE-1",
+            (
+                "            _SEEN.add(body)\n",
+                "            if body in _SEEN:\n                return self._answer(202, '')\n"
+                "            _SEEN.add(body)\n",
+            ),
+            "expected 2 rows of two equal events, got 1",
+            id="equal bodies are one",
+        ),
+        pytest.param(
+            "REV-2",
+            ('None if amount is None else event.get("rc", "USD")', '"USD"'),
+            'revenue_source_currency: expected "EUR", got "USD"',
+            id="every currency is the dollar",
+        ),
+        pytest.param(
+            "STORE-3",
+            ('None if amount is None else event.get("rc", "USD")', "None"),
+            'revenue_source_currency: expected "EUR", got null',
+            id="currency dropped",
+        ),
+        pytest.param(
+            "WIRE-6",
+            (
+                "            row = _row(event)\n",
+                "            row = _row(event)\n            if set(event) - _DOCUMENTED:\n"
+                "                raise ValueError('unknown key')\n",
+            ),
+            "expected 2xx, got 400",
+            id="an extra key refused",
+        ),
+    ],
+)
+def test_fault_is_found(
+    check: "Check", mine: "Implementations", requirement: str, fault: tuple[str, str], said: str
+) -> None:
+    """A fault makes the run end with 1, and the console names the requirement and what was wrong."""
+    run = check(*mine.server(*fault), "--only", requirement)
+    assert (run.code, run.violated) == (1, {requirement}), run.text
+    assert any(said in detail for detail in run.details(requirement)), run.details(requirement)
+    assert f"{requirement} MUST" in run.text
+
+
+def test_folded_names_are_found_in_the_whole_lane(check: "Check", mine: "Implementations") -> None:
+    """A server that makes names lower case violates STORE-1 and DASH-4 and nothing else."""
+    run = check(*mine.server('event["n"]', 'event["n"].lower()'))
+    assert (run.code, run.violated) == (1, {"STORE-1", "DASH-4"}), run.text
+    assert any('name: expected "Purchase' in detail for detail in run.details("DASH-4"))
+
+
+def test_server_that_stores_nothing_fails(check: "Check", mine: "Implementations") -> None:
+    """A server that says 202 and stores nothing ends with 1, not long after the time that rows may take."""
+    run = check(*mine.null_server())
+    assert run.code == 1, run.text
+    assert "the event is lost" in run.text
+    assert {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "REV-1", "DASH-4"} <= run.violated
+    # What it answers is right.
+    assert "WIRE-6" not in run.violated
+    assert run.seconds < 60
+
+
+def test_pair_of_tracker_and_server(check: "Check", mine: "Implementations") -> None:
+    """Tracker and server together are followed from the call to the row."""
+    targets = ["--tracker", mine.tracker(), *mine.server(), "--lane", "pair"]
+    run = check(*targets, "--only", "pair/prop-2-31-properties", "--only", "pair/deliv-2-link-cross-origin")
+    assert set(run.statuses.values()) == {"pass"}, run.text
+    [case] = [c for c in run.report["cases"] if c["id"] == "pair/prop-2-31-properties"]
+    [row] = case["stored"]
+    assert row["meta_values"] == [f"v{i}" for i in range(30)]

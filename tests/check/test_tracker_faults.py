@@ -1,0 +1,142 @@
+"""Each fault of a tracker is found, under its own requirement, and the failure says what is wrong."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
+
+POST = "method: 'POST', body: body, keepalive: true"
+FETCH = "window.fetch(endpoint, { " + POST + " })['catch'](function () {});"
+BY_GET = "window.fetch(endpoint + '?' + encodeURIComponent(body), { keepalive: true });"
+
+
+def test_good_tracker_conforms(good_tracker_run: "Ended") -> None:
+    """A tracker in a style of its own, without a fault, is conformant: exit code 0."""
+    assert good_tracker_run.code == 0, good_tracker_run.text
+    assert good_tracker_run.report["conformant"] is True
+    assert good_tracker_run.violated == set()
+    assert not {"error", "not-testable"} & set(good_tracker_run.statuses.values())
+    assert "conformant: every MUST of tracker was verified" in good_tracker_run.text
+
+
+@pytest.mark.parametrize(
+    ("requirement", "fault", "said"),
+    [
+        pytest.param(
+            "PROP-2",
+            ("keys.length, 30", "keys.length, 31"),
+            "expected 30 members, got 31",
+            id="31 properties",
+        ),
+        pytest.param(
+            "REV-1",
+            (
+                "typeof revenue.amount === 'number' && isFinite(revenue.amount)) {\n      event.ra = revenue",
+                "revenue.amount) {\n      event.ra = +revenue",
+            ),
+            "ra: expected nothing or a number, got null",
+            id="a price with its sign becomes null",
+        ),
+        pytest.param(
+            "WIRE-4",
+            ("    send(", "    send(message.apply(null, arguments));\n    send("),
+            "made 6 requests, expected 3",
+            id="sent twice",
+        ),
+        pytest.param(
+            "PROP-3", ("0, 2000", "0, 1999"), "(1999 characters", id="values cut a character too early"
+        ),
+        pytest.param("WIRE-2", ("t: 'e'", "t: 'event'"), 't: expected "e", got "event"', id="another type"),
+        pytest.param(
+            "WIRE-1",
+            (FETCH, BY_GET),
+            "expected a POST to a path that ends in /api/event, got GET /api/event",
+            id="by GET",
+        ),
+        pytest.param(
+            "WIRE-1",
+            ("'/api/event'", "'/api/events'"),
+            "expected a POST to a path that ends in /api/event, got POST /api/events",
+            id="another path",
+        ),
+        pytest.param(
+            "DELIV-1",
+            (FETCH, "navigator.sendBeacon(endpoint, body);"),
+            "sent by navigator.sendBeacon, expected fetch with keepalive: true",
+            id="a beacon",
+        ),
+        pytest.param(
+            "PROP-4",
+            ("event.mv.push(text(properties[keys[i]]))", "event.mv.push(properties[keys[i]])"),
+            'mv[0]: expected "42", got 42',
+            id="numbers stay numbers",
+        ),
+        pytest.param(
+            "REV-2",
+            ("currency || 'USD'", "currency"),
+            'rc: expected "USD", got nothing',
+            id="no default currency",
+        ),
+        pytest.param("WIRE-2", ("n: name", "n: name.trim()"), "the payload differs at n", id="name trimmed"),
+        pytest.param(
+            "PROP-1",
+            ("    return JSON", "    event.mk.sort();\n    return JSON"),
+            'mk[0]: expected "zone", got "article"',
+            id="keys sorted away from their values",
+        ),
+    ],
+)
+def test_fault_is_found(
+    check: "Check", mine: "Implementations", requirement: str, fault: tuple[str, str], said: str
+) -> None:
+    """A fault makes the run end with 1, and the console names the requirement and what was wrong."""
+    run = check("--tracker", mine.tracker(*fault), "--only", requirement)
+    assert (run.code, run.violated) == (1, {requirement}), run.text
+    assert any(said in detail for detail in run.details(requirement)), run.details(requirement)
+    assert f"{requirement} MUST chromium" in run.text
+    assert f"violation of {requirement}" in run.text.replace("violations", "violation")
+
+
+def test_lack_of_keepalive_is_found_in_every_exit(check: "Check", mine: "Implementations") -> None:
+    """Without keepalive nothing but DELIV-1 and DELIV-2 fail, over the whole lane, and the text says why."""
+    run = check("--tracker", mine.tracker("keepalive: true", "keepalive: false"), "--jobs", "2")
+    assert (run.code, run.violated) == (1, {"DELIV-1", "DELIV-2"}), run.text
+    [why] = run.details("DELIV-1")
+    assert "it was sent without keepalive" in why
+    assert "error" not in run.statuses.values()
+
+
+def test_sending_twice_is_found_in_the_whole_lane(check: "Check", mine: "Implementations") -> None:
+    """A tracker that sends each event twice violates WIRE-4 and nothing else: every copy is right."""
+    twice = ("    send(", "    send(message.apply(null, arguments));\n    send(")
+    run = check("--tracker", mine.tracker(*twice), "--jobs", "2")
+    assert (run.code, run.violated) == (1, {"WIRE-4"}), run.text
+
+
+def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "Implementations") -> None:
+    """A failure on the console shows what was called, what arrived, and the command that repeats the case."""
+    tracker = mine.tracker("t: 'e'", "t: 'event'")
+    run = check("--tracker", tracker, "--only", "tracker/wire-2-plain")
+    repeat = f"clickport check --tracker {tracker} --only tracker/wire-2-plain"
+    assert repeat in run.out
+    assert "clickport.track('" in run.text
+    assert '"t":"event"' in run.text.replace(": ", ":")
+    again = check(*repeat.split()[2:])
+    assert again.statuses == run.statuses
+
+
+def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations") -> None:
+    """A null tracker ends with 1, soon, and its silence is never taken for a fault of the suite."""
+    tracker = mine.folder / "null.js"
+    tracker.write_text("/* nothing */", encoding="utf-8")
+    chosen = ("api-1", "wire-4", "deliv-1", "deliv-2-href-*", "deliv-2-back-*", "deliv-2-*-close-*", "api-4")
+    run = check("--tracker", str(tracker), "--jobs", "2", *(w for c in chosen for w in ("--only", c)))
+    assert run.code == 1, run.text
+    assert run.violated == {"API-1", "API-4", "WIRE-4", "DELIV-1", "DELIV-2"}
+    assert [case for case, status in run.statuses.items() if status == "error"] == []
+    assert run.seconds < 40
