@@ -1,4 +1,4 @@
-"""Runs made by hand: a green one, one with violations, one that could test nothing, one full of hostile text."""
+"""Runs made by hand: a green one, one with violations, one that tested nothing, one full of hostile text."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

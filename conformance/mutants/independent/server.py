@@ -1,0 +1,134 @@
+"""A second server, of the standard library alone, that settles every open point differently from the reference.
+
+``python server.py PORT FILE``: rows are JSON lines in FILE, which is its own readback. Objects become JSON text, null
+becomes empty text, numeric text is an amount, codes are kept as sent, the limit counts code points, sessions come
+from the connection's address and a page visit from the Referer.
+"""
+
+import json
+import sys
+import threading
+from decimal import Decimal, InvalidOperation
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NoReturn
+
+_LOCK = threading.Lock()
+_MOST_BYTES = 4_000_000
+_LARGEST = Decimal(10) ** 30
+
+
+class Refused(Exception):
+    """Why a body is no event."""
+
+
+def no_constant(name: str) -> NoReturn:
+    """Refuse NaN and its like."""
+    raise Refused(f"{name} is no JSON")
+
+
+def whole(text: str) -> str:
+    """The text with each lone surrogate replaced."""
+    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def plain(value: Any) -> str:
+    """A value as text."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return whole(value)[:2000]
+    if isinstance(value, Decimal):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return whole(json.dumps(value, default=str, ensure_ascii=False))[:2000]
+
+
+def amount_of(value: Any) -> str | None:
+    """The amount as decimal text, None for what is no number."""
+    if isinstance(value, str):
+        try:
+            value = Decimal(value) if value.isascii() else None
+        except InvalidOperation:
+            return None
+    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) > _LARGEST:
+        return None
+    return format(value.quantize(Decimal("0.0001")), "f")
+
+
+def row_of(body: bytes, client: str, referer: str) -> dict[str, Any] | None:
+    """The row of a body, None for another type than an event. Raises Refused."""
+    try:
+        sent = json.loads(
+            body.decode("utf-8"), parse_float=Decimal, parse_int=Decimal, parse_constant=no_constant
+        )
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise Refused(f"not JSON: {error}") from error
+    if not isinstance(sent, dict) or not isinstance(sent.get("n"), str) or not sent["n"]:
+        raise Refused("an event is an object with a name")
+    if sent.get("t") != "e":
+        return None
+    keys, values = (v if isinstance(v, list) else [] for v in (sent.get("mk"), sent.get("mv")))
+    pairs = [(plain(key), plain(value)) for key, value in zip(keys, values, strict=False)][:30]
+    amount = amount_of(sent.get("ra"))
+    currency = sent.get("rc")
+    return {
+        "type": "custom",
+        "name": whole(sent["n"]),
+        "meta_keys": [key for key, _ in pairs],
+        "meta_values": [value for _, value in pairs],
+        "revenue_source_amount": amount,
+        "revenue_source_currency": None if amount is None else whole(str(currency or "USD"))[:40],
+        "session_id": client,
+        "pageview_id": referer or client,
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or -1)
+        if length < 0 and "Transfer-Encoding" in self.headers:
+            return self._answer(411, b"say how long the body is", close=True)
+        if length > _MOST_BYTES:
+            return self._answer(413, b"too large", close=True)
+        body = self.rfile.read(max(length, 0))
+        if len(body) < length:
+            self.close_connection = True
+            return None
+        try:
+            row = row_of(body, self.client_address[0], self.headers.get("Referer", ""))
+        except Refused as error:
+            return self._answer(400, str(error).encode())
+        if row:
+            with _LOCK, Path(sys.argv[2]).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        return self._answer(200, b"ok")
+
+    def do_OPTIONS(self) -> None:
+        self._answer(200, b"")
+
+    def _refuse(self) -> None:
+        self._answer(405, b"post events here", close=True)
+
+    do_GET = do_PUT = do_DELETE = do_PATCH = _refuse
+
+    def _answer(self, status: int, text: bytes, *, close: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
+        self.send_header("Access-Control-Allow-Headers", "Content-Type")
+        self.send_header("Content-Length", str(len(text)))
+        if close:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).touch()
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()

@@ -1,0 +1,100 @@
+// A second tracker: an ES5 function of its own that settles every open point differently from the reference. Objects
+// become JSON, null and undefined become empty text, a value that refuses becomes "?", numeric text is an amount,
+// codes are put into capitals, a name that is no text is converted, keys are cut, nothing is sent on load.
+(function (w, d) {
+  'use strict'
+  var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
+  var scripts = d.getElementsByTagName('script'), address = '', i
+  for (i = 0; i < scripts.length; i++) {
+    if (/\/tracker\.js$/.test(scripts[i].src)) address = scripts[i].src.replace(/\/tracker\.js$/, '/api/event')
+  }
+
+  function whole(text) {
+    return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (part) {
+      return part.length === 2 ? part : '\ufffd'
+    })
+  }
+
+  // By code points, which the protocol leaves open.
+  function limited(text, most) {
+    if (text.length <= most) return text
+    var count = 0, at = 0
+    while (at < text.length && count < most) {
+      at += /^[\ud800-\udbff][\udc00-\udfff]/.test(text.substr(at, 2)) ? 2 : 1
+      count++
+    }
+    return text.slice(0, at)
+  }
+
+  function plain(value) {
+    try {
+      if (value === null || value === undefined) return ''
+      if (typeof value === 'symbol') return 'symbol'
+      if (typeof value === 'object' && !(value instanceof Date)) return stringify(value) || '{}'
+      return '' + value
+    } catch (refused) {
+      return '?'
+    }
+  }
+
+  function json(text) {
+    return stringify(whole(text))
+  }
+
+  function list(texts) {
+    var out = '', at
+    for (at = 0; at < texts.length; at++) out += (at ? ',' : '') + json(texts[at])
+    return '[' + out + ']'
+  }
+
+  function described(properties) {
+    var keys = [], values = [], names, at, value
+    if (!properties || typeof properties !== 'object') return ''
+    try {
+      names = nativeKeys(properties)
+    } catch (refused) {
+      return ''
+    }
+    for (at = 0; at < names.length && at < 30; at++) {
+      try {
+        value = plain(properties[names[at]])
+      } catch (refused) {
+        value = '?'
+      }
+      keys.push(names[at].slice(0, 300))
+      values.push(limited(whole(value), 2000))
+    }
+    return keys.length ? ',"mk":' + list(keys) + ',"mv":' + list(values) : ''
+  }
+
+  function earned(revenue) {
+    var amount, currency
+    try {
+      amount = revenue.amount
+      currency = revenue.currency
+      if (typeof amount === 'string' && /^-?\d+(\.\d+)?$/.test(amount)) amount = parseFloat(amount)
+      if (typeof amount !== 'number' || !isFinite(amount)) return ''
+      currency = currency === undefined || currency === null ? 'USD' : String(currency).toUpperCase()
+      return ',"ra":' + amount + ',"rc":' + json(currency.slice(0, 100))
+    } catch (refused) {
+      return ''
+    }
+  }
+
+  function track(name, properties, revenue) {
+    var title, sent
+    try {
+      title = typeof name === 'number' ? '' + name : name
+      if (typeof title !== 'string' || !title) return
+      sent = fetch.call(w, address, {
+        body: '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","host":' + json(w.location.host) + '}',
+        mode: 'cors', credentials: 'omit', headers: undefined, keepalive: true, method: 'POST'
+      })
+      if (sent && sent.then) sent.then(null, function () {})
+    } catch (refused) {
+      // Nothing of this may reach the page.
+    }
+  }
+
+  if (!w.clickport || !w.clickport.independent) w.clickport = { independent: true, track: track }
+})(window, document)

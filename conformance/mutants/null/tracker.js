@@ -1,0 +1,2 @@
+// A tracker that is there and does nothing.
+window.clickport = { track() {} }
