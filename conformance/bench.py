@@ -24,7 +24,7 @@ TRACKER_PATH = "/tracker.js"
 EVENT_SECONDS = 5.0
 ROW_SECONDS = 15.0
 # … once it is known that nothing came of all that went before.
-_SHORT_SECONDS = 1.0
+_SHORT_SECONDS = 0.3
 _POLL_SECONDS = 0.05
 
 
@@ -91,8 +91,8 @@ class Bench:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
         In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag.
-        ``{{before}}`` is a script that runs before the tracker. The tracker and its endpoint are cross-origin to
-        the page, as with a hosted product.
+        ``{{before}}`` is a script that runs before the tracker. The tracker and its endpoint are cross-origin
+        to the page, as with a hosted product.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")

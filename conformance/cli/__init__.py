@@ -5,6 +5,7 @@ import click
 from conformance import __version__
 from conformance.cli.check import check
 from conformance.cli.listing import list_
+from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
 
 __all__ = ["main"]
@@ -20,5 +21,5 @@ def main() -> None:
     """
 
 
-for _command in (check, serve, list_):
+for _command in (check, serve, list_, selftest_):
     main.add_command(_command)

@@ -1,1 +1,1 @@
-"""The referee on trial: references, faults, nulls and an independent pair, run by the command that users run."""
+"""The referee on trial: references, faults, nulls and an independent pair, run by the users' own command."""

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
@@ -55,27 +55,32 @@ def server_by_app(path: str) -> Iterator[Server]:
 
 
 @contextmanager
-def bundled_server(domain: str) -> Iterator[Server]:
-    """The reference server on a ClickHouse of its own, both started like anybody's, on empty storage."""
+def reference_clickhouse() -> Iterator[str]:
+    """The ClickHouse that comes with the reference server, on empty storage; yields its URL."""
     missing = [name for name in ("flask", "granian", "clickhouse_connect", "chdb") if not find_spec(name)]
     if missing:
         raise TargetUnavailable(
             f"the reference server needs {', '.join(missing)}: "
             "pip install 'clickport-conformance[reference]', or test a server of yours with --server"
         )
-    module = [sys.executable, "-m", "reference_server"]
-    with ExitStack() as stack:
-        clickhouse = stack.enter_context(Process([*module, "clickhouse"], pipe=True)).read_line()
+    with Process([sys.executable, "-m", "reference_server", "clickhouse"], pipe=True) as process:
+        yield process.read_line()
+
+
+@contextmanager
+def bundled_server(domain: str) -> Iterator[Server]:
+    """The reference server on a ClickHouse of its own, both started like anybody's, on empty storage."""
+    with reference_clickhouse() as clickhouse:
         port = free_port()
-        words = [*module, "serve", "--port", str(port), "--site", domain]
-        url = stack.enter_context(_started(words, port, env={"CLICKHOUSE_URL": clickhouse}))
-        yield Server(
-            url=url,
-            name="bundled reference server",
-            port=port,
-            clickhouse=clickhouse,
-            envelope={"d": domain},
-        )
+        words = [sys.executable, "-m", "reference_server", "serve", "--port", str(port), "--site", domain]
+        with _started(words, port, env={"CLICKHOUSE_URL": clickhouse}) as url:
+            yield Server(
+                url=url,
+                name="bundled reference server",
+                port=port,
+                clickhouse=clickhouse,
+                envelope={"d": domain},
+            )
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def _until(condition: Callable[[], object], what: str) -> None:
 def test_interrupt_leaves_nothing_behind(
     mine: "Implementations", processes: Callable[[int], dict[int, str]], jobs: str
 ) -> None:
-    """SIGINT ends the run with 130; server, browser, recorder and workers are gone; the record can be read."""
+    """SIGINT ends the run with 130; server, browser, recorder, workers are gone; the record can be read."""
     words = ["--tracker", mine.tracker(), *mine.server(), "--jobs", jobs]
     record = mine.folder / "clickport-run.jsonl"
     process = subprocess.Popen(
@@ -49,7 +49,10 @@ def test_interrupt_leaves_nothing_behind(
         text=True,
     )
     try:
-        _until(lambda: record.exists() and record.read_text().count("tracker/") > 12, "no case was recorded")
+        _until(
+            lambda: record.exists() and record.read_text().count('"kind": "case"') > 12,
+            "no case was recorded",
+        )
         below = processes(process.pid)
         everything = " ".join(below.values())
         assert "server.py" in everything

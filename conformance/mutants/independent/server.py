@@ -1,8 +1,8 @@
-"""A second server, of the standard library alone, that settles every open point differently from the reference.
+"""A second server, of the standard library alone, that settles every open point unlike the reference.
 
-``python server.py PORT FILE``: rows are JSON lines in FILE, which is its own readback. Objects become JSON text, null
-becomes empty text, numeric text is an amount, codes are kept as sent, the limit counts code points, sessions come
-from the connection's address and a page visit from the Referer.
+``python server.py PORT FILE``: rows are JSON lines in FILE, its own readback. Objects become JSON text, null
+becomes empty text, numeric text is an amount, codes are kept as sent, the limit counts code points, sessions
+come from the connection's address, and a page visit is what its own tracker calls it.
 """
 
 import json
@@ -56,7 +56,7 @@ def amount_of(value: Any) -> str | None:
     return format(value.quantize(Decimal("0.0001")), "f")
 
 
-def row_of(body: bytes, client: str, referer: str) -> dict[str, Any] | None:
+def row_of(body: bytes, client: str) -> dict[str, Any] | None:
     """The row of a body, None for another type than an event. Raises Refused."""
     try:
         sent = json.loads(
@@ -80,7 +80,7 @@ def row_of(body: bytes, client: str, referer: str) -> dict[str, Any] | None:
         "revenue_source_amount": amount,
         "revenue_source_currency": None if amount is None else whole(str(currency or "USD"))[:40],
         "session_id": client,
-        "pageview_id": referer or client,
+        "pageview_id": plain(sent.get("page")) or client,
     }
 
 
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         try:
-            row = row_of(body, self.client_address[0], self.headers.get("Referer", ""))
+            row = row_of(body, self.client_address[0])
         except Refused as error:
             return self._answer(400, str(error).encode())
         if row:

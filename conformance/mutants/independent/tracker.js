@@ -5,6 +5,7 @@
   'use strict'
   var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
   var scripts = d.getElementsByTagName('script'), address = '', i
+  var page = w.location.href + ' at ' + new Date().getTime()
   for (i = 0; i < scripts.length; i++) {
     if (/\/tracker\.js$/.test(scripts[i].src)) address = scripts[i].src.replace(/\/tracker\.js$/, '/api/event')
   }
@@ -87,7 +88,7 @@
       title = typeof name === 'number' ? '' + name : name
       if (typeof title !== 'string' || !title) return
       sent = fetch.call(w, address, {
-        body: '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","host":' + json(w.location.host) + '}',
+        body: '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","page":' + json(page) + '}',
         mode: 'cors', credentials: 'omit', headers: undefined, keepalive: true, method: 'POST'
       })
       if (sent && sent.then) sent.then(null, function () {})

@@ -1,4 +1,4 @@
-"""A server that keeps bodies as they come, so that its readback can call them rows: ``python server.py PORT FILE``."""
+"""A server that keeps bodies as they come, for its readback to call rows: ``python server.py PORT FILE``."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -22,21 +22,31 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Accept an event, or say what is wrong with it."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = self.headers["Content-Length"]
+        if not length:
+            self.close_connection = True
+            self._answer(411, "a Content-Length is needed")
+            return
+        body = self.rfile.read(int(length))
         try:
             event = json.loads(body, parse_float=Decimal)
             row = _row(event)
-        except (ValueError, TypeError, KeyError) as error:
-            self._answer(400, f"no event: {error!r}")
+        except Exception as error:  # whatever it is, the sender is told and the next one served
+            self._answer(400, f"no event: {error!r}"[:200])
             return
         with _LOCK, _FILE.open("a", encoding="utf-8") as file:
             _SEEN.add(body)
             file.write(json.dumps(row) + "\n")
         self._answer(202, "")
 
+    def do_OPTIONS(self) -> None:
+        """Let pages of every origin post."""
+        self._answer(200, "")
+
     def _answer(self, status: int, text: str) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
         self.wfile.write(text.encode("ascii", "replace"))
 
@@ -45,10 +55,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _row(event: dict[str, Any]) -> dict[str, Any]:
-    if event["t"] != "e":
-        raise ValueError("t is not 'e'")
-    keys, values = event.get("mk") or [], event.get("mv") or []
-    amount = event.get("ra")
+    if event["t"] != "e" or not isinstance(event["n"], str) or not event["n"]:
+        raise ValueError("t is not 'e', or n no name")
+    keys, values = _list(event.get("mk")), _list(event.get("mv"))
+    amount = _number(event.get("ra"))
     return {
         "type": "custom",
         "name": event["n"],
@@ -57,6 +67,14 @@ def _row(event: dict[str, Any]) -> dict[str, Any]:
         "revenue_source_amount": None if amount is None else _exact(amount),
         "revenue_source_currency": None if amount is None else event.get("rc", "USD"),
     }
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> Decimal | int | None:
+    return value if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
 
 
 def _text(value: Any) -> str:

@@ -7,13 +7,23 @@
   var early = (window.clickport && window.clickport.q) || [];
 
   function text(value) {
-    var whole;
+    return String(value).substring(0, 2000);
+  }
+
+  // What code of the page throws costs what it was asked for, and no more.
+  function attempt(action) {
     try {
-      whole = String(value);
+      return action();
     } catch (error) {
-      whole = '';
+      return undefined;
     }
-    return whole.substring(0, 2000);
+  }
+
+  function push(event, key, properties) {
+    attempt(function () {
+      event.mv.push(text(properties[key]));
+      event.mk.push(key);
+    });
   }
 
   function message(name, properties, revenue) {
@@ -21,13 +31,14 @@
     var keys = properties && typeof properties === 'object' ? Object.keys(properties) : [];
     var limit = Math.min(keys.length, 30);
     for (var i = 0; i < limit; i += 1) {
-      event.mk.push(keys[i]);
-      event.mv.push(text(properties[keys[i]]));
+      push(event, keys[i], properties);
     }
-    if (revenue && typeof revenue.amount === 'number' && isFinite(revenue.amount)) {
-      event.ra = revenue.amount;
-      event.rc = revenue.currency || 'USD';
-    }
+    attempt(function () {
+      if (revenue && typeof revenue.amount === 'number' && isFinite(revenue.amount)) {
+        event.ra = revenue.amount;
+        event.rc = revenue.currency || 'USD';
+      }
+    });
     return JSON.stringify(event);
   }
 
@@ -36,10 +47,12 @@
   }
 
   function track(name) {
-    if (typeof name !== 'string' || name === '') {
-      return;
+    var call = arguments;
+    if (typeof name === 'string' && name !== '') {
+      attempt(function () {
+        send(message.apply(null, call));
+      });
     }
-    send(message.apply(null, arguments));
   }
 
   window.clickport = { track: track };

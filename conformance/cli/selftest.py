@@ -1,0 +1,59 @@
+"""``clickport selftest``: the kill matrix of the referee itself."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.mutants import render
+from conformance.mutants.matrix import Finding
+from conformance.mutants.selftest import choose, selftest
+from conformance.targets import TargetUnavailable
+from conformance.verdict import Exit
+
+_RENDERERS = {"json": render.as_json, "html": render.as_html}
+
+
+@click.command("selftest", short_help="Try the referee: does each check notice its fault?")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Subjects at a time.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Try these subjects or requirements only.")
+@click.option("--quick", is_flag=True, help="Let mutants meet the cases of their own requirement only.")
+@click.option(
+    "--report", "reports", multiple=True, metavar="KIND=PATH", help="Write the matrix as json or html."
+)
+def selftest_(jobs: int, only: tuple[str, ...], quick: bool, reports: tuple[str, ...]) -> None:
+    """Run the references, an independent pair, nulls and every mutant through `clickport check`.
+
+    Fails when a mutant survives or is killed by an unrelated requirement only, when something that does
+    nothing passes, when the independent pair fails anything, or when a MUST or SHOULD has no mutant.
+    """
+    wanted = [_report(text) for text in reports]
+    chosen = choose(only)
+    if not chosen:
+        raise click.UsageError(f"--only {' '.join(only)}: no subject or requirement is called so")
+    done = 0
+
+    def tell(found: Finding) -> None:
+        nonlocal done
+        done += 1
+        click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")
+
+    try:
+        matrix = selftest(chosen, jobs=jobs, quick=quick, on_finding=tell)
+    except TargetUnavailable as error:
+        click.echo(f"could not run: {error}", err=True)
+        sys.exit(Exit.COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    click.echo("\n" + render.as_text(matrix))
+    for kind, path in wanted:
+        path.write_text(_RENDERERS[kind](matrix), encoding="utf-8")
+    sys.exit(Exit.VIOLATION if matrix.problems else Exit.CONFORMANT)
+
+
+def _report(text: str) -> tuple[str, Path]:
+    kind, _, path = text.partition("=")
+    if kind not in _RENDERERS or not path:
+        raise click.UsageError(f"--report {text!r}: write {' or '.join(f'{k}=PATH' for k in _RENDERERS)}")
+    return kind, Path(path)

@@ -1,0 +1,115 @@
+"""The kill matrix as text, JSON and HTML."""
+
+import json
+from collections import Counter
+
+from jinja2 import Environment
+
+from conformance.mutants.matrix import Finding
+from conformance.mutants.selftest import Matrix
+from conformance.mutants.subjects import Kind
+
+
+def line(found: Finding) -> str:
+    """One line about a trial."""
+    what = f"{found.subject.name}: {found.outcome}"
+    if found.subject.kind is Kind.MUTANT:
+        killed = ", ".join(found.killed) or "nowhere"
+        what += f" by {found.subject.fails[0]} in {killed}"
+    if found.survived and found.subject.kind is Kind.MUTANT:
+        what += f", NOT in {', '.join(found.survived)}"
+    if found.others and found.subject.kind is Kind.MUTANT:
+        what += f" (also {', '.join(found.others)})"
+    return f"{what}  {found.seconds:.0f} s"
+
+
+def as_text(matrix: Matrix) -> str:
+    """The matrix by requirement, then what is wrong, then the sum of it."""
+    lines = ["Requirement  lanes                    killed  by"]
+    rows: dict[str, list[Finding]] = {}
+    for found in matrix.findings:
+        if found.subject.kind is Kind.MUTANT:
+            rows.setdefault(found.subject.fails[0], []).append(found)
+    for id_, own in rows.items():
+        killed = sum(found.outcome == "killed" for found in own)
+        lanes = ", ".join(dict.fromkeys(lane for found in own for lane in found.killed))
+        lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {', '.join(f.subject.name for f in own)}")
+    mutants = [f for own in rows.values() for f in own]
+    lines += ["", *(f"PROBLEM  {problem}" for problem in matrix.problems)]
+    kinds = Counter(str(f.subject.kind) for f in matrix.findings if f.subject.kind is not Kind.MUTANT)
+    others = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    killed = sum(found.outcome == "killed" for found in mutants)
+    lines.append(
+        f"{matrix.requirements} requirements, {matrix.cases} cases, {len(mutants)} mutants: {killed} killed "
+        f"by their own requirement; beside them {others or 'nobody'}"
+    )
+    lines.append("the referee notices" if not matrix.problems else f"{len(matrix.problems)} problems")
+    return "\n".join(lines)
+
+
+def as_json(matrix: Matrix) -> str:
+    """The matrix for programs."""
+    return json.dumps(
+        {
+            "ok": not matrix.problems,
+            "requirements": matrix.requirements,
+            "cases": matrix.cases,
+            "problems": matrix.problems,
+            "subjects": [
+                {
+                    "name": found.subject.name,
+                    "kind": found.subject.kind,
+                    "lanes": found.subject.lanes,
+                    "fails": found.subject.fails,
+                    "outcome": found.outcome,
+                    "killed": found.killed,
+                    "survived": found.survived,
+                    "others": found.others,
+                    "problems": found.problems,
+                    "seconds": round(found.seconds, 1),
+                }
+                for found in matrix.findings
+            ],
+        },
+        indent=1,
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Kill matrix</title>
+<style>
+  :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
+  body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+  table { border-collapse: collapse; width: 100% }
+  th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .3rem .6rem;
+    text-align: left; vertical-align: top }
+  td.killed { color: light-dark(#0a6b34, #6fd99a) }
+  td.wrong { color: light-dark(#b00020, #ff8a8a); font-weight: 600 }
+</style>
+<h1>{{ "The referee notices" if not matrix.problems else matrix.problems | length ~ " problems" }}</h1>
+<p>{{ matrix.requirements }} requirements, {{ matrix.cases }} cases, {{ matrix.findings | length }} subjects.
+{% if matrix.quick %}Mutants met the cases of their own requirement only.{% endif %}</p>
+{% if matrix.problems %}<ul>{% for problem in matrix.problems %}<li>{{ problem }}{% endfor %}</ul>{% endif %}
+<table>
+<tr><th>subject<th>must fail<th>tracker<th>server<th>pair<th>also failed<th>seconds
+{% for f in matrix.findings %}
+<tr><td>{{ f.subject.name }}<td>{{ f.subject.fails | join(", ") }}
+{% for lane in ("tracker", "server", "pair") %}
+  {% if lane not in f.subject.lanes %}<td>
+  {% elif lane in f.killed %}<td class="killed">✓ killed
+  {% elif f.problems %}<td class="wrong">✗ {{ f.outcome }}
+  {% else %}<td class="killed">✓ as expected{% endif %}
+{% endfor %}
+<td>{{ f.others | join(", ") }}<td>{{ f.seconds | round(1) }}
+{% endfor %}
+</table>
+</html>
+"""
+
+
+def as_html(matrix: Matrix) -> str:
+    """The matrix for people, in one file."""
+    return Environment(autoescape=True).from_string(_PAGE).render(matrix=matrix)

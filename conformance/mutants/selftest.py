@@ -1,0 +1,71 @@
+"""``clickport selftest``: each subject before the referee, some at a time, and the matrix that comes of it."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from conformance.case import catalogue
+from conformance.mutants.matrix import Finding, finding, uncovered
+from conformance.mutants.subjects import Subject, subjects
+from conformance.mutants.trial import hold
+from conformance.registry import requirements
+from conformance.targets.server import reference_clickhouse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """All findings, in the order of the subjects, and the requirements that no mutant tries."""
+
+    findings: tuple[Finding, ...]
+    uncovered: tuple[str, ...]
+    cases: int
+    requirements: int
+    quick: bool = False
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong with the referee, one line each."""
+        missing = (f"{id_}: no mutant tries it" for id_ in self.uncovered)
+        return (*(f"{f.subject.name}: {text}" for f in self.findings for text in f.problems), *missing)
+
+
+def choose(only: Sequence[str]) -> list[Subject]:
+    """The subjects whose name, or whose requirement, matches one of the globs; all without any."""
+    return [s for s in subjects() if not only or any(_matches(s, pattern.lower()) for pattern in only)]
+
+
+def selftest(
+    chosen: Sequence[Subject], *, jobs: int, quick: bool, on_finding: Callable[[Finding], None]
+) -> Matrix:
+    """Try the chosen subjects; ``quick``: a mutant meets the cases of its own requirement only.
+
+    Raises TargetUnavailable when the reference cannot be run here."""
+    with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
+        pool = ThreadPoolExecutor(jobs)
+        try:
+            # The slowest first, so that none of them runs alone at the end.
+            ordered = sorted(chosen, key=lambda s: -len(s.lanes))
+            trials = [pool.submit(hold, s, Path(folder, s.name), url, quick=quick) for s in ordered]
+            found = {}
+            for trial in as_completed(trials):
+                result = finding(trial.result())
+                found[result.subject.name] = result
+                on_finding(result)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    whole = len(chosen) == len(subjects())
+    return Matrix(
+        findings=tuple(found[s.name] for s in chosen),
+        uncovered=tuple(uncovered(requirements().values(), chosen)) if whole else (),
+        cases=len(catalogue()),
+        requirements=len(requirements()),
+        quick=quick,
+    )
+
+
+def _matches(subject: Subject, pattern: str) -> bool:
+    names: Iterable[str] = (subject.name, *subject.fails)
+    return any(fnmatchcase(name.lower(), pattern) for name in names)

@@ -1,0 +1,102 @@
+"""Who is tried: mutants and the others, read from data, each with the case against it."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from conformance.paths import bundled
+from conformance.registry import Lane, requirements
+
+HERE = Path(__file__).parent
+
+
+class Kind(StrEnum):
+    """What a subject is, and so what is expected of it."""
+
+    REFERENCE = "reference"
+    INDEPENDENT = "independent"
+    NULL = "null"
+    LYING = "lying"
+    MUTANT = "mutant"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A fault: in ``file`` the text ``find``, which is there once, becomes ``replace``."""
+
+    file: str
+    find: str
+    replace: str
+
+    def apply(self, text: str) -> str:
+        """The text with the fault in it. Raises ValueError unless ``find`` is there exactly once."""
+        times = text.count(self.find)
+        if times != 1:
+            raise ValueError(f"{self.file}: {self.find!r} is there {times} times, expected once")
+        return text.replace(self.find, self.replace)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One implementation to be tried. ``fails`` and ``passes`` are as in ``subjects.toml``."""
+
+    name: str
+    kind: Kind
+    lanes: tuple[Lane, ...]
+    edit: Edit | None = None
+    fails: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """Every subject. Raises ValueError, naming it, for one that names no requirement or lane of it."""
+    others = _read("subjects.toml").items()
+    mutants = _read("mutants.toml").items()
+    return (*(_other(name, row) for name, row in others), *(_mutant(name, row) for name, row in mutants))
+
+
+def source(file: str) -> Path:
+    """Where a file of the reference implementations is. The referee starts them and never imports them."""
+    package, _, rest = file.partition("/")
+    if package == "reference_server":
+        return reference_server() / rest
+    return bundled(file)
+
+
+def reference_server() -> Path:
+    """The folder of the reference server's package. Raises FileNotFoundError."""
+    spec = find_spec("reference_server")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the package reference_server is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    return tomllib.loads((HERE / name).read_text(encoding="utf-8"))
+
+
+def _other(name: str, row: Mapping[str, Any]) -> Subject:
+    return Subject(
+        name=name,
+        kind=Kind(row["kind"]),
+        lanes=tuple(Lane(lane) for lane in row["lanes"]),
+        fails=tuple(row.get("fails", ())),
+        passes=tuple(row.get("passes", ())),
+    )
+
+
+def _mutant(name: str, row: Mapping[str, Any]) -> Subject:
+    lanes = tuple(Lane(lane) for lane in row["lanes"])
+    requirement = requirements().get(row["kills"])
+    if requirement is None or not set(lanes) <= set(requirement.lanes):
+        raise ValueError(
+            f"mutant {name}: {row['kills']} in {', '.join(lanes)} is no requirement in its lanes"
+        )
+    edit = Edit(file=row["file"], find=row["find"], replace=row["replace"])
+    return Subject(name=name, kind=Kind.MUTANT, lanes=lanes, edit=edit, fails=(row["kills"],))

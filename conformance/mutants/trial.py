@@ -1,0 +1,133 @@
+"""Runs ``clickport check`` on a subject, as a user would, and reads its run record."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from conformance.mutants.subjects import HERE, Kind, Subject, reference_server, source
+from conformance.paths import bundled
+from conformance.record import Run, read
+from conformance.registry import Lane
+from conformance.targets import TargetUnavailable
+
+_DOMAIN = "example.com"
+_SECONDS = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of a subject: the record of its run, or what kept it from being one."""
+
+    subject: Subject
+    seconds: float
+    run: Run | None = None
+    problem: str = ""
+
+
+def hold(subject: Subject, folder: Path, clickhouse: str, *, quick: bool = False) -> Trial:
+    """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
+
+    With ``quick`` a mutant meets only the cases of the requirement that it must fail.
+    """
+    started = time.monotonic()
+    try:
+        only = subject.fails if quick and subject.kind is Kind.MUTANT else ()
+        run, problem = _run(subject, folder, clickhouse, only), ""
+    except (ValueError, OSError, TargetUnavailable, subprocess.TimeoutExpired) as error:
+        run, problem = None, str(error)
+    return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
+
+
+def _run(subject: Subject, folder: Path, clickhouse: str, only: tuple[str, ...]) -> Run:
+    folder.mkdir()
+    database = _database(clickhouse, subject.name)
+    record = folder / "run.jsonl"
+    command = [sys.executable, "-m", "conformance", "check", "--jobs", "1", "--run-record", str(record)]
+    for lane in subject.lanes:
+        command += ["--lane", lane]
+    for requirement in only:
+        command += ["--only", requirement]
+    if {Lane.TRACKER, Lane.PAIR} & set(subject.lanes):
+        command += ["--tracker", str(_tracker(subject, folder))]
+    if {Lane.SERVER, Lane.PAIR} & set(subject.lanes):
+        command += _server(subject, folder, database)
+    environment = {**os.environ, "CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if not record.exists():
+        raise ValueError(f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")
+    return read(record)
+
+
+def _tracker(subject: Subject, folder: Path) -> Path:
+    if subject.kind is Kind.NULL:
+        return HERE / "null" / "tracker.js"
+    if subject.kind is Kind.INDEPENDENT:
+        return HERE / "independent" / "tracker.js"
+    if subject.kind is Kind.REFERENCE:
+        return bundled("tracker/tracker.min.js")
+    place = folder / "tracker.js"
+    text = bundled("tracker/tracker.js").read_text(encoding="utf-8")
+    mutated = subject.edit and subject.edit.file == "tracker/tracker.js"
+    place.write_text(subject.edit.apply(text) if subject.edit and mutated else text, encoding="utf-8")
+    return place
+
+
+def _server(subject: Subject, folder: Path, database: str) -> list[str]:
+    python = shlex.quote(sys.executable)
+    rows = shlex.quote(str(folder / "rows.jsonl"))
+    match subject.kind:
+        case Kind.NULL:
+            return ["--server-cmd", f"{python} {_here('null/server.py')} {{port}}", "--readback-cmd", "true"]
+        case Kind.LYING:
+            return [
+                *("--server-cmd", f"{python} {_here('lying/server.py')} {{port}} {rows}"),
+                *("--readback-cmd", f"{python} {_here('lying/readback.py')} {rows}"),
+            ]
+        case Kind.INDEPENDENT:
+            return [
+                *("--server-cmd", f"{python} {_here('independent/server.py')} {{port}} {rows}"),
+                *("--readback-cmd", f"cat {rows}"),
+            ]
+    copy = folder / "reference_server"
+    shutil.copytree(reference_server(), copy, ignore=shutil.ignore_patterns("__pycache__"))
+    if subject.edit and subject.edit.file.startswith("reference_server/"):
+        place = folder / subject.edit.file
+        place.write_text(subject.edit.apply(source(subject.edit.file).read_text("utf-8")), "utf-8")
+    return [
+        *("--server-cmd", f"{python} -m reference_server serve --port {{port}} --site {_DOMAIN}"),
+        *("--clickhouse", database, "--envelope", f'{{"d": "{_DOMAIN}"}}'),
+    ]
+
+
+def _here(name: str) -> str:
+    return shlex.quote(str(HERE / name))
+
+
+def _python_path(folder: Path) -> str:
+    """The subject's own copy of the server comes before the installed one."""
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", ""))))
+
+
+def _database(clickhouse: str, name: str) -> str:
+    """Make an empty database and return its URL. Raises TargetUnavailable."""
+    database = name.replace("-", "_")
+    try:
+        httpx.post(clickhouse, content=f"CREATE DATABASE {database}", trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise TargetUnavailable(f"could not make a database for {name}: {error}") from error
+    return clickhouse.rpartition("/")[0] + f"/{database}"
+
+
+def statuses(run: Run) -> Mapping[tuple[str, Lane], str]:
+    """The status of each requirement in each lane of a run."""
+    return {(r.id, r.lane): str(r.status) for r in run.verdict().requirements}

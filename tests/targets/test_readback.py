@@ -1,0 +1,193 @@
+"""Stored rows by command, by URL and from ClickHouse: the same rows each way, and errors that name the thing."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.readback import ClickHouseReadback, CommandReadback, StoredRow, UrlReadback
+from conformance.targets import TargetUnavailable
+from conformance.targets.server import server_by_command
+from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.local import LocalClickHouse
+
+Script = Callable[..., str]
+
+SINCE = "2026-11-24T10:00:00Z"
+ROWS: list[dict[str, Any]] = [
+    {
+        "type": "custom",
+        "name": "Été 🎉 cp01",
+        "meta_keys": ["a", "b"],
+        "meta_values": ['it\'s "so"\n', ""],
+        "revenue_source_amount": "999999999999.9999",
+        "revenue_source_currency": "EUR",
+    },
+    {
+        "type": "custom",
+        "name": "click",
+        "meta_keys": ["case"],
+        "meta_values": ["CP01"],
+        "revenue_source_amount": None,
+        "revenue_source_currency": "",
+    },
+    {
+        "type": "custom",
+        "name": "Of another run cp02",
+        "meta_keys": [],
+        "meta_values": [],
+        "revenue_source_amount": None,
+        "revenue_source_currency": "",
+    },
+]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+STORED = [
+    StoredRow(
+        type="custom",
+        name="Été 🎉 cp01",
+        meta_keys=("a", "b"),
+        meta_values=('it\'s "so"\n', ""),
+        revenue_source_amount=Decimal("999999999999.9999"),
+        revenue_source_currency="EUR",
+    ),
+    StoredRow(
+        type="custom",
+        name="click",
+        meta_keys=("case",),
+        meta_values=("CP01",),
+        revenue_source_amount=None,
+        revenue_source_currency="",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a ClickHouse whose table ``events`` holds the rows."""
+    with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
+        client = connect(server.url)
+        client.command(
+            "CREATE TABLE events (type String, name String, meta_keys Array(String), meta_values Array(String), "
+            "revenue_source_amount Nullable(Decimal(38, 4)), revenue_source_currency String) ORDER BY ()"
+        )
+        client.command(f"INSERT INTO events FORMAT JSONEachRow {LINES}")
+        client.close()
+        yield server.url
+
+
+def test_rows_by_command(script: Script) -> None:
+    """A command gets {since} and {port} filled in; the rows of the run come back exactly."""
+    text = f"import sys\nassert sys.argv[1:] == ['{SINCE}', '81'], sys.argv\nprint({LINES!r})"
+    readback = CommandReadback(script(text, "{since}", "{port}"), since=SINCE, port=81)
+    assert readback.rows("cp01") == STORED
+
+
+def test_rows_by_url(files: str) -> None:
+    """A URL gets {port} filled in; the rows of the run come back exactly."""
+    Path("rows").write_text(LINES, encoding="utf-8")
+    with server_by_command(files) as server:
+        readback = UrlReadback("http://127.0.0.1:{port}/rows?since={since}", since=SINCE, port=server.port)
+        assert readback.rows("cp01") == STORED
+
+
+def test_rows_from_clickhouse(clickhouse: str) -> None:
+    """Rows come out of a ClickHouse exactly, decimals and empty texts included."""
+    rows = ClickHouseReadback(clickhouse).rows("cp01")
+    assert sorted(rows, key=lambda row: row.name) == sorted(STORED, key=lambda row: row.name)
+
+
+def test_lines_may_hold_numbers_and_links(script: Script) -> None:
+    """An amount may be a number, which is read as written; session and visit are read where they are told."""
+    row = {**ROWS[0], "session_id": 7, "pageview_id": "v"}
+    line = json.dumps(row).replace('"999999999999.9999"', "49.990")
+    [found] = CommandReadback(script(f"print({line!r})"), since=SINCE).rows("cp01")
+    assert (found.session_id, found.pageview_id) == ("7", "v")
+    assert str(found.revenue_source_amount) == "49.990"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "import sys; sys.exit('table events is missing')",
+            "ended with exit code 1: table events is missing",
+        ),
+        ("print('<html>')", "line 1, is no stored event"),
+        (f"print({json.dumps(ROWS[2])!r}); print('{{}}')", "line 2, is no stored event: lacks 'revenue"),
+        (f"print({json.dumps({**ROWS[0], 'meta_keys': 'a'})!r})", "meta_keys and meta_values must be lists"),
+        (f"print({json.dumps({**ROWS[0], 'revenue_source_amount': 'x'})!r})", "line 1, is no stored event"),
+    ],
+    ids=["fails", "no JSON", "no row", "no lists", "no amount"],
+)
+def test_bad_command_is_told(script: Script, text: str, said: str) -> None:
+    """A command that fails, or prints what is no row, is named with its fault."""
+    command = script(text)
+    with pytest.raises(TargetUnavailable) as raised:
+        CommandReadback(command, since=SINCE).rows("cp01")
+    assert f"readback command {command}" in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_missing_command_is_told() -> None:
+    """A command that is not there is named."""
+    with pytest.raises(TargetUnavailable, match="readback command no-such-rows: .*No such file"):
+        CommandReadback("no-such-rows", since=SINCE).rows("cp01")
+
+
+def test_bad_url_is_told(files: str) -> None:
+    """A URL that answers 404 or HTML, or that nobody answers, is named with its fault."""
+    Path("page").write_text("<html>", encoding="utf-8")
+    with server_by_command(files) as server:
+        for path, said in (("missing", "404"), ("page", "line 1, is no stored event")):
+            url = f"{server.url}/{path}"
+            with pytest.raises(TargetUnavailable, match=said) as raised:
+                UrlReadback(url, since=SINCE).rows("cp01")
+            assert f"readback URL {url}" in str(raised.value)
+    with pytest.raises(TargetUnavailable, match=f"readback URL {server.url}"):
+        UrlReadback(server.url, since=SINCE).rows("cp01")
+
+
+@pytest.mark.parametrize("url", ["rows.jsonl", "http://[half"])
+def test_what_is_no_url_is_told(url: str) -> None:
+    """What is no URL is told, not raised as something else."""
+    with pytest.raises(TargetUnavailable) as raised:
+        UrlReadback(url, since=SINCE).rows("cp01")
+    assert f"readback URL {url}" in str(raised.value)
+
+
+def test_unreachable_clickhouse_is_told() -> None:
+    """Nobody at the port: host, port and table are told, and never the password."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        with pytest.raises(TargetUnavailable) as raised:
+            ClickHouseReadback(f"http://me:secret@127.0.0.1:{port}/db").rows("cp01")
+    assert f"ClickHouse at 127.0.0.1:{port}, table events" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_clickhouse_faults_are_told(clickhouse: str) -> None:
+    """A missing table and a wrong password are told in ClickHouse's own words."""
+    with pytest.raises(TargetUnavailable, match=r"table shop\.events.*UNKNOWN_DATABASE|UNKNOWN_TABLE"):
+        ClickHouseReadback(clickhouse, "shop.events").rows("cp01")
+    user, _, place = clickhouse.rpartition("@")
+    wrong = f"{user}x@{place}"
+    with pytest.raises(TargetUnavailable, match="AUTHENTICATION_FAILED"):
+        ClickHouseReadback(wrong).rows("cp01")
+
+
+@pytest.mark.parametrize("table", ["no table", "events; DROP TABLE events", "a.b.c", "événements", ""])
+def test_table_must_be_a_name(table: str) -> None:
+    """What is no name never gets into a query."""
+    with pytest.raises(ValueError, match="no name of a table"):
+        ClickHouseReadback("http://127.0.0.1:1", table)
+
+
+def test_port_of_a_foreign_server_is_unknown() -> None:
+    """{port} without a server of ours is refused at once."""
+    with pytest.raises(ValueError, match="only a server started by --server-cmd has"):
+        CommandReadback("rows {port}", since=SINCE)
