@@ -32,6 +32,7 @@ class Evidence:
     sent: Any = None
     received: Any = None
     stored: Any = None
+    canary: bool = False
 
     def wire(self, exchanges: list[Exchange]) -> None:
         """Keep what arrived at the recorder."""

@@ -4,8 +4,10 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from conformance.baseline import BadBaseline, Known, read
 from conformance.registry import Lane
 
 BROWSERS = ("chromium",)
@@ -56,6 +58,9 @@ class Options:
     skip: tuple[str, ...] = _option(
         "Leave out these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
     )
+    baseline: str | None = _option(
+        "Known failures: a file that `clickport baseline write` makes.", metavar="FILE"
+    )
     strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
 
     def __post_init__(self) -> None:
@@ -67,6 +72,7 @@ class Options:
                 "a readback says what a server stored: name the server too, with --server or --server-cmd"
             )
         _ = self.envelope_fields
+        _ = self.known
         missing = [lane for lane in self.lanes if lane not in self.allowed_lanes]
         if missing:
             raise UsageError(f"--lane {missing[0]} needs {_NEEDS[missing[0]]}")
@@ -99,6 +105,14 @@ class Options:
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes to check."""
         return tuple(dict.fromkeys(Lane(lane) for lane in self.lane)) or self.allowed_lanes
+
+    @property
+    def known(self) -> tuple[Known, ...]:
+        """The known failures of ``baseline``. Raises UsageError for a file that cannot be read."""
+        try:
+            return read(Path(self.baseline)) if self.baseline else ()
+        except BadBaseline as error:
+            raise UsageError(f"--baseline: {error}") from error
 
     @property
     def envelope_fields(self) -> Mapping[str, Any]:

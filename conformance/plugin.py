@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -112,6 +113,8 @@ class _Invocation:
             lanes=self._options.lanes,
             results=self._results,
             strict=self._options.strict,
+            known=self._options.known,
+            day=datetime.now(UTC).isoformat(),
         )
         session.exitstatus = int(verdict.exit_code)
 

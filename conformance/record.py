@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from conformance import __version__
+from conformance.baseline import Known
 from conformance.registry import Lane, Level, requirements
 from conformance.verdict import CaseResult, Fault, Status, Verdict, judge
 
@@ -26,6 +27,7 @@ class RunInfo:
     lanes: tuple[Lane, ...]
     browsers: tuple[Mapping[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()
     started: str = field(default_factory=_now)
     version: str = __version__
 
@@ -51,6 +53,8 @@ class Run:
             lanes=self.info.lanes,
             results=self.results,
             strict=self.info.strict,
+            known=self.info.known,
+            day=self.info.started,
         )
 
 
@@ -61,6 +65,7 @@ class RecordWriter:
         self._path = path
         self._info = info
         self._file: TextIO | None = None
+        self.canaries: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +78,8 @@ class RecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._write({"kind": "end", "finished": _now(), "interrupted": error is not None})
+        end = {"finished": _now(), "interrupted": error is not None, "canaries": self.canaries}
+        self._write({"kind": "end", **end})
         if self._file:
             self._file.close()
 
@@ -134,6 +140,7 @@ def _info(line: Mapping[str, Any]) -> RunInfo:
         lanes=tuple(Lane(lane) for lane in line["lanes"]),
         browsers=tuple(line["browsers"]),
         options=line["options"],
+        known=tuple(Known(**known) for known in line.get("known", ())),
         started=line["started"],
         version=suite["version"],
     )

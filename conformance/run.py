@@ -51,7 +51,7 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
 
         watcher.start(sum(_results_of(case, setup) for case in cases))
         try:
-            _run_pytest(setup, jobs, keep)
+            writer.canaries = _run_pytest(setup, jobs, keep)
         finally:
             watcher.stop()
     return read(record)
@@ -70,13 +70,14 @@ def _results_of(case: Case, setup: Setup) -> int:
     return len(setup.browsers) if case.lane in BROWSER_LANES else 1
 
 
-def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> None:
+def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
     referee = Referee(setup, keep)
     with _environment():
         code = pytest.main(list(pytest_arguments(setup, jobs)), plugins=[referee, Checks(setup)])
     if code == pytest.ExitCode.INTERRUPTED and not referee.problems:
         raise KeyboardInterrupt
     referee.conclude()
+    return referee.canaries
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
 _PROPERTY = "clickport-result"
+_CANARY = "clickport-canary"
 _LANES = Path(__file__).parent / "lanes"
 
 
@@ -89,6 +90,8 @@ class Checks:
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
         result = evidence.result(call.excinfo.value if call.excinfo else None, call.duration)
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
+        if evidence.canary:
+            report.user_properties.append((_CANARY, str(result.lane)))
         _show(report, result)
         return report
 
@@ -109,6 +112,7 @@ class Referee:
         self._on_result = on_result
         self._seen: set[str] = set()
         self.problems: list[str] = []
+        self.canaries: dict[str, str] = {}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -127,6 +131,8 @@ class Referee:
                 result = case_result(json.loads(text))
                 self._seen.add(result.id)
                 self._on_result(result)
+            elif name == _CANARY:
+                self.canaries[str(text)] = "noticed"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what kept a file of checks from being read: no verdict may come of the rest."""

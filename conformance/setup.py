@@ -63,6 +63,7 @@ class Setup:
             lanes=self.options.lanes,
             browsers=tuple({"name": b.name, "version": b.version} for b in self.browsers),
             options=self.options.given(),
+            known=self.options.known,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from conformance.baseline import Known, stale
 from conformance.registry import Lane, Level, Requirement
 
 
@@ -76,7 +77,11 @@ class RequirementResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The outcome of a run. ``conformant`` is None when a MUST of the chosen lanes was not verified."""
+    """The outcome of a run. ``conformant`` is None when a MUST of the chosen lanes was not verified.
+
+    ``known`` are violations that the baseline names: no exit code counts them, yet they are not conformant.
+    ``stale`` is what is wrong with the baseline.
+    """
 
     conformant: bool | None
     exit_code: Exit
@@ -84,6 +89,8 @@ class Verdict:
     violations: tuple[CaseResult, ...]
     warnings: tuple[CaseResult, ...]
     errors: tuple[CaseResult, ...]
+    known: tuple[CaseResult, ...] = ()
+    stale: tuple[str, ...] = ()
     summary: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -110,11 +117,13 @@ def judge(
     lanes: Sequence[Lane],
     results: Sequence[CaseResult],
     strict: bool = False,
+    known: Sequence[Known] = (),
+    day: str = "",
 ) -> Verdict:
     """Compute the verdict of a run over ``lanes`` from the results of its cases.
 
     A case that was deselected must be among ``results`` as ``not-run``: what is absent cannot be verified.
-    With ``strict`` a failing SHOULD is a violation too.
+    With ``strict`` a failing SHOULD is a violation too. ``known`` is the baseline, ``day`` the run's.
     """
     rows = tuple(
         _requirement_result(requirement, lane, results)
@@ -124,21 +133,32 @@ def judge(
     )
     failed = [r for r in results if r.status is Status.FAIL]
     binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
-    violations = tuple(r for r in failed if r.level in binding)
+    expected = {k.case for k in known if not k.expired(day)}
+    against = [r for r in failed if r.level in binding]
+    violations = tuple(r for r in against if r.id not in expected)
+    excused = tuple(r for r in against if r.id in expected)
     errors = tuple(r for r in results if r.status is Status.ERROR)
+    # A case that fails in one browser passes in none, as far as its entry is concerned.
+    passed = {r.id for r in results if r.status in (Status.PASS, Status.OBSERVED)} - {r.id for r in failed}
+    stale_entries = stale(known, passed=passed, day=day)
     musts = [row for row in rows if row.level in binding]
+    undecided = [row for row in musts if row.status not in (Status.PASS, Status.FAIL)]
     conformant = None
-    if violations:
+    if violations or excused:
         conformant = False
     elif musts and not errors and all(row.status is Status.PASS for row in musts):
         conformant = True
     return Verdict(
         conformant=conformant,
-        exit_code=_exit_code(conformant, errors),
+        exit_code=_exit_code(
+            violated=bool(violations or stale_entries), errors=errors, verified=bool(musts) and not undecided
+        ),
         requirements=rows,
         violations=violations,
         warnings=tuple(r for r in failed if r.level not in binding),
         errors=errors,
+        known=excused,
+        stale=stale_entries,
         summary=dict(Counter(str(r.status) for r in results)),
     )
 
@@ -164,11 +184,11 @@ def _requirement_result(
     )
 
 
-def _exit_code(conformant: bool | None, errors: Sequence[CaseResult]) -> Exit:
-    if conformant is False:
+def _exit_code(*, violated: bool, errors: Sequence[CaseResult], verified: bool) -> Exit:
+    if violated:
         return Exit.VIOLATION
     if any(e.fault is Fault.TARGET for e in errors):
         return Exit.COULD_NOT_RUN
     if errors:
         return Exit.SUITE_FAULT
-    return Exit.CONFORMANT if conformant else Exit.INCONCLUSIVE
+    return Exit.CONFORMANT if verified else Exit.INCONCLUSIVE

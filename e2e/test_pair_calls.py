@@ -1,7 +1,10 @@
 """A call in a page, and the row that comes of it: tracker and server together."""
 
+from functools import partial
+
 from conformance.bench import Bench
 from conformance.evidence import Evidence
+from conformance.lanes.canary import bent_rows, fly
 from conformance.lanes.exits import leave
 from conformance.lanes.expectation import require_row
 from conformance.lanes.marks import scenarios, vectors
@@ -17,6 +20,8 @@ def test_call_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: s
     called = bench.once(call_vectors, engine)
     evidence.wire(called.found[token])
     require_row(evidence, token, called.rows[token])
+    bent = bent_rows(called.rows[token], evidence.case.vector["row"])
+    fly(bench, evidence, partial(require_row, evidence, token, bent) if bent else None)
 
 
 @scenarios("pair/api-4-inline-onclick", "pair/api-4-submit-listener", "pair/api-4-window-property")

@@ -1,9 +1,14 @@
 """The ``clickport`` command: options in, exit code out."""
 
+import signal
+
 import click
 
 from conformance import __version__
+from conformance.cli.baseline import baseline_
 from conformance.cli.check import check
+from conformance.cli.doctor import doctor
+from conformance.cli.explain import explain
 from conformance.cli.listing import list_
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
@@ -19,7 +24,9 @@ def main() -> None:
     Checks trackers and ingest servers over the wire: what clickport.track() was called with, what reached the
     network although the page was left, and what was stored.
     """
+    # An end that CI or a supervisor asks for is tidied up after like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for _command in (check, serve, list_, selftest_):
+for _command in (check, serve, list_, explain, doctor, selftest_, baseline_):
     main.add_command(_command)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from conformance.bench import Bench
+from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence
 from conformance.witness import Exchange
@@ -55,7 +55,7 @@ def call(
         sentinel = bench.events(sentinel_of(token))
     number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
-    found = bench.events(token, number, seconds=None if sentinel else 0)
+    found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
     return Outcome(
         thrown=thrown, raised=tab.run("return window.raised"), found=found, next_works=bool(sentinel)
     )

@@ -1,10 +1,12 @@
 """A request to the server, its answer, and the rows that it leaves behind."""
 
 from dataclasses import asdict
+from functools import partial
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes.batch import Posted, post, post_vectors
+from conformance.lanes.canary import bent_rows, fly
 from conformance.lanes.expectation import NO_READBACK, require_match, require_rows
 from conformance.lanes.marks import scenarios, vectors
 from conformance.lanes.requests import Request, as_json
@@ -19,7 +21,10 @@ def test_request_leaves_rows(bench: Bench, evidence: Evidence, token: str) -> No
     _keep(evidence, posted, token)
     _require_status(evidence, posted, token)
     accepted = posted.replies[token][0].accepted
-    require_rows(evidence, token, posted.rows[token] if posted.rows is not None else None, accepted=accepted)
+    rows = posted.rows[token] if posted.rows is not None else None
+    require_rows(evidence, token, rows, accepted=accepted)
+    bent = bent_rows(rows, next(iter(evidence.case.vector.get("rows", ())), {}))
+    fly(bench, evidence, partial(require_rows, evidence, token, bent, accepted=accepted) if bent else None)
 
 
 @scenarios("server/dash-4-case-twins")

@@ -1,8 +1,11 @@
 """A call in a page, and the payload that reaches the recorder."""
 
+from functools import partial
+
 from conformance.bench import Bench
 from conformance.evidence import Evidence, Violation
 from conformance.lanes import pages
+from conformance.lanes.canary import bent_outcome, fly
 from conformance.lanes.expectation import require_arrival, require_call
 from conformance.lanes.marks import scenarios, vectors
 from conformance.payload import read_payload
@@ -15,6 +18,8 @@ def test_call_sends_payload(bench: Bench, engine: str, evidence: Evidence, token
     evidence.sent = evidence.case.vector["call"].replace("{token}", token)
     outcome = pages.call(bench, engine, evidence.sent, token, vector=evidence.case.vector)
     require_call(evidence, token, outcome)
+    bent = bent_outcome(outcome, evidence.case.vector["payload"])
+    fly(bench, evidence, partial(require_call, evidence, token, bent) if bent else None)
 
 
 @scenarios("tracker/api-1-track-is-a-function")

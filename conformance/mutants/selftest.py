@@ -1,4 +1,4 @@
-"""``clickport selftest``: each subject before the referee, some at a time, and the matrix that comes of it."""
+"""``clickport selftest``: each subject before the referee, some at a time, and the matrix of it."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence

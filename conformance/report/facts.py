@@ -70,6 +70,9 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     asides = []
     if run.interrupted:
         asides.append("The run was interrupted: this is what it saw until then.")
+    if verdict.known and verdict.violations:
+        asides.append(f"{_number(len(verdict.known), 'violation')} more in the baseline, not counted.")
+    asides += [f"stale baseline: {problem}" for problem in verdict.stale]
     if verdict.errors and verdict.conformant is False:
         asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
     if verdict.warnings:
@@ -82,6 +85,8 @@ def headline(run: Run, verdict: Verdict) -> Headline:
 
 def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     lanes = _listed(run.info.lanes)
+    if verdict.conformant is False and not verdict.violations:
+        return "open", f"not conformant, as known: {_number(len(verdict.known), 'violation')} in the baseline"
     if verdict.conformant is False:
         where = _requirements_of(verdict.violations, verdict)
         return "bad", f"not conformant: {_number(len(verdict.violations), 'violation')} of {where}"

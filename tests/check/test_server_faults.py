@@ -88,7 +88,7 @@ def test_fault_is_found(
 
 def test_folded_names_are_found_in_the_whole_lane(check: "Check", mine: "Implementations") -> None:
     """A server that makes names lower case violates STORE-1 and DASH-4 and nothing else."""
-    run = check(*mine.server('event["n"]', 'event["n"].lower()'))
+    run = check(*mine.server('"name": event["n"]', '"name": event["n"].lower()'))
     assert (run.code, run.violated) == (1, {"STORE-1", "DASH-4"}), run.text
     assert any('name: expected "Purchase' in detail for detail in run.details("DASH-4"))
 

@@ -38,8 +38,8 @@ def test_good_tracker_conforms(good_tracker_run: "Ended") -> None:
         pytest.param(
             "REV-1",
             (
-                "typeof revenue.amount === 'number' && isFinite(revenue.amount)) {\n        event.ra = revenue",
-                "revenue.amount) {\n        event.ra = +revenue",
+                "typeof revenue.amount === 'number' && isFinite(revenue.amount)) {\n        event.ra = ",
+                "revenue.amount) {\n        event.ra = +",
             ),
             "ra: expected nothing or a number, got null",
             id="a price with its sign becomes null",

@@ -90,13 +90,13 @@ def test_only_the_end_of_long_output_is_shown(script: Script) -> None:
 
 def test_command_not_found() -> None:
     """A program that is not there is named."""
-    with pytest.raises(TargetUnavailable, match="could not start no-such-server --port 1.*No such file"):  # noqa: SIM117
+    with pytest.raises(TargetUnavailable, match=r"could not start no-such-server --port 1.*No such file"):  # noqa: SIM117
         with server_by_command("no-such-server --port 1"):
             pass
 
 
 def test_command_that_never_listens(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that listens elsewhere is given up in the end, with the port that was meant and its output."""
+    """A command that listens elsewhere is given up in the end, with the port that was meant."""
     monkeypatch.setattr("conformance.targets.process.READY_SECONDS", 1.0)
     command = script("import time\nprint('listening on 80', flush=True)\ntime.sleep(60)")
     with pytest.raises(TargetUnavailable, match=r"did not listen on port \d+ within 1 s.\nlistening on 80"):  # noqa: SIM117

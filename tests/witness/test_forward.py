@@ -35,7 +35,6 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (("X-Notes", "dropped: 1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")):
             self.send_header(name, value)
         if "named" in self.headers.get("X-Ask", ""):
-            self.wfile.flush()
             self.send_header("X-Place", "Zürich")
         answer = b"\x1f\x8b not gzip"
         self.send_header("Content-Length", str(len(answer)))

@@ -1,0 +1,71 @@
+"""``clickport doctor``: whether this machine can run the checks, and what is missing."""
+
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from conformance import __version__
+from conformance.browsers import BrowserMissing, find
+from conformance.options import BROWSERS
+from conformance.verdict import Exit
+
+_REFERENCE = ("flask", "granian", "clickhouse-connect", "chdb-core")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at; ``needed`` for more than the reference server."""
+
+    name: str
+    fine: bool
+    text: str
+    needed: bool = True
+
+
+@click.command(short_help="Say whether this machine can run the checks.")
+def doctor() -> None:
+    """Look at Python, packages, browsers and the loopback interface; ends with 3 if checks cannot run."""
+    findings = list(_look())
+    for finding in findings:
+        mark = "ok     " if finding.fine else "MISSING" if finding.needed else "absent "
+        click.echo(f"{mark}  {finding.name}: {finding.text}")
+    if not all(finding.fine for finding in findings if finding.needed):
+        sys.exit(Exit.COULD_NOT_RUN)
+
+
+def _look() -> Iterator[Finding]:
+    yield Finding(
+        name="clickport",
+        fine=True,
+        text=f"{__version__}, Python {platform.python_version()} ({sys.executable})",
+    )
+    yield Finding(name="playwright", fine=True, text=version("playwright"))
+    for name in BROWSERS:
+        try:
+            found = find(name)
+            yield Finding(name=name, fine=True, text=f"{found.version} {found.path}")
+        except BrowserMissing as error:
+            yield Finding(name=name, fine=False, text=str(error))
+    yield from _hosts()
+    for name in _REFERENCE:
+        try:
+            yield Finding(name=name, fine=True, text=version(name), needed=False)
+        except PackageNotFoundError:
+            text = "only the bundled reference needs it: pip install 'clickport-conformance[reference]'"
+            yield Finding(name=name, fine=False, text=text, needed=False)
+
+
+def _hosts() -> Iterator[Finding]:
+    """Both origins of the recorder must lead to this machine."""
+    for host in ("127.0.0.1", "localhost"):
+        try:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                socket.create_connection((host, server.getsockname()[1]), timeout=2).close()
+            yield Finding(name=host, fine=True, text="reaches this machine")
+        except OSError as error:
+            yield Finding(name=host, fine=False, text=f"does not reach this machine: {error}")

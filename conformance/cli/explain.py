@@ -1,0 +1,86 @@
+"""``clickport explain``: one requirement or case, with what it is for and what would break it."""
+
+import difflib
+import json
+
+import click
+
+from conformance.case import Case, catalogue
+from conformance.mutants.subjects import Subject, subjects
+from conformance.registry import Requirement, requirements
+
+_SHOWN = 160
+
+
+@click.command(short_help="Explain a requirement or a case.")
+@click.argument("id_", metavar="ID")
+def explain(id_: str) -> None:
+    """Explain a requirement (PROP-3) or a case (tracker/prop-3-2001-characters).
+
+    Shows the sentence, why it matters in data, the cases, a call or request that must be handled right, and
+    the faults that prove that the checks notice.
+    """
+    found = requirements().get(id_.upper())
+    cases = [c for c in catalogue() if c.requirement == id_.upper() or id_ in (c.id, c.id.partition("/")[2])]
+    if not found and not cases:
+        known = [*requirements(), *(case.id for case in catalogue())]
+        near = difflib.get_close_matches(id_, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`clickport list` shows every id"
+        raise click.UsageError(f"{id_!r} is no requirement and no case: {hint}")
+    requirement = found or requirements()[cases[0].requirement]
+    click.echo(
+        "\n".join([*_head(requirement), "", *_cases(requirement, cases), *_examples(requirement, cases)])
+    )
+
+
+def _head(requirement: Requirement) -> list[str]:
+    return [
+        f"{requirement.id}  {requirement.level}  ({', '.join(requirement.lanes)})",
+        requirement.what,
+        f"Why: {requirement.why}",
+    ]
+
+
+def _cases(requirement: Requirement, cases: list[Case]) -> list[str]:
+    lines = ["Cases:" if cases else "Cases: none yet"]
+    named: dict[str, list[Case]] = {}
+    for case in cases:
+        named.setdefault(case.id.partition("/")[2], []).append(case)
+    for name, same in named.items():
+        lanes = ", ".join(case.lane for case in same)
+        lines.append(f"  {name} ({lanes}){_level(same[0], requirement)}: {same[0].what or same[0].why}")
+    lines += [f"  not in the {lane} lane: {reason}" for lane, reason in requirement.excluded.items()]
+    return [*lines, ""]
+
+
+def _level(case: Case, requirement: Requirement) -> str:
+    return f" ({case.level})" if case.level is not requirement.level else ""
+
+
+def _examples(requirement: Requirement, cases: list[Case]) -> list[str]:
+    vector = next((case.vector for case in cases if case.vector), None)
+    lines = []
+    if vector and "call" in vector:
+        expected = vector.get("payload") or vector.get("row")
+        lines += [
+            "Good:",
+            f"  {_cut(vector['call'])}",
+            f"  → {_cut(json.dumps(expected, ensure_ascii=False))}",
+        ]
+    elif vector:
+        expected = vector.get("rows", vector.get("status"))
+        request = json.dumps(vector["request"], ensure_ascii=False)
+        lines += ["Good:", f"  {_cut(request)}", f"  → {_cut(json.dumps(expected, ensure_ascii=False))}"]
+    mutants = [s for s in subjects() if s.edit and requirement.id in s.fails]
+    lines += ["Bad (faults that the checks are seen to notice):"] if mutants else ["Bad: no mutant yet"]
+    return [*lines, *(line for mutant in mutants for line in _mutant(mutant))]
+
+
+def _mutant(mutant: Subject) -> list[str]:
+    assert mutant.edit
+    old, new = (_cut(" ".join(text.split())) for text in (mutant.edit.find, mutant.edit.replace))
+    return [f"  {mutant.name} ({', '.join(mutant.lanes)})", f"    - {old}", f"    + {new}"]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -1,0 +1,74 @@
+"""The kill matrix: what it calls killed, and what it calls wrong."""
+
+from conformance.mutants.matrix import Finding, finding
+from conformance.mutants.subjects import Kind, Subject
+from conformance.mutants.trial import Trial
+from conformance.record import Run, RunInfo
+from conformance.registry import Lane, Level
+from conformance.verdict import CaseResult, Status
+
+MUTANT = Subject(name="m", kind=Kind.MUTANT, lanes=(Lane.TRACKER, Lane.SERVER), fails=("PROP-3",))
+NULL = Subject(name="n", kind=Kind.NULL, lanes=(Lane.TRACKER,), passes=("tracker/api-1-*",))
+INDEPENDENT = Subject(name="i", kind=Kind.INDEPENDENT, lanes=(Lane.TRACKER,))
+
+
+def case(id_: str, status: Status, level: Level = Level.MUST) -> CaseResult:
+    """A result; the requirement and the lane are told by the id."""
+    lane, _, name = id_.partition("/")
+    requirement = "-".join(name.split("-")[:2]).upper()
+    return CaseResult(
+        id=id_, requirement=requirement, lane=Lane(lane), level=level, status=status, detail="d"
+    )
+
+
+def judge(subject: Subject, *results: CaseResult, interrupted: bool = False) -> Finding:
+    """The finding about a run with these results."""
+    info = RunInfo(target={}, lanes=subject.lanes)
+    run = Run(info=info, results=results, interrupted=interrupted)
+    return finding(Trial(subject=subject, run=run, seconds=1))
+
+
+def test_killed_in_each_lane() -> None:
+    """A mutant is killed when its requirement fails in every lane that it names."""
+    found = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.FAIL))
+    assert (
+        found.outcome,
+        found.killed,
+        found.survived,
+        found.problems,
+    ) == ("killed", (Lane.TRACKER, Lane.SERVER), (), ())
+
+
+def test_survived_in_one_lane() -> None:
+    """A mutant that a lane does not notice has survived there."""
+    found = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.PASS))
+    assert (found.outcome, found.problems) == ("survived", ("PROP-3 did not fail in the server lane",))
+
+
+def test_killed_by_another_only() -> None:
+    """Noticed by an unrelated requirement alone is not noticed."""
+    found = judge(MUTANT, case("tracker/wire-2-a", Status.FAIL), case("server/prop-3-a", Status.PASS))
+    assert (found.outcome, found.others) == ("killed by another only", ("WIRE-2",))
+
+
+def test_an_error_is_no_kill() -> None:
+    """A check that broke down has noticed nothing."""
+    found = judge(MUTANT, case("tracker/prop-3-a", Status.ERROR), case("server/prop-3-a", Status.FAIL))
+    assert (found.outcome, found.survived) == ("survived", (Lane.TRACKER,))
+
+
+def test_null_may_pass_what_it_is_allowed_only() -> None:
+    """Whoever does nothing and passes a check has found a hole in it."""
+    found = judge(NULL, case("tracker/api-1-a", Status.PASS), case("tracker/prop-3-a", Status.PASS))
+    assert found.problems == ("passed without doing anything: tracker/prop-3-a",)
+
+
+def test_independent_must_not_fail() -> None:
+    """A failure of the independent pair is a false one, of a SHOULD as well."""
+    failed = case("tracker/prop-6-a", Status.FAIL, Level.SHOULD)
+    assert judge(INDEPENDENT, failed).problems == ("false failure: tracker/prop-6-a: d",)
+
+
+def test_an_interrupted_run_proves_nothing() -> None:
+    """A trial that did not end is a problem of its own."""
+    assert judge(NULL, interrupted=True).problems == ("the run did not end",)

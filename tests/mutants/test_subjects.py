@@ -1,0 +1,36 @@
+"""The faults, as data: each applies to the source as it is, and each check has one."""
+
+import pytest
+
+from conformance.mutants.matrix import uncovered
+from conformance.mutants.subjects import Edit, Kind, Subject, source, subjects
+from conformance.registry import requirements
+
+MUTANTS = [subject for subject in subjects() if subject.kind is Kind.MUTANT]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_fault_applies(mutant: Subject) -> None:
+    """The text that a mutant replaces is in its file exactly once, and the result is another file."""
+    assert mutant.edit
+    text = source(mutant.edit.file).read_text(encoding="utf-8")
+    assert mutant.edit.apply(text) != text
+
+
+@pytest.mark.parametrize("text", ["", "a a"])
+def test_a_fault_that_does_not_fit_is_refused(text: str) -> None:
+    """A text to replace that is missing, or there twice, is an error and no silent non-mutant."""
+    with pytest.raises(ValueError, match=r"f\.py: 'a' is there"):
+        Edit(file="f.py", find="a", replace="b").apply(text)
+
+
+def test_every_check_has_a_fault() -> None:
+    """Every MUST and SHOULD that is checked in a lane has a mutant there."""
+    assert uncovered(requirements().values(), subjects()) == []
+
+
+def test_a_check_without_a_fault_is_named() -> None:
+    """Without its mutants a requirement is named, lane by lane."""
+    others = [subject for subject in subjects() if "PROP-3" not in subject.fails]
+    found = uncovered(requirements().values(), others)
+    assert found == ["PROP-3 (tracker)", "PROP-3 (server)", "PROP-3 (pair)"]
