@@ -65,7 +65,7 @@ def test_no_cookies(bench: Bench, engine: str, evidence: Evidence, token: str) -
     tab = bench.tab(engine)
     try:
         tab.goto(f"{bench.recorder.there}/next/page")
-        tab.run("document.cookie = 'probe=1; SameSite=None; Secure; Max-Age=60'")
+        tab.run("document.cookie = 'probe=1; Path=/; SameSite=None; Secure; Max-Age=60'")
     finally:
         tab.close()
     for exchange in _track(bench, engine, evidence, token, "visit.html"):

@@ -9,6 +9,8 @@ from conformance.mutants.matrix import Finding
 from conformance.mutants.selftest import Matrix
 from conformance.mutants.subjects import Kind
 
+_SHOWN = 30
+
 
 def line(found: Finding) -> str:
     """One line about a trial."""
@@ -35,7 +37,10 @@ def as_text(matrix: Matrix) -> str:
         lanes = ", ".join(dict.fromkeys(lane for found in own for lane in found.killed))
         lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {', '.join(f.subject.name for f in own)}")
     mutants = [f for own in rows.values() for f in own]
-    lines += ["", *(f"PROBLEM  {problem}" for problem in matrix.problems)]
+    shown = matrix.problems[:_SHOWN]
+    lines += ["", *(f"PROBLEM  {problem}" for problem in shown)]
+    if len(matrix.problems) > len(shown):
+        lines.append(f"and {len(matrix.problems) - len(shown)} more (--report json=PATH has them all)")
     kinds = Counter(str(f.subject.kind) for f in matrix.findings if f.subject.kind is not Kind.MUTANT)
     others = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     killed = sum(found.outcome == "killed" for found in mutants)

@@ -29,7 +29,7 @@ class StoredRow:
     name: str
     meta_keys: tuple[str, ...]
     meta_values: tuple[str, ...]
-    revenue_source_amount: Decimal | None
+    revenue_source_amount: Decimal | str | None
     revenue_source_currency: str | None
     session_id: str | None = None
     pageview_id: str | None = None
@@ -63,7 +63,7 @@ def parse_lines(text: str, source: str) -> list[StoredRow]:
         if line.strip():
             try:
                 rows.append(_row(json.loads(line, parse_float=Decimal, parse_int=Decimal)))
-            except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise TargetUnavailable(
                     f"{source}, line {number}, is no stored event: {problem}. Expected a JSON object a line "
@@ -82,11 +82,21 @@ def _row(data: Mapping[str, Any]) -> StoredRow:
         name=data["name"],
         meta_keys=tuple(keys),
         meta_values=tuple(values),
-        revenue_source_amount=None if amount is None else Decimal(str(amount)),
+        revenue_source_amount=_amount(amount),
         revenue_source_currency=data["revenue_source_currency"],
         session_id=_text(data.get("session_id")),
         pageview_id=_text(data.get("pageview_id")),
     )
+
+
+def _amount(value: object) -> Decimal | str | None:
+    """The amount; what is no number stays a text, for a check to find fault with."""
+    if value is None:
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return str(value)
 
 
 def _text(value: object) -> str | None:
