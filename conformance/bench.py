@@ -62,7 +62,7 @@ class Bench:
                 self._done[key] = (None, error)
         value, raised = self._done[key]
         if raised:
-            raise raised
+            raise raised.with_traceback(None)
         return value  # type: ignore[no-any-return]
 
     @cached_property

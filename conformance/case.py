@@ -34,7 +34,8 @@ class UnknownSelector(ValueError):
     """A pattern of ``--only`` or ``--skip`` that matches no case and no requirement."""
 
     def __init__(self, pattern: str, known: Iterable[str]) -> None:
-        near = difflib.get_close_matches(pattern, list(known), n=3, cutoff=0.6)
+        names = {name.lower(): name for name in known}
+        near = [names[n] for n in difflib.get_close_matches(pattern.lower(), names, n=3, cutoff=0.6)]
         hint = f"did you mean {' or '.join(near)}?" if near else "`clickport list` shows every id"
         super().__init__(f"{pattern!r} matches no case and no requirement: {hint}")
 

@@ -1,15 +1,18 @@
 """The options of a run: one table for the command line, the pytest plugin and the configuration file."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance.baseline import BadBaseline, Known, read
 from conformance.registry import Lane
 
+TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 BROWSERS = ("chromium",)
 
 
@@ -67,6 +70,20 @@ class Options:
         """Raise UsageError for what contradicts itself."""
         self._at_most_one("server", "server_cmd", "server_app")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
+        for name in ("server", "clickhouse"):
+            _require_url(name, getattr(self, name))
+        for name in ("server_cmd", "readback_cmd"):
+            _require_words(name, getattr(self, name))
+        if not TABLE.fullmatch(self.table):
+            raise UsageError(f"--table {self.table!r} is no name of a table: write events or database.events")
+        if (
+            not self.server_cmd
+            and not self.server_app
+            and "{port}" in f"{self.readback_url} {self.readback_cmd}"
+        ):
+            raise UsageError(
+                "{port} in a readback is that of a server started by --server-cmd: name the port"
+            )
         if self.has_readback and not self.has_server:
             raise UsageError(
                 "a readback says what a server stored: name the server too, with --server or --server-cmd"
@@ -140,6 +157,27 @@ class Options:
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other: give one")
+
+
+def _require_url(name: str, url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A port that is none.
+        fine = False
+    if not fine:
+        raise UsageError(f"--{name} {url!r} is no URL: write http://host:port")
+
+
+def _require_words(name: str, command: str | None) -> None:
+    option = f"--{name.replace('_', '-')}"
+    try:
+        if command is not None and not shlex.split(command):
+            raise UsageError(f"{option} is empty: write the command that is to be run")
+    except ValueError as error:
+        raise UsageError(f"{option} {command!r} cannot be split into words: {error}") from error
 
 
 _NEEDS = {

@@ -84,13 +84,18 @@ class _Invocation:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Start the targets before any worker does, and look for the checks where they are."""
         from conformance.browsers import BrowserMissing  # noqa: PLC0415
+        from conformance.case import UnknownSelector  # noqa: PLC0415
+        from conformance.run import chosen_cases  # noqa: PLC0415
         from conformance.session import Checks, Referee, folders  # noqa: PLC0415
         from conformance.setup import prepare  # noqa: PLC0415
         from conformance.targets import TargetUnavailable  # noqa: PLC0415
 
         config = session.config
         try:
+            chosen_cases(self._options)
             setup = self._stack.enter_context(prepare(self._options))
+        except (UsageError, UnknownSelector) as error:
+            pytest.exit(str(error), returncode=2)
         except (TargetUnavailable, BrowserMissing) as error:
             pytest.exit(str(error), returncode=3)
         self._referee = Referee(setup, self._results.append)

@@ -1,6 +1,9 @@
 """The ``clickport`` command: options in, exit code out."""
 
 import signal
+import sys
+import traceback
+from typing import Any
 
 import click
 
@@ -12,11 +15,26 @@ from conformance.cli.explain import explain
 from conformance.cli.listing import list_
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
+from conformance.verdict import Exit
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Command(click.Group):
+    """What nobody foresaw is a fault of the suite, and must not look like a violation."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo("a fault of the suite itself: please report it, with the lines above", err=True)
+            sys.exit(Exit.SUITE_FAULT)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="clickport")
 def main() -> None:
     """Referee for the Clickport custom-events protocol.

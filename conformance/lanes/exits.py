@@ -50,7 +50,7 @@ def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str)
         tab=bench.tab(engine),
         page=bench.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
         next=f"{origin}/next/page",
-        calls=f"window.leaving = true; try {{ {tracked} }} finally {{ {plain}.catch(() => {{}}) }}",
+        calls=f"window.leaving = true; try {{ {tracked} }} catch {{}} {plain}.catch(() => {{}});",
     )
     evidence.sent = f"{tracked}, and in the same task: {exit_}"
     recorder.hold(token)

@@ -5,7 +5,7 @@ from functools import partial
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes.batch import Posted, post, post_vectors
+from conformance.lanes.batch import Posted, is_hostile, post, post_vectors
 from conformance.lanes.canary import bent_rows, fly
 from conformance.lanes.expectation import NO_READBACK, require_match, require_rows
 from conformance.lanes.marks import scenarios, vectors
@@ -17,7 +17,7 @@ from conformance.registry import Lane
 @vectors(Lane.SERVER)
 def test_request_leaves_rows(bench: Bench, evidence: Evidence, token: str) -> None:
     """Each request of a vector is answered and stored as the vector says."""
-    posted = bench.once(post_vectors)
+    posted = bench.once(post_vectors, is_hostile(evidence.case))
     _keep(evidence, posted, token)
     _require_status(evidence, posted, token)
     accepted = posted.replies[token][0].accepted

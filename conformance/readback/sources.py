@@ -1,18 +1,17 @@
 """The three ways to read rows back: a ClickHouse, a URL, a command."""
 
-import re
 import shlex
 import subprocess
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
 
+from conformance.options import TABLE
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
 from conformance.targets.errors import TargetUnavailable
 
 _SECONDS = 15.0
 _LINKS = ("session_id", "pageview_id")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 class ClickHouseReadback:
@@ -23,8 +22,8 @@ class ClickHouseReadback:
     """
 
     def __init__(self, url: str, table: str = "events") -> None:
-        if not _NAME.fullmatch(table):
-            raise ValueError(f"--table {table!r} is no name of a table: write events or database.events")
+        if not TABLE.fullmatch(table):
+            raise ValueError(f"{table!r} is no name of a table")
         parts = urlsplit(url)
         self._database = parts.path.strip("/") or "default"
         host = parts.hostname or "localhost"

@@ -125,9 +125,13 @@ def listening(host: str, port: int, *, seconds: float) -> bool:
 
 def require_reachable(url: str, *, seconds: float = 3.0) -> None:
     """Raise TargetUnavailable unless somebody accepts connections at ``url`` (http or https)."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        known = parts.port
+    except ValueError as error:
+        raise TargetUnavailable(f"{url} is no URL of a server ({error}): write http://host:port") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TargetUnavailable(f"{url} is no URL of a server: write http://host:port")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = known or (443 if parts.scheme == "https" else 80)
     if not listening(parts.hostname, port, seconds=seconds):
         raise TargetUnavailable(f"nothing answers at {url}: is the server running, and is the port right?")

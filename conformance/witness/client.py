@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,9 +41,10 @@ class Recorder:
         process = self._process
         if process is None:
             return
-        if process.stdin and process.stdout:
-            process.stdin.close()
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                with suppress(OSError):  # It may have ended by itself, with a command half written.
+                    stream.close()
         try:
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:

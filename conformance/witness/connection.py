@@ -67,7 +67,8 @@ class Connection:
 
     async def answer(self, answer: Answer) -> None:
         """Send a response and make ready for the next request on this connection."""
-        headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+        headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
+        headers.append((b"Content-Length", str(len(answer.body)).encode()))
         await self._send(h11.Response(status_code=answer.status, headers=headers))
         await self._send(h11.Data(data=answer.body))
         await self._send(h11.EndOfMessage())

@@ -202,7 +202,9 @@ class Recorder:
             body = b"".join([chunk async for chunk in response.aiter_raw()])
         except httpx.HTTPError as error:
             return Answer(status=502, headers=_cors(exchange), body=repr(error).encode())
-        kept = ((k, v) for k, v in response.headers.multi_items() if k.lower() not in _HOP_BY_HOP)
+        # As bytes: a header need not be ASCII, nor the text that httpx takes it for.
+        raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
+        kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
         return Answer(status=response.status_code, headers=tuple(kept), body=body)
 
 
