@@ -1,11 +1,12 @@
 # Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test lint reference serve clean
+.PHONY: help setup check test selftest lint reference serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
 	@echo "make test    run the tests of this project"
+	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 4 minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make serve   run the reference server (ARGS='--port 8000')"
@@ -19,6 +20,9 @@ check: setup
 
 test: setup
 	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+selftest: setup
+	@.venv/bin/clickport selftest $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check
