@@ -1,0 +1,47 @@
+"""The built script is that of the source, and small."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from .conftest import ROOT, TRACKER
+
+BUDGET = 1000
+FOLDER = ROOT / "tracker"
+
+
+def test_size() -> None:
+    """The whole tracker is at most 1,000 bytes gzipped."""
+    assert len(gzip.compress(TRACKER.read_bytes(), 9)) <= BUDGET
+
+
+def test_built_from_this_source() -> None:
+    """build.json names the source that tracker.min.js was built from: the one that is there."""
+    built = json.loads((FOLDER / "build.json").read_text())
+    assert built["source"] == hashlib.sha256((FOLDER / "tracker.js").read_bytes()).hexdigest()
+
+
+def test_nobody_edited_the_build() -> None:
+    """tracker.min.js has the size that its build reported."""
+    built = json.loads((FOLDER / "build.json").read_text())
+    assert built["raw"] == len(TRACKER.read_bytes())
+
+
+def test_build_is_repeatable(tmp_path: Path) -> None:
+    """Where Node.js is at hand, `npm ci && npm run build` makes the very same file."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return  # The two tests above hold on a bare machine as well.
+    for name in ("package.json", "package-lock.json", ".npmrc", "build.mjs", "tracker.js"):
+        shutil.copy(FOLDER / name, tmp_path)
+    for command in (["ci", "--silent", "--no-audit", "--no-fund"], ["run", "--silent", "build"]):
+        subprocess.run([npm, *command], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "tracker.min.js").read_bytes() == TRACKER.read_bytes()
+
+
+def test_lock_names_no_host() -> None:
+    """The lock file pins by checksum and names no registry's host."""
+    assert '"resolved"' not in (FOLDER / "package-lock.json").read_text()

@@ -1,0 +1,67 @@
+"""Page views, sessions and page visits, and pages in which something is missing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from conformance.bench import Bench
+from conformance.browsers import Tab
+
+from .conftest import Arrived
+
+
+def payloads(bench: Bench, text: str, number: int) -> list[dict[str, Any]]:
+    """The bodies of a number of requests that carry a text."""
+    return [json.loads(exchange.body) for exchange in bench.events(text, number)]
+
+
+def test_page_views_of_a_single_page_application(
+    bench: Bench, tab: Tab, arrived: Arrived, token: str
+) -> None:
+    """One page view on load and one for each change of path or query; none for a change of hash or state."""
+    page = bench.page()
+    tab.goto(page)
+    tab.run(
+        f"history.pushState(null, '', '/step/{token}'); history.pushState(null, '', '#part');"
+        f"history.replaceState({{}}, ''); history.pushState(null, '', '?{token}=2')"
+    )
+    views = [json.loads(e.body) for e in arrived(token, 2) if json.loads(e.body)["t"] == "p"]
+    here = bench.recorder.here
+    assert [view["u"] for view in views] == [f"{here}/step/{token}", f"{here}/step/{token}?{token}=2"]
+
+
+def test_event_bears_session_and_visit(bench: Bench, tab: Tab, token: str) -> None:
+    """The session lasts as long as the tab, the visit as long as the page; both ride on events (STORE-4)."""
+    tab.goto(bench.page())
+    tab.run(f"clickport.track('First {token}'); clickport.track('Second {token}')")
+    first, second = payloads(bench, token, 2)
+    tab.goto(bench.page())
+    tab.run(f"clickport.track('Third {token}')")
+    third = payloads(bench, token, 3)[2]
+    assert (first["s"], first["p"]) == (second["s"], second["p"])
+    assert (first["s"] == third["s"], first["p"] == third["p"]) == (True, False)
+
+
+def test_session_is_kept_in_the_tab(bench: Bench, tab: Tab, token: str) -> None:
+    """The session is that of cp_sid in session storage, and no cookie is set."""
+    tab.goto(bench.page())
+    tab.run(f"clickport.track('First {token}')")
+    [sent] = payloads(bench, token, 1)
+    assert tab.run("return [sessionStorage.cp_sid, document.cookie]") == [sent["s"], ""]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw 1 } })",
+        "window.navigation = undefined",
+        "window.clickport = { q: [] }",
+    ],
+    ids=["no session storage", "no Navigation API", "a stub"],
+)
+def test_works_without(bench: Bench, tab: Tab, token: str, before: str) -> None:
+    """A page in which something is missing or in the way still sends its events."""
+    tab.goto(bench.page(before=before))
+    tab.run(f"clickport.track('Still {token}')")
+    assert [sent["n"] for sent in payloads(bench, token, 1)] == [f"Still {token}"]
