@@ -207,7 +207,7 @@ def around(pairs: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 OTHER_LEAF = st.tuples(LEAVES, LEAVES).filter(lambda pair: nature(pair[0]) != nature(pair[1]))
 LONGER = st.tuples(st.lists(VALUES, max_size=2), VALUES).map(lambda drawn: (drawn[0], [*drawn[0], drawn[1]]))
 SHORTER = LONGER.map(lambda pair: (pair[1], pair[0]))
-MISSING = st.tuples(KEYS, VALUES).map(lambda drawn: ({drawn[0]: drawn[1]}, {}))
+MISSING: st.SearchStrategy[Any] = st.tuples(KEYS, VALUES).map(lambda drawn: ({drawn[0]: drawn[1]}, {}))
 CHANGED = st.recursive(OTHER_LEAF | LONGER | SHORTER | MISSING, around, max_leaves=4)
 
 
