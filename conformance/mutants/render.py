@@ -87,6 +87,7 @@ _PAGE = """<!doctype html>
 <title>Kill matrix</title>
 <style>
   :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
+  li, td { overflow-wrap: anywhere }
   body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
   table { border-collapse: collapse; width: 100% }
   th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .3rem .6rem;

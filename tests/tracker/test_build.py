@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT, TRACKER
 
 BUDGET = 1000
@@ -34,7 +36,7 @@ def test_build_is_repeatable(tmp_path: Path) -> None:
     """Where Node.js is at hand, `npm ci && npm run build` makes the very same file."""
     npm = shutil.which("npm")
     if npm is None:
-        return  # The two tests above hold on a bare machine as well.
+        pytest.skip("there is no npm here; the two tests above compare checksums instead")
     for name in ("package.json", "package-lock.json", ".npmrc", "build.mjs", "tracker.js"):
         shutil.copy(FOLDER / name, tmp_path)
     for command in (["ci", "--silent", "--no-audit", "--no-fund"], ["run", "--silent", "build"]):
