@@ -1,0 +1,109 @@
+"""The smaller commands: list, explain, doctor, baseline."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance.cli import main
+from conformance.registry import requirements
+
+
+def run(*arguments: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize("id_", list(requirements()))
+def test_every_requirement_is_explained(id_: str) -> None:
+    """Each requirement is explained by its sentence, its reason, and its faults where it has any."""
+    done = run("explain", id_)
+    requirement = requirements()[id_]
+    assert done.exit_code == 0
+    assert requirement.what in done.output
+    assert requirement.why in done.output
+
+
+def test_explain_shows_a_good_and_a_bad_example() -> None:
+    """An explanation shows a call with what must come of it, and a fault that the checks notice."""
+    output = run("explain", "prop-3").output
+    good, bad = output.split("Good:")[1].split("Bad")
+    assert "clickport.track(" in good
+    assert "tracker-keeps-1999-characters (tracker, pair)" in bad
+
+
+def test_explain_takes_a_case() -> None:
+    """The id of a case explains that case alone."""
+    output = run("explain", "server/wire-8-nan").output
+    assert "wire-8-nan (server)" in output
+    assert "wire-8-null" not in output
+
+
+def test_explain_helps_with_a_slip() -> None:
+    """An unknown id is usage, with the nearest ones."""
+    done = run("explain", "tracker/wire-2-plane")
+    assert (done.exit_code, "tracker/wire-2-plain" in done.output) == (2, True)
+
+
+def test_list_names_every_requirement() -> None:
+    """Without a pattern all requirements are listed, in the order of the registry."""
+    output = run("list").output
+    assert [line.split()[0] for line in output.splitlines()[::2]] == list(requirements())
+
+
+def test_list_by_pattern() -> None:
+    """A pattern lists what matches, and its cases on request."""
+    output = run("list", "wire-7*", "--cases").output
+    assert output.startswith("WIRE-7")
+    assert "server/wire-7-preflight" in output
+    assert "WIRE-8" not in output
+
+
+def test_list_helps_with_a_slip() -> None:
+    """A pattern that matches nothing is usage."""
+    assert run("list", "wire-77").exit_code == 2
+
+
+def test_doctor_finds_this_machine_well() -> None:
+    """Where the tests run, the checks do."""
+    done = run("doctor")
+    assert (done.exit_code, "MISSING" in done.output, "chromium: " in done.output) == (0, False, True)
+
+
+def test_baseline_needs_a_run(tmp_path: Path) -> None:
+    """Without a run record there is nothing to write down, and the file stays as it is."""
+    done = run(
+        "baseline",
+        "write",
+        str(tmp_path / "known.toml"),
+        "--issue",
+        "i",
+        "--run-record",
+        str(tmp_path / "no"),
+    )
+    assert (done.exit_code, (tmp_path / "known.toml").exists()) == (2, False)
+
+
+def test_unforeseen_errors_are_no_violations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw ends in 70, never in the exit code of a violation."""
+    monkeypatch.setattr("conformance.cli.listing.select", lambda **_: 1 / 0)
+    done = run("list", "api-1")
+    assert (done.exit_code, "fault of the suite" in done.output) == (70, True)
+
+
+def test_reports_of_the_selftest_are_checked_first() -> None:
+    """A report that nobody can write is told before minutes are spent."""
+    assert run("selftest", "--report", "pdf=x").exit_code == 2
+    assert run("selftest", "--only", "nobody").exit_code == 2
+
+
+def test_selftest_notices_one_fault(tmp_path: Path) -> None:
+    """A mutant is run by the real command, killed, and told in all three forms."""
+    reports = [f"--report=json={tmp_path / 'm.json'}", f"--report=html={tmp_path / 'm.html'}"]
+    done = run("selftest", "--quick", "--only", "server-defaults-to-euros", *reports)
+    assert done.exit_code == 0, done.output
+    [subject] = json.loads((tmp_path / "m.json").read_text())["subjects"]
+    assert (subject["outcome"], subject["killed"]) == ("killed", ["server"])
+    assert "server-defaults-to-euros" in done.output
+    assert "server-defaults-to-euros" in (tmp_path / "m.html").read_text()
