@@ -61,7 +61,8 @@ def select(
     """
     for pattern in (*only, *skip):
         _require_known(pattern)
-    own = [case for case in catalogue() if case.lane in set(lanes)]
+    wanted = set(lanes)
+    own = [case for case in catalogue() if case.lane in wanted]
     chosen = [c for c in own if (not only or _matches(c, only)) and not _matches(c, skip)]
     return chosen, [c for c in own if c not in chosen]
 

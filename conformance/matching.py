@@ -136,13 +136,16 @@ def _list_mismatch(expected: Sequence[Any], actual: Any, where: str) -> str | No
         if found:
             return found
     if len(expected) != len(actual):
-        return f"{where}: expected {len(expected)} members, got {len(actual)}: {describe(actual)}"
+        place = f"{where}: " if where else ""
+        return f"{place}expected {len(expected)} members, got {len(actual)}: {describe(actual)}"
     return None
 
 
 def _same(expected: Any, actual: Any) -> bool:
     if is_number(expected) and is_number(actual):
         return Decimal(str(expected)) == Decimal(str(actual))
+    if isinstance(actual, Decimal):  # One that is no number: comparing a signalling NaN raises.
+        return False
     return type(expected) is type(actual) and bool(expected == actual)
 
 

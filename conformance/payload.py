@@ -1,7 +1,7 @@
 """Reads a request body as the protocol's payload, exactly: numbers as written, nothing forgiven."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from conformance.evidence import Violation
@@ -21,7 +21,7 @@ def read_payload(body: bytes) -> dict[str, Any]:
             parse_constant=_no_constant,
             object_pairs_hook=_no_twins,
         )
-    except ValueError as error:
+    except (ValueError, InvalidOperation, RecursionError) as error:
         raise Violation(f"the request body is not JSON: {error}; it begins {text[:120]!r}") from error
     if not isinstance(payload, dict):
         raise Violation(f"the request body is JSON, but not one object: it begins {text[:120]!r}")

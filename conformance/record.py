@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 from conformance import __version__
 from conformance.baseline import Known
 from conformance.registry import Lane, Level, requirements
-from conformance.verdict import CaseResult, Fault, Status, Verdict, judge
+from conformance.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
 
 
 def _now() -> str:
@@ -47,8 +47,8 @@ class Run:
     interrupted: bool = True
 
     def verdict(self) -> Verdict:
-        """Compute the verdict from the recorded results."""
-        return judge(
+        """Compute the verdict from the recorded results; a run that did not end proves nothing conformant."""
+        verdict = judge(
             requirements=requirements().values(),
             lanes=self.info.lanes,
             results=self.results,
@@ -56,6 +56,10 @@ class Run:
             known=self.info.known,
             day=self.info.started,
         )
+        if self.interrupted and verdict.exit_code is Exit.CONFORMANT:
+            conformant = False if verdict.known else None
+            return replace(verdict, conformant=conformant, exit_code=Exit.INCONCLUSIVE)
+        return verdict
 
 
 class RecordWriter:
@@ -100,7 +104,11 @@ def read(path: Path) -> Run:
     info: RunInfo | None = None
     results: list[CaseResult] = []
     end: Mapping[str, Any] = {"finished": "", "interrupted": True}
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a run record: {error}") from error
+    for number, text in enumerate(lines, start=1):
         try:
             line = json.loads(text)
             match line.pop("kind"):
@@ -109,14 +117,12 @@ def read(path: Path) -> Run:
                 case "case":
                     results.append(case_result(line))
                 case "end":
-                    end = line
+                    end = {"finished": str(line["finished"]), "interrupted": bool(line["interrupted"])}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not a line of a run record: {error}") from error
     if info is None:
         raise ValueError(f"{path}: not a run record: it has no line of kind 'run'")
-    return Run(
-        info=info, results=tuple(results), finished=end["finished"], interrupted=bool(end["interrupted"])
-    )
+    return Run(info=info, results=tuple(results), finished=end["finished"], interrupted=end["interrupted"])
 
 
 def case_result(line: Mapping[str, Any]) -> CaseResult:

@@ -106,6 +106,7 @@ _PRECEDENCE = (
     Status.ERROR,
     Status.NOT_TESTABLE,
     Status.NOT_RUN,
+    Status.EXCLUDED,
     Status.PASS,
     Status.OBSERVED,
 )
@@ -168,12 +169,14 @@ def _requirement_result(
 ) -> RequirementResult:
     own = [r for r in results if r.requirement == requirement.id and r.lane is lane]
     # A case may bind less than its requirement (amounts finer than cents): it warns, and does not decide.
-    deciding = [r for r in own if r.level is requirement.level] or own
+    deciding = [r for r in own if r.level is requirement.level]
     status, reason = Status.EXCLUDED, requirement.excluded.get(lane, "")
     if deciding:
         found = {r.status for r in deciding}
         status = next(s for s in _PRECEDENCE if s in found)
         reason = next((r.detail for r in deciding if r.status is status), "")
+    elif own:
+        status, reason = Status.NOT_RUN, "only cases that bind less than the requirement were run"
     return RequirementResult(
         id=requirement.id,
         level=requirement.level,

@@ -16,6 +16,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
     Raises UsageError, naming file and option, for what is no option or has the wrong type.
     """
+    if path and not path.exists():
+        raise UsageError(f"{path}: there is no such file")
     for place in [path] if path else _PLACES:
         if place.exists():
             return dict(_option(place, name, value) for name, value in _section(place).items())
@@ -29,7 +31,8 @@ def _section(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
     shared = path.name == "pyproject.toml" or "tool" in data
-    section = data.get("tool", {}).get("clickport", {}) if shared else data
+    tool = data.get("tool", {}) if shared else {}
+    section = (tool.get("clickport", {}) if isinstance(tool, dict) else tool) if shared else data
     if not isinstance(section, dict):
         raise UsageError(f"{path}: tool.clickport must be a table")
     return section

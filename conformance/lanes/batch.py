@@ -56,8 +56,7 @@ def post(bench: Bench, requests: Mapping[str, list[Request]], expected: Mapping[
 
     Raises TargetUnavailable when the server is gone.
     """
-    assert bench.setup.server
-    with closing(Sender(bench.setup.server.event_url)) as sender:
+    with closing(Sender(event_url(bench))) as sender:
         replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
     if bench.readback is None:
         return Posted(requests=requests, replies=replies)
@@ -70,13 +69,18 @@ def awaited(bench: Bench, expected: Mapping[str, int]) -> dict[str, list[StoredR
     Raises TargetUnavailable when the server is gone or does not answer the sentinel, a plain event.
     """
     setup = bench.setup
-    assert setup.server
     sentinel = sentinel_of(setup.token("sentinel", " ".join(expected)))
-    with closing(Sender(setup.server.event_url)) as sender:
+    with closing(Sender(event_url(bench))) as sender:
         last = sender.send(Request(body=plain_event(setup, sentinel)))
     if last.status is None:
         raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
     return bench.stored(expected, sentinel)
+
+
+def event_url(bench: Bench) -> str:
+    """Where the server under test takes events."""
+    assert bench.setup.server
+    return bench.setup.server.event_url
 
 
 def plain_event(setup: Setup, token: str) -> bytes:

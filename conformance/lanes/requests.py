@@ -34,8 +34,10 @@ class Request:
         text = self.body.decode("utf-8", "replace")
         if len(text) > _SHOWN or "\ufffd" in text or "\0" in text:
             return None
-        headers = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items())
-        return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {url}"
+        # Without a value curl leaves out what it would send by itself.
+        shown = {"Content-Type": "", **self.headers}
+        headers = " ".join(f"-H {shlex.quote(f'{name}: {value}'.rstrip())}" for name, value in shown.items())
+        return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {shlex.quote(url)}"
 
     def shown(self) -> dict[str, Any]:
         """The request as evidence."""
@@ -85,7 +87,9 @@ def _with_envelope(body: str, envelope: Mapping[str, Any]) -> str:
     if not envelope or not body.lstrip().startswith("{"):
         return body
     fields = as_json(envelope).decode().removeprefix("{").removesuffix("}")
-    return body.replace("{", f"{{{fields}, ", 1)
+    rest = body.partition("{")[2]
+    comma = "" if rest.lstrip().startswith("}") else ", "
+    return body.replace("{", f"{{{fields}{comma}", 1)
 
 
 class Sender:

@@ -12,7 +12,7 @@ import httpx
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes.batch import awaited, plain_event
+from conformance.lanes.batch import awaited, event_url, plain_event
 from conformance.lanes.expectation import NO_READBACK
 from conformance.lanes.marks import scenarios
 from conformance.lanes.requests import Reply, Request, Sender, as_json
@@ -29,7 +29,7 @@ def test_any_origin_may_post(bench: Bench, evidence: Evidence, token: str) -> No
     """WIRE-7: the answer lets a page of another origin read it."""
     headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": _ORIGIN}
     with _http() as http:
-        response = http.post(_url(bench), content=plain_event(bench.setup, token), headers=headers)
+        response = http.post(event_url(bench), content=plain_event(bench.setup, token), headers=headers)
     _require_allowed(evidence, headers, response)
 
 
@@ -42,7 +42,7 @@ def test_preflight(bench: Bench, evidence: Evidence) -> None:
         "Access-Control-Request-Headers": "content-type",
     }
     with _http() as http:
-        response = http.options(_url(bench), headers=headers)
+        response = http.options(event_url(bench), headers=headers)
     _require_allowed(evidence, headers, response)
     allowed = response.headers.get("Access-Control-Allow-Headers", "").lower()
     if "content-type" not in allowed and "*" not in allowed:
@@ -55,7 +55,7 @@ def test_chunked_body(bench: Bench, evidence: Evidence, token: str) -> None:
     body = plain_event(bench.setup, token)
     parts = [body[:10], body[10:]]
     with _http() as http:
-        response = http.post(_url(bench), content=iter(parts), headers={"Content-Type": "text/plain"})
+        response = http.post(event_url(bench), content=iter(parts), headers={"Content-Type": "text/plain"})
     evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
     if response.status_code // 100 not in (2, 4):
         raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
@@ -112,7 +112,7 @@ def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
     ]
     good = [f"{token}{number}x" for number in range(len(bad) + 1)]
     replies = {}
-    sender = Sender(_url(bench))
+    sender = Sender(event_url(bench))
     for number, each in enumerate(good):
         replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
         for body in bad[number : number + 1]:
@@ -138,7 +138,7 @@ def _require_each_once(bench: Bench, evidence: Evidence, replies: Mapping[str, R
 
 
 def _post(bench: Bench, tokens: list[str]) -> list[tuple[str, Reply]]:
-    sender = Sender(_url(bench))
+    sender = Sender(event_url(bench))
     try:
         return [(each, sender.send(Request(body=plain_event(bench.setup, each)))) for each in tokens]
     finally:
@@ -156,7 +156,7 @@ def _rows(
 
 
 def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
-    sender = Sender(_url(bench))
+    sender = Sender(event_url(bench))
     reply = sender.send(Request(body=plain_event(bench.setup, token)))
     sender.close()
     if not reply.accepted:
@@ -169,7 +169,7 @@ def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
 @contextmanager
 def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
     """A connection on which a request was begun whose body is longer than what has come of it."""
-    parts = urlsplit(_url(bench))
+    parts = urlsplit(event_url(bench))
     body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: text/plain\r\n"
@@ -195,8 +195,3 @@ def _shown(response: httpx.Response) -> dict[str, Any]:
 
 def _http() -> httpx.Client:
     return httpx.Client(timeout=_SECONDS, trust_env=False)
-
-
-def _url(bench: Bench) -> str:
-    assert bench.setup.server
-    return bench.setup.server.event_url

@@ -63,7 +63,7 @@ def parse_lines(text: str, source: str) -> list[StoredRow]:
         if line.strip():
             try:
                 rows.append(_row(json.loads(line, parse_float=Decimal, parse_int=Decimal)))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
                 problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise TargetUnavailable(
                     f"{source}, line {number}, is no stored event: {problem}. Expected a JSON object a line "
