@@ -18,8 +18,8 @@ from conformance.registry import Lane
 def test_request_leaves_rows(bench: Bench, evidence: Evidence, token: str) -> None:
     """Each request of a vector is answered and stored as the vector says."""
     posted = bench.once(post_vectors, is_hostile(evidence.case))
-    _keep(evidence, posted, token, event_url(bench))
-    _require_status(evidence, posted, token)
+    _keep(evidence, posted, token)
+    _require_status(evidence, posted, token, event_url(bench))
     accepted = posted.replies[token][0].accepted
     rows = posted.rows[token] if posted.rows is not None else None
     require_rows(evidence, token, rows, accepted=accepted)
@@ -47,7 +47,7 @@ def _post_both(bench: Bench, evidence: Evidence, token: str, names: list[str]) -
     """Post a plain event of each name and return the rows. Raises Violation unless both are accepted."""
     bodies = [as_json({"t": "e", "n": name, "mk": [], "mv": [], **bench.setup.envelope}) for name in names]
     posted = post(bench, {token: [Request(body=body) for body in bodies]}, {token: len(names)})
-    _keep(evidence, posted, token, event_url(bench))
+    _keep(evidence, posted, token)
     if refused := [reply for reply in posted.replies[token] if not reply.accepted]:
         raise Violation(f"expected 2xx, got {refused[0]}")
     if posted.rows is None:
@@ -56,20 +56,20 @@ def _post_both(bench: Bench, evidence: Evidence, token: str, names: list[str]) -
     return posted.rows[token]
 
 
-def _keep(evidence: Evidence, posted: Posted, token: str, url: str) -> None:
+def _keep(evidence: Evidence, posted: Posted, token: str) -> None:
     evidence.sent = [request.shown() for request in posted.requests[token]]
-    if command := posted.requests[token][0].curl(url):
-        evidence.sent.append({"curl": command})
     evidence.received = [asdict(reply) for reply in posted.replies[token]]
 
 
-def _require_status(evidence: Evidence, posted: Posted, token: str) -> None:
+def _require_status(evidence: Evidence, posted: Posted, token: str, url: str) -> None:
     """Require the status of the vector, or, where it names none but rows, that the event was accepted."""
     vector = evidence.case.vector
     [reply] = posted.replies[token]
     wanted = vector.get("status") or ("2xx" if vector["rows"] else "any")
     found = f"{(reply.status or 0) // 100}xx"
     if reply.status is None or (wanted != "any" and found not in wanted.split("-or-")):
+        # The answer is all there is to it, so the request alone repeats the failure.
+        evidence.repro = posted.requests[token][0].curl(url) or evidence.repro
         raise Violation(f"expected {wanted.replace('-or-', ' or ')}, got {reply}")
     if wanted == "4xx" and not reply.text.strip():
         raise Violation(f"expected a reason in the answer, got an empty {reply.status}")
