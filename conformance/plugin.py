@@ -10,7 +10,7 @@ import pytest
 from conformance.lanes.marks import MARK
 from conformance.options import Options, UsageError
 
-_WORKER_INPUT = "clickport_setup"
+WORKER_INPUT = "clickport_setup"
 _PREFIX = "clickport_"
 
 
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and the checks where this process is to run them."""
     config.addinivalue_line("markers", f"{MARK}(*ids): the cases that this check is made of")
-    setup = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
+    setup = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     if setup is not None:
         _activate_worker(config, setup)
     elif _asked_for(config):

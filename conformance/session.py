@@ -14,6 +14,7 @@ from conformance.case import Case, catalogue, select
 from conformance.evidence import Evidence
 from conformance.lanes.marks import MARK
 from conformance.paths import bundled
+from conformance.plugin import WORKER_INPUT
 from conformance.record import case_result
 from conformance.registry import Lane
 from conformance.setup import Setup
@@ -155,9 +156,6 @@ class Referee:
                 self._on_result(_without(case, Status.ERROR, f"no result: {why}", Fault.SUITE))
         for case in deselected:
             self._on_result(_without(case, Status.NOT_RUN, "deselected"))
-
-
-WORKER_INPUT = "clickport_setup"
 
 
 def _without(case: Case, status: Status, detail: str, fault: Fault | None = None) -> CaseResult:
