@@ -8,7 +8,7 @@ come from the connection's address, and a page visit is what its own tracker cal
 import json
 import sys
 import threading
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 _LOCK = threading.Lock()
 _MOST_BYTES = 4_000_000
 _LARGEST = Decimal(10) ** 30
+# Python's own context has 28 digits, fewer than the largest amount at four decimals.
+_EXACT = Context(prec=40)
 
 
 class Refused(Exception):
@@ -53,7 +55,7 @@ def amount_of(value: Any) -> str | None:
             return None
     if not isinstance(value, Decimal) or not value.is_finite() or abs(value) > _LARGEST:
         return None
-    return format(value.quantize(Decimal("0.0001")), "f")
+    return format(value.quantize(Decimal("0.0001"), context=_EXACT), "f")
 
 
 def row_of(body: bytes, client: str) -> dict[str, Any] | None:
