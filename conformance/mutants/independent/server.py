@@ -53,7 +53,7 @@ def amount_of(value: Any) -> str | None:
             value = Decimal(value) if value.isascii() else None
         except InvalidOperation:
             return None
-    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) > _LARGEST:
+    if not isinstance(value, Decimal) or not value.is_finite() or value.copy_abs() > _LARGEST:
         return None
     return format(value.quantize(Decimal("0.0001"), context=_EXACT), "f")
 
