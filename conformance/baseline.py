@@ -6,7 +6,7 @@ They are strict: an entry whose case passes, or that has expired, is stale and f
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,8 +33,8 @@ class BadBaseline(ValueError):
     """A baseline file that cannot be read; the text names file, entry and fault."""
 
 
-def read(path: Path) -> tuple[Known, ...]:
-    """Read a baseline. Raises BadBaseline."""
+def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[Known, ...]:
+    """Read a baseline; an entry names a case, or one of the kept counterexamples. Raises BadBaseline."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -42,7 +42,9 @@ def read(path: Path) -> tuple[Known, ...]:
     entries = data.get("known", [])
     if set(data) - {"known"} or not isinstance(entries, list):
         raise BadBaseline(f"{path}: expected a list of [[known]] tables and nothing else")
-    known = tuple(_entry(path, number, entry) for number, entry in enumerate(entries, start=1))
+    known = tuple(
+        _entry(path, number, entry, counterexamples) for number, entry in enumerate(entries, start=1)
+    )
     ids = [entry.case for entry in known]
     for id_ in ids:
         if ids.count(id_) > 1:
@@ -73,7 +75,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text.replace("\x7f", "\ufffd"), ensure_ascii=False)
 
 
-def _entry(path: Path, number: int, entry: Any) -> Known:
+def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]) -> Known:
     where = f"{path}, entry {number}"
     names = {"case", "reason", "issue", "expires"}
     if not isinstance(entry, dict) or set(entry) - names:
@@ -81,10 +83,13 @@ def _entry(path: Path, number: int, entry: Any) -> Known:
     for name in ("case", "reason", "issue"):
         if not isinstance(entry.get(name), str) or not entry[name].strip():
             raise BadBaseline(f"{where}: {name} is missing: a known failure needs a reason and an issue")
-    ids = [case.id for case in catalogue()]
+    ids = [*(case.id for case in catalogue()), *counterexamples]
     if entry["case"] not in ids:
         near = difflib.get_close_matches(entry["case"], ids, n=1)
-        raise BadBaseline(f"{where}: there is no case {entry['case']!r}" + (f"; {near[0]}?" if near else ""))
+        hint = f"; {near[0]}?" if near else ""
+        if "#" in entry["case"]:
+            hint = ": the file of --counterexamples does not have it"
+        raise BadBaseline(f"{where}: there is no case {entry['case']!r}{hint}")
     expires = str(entry.get("expires", ""))
     try:
         if expires:

@@ -129,8 +129,12 @@ class Bench:
             self._nothing_came = not found and self._nothing_came is not False
         return found
 
-    def stored(self, expected: Mapping[str, int], sentinel: str) -> dict[str, list[StoredRow]]:
+    def stored(
+        self, expected: Mapping[str, int], sentinel: str, *, within: str | None = None
+    ) -> dict[str, list[StoredRow]]:
         """Read back the rows of each token of ``expected``, which says how many rows are awaited.
+
+        ``within`` is what all of these tokens have in common, if more than the run's.
 
         Rows are polled for until each token has its number; what should not be stored is proved absent by the
         row of ``sentinel``, which was sent after everything else.
@@ -141,7 +145,7 @@ class Bench:
         wanted = {**expected, sentinel: 1}
         seen = 0.0
         while True:
-            rows = _by_token(self.readback.rows(self.setup.run), wanted)
+            rows = _by_token(self.readback.rows(within or self.setup.run), wanted)
             if rows[sentinel]:
                 deadline = min(deadline, (seen := seen or time.monotonic()) + LATE_ROW_SECONDS)
             complete = all(len(rows[token]) >= number for token, number in wanted.items())

@@ -1,10 +1,10 @@
-"""Cases: what is checked, as frozen values read from the vectors and ``fixtures/scenarios.toml``."""
+"""Cases: what is checked, as frozen values read from vectors, ``scenarios.toml`` and ``properties.toml``."""
 
 import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -18,7 +18,8 @@ class Case:
     """One check of one requirement in one lane.
 
     ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
-    ``request``, ``status``, ``rows``); it is empty for a scenario, which is a test function of that id.
+    ``request``, ``status``, ``rows``); it is empty for a scenario, which is a test function of that id, and
+    for a property, which is held to ``drawn`` examples.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Case:
     why: str
     what: str = ""
     vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    drawn: bool = False
 
 
 class UnknownSelector(ValueError):
@@ -43,7 +45,7 @@ class UnknownSelector(ValueError):
 @cache
 def catalogue() -> tuple[Case, ...]:
     """Return every case of the suite. Raises ValueError when two share an id."""
-    cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios())
+    cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios(), *_properties())
     ids = [case.id for case in cases]
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
     if twice:
@@ -93,6 +95,13 @@ def _scenarios() -> Iterable[Case]:
     for lane, scenarios in lanes.items():
         for id_, row in scenarios.items():
             yield _case(id_, Lane(lane), row, {})
+
+
+def _properties() -> Iterable[Case]:
+    rows = tomllib.loads(bundled("fixtures/properties.toml").read_text(encoding="utf-8"))
+    for id_, row in rows.items():
+        for lane in row["lanes"]:
+            yield replace(_case(id_, Lane(lane), row, {}), drawn=True)
 
 
 def _case(id_: str, lane: Lane, row: Mapping[str, Any], vector: Mapping[str, Any]) -> Case:

@@ -24,7 +24,10 @@ class SuiteFault(RuntimeError):
 
 @dataclass
 class Evidence:
-    """Call, wire and row of one case in one browser, filled in by the check as it goes."""
+    """Call, wire and row of one case in one browser, filled in by the check as it goes.
+
+    The last four are those of a property, see ``CaseResult``.
+    """
 
     case: Case
     browser: str | None = None
@@ -33,6 +36,10 @@ class Evidence:
     received: Any = None
     stored: Any = None
     canary: bool = False
+    counterexample: str = ""
+    example: Any = None
+    fuzzed: Any = None
+    cured: tuple[str, ...] = ()
 
     def wire(self, exchanges: list[Exchange]) -> None:
         """Keep what arrived at the recorder."""
@@ -59,6 +66,10 @@ class Evidence:
             stored=self.stored,
             seconds=round(seconds, 4),
             fault=fault,
+            counterexample=self.counterexample,
+            example=self.example,
+            fuzzed=self.fuzzed,
+            cured=self.cured,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.baseline import BadBaseline, Known, read
+from conformance.fuzz import store
 from conformance.registry import Lane
 
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
@@ -64,12 +65,28 @@ class Options:
     baseline: str | None = _option(
         "Known failures: a file that `clickport baseline write` makes.", metavar="FILE"
     )
+    max_examples: int = _option(
+        "Examples that are drawn in each lane, beside the vectors.", default=200, metavar="N", number=True
+    )
+    seed: int = _option(
+        "Where drawing begins: the same seed draws the same.", default=0, metavar="N", number=True
+    )
+    counterexamples: str = _option(
+        "Where examples that broke something are kept, to be tried first the next time.",
+        default="clickport-counterexamples.jsonl",
+        metavar="FILE",
+    )
+    fuzz_seconds: int = _option(
+        "Draw for so many seconds a lane instead.", default=0, metavar="N", number=True
+    )
     strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
 
     def __post_init__(self) -> None:
         """Raise UsageError for what contradicts itself."""
         self._at_most_one("server", "server_cmd", "server_app")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
+        for name, least in (("max_examples", 1), ("seed", 0), ("fuzz_seconds", 0)):
+            _require_number(name, getattr(self, name), least)
         for name in ("server", "clickhouse"):
             _require_url(name, getattr(self, name))
         for name in ("server_cmd", "readback_cmd"):
@@ -127,7 +144,12 @@ class Options:
     def known(self) -> tuple[Known, ...]:
         """The known failures of ``baseline``. Raises UsageError for a file that cannot be read."""
         try:
-            return read(Path(self.baseline)) if self.baseline else ()
+            kept = store.read(Path(self.counterexamples))
+        except (store.BadStore, OSError) as error:
+            raise UsageError(f"--counterexamples: {error}") from error
+        try:
+            found = {example.id for example in kept}
+            return read(Path(self.baseline), counterexamples=found) if self.baseline else ()
         except BadBaseline as error:
             raise UsageError(f"--baseline: {error}") from error
 
@@ -150,8 +172,9 @@ class Options:
 
     def command_line(self, *names: str) -> list[str]:
         """Those of the named options that are given, as words of a command line."""
-        values = ((name.replace("_", "-"), getattr(self, name)) for name in names)
-        return [f"--{name} {shlex.quote(value)}" for name, value in values if value]
+        given = self.given()
+        values = ((name.replace("_", "-"), given[name]) for name in names if name in given)
+        return [f"--{name} {shlex.quote(str(value))}" for name, value in values]
 
     def _at_most_one(self, *names: str) -> None:
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
@@ -169,6 +192,11 @@ def _require_url(name: str, url: str | None) -> None:
         fine = False
     if not fine:
         raise UsageError(f"--{name} {url!r} is no URL: write http://host:port")
+
+
+def _require_number(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"--{name.replace('_', '-')} {value!r} is no number: write {least} or more")
 
 
 def _require_words(name: str, command: str | None) -> None:

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             about["action"] = "append"
         else:
             about["action"] = "store"
+            about["type"] = int if field.metadata.get("number") else str
         if "choices" in field.metadata:
             about["choices"] = field.metadata["choices"]
         elif "metavar" in field.metadata:

@@ -135,6 +135,7 @@ def case_result(line: Mapping[str, Any]) -> CaseResult:
             "level": Level(line["level"]),
             "status": Status(line["status"]),
             "fault": Fault(fault) if fault else None,
+            "cured": tuple(line.get("cured", ())),
         }
     )
 

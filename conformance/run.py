@@ -9,6 +9,8 @@ from typing import Protocol
 import pytest
 
 from conformance.case import Case, select
+from conformance.fuzz import store
+from conformance.fuzz.store import Kept, counterexample_of
 from conformance.options import Options, UsageError
 from conformance.record import RecordWriter, Run, read
 from conformance.session import Checks, Referee, pytest_arguments
@@ -46,14 +48,17 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
 
         def keep(result: CaseResult) -> None:
             writer.add(result)
+            found.extend(counterexample_of(result))
             if result.status is not Status.NOT_RUN:
                 watcher.case_done(result)
 
+        found: list[Kept] = []
         watcher.start(sum(_results_of(case, setup) for case in cases))
         try:
             writer.canaries = _run_pytest(setup, jobs, keep)
         finally:
             watcher.stop()
+            store.add(Path(options.counterexamples), found)
     return read(record)
 
 

@@ -98,11 +98,12 @@ class Checks:
 
 
 class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps lanes that send everything in one batch together; a tracker's cases each stand alone."""
+    """Keeps lanes that send everything in one batch together, and so a search; other cases stand alone."""
 
     def _split_scope(self, nodeid: str) -> str:
         lane = nodeid.rpartition("/test_")[2].partition("_")[0]
-        return nodeid if lane == Lane.TRACKER else lane
+        alone = lane == Lane.TRACKER and "_fuzz.py" not in nodeid
+        return nodeid if alone else lane
 
 
 class Referee:
@@ -194,7 +195,8 @@ def _repro(case: Case, setup: Setup) -> str:
     targets = setup.options.command_line(
         "tracker", "server", "server_cmd", "server_app", "clickhouse", "readback_url", "readback_cmd"
     )
-    return " ".join(["clickport check", *targets, f"--only {case.id}"])
+    drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
+    return " ".join(["clickport check", *targets, *drawing, f"--only {case.id}"])
 
 
 def _show(report: pytest.TestReport, result: CaseResult) -> None:

@@ -46,6 +46,9 @@ class CaseResult:
 
     ``sent`` is the call or request, ``received`` what the recorder or the client saw, ``stored`` the rows
     read back; each is plain JSON data. ``repro`` repeats the case in one line.
+
+    Of a property: ``fuzzed`` tells how much was tried; ``counterexample`` is the id of what broke it (such as
+    PROP-3#c3f1) and ``example`` the thing itself; ``cured`` are ids of earlier ones that break it no more.
     """
 
     id: str
@@ -61,6 +64,15 @@ class CaseResult:
     stored: Any = None
     seconds: float = 0.0
     fault: Fault | None = None
+    counterexample: str = ""
+    example: Any = None
+    fuzzed: Any = None
+    cured: tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> str:
+        """The name of this failure in a baseline: of a property, that of the counterexample."""
+        return self.counterexample or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +119,8 @@ _PRECEDENCE = (
     Status.NOT_TESTABLE,
     Status.NOT_RUN,
     Status.EXCLUDED,
-    Status.PASS,
     Status.OBSERVED,
+    Status.PASS,
 )
 
 
@@ -136,11 +148,12 @@ def judge(
     binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
     expected = {k.case for k in known if not k.expired(day)}
     against = [r for r in failed if r.level in binding]
-    violations = tuple(r for r in against if r.id not in expected)
-    excused = tuple(r for r in against if r.id in expected)
+    violations = tuple(r for r in against if not expected & {r.id, r.known_as})
+    excused = tuple(r for r in against if expected & {r.id, r.known_as})
     errors = tuple(r for r in results if r.status is Status.ERROR)
     # A case that fails in one browser passes in none, as far as its entry is concerned.
     passed = {r.id for r in results if r.status in (Status.PASS, Status.OBSERVED)} - {r.id for r in failed}
+    passed |= {id_ for r in results for id_ in r.cured} - {r.known_as for r in failed}
     stale_entries = stale(known, passed=passed, day=day)
     musts = [row for row in rows if row.level in binding]
     undecided = [row for row in musts if row.status not in (Status.PASS, Status.FAIL)]

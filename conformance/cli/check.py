@@ -35,7 +35,9 @@ def _target_options(command: Command) -> Command:
             about["type"] = click.Choice(field.metadata["choices"])
         elif "metavar" in field.metadata:
             about["metavar"] = field.metadata["metavar"]
-        if isinstance(field.default, str):
+        if field.metadata.get("number"):
+            about["type"] = int
+        if isinstance(field.default, str) or field.metadata.get("number"):
             about["help"] += f"  [default: {field.default}]"
         command = click.option(f"--{field.name.replace('_', '-')}", field.name, **about)(command)
     return command

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.options import Options, UsageError
 
+_KINDS = {bool: "true or false", int: "a number", str: "a text"}
 _PLACES = (Path("clickport.toml"), Path("pyproject.toml"))
 
 
@@ -53,9 +54,7 @@ def _option(path: Path, name: str, value: Any) -> tuple[str, Any]:
                 f"{path}: {name} must be a list of {'/'.join(choices or ['texts'])}, not {value!r}"
             )
         return field.name, tuple(values)
-    kind = bool if field.metadata.get("flag") else str
+    kind: type = bool if field.metadata.get("flag") else int if field.metadata.get("number") else str
     if not isinstance(value, kind):
-        raise UsageError(
-            f"{path}: {name} must be {'true or false' if kind is bool else 'a text'}, not {value!r}"
-        )
+        raise UsageError(f"{path}: {name} must be {_KINDS[kind]}, not {value!r}")
     return field.name, value

@@ -17,11 +17,16 @@ _RENDERERS = {"json": render.as_json, "html": render.as_html}
 @click.command("selftest", short_help="Try the referee: does each check notice its fault?")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Subjects at a time.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Try these subjects or requirements only.")
-@click.option("--quick", is_flag=True, help="Let mutants meet the cases of their own requirement only.")
+@click.option("--quick", is_flag=True, help="Let mutants meet the vectors of their own requirement only.")
+@click.option(
+    "--cases", multiple=True, metavar="GLOB", help="Try them on these cases only, such as '*-fuzz*'."
+)
 @click.option(
     "--report", "reports", multiple=True, metavar="KIND=PATH", help="Write the matrix as json or html."
 )
-def selftest_(jobs: int, only: tuple[str, ...], quick: bool, reports: tuple[str, ...]) -> None:
+def selftest_(
+    jobs: int, only: tuple[str, ...], quick: bool, cases: tuple[str, ...], reports: tuple[str, ...]
+) -> None:
     """Run the references, an independent pair, nulls and every mutant through `clickport check`.
 
     Fails when a mutant survives or is killed by an unrelated requirement only, when something that does
@@ -39,7 +44,7 @@ def selftest_(jobs: int, only: tuple[str, ...], quick: bool, reports: tuple[str,
         click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")
 
     try:
-        matrix = selftest(chosen, jobs=jobs, quick=quick, on_finding=tell)
+        matrix = selftest(chosen, jobs=jobs, quick=quick, cases=cases, on_finding=tell)
     except TargetUnavailable as error:
         click.echo(f"could not run: {error}", err=True)
         sys.exit(Exit.COULD_NOT_RUN)

@@ -12,7 +12,7 @@ from conformance.witness import Exchange
 
 _LEAVE_SECONDS = 10.0
 # Exceptions that nobody catches, from the tracker's promises and timers too.
-_WATCH = """window.raised = [];
+WATCH = """window.raised = [];
 addEventListener('error', (event) => { window.raised.push(String(event.message)) });
 addEventListener('unhandledrejection', (event) => { window.raised.push(String(event.reason)) });
 """
@@ -47,7 +47,7 @@ def call(
     The vector may ask for a script before the tracker, for a number of events, or for no sentinel.
     """
     tab = bench.shared_tab(engine)
-    tab.goto(bench.page(before=_WATCH + vector.get("before", "")))
+    tab.goto(bench.page(before=WATCH + vector.get("before", "")))
     thrown = run(tab, script)
     sentinel: list[Exchange] = []
     if vector.get("sentinel", True):

@@ -69,7 +69,7 @@ def from_vector(request: Mapping[str, Any], token: str, envelope: Mapping[str, A
     if "body_base64" in request:
         body = base64.b64decode(request["body_base64"])
     elif "body" in request:
-        body = _with_envelope(expand(request["body"], token), envelope).encode()
+        body = enveloped(expand(request["body"], token).encode(), envelope)
     else:
         given = expand(request["json"], token)
         body = as_json({**given, **{k: v for k, v in envelope.items() if k not in given}})
@@ -82,14 +82,14 @@ def as_json(value: Any) -> bytes:
     return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
-def _with_envelope(body: str, envelope: Mapping[str, Any]) -> str:
+def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
     """Put fields into the text of a JSON object, which stays as it is written otherwise."""
-    if not envelope or not body.lstrip().startswith("{"):
+    if not envelope or not body.lstrip().startswith(b"{"):
         return body
-    fields = as_json(envelope).decode().removeprefix("{").removesuffix("}")
-    rest = body.partition("{")[2]
-    comma = "" if rest.lstrip().startswith("}") else ", "
-    return body.replace("{", f"{{{fields}{comma}", 1)
+    fields = as_json(envelope).removeprefix(b"{").removesuffix(b"}")
+    before, _, rest = body.partition(b"{")
+    comma = b"" if rest.lstrip().startswith(b"}") else b", "
+    return before + b"{" + fields + comma + rest
 
 
 class Sender:

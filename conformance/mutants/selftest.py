@@ -38,9 +38,15 @@ def choose(only: Sequence[str]) -> list[Subject]:
 
 
 def selftest(
-    chosen: Sequence[Subject], *, jobs: int, quick: bool, on_finding: Callable[[Finding], None]
+    chosen: Sequence[Subject],
+    *,
+    jobs: int,
+    quick: bool,
+    on_finding: Callable[[Finding], None],
+    cases: Sequence[str] = (),
 ) -> Matrix:
-    """Try the chosen subjects; ``quick``: a mutant meets the cases of its own requirement only.
+    """Try the chosen subjects; ``quick``: a mutant meets the vectors of its own requirement only;
+    ``cases``: all meet these only.
 
     Raises TargetUnavailable when the reference cannot be run here."""
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
@@ -48,7 +54,9 @@ def selftest(
         try:
             # The slowest first, so that none of them runs alone at the end.
             ordered = sorted(chosen, key=lambda s: -len(s.lanes))
-            trials = [pool.submit(hold, s, Path(folder, s.name), url, quick=quick) for s in ordered]
+            trials = [
+                pool.submit(hold, s, Path(folder, s.name), url, quick=quick, cases=cases) for s in ordered
+            ]
             found = {}
             for trial in as_completed(trials):
                 result = finding(trial.result())

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,29 +32,41 @@ class Trial:
     problem: str = ""
 
 
-def hold(subject: Subject, folder: Path, clickhouse: str, *, quick: bool = False) -> Trial:
+def hold(
+    subject: Subject, folder: Path, clickhouse: str, *, quick: bool = False, cases: Sequence[str] = ()
+) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    With ``quick`` a mutant meets only the cases of the requirement that it must fail.
+    With ``quick`` a mutant meets only the vectors and scenarios of the requirement that it must fail; with
+    ``cases`` only those of these ids.
     """
     started = time.monotonic()
     try:
-        only = subject.fails if quick and subject.kind is Kind.MUTANT else ()
-        run, problem = _run(subject, folder, clickhouse, only), ""
+        selectors = list(_selectors(subject, quick=quick, cases=cases))
+        run, problem = _run(subject, folder, clickhouse, selectors), ""
     except (ValueError, OSError, TargetUnavailable, subprocess.TimeoutExpired) as error:
         run, problem = None, str(error)
     return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
 
 
-def _run(subject: Subject, folder: Path, clickhouse: str, only: tuple[str, ...]) -> Run:
+def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterator[str]:
+    """The options that say which cases a subject meets."""
+    if subject.kind is Kind.MUTANT and quick:
+        for requirement in subject.fails:
+            yield from ("--only", requirement)
+        yield from ("--skip", "*-fuzz*")
+    for pattern in cases:
+        yield from ("--only", pattern)
+
+
+def _run(subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[str]) -> Run:
     folder.mkdir()
     database = _database(clickhouse, subject.name)
     record = folder / "run.jsonl"
     command = [sys.executable, "-m", "conformance", "check", "--jobs", "1", "--run-record", str(record)]
     for lane in subject.lanes:
         command += ["--lane", lane]
-    for requirement in only:
-        command += ["--only", requirement]
+    command += selectors
     if {Lane.TRACKER, Lane.PAIR} & set(subject.lanes):
         command += ["--tracker", str(_tracker(subject, folder))]
     if {Lane.SERVER, Lane.PAIR} & set(subject.lanes):

@@ -66,4 +66,6 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "repro": result.repro,
         "seconds": result.seconds,
         "fault": str(result.fault) if result.fault else None,
+        **({"counterexample": result.counterexample} if result.counterexample else {}),
+        **({"fuzzed": result.fuzzed} if result.fuzzed else {}),
     }

@@ -32,6 +32,8 @@ async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
             token = wanted.pop("token", None)
             sought = Wanted(token=token.encode() if token else None, **wanted)
             return [e.to_json() for e in await recorder.wait(sought, number, seconds)]
+        case {"op": "forget"}:
+            recorder.forget()
         case _:
             raise ValueError(f"unknown command: {command}")
     return None

@@ -83,6 +83,10 @@ class Recorder:
         """Return the exchanges that are as wanted now."""
         return self.wait(0, **wanted)
 
+    def forget(self) -> None:
+        """Drop what is on record, and what holds it in memory."""
+        self._command(op="forget")
+
     def _command(self, **command: Any) -> Any:
         if self._process is None or self._process.stdin is None:
             raise WitnessError("the recorder is not running")

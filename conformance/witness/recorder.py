@@ -108,6 +108,10 @@ class Recorder:
         self.release()
         self._hold = None
 
+    def forget(self) -> None:
+        """Drop the exchanges that are over; those under way stay."""
+        self.exchanges = [e for e in self.exchanges if e.answered is None and e.gone is None]
+
     async def wait(self, wanted: Wanted, number: int, seconds: float) -> list[Exchange]:
         """Wait until ``number`` exchanges are as wanted, or the time is up; return those that are."""
 

@@ -1,0 +1,230 @@
+"""Draws examples, performs them, holds them to the conditions, and shrinks what breaks one.
+
+Examples are performed in batches, because rows take a while to be seen. So the first pass only collects;
+each condition that was broken is then shrunk on its own: Hypothesis draws the same examples once more from
+the same seed, passes over those that were fine, and shrinks the first that was not, one at a time.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Protocol
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis.errors import Flaky, FlakyFailure
+from hypothesis.strategies import SearchStrategy
+
+from conformance.evidence import Violation
+from conformance.fuzz.observation import Example, Seen
+from conformance.fuzz.properties import Condition
+
+_SHRINK_SECONDS = 15.0
+
+
+class Lab(Protocol):
+    """Performs examples of a lane. ``perform`` may return before anything is known; ``collect`` tells all."""
+
+    strategy: SearchStrategy[Any]
+    batch: int
+
+    def perform(self, example: Example) -> None:
+        """Make the call, or post the request."""
+        ...
+
+    def collect(self) -> list[Seen]:
+        """What came of the examples performed since the last time, in their order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """An example that breaks a condition, the smallest found; ``first`` is how many came before it."""
+
+    seen: Seen
+    text: str
+    first: int
+    tries: int = 0
+    seconds: float = 0.0
+    again: bool = True
+
+    def id(self, requirement: str) -> str:
+        """The counterexample's id."""
+        return id_of(requirement, self.seen.example.identity)
+
+
+def id_of(requirement: str, identity: str) -> str:
+    """The id of an example that breaks a requirement, such as PROP-3#c3f1: always the same."""
+    return f"{requirement}#{sha256(identity.encode()).hexdigest()[:4]}"
+
+
+@dataclass(kw_only=True)
+class Exploration:
+    """What came of a search: ``examined`` counts the examples that bore on a condition.
+
+    ``cured`` are the identities of known counterexamples that a condition no longer finds fault with.
+    """
+
+    examples: int = 0
+    seconds: float = 0.0
+    examined: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    cured: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Examples a second, shrinking left out."""
+        return self.examples / self.seconds if self.seconds else 0.0
+
+    def note(self, conditions: Mapping[str, Condition], seen: Seen) -> dict[str, str]:
+        """Hold one example to the conditions; return what it breaks."""
+        self.examples += 1
+        broken = {}
+        for id_, condition in conditions.items():
+            examined, text = judged(condition, seen)
+            self.examined[id_] += examined
+            if text:
+                broken[id_] = text
+        return broken
+
+
+def judged(condition: Condition, seen: Seen) -> tuple[bool, str]:
+    """Whether a condition had anything to look at, and what is wrong, if anything is."""
+    try:
+        return condition(seen), ""
+    except Violation as violation:
+        return True, str(violation)
+
+
+def replay(
+    lab: Lab, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
+) -> None:
+    """Try the examples that broke something before."""
+    for seen in _performed(lab, known):
+        broken = found.note(conditions, seen)
+        for id_ in conditions:
+            if id_ in broken:
+                finding = Finding(seen=seen, text=broken[id_], first=found.examples)
+                found.findings.setdefault(id_, []).append(finding)
+            else:
+                found.cured.setdefault(id_, []).append(seen.example.identity)
+
+
+def explore(
+    lab: Lab,
+    conditions: Mapping[str, Condition],
+    found: Exploration,
+    *,
+    start: int,
+    max_examples: int,
+    shrink_seconds: float = _SHRINK_SECONDS,
+    on_batch: Callable[[Exploration], None] = lambda _: None,
+) -> None:
+    """Draw ``max_examples`` from the seed ``start``, and shrink what breaks a condition in a new way.
+
+    The same seed draws the same examples, on every machine with the same Hypothesis.
+    """
+    before = set(found.findings)
+    broken: dict[str, tuple[Seen, str, int]] = {}
+    pending: list[Example] = []
+    began = time.monotonic()
+
+    def flush() -> None:
+        for seen in _performed(lab, pending):
+            for id_, text in found.note(conditions, seen).items():
+                broken.setdefault(id_, (seen, text, found.examples))
+        pending.clear()
+        on_batch(found)
+
+    def collect(example: Example) -> None:
+        pending.append(example)
+        if len(pending) >= lab.batch:
+            flush()
+
+    _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
+    flush()
+    found.seconds += time.monotonic() - began
+    for id_, (seen, text, first) in broken.items():
+        if id_ not in before or not _is_old(found.findings[id_], text):
+            finding = Finding(seen=seen, text=text, first=first)
+            smallest = _shrunk(
+                lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds
+            )
+            own = found.findings.setdefault(id_, [])
+            if all(smallest.seen.example.identity != other.seen.example.identity for other in own):
+                own.append(smallest)
+
+
+def _is_old(findings: Sequence[Finding], text: str) -> bool:
+    return any(finding.text == text for finding in findings)
+
+
+def _performed(lab: Lab, examples: Iterable[Example]) -> list[Seen]:
+    for example in examples:
+        lab.perform(example)
+    return lab.collect()
+
+
+def _draw(
+    strategy: SearchStrategy[Any],
+    test: Callable[[Any], None],
+    start: int,
+    max_examples: int,
+    phases: Sequence[Phase],
+) -> None:
+    """Run a test over what the seed draws; a failing one is shrunk and raised by Hypothesis."""
+
+    @seed(start)
+    @settings(
+        max_examples=max_examples,
+        phases=phases,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(example: Any) -> None:
+        test(example)
+
+    run()
+
+
+def _shrunk(
+    lab: Lab, condition: Condition, finding: Finding, *, start: int, max_examples: int, seconds: float
+) -> Finding:
+    """The smallest example that breaks the condition, as far as the time goes."""
+    target = finding.seen.example.identity
+    best: list[tuple[Seen, str]] = []
+    tries = 0
+    began = time.monotonic()
+
+    def attempt(example: Example) -> None:
+        nonlocal tries
+        if not best and example.identity != target:
+            return
+        if best and time.monotonic() - began > seconds:
+            return
+        tries += 1
+        [seen] = _performed(lab, [example])
+        _, text = judged(condition, seen)
+        if text:
+            best.append((seen, text))
+            raise Violation(text)
+
+    # Flaky: what the last try was not given the time for, or does not do again; the smallest seen counts.
+    with suppress(Violation, Flaky, FlakyFailure):
+        _draw(lab.strategy, attempt, start, max_examples, (Phase.generate, Phase.shrink))
+    seen, text = min(best, key=lambda pair: pair[0].size, default=(finding.seen, finding.text))
+    return Finding(
+        seen=seen,
+        text=text,
+        first=finding.first,
+        tries=tries,
+        seconds=time.monotonic() - began,
+        again=bool(best),
+    )

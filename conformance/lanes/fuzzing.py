@@ -1,0 +1,123 @@
+"""One search a lane, for all of its properties; each property is a case that takes its own part of it."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from conformance.bench import Bench
+from conformance.case import select
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.fuzz import store
+from conformance.fuzz.engine import Exploration, Finding, Lab, explore, id_of, replay
+from conformance.fuzz.labs import PairLab, ServerLab, TrackerLab, example_of
+from conformance.fuzz.properties import CONDITIONS, Condition
+from conformance.lanes.expectation import NO_READBACK
+from conformance.lanes.pairing import joined
+from conformance.options import Options
+from conformance.registry import Lane
+
+# How many examples a round of an open-ended search draws, each round from another seed.
+_ROUND = 500
+_TELL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What a lane's search came to, and whether rows could be seen."""
+
+    exploration: Exploration
+    readback: bool
+
+
+def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
+    """Try what broke something before, then draw examples: so many, or for so long."""
+    options = bench.setup.options
+    chosen, _ = select(lanes=[lane], only=options.only, skip=options.skip)
+    names = {case.id.partition("/")[2] for case in chosen}
+    conditions = {id_: condition for id_, condition in CONDITIONS[lane].items() if id_ in names}
+    known = {kept.id: kept for kept in store.read(Path(options.counterexamples)) if kept.lane is lane}
+    found = Exploration()
+    with ExitStack() as stack:
+        lab = _lab(bench, lane, engine, stack)
+        replay(lab, conditions, [example_of(lane, kept.example) for kept in known.values()], found)
+        if options.fuzz_seconds:
+            _for_so_long(lab, conditions, found, options)
+        else:
+            explore(lab, conditions, found, start=options.seed, max_examples=options.max_examples)
+    return Searched(exploration=found, readback=bench.readback is not None)
+
+
+def conclude(bench: Bench, evidence: Evidence, searched: Searched) -> None:
+    """Say what the search came to for one property. Raises Violation or NotTestable."""
+    found, id_ = searched.exploration, evidence.case.id.partition("/")[2]
+    requirement = evidence.case.requirement
+    evidence.fuzzed = {
+        "examples": found.examples,
+        "examined": found.examined[id_],
+        "seconds": round(found.seconds, 2),
+        "a_second": round(found.rate, 1),
+    }
+    evidence.cured = tuple(id_of(requirement, identity) for identity in found.cured.get(id_, ()))
+    if findings := found.findings.get(id_):
+        known = {entry.case for entry in bench.setup.options.known}
+        # What nobody knows yet comes first.
+        worst = min(findings, key=lambda finding: (finding.id(requirement) in known, finding.seen.size))
+        _show(evidence, worst)
+        raise Violation(f"{worst.text} ({_how(worst)})")
+    if not found.examined[id_]:
+        if not searched.readback and evidence.case.lane is Lane.SERVER:
+            raise NotTestable(NO_READBACK)
+        raise NotTestable(f"none of {found.examples} examples had to do with it: raise --max-examples")
+
+
+def _show(evidence: Evidence, finding: Finding) -> None:
+    evidence.sent, evidence.received, evidence.stored = (
+        finding.seen.sent(),
+        finding.seen.received(),
+        finding.seen.stored(),
+    )
+    evidence.counterexample = finding.id(evidence.case.requirement)
+    evidence.example = finding.seen.example.to_json()
+
+
+def _how(finding: Finding) -> str:
+    if not finding.tries:
+        return "a counterexample found before, or one that could not be shrunk"
+    if not finding.again:
+        return f"found by example {finding.first}; the same call did not do it again"
+    return f"found by example {finding.first}, shrunk in {finding.tries} tries and {finding.seconds:.1f} s"
+
+
+def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
+    if lane is Lane.SERVER:
+        return stack.enter_context(closing(ServerLab(bench)))
+    assert engine
+    if lane is Lane.PAIR:
+        stack.enter_context(joined(bench))
+        return PairLab(bench, engine)
+    return TrackerLab(bench, engine)
+
+
+def _for_so_long(lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options) -> None:
+    """Round after round, each from the next seed, until the time is up; says how it gets on."""
+    began = told = time.monotonic()
+
+    def tell(exploration: Exploration) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told > _TELL_SECONDS:
+            told = now
+            left = max(began + options.fuzz_seconds - now, 0)
+            sys.stderr.write(
+                f"{exploration.examples} examples, {exploration.examples / (now - began):.0f} a second, "
+                f"{len(exploration.findings)} properties broken; {left:.0f} s to go\n"
+            )
+
+    for start in count(options.seed):
+        if time.monotonic() - began >= options.fuzz_seconds:
+            return
+        explore(lab, conditions, found, start=start, max_examples=_ROUND, on_batch=tell)
