@@ -12,6 +12,7 @@ from conformance.cli.baseline import baseline_
 from conformance.cli.check import check
 from conformance.cli.doctor import doctor
 from conformance.cli.explain import explain
+from conformance.cli.fuzz import fuzz
 from conformance.cli.listing import list_
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
@@ -46,5 +47,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for _command in (check, serve, list_, explain, doctor, selftest_, baseline_):
+for _command in (check, fuzz, serve, list_, explain, doctor, selftest_, baseline_):
     main.add_command(_command)

@@ -7,9 +7,12 @@ from pathlib import Path
 import click
 
 from conformance import baseline
+from conformance.fuzz import store
+from conformance.options import Options
 from conformance.record import read
 from conformance.verdict import Exit, Status
 
+_FINDS = Options.counterexamples
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -37,13 +40,17 @@ def write(path: Path, issue: str, reason: str | None, expires: datetime | None, 
     """
     try:
         run = read(run_record)
-        before = {known.case: known for known in baseline.read(path)} if path.exists() else {}
+        finds = {kept.id for kept in store.read(Path(run.info.options.get("counterexamples", _FINDS)))}
+        entries = baseline.read(path, counterexamples=finds) if path.exists() else ()
+        before = {known.case: known for known in entries}
     except (OSError, ValueError) as error:
         click.echo(f"could not read: {error}", err=True)
         sys.exit(Exit.USAGE)
     ran = {result.id for result in run.results if result.status is not Status.NOT_RUN}
+    ran |= {find for result in run.results for find in result.cured}
     kept = {id_: known for id_, known in before.items() if id_ not in ran}
-    failed = {result.id: result for result in run.results if result.status is Status.FAIL}
+    # Of a property it is the find that is known: another one is news.
+    failed = {result.known_as: result for result in run.results if result.status is Status.FAIL}
     for id_, result in failed.items():
         kept[id_] = before.get(id_) or baseline.Known(
             case=id_,

@@ -86,6 +86,8 @@ class Body:
             return _Reading(Meaning.NO_EVENT)
         if twins:
             return _Reading(Meaning.OPEN, hostile=True)
+        if isinstance(value, dict) and isinstance(value.get("t"), str) and value["t"] != "e":
+            return _Reading(Meaning.OPEN, value, hostile=True)  # Another type has fields of its own.
         if not isinstance(value, dict) or not isinstance(value.get("n"), str) or not value["n"]:
             return _Reading(Meaning.NO_EVENT)
         hostile = "\\u0000" in text or len(text) > _LARGE or _has_huge_number(value)

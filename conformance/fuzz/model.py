@@ -15,8 +15,20 @@ _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE = re.compile("[\ud800-\udfff]")
 # Keys of which PROP-8 leaves open whether they survive: JavaScript knows them from every object.
 _PROTOTYPE_NAMES = frozenset(
-    "__proto__ constructor toString toLocaleString valueOf hasOwnProperty isPrototypeOf propertyIsEnumerable "
-    "__defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__".split()
+    [
+        "__proto__",
+        "constructor",
+        "toString",
+        "toLocaleString",
+        "valueOf",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+    ]
 )
 _LONG_KEY = 200
 

@@ -23,8 +23,8 @@ Example = Call | Body
 class Seen:
     """An example and what came of it. What a lane does not look at is None.
 
-    ``again`` is the row that came of sending the stored row once more; ``neighbour`` is how many rows there are
-    of the plain event that was sent after it.
+    ``again`` is the row that came of sending the stored row once more; ``neighbour`` counts the rows of the
+    plain event that was sent after it.
     """
 
     example: Example

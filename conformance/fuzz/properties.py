@@ -12,6 +12,7 @@ from typing import Any
 from conformance.evidence import Violation
 from conformance.fuzz import model, shared
 from conformance.fuzz.bodies import Meaning, without_nul
+from conformance.fuzz.calls import Call
 from conformance.fuzz.model import Kind
 from conformance.fuzz.observation import Pairs, Seen
 from conformance.matching import describe
@@ -46,12 +47,13 @@ def _one_object(seen: Seen) -> bool:
     if not seen.arrived:
         return False
     payload = read_payload(seen.arrived[0].body)
+    if payload.get("t") != "e":
+        raise Violation(f'the payload differs at t: expected "e", got {describe(payload.get("t"))}')
     name = seen.call.name.replace("{token}", seen.token)
-    for key, wanted in (("t", "e"), ("n", model.repaired(name))):
-        if payload.get(key) != wanted:
-            raise Violation(
-                f"the payload differs at {key}: expected {describe(wanted)}, got {describe(payload.get(key))}"
-            )
+    # Whether ill-formed text is repaired is PROP-6's to say.
+    if payload.get("n") not in (name, model.repaired(name)):
+        found = describe(payload.get("n"))
+        raise Violation(f"the payload differs at n: expected {describe(model.repaired(name))}, got {found}")
     return True
 
 
@@ -239,10 +241,10 @@ def _stored_amount(level: Level) -> Condition:
 # ---- pair: the call, the wire and the row ----
 
 
-def _arrived_is_row(seen: Seen) -> bool:
-    if not seen.arrived or seen.rows is None:
-        return False
-    return _is_row_of(seen, seen.call.name)
+def _call_is_row(seen: Seen) -> bool:
+    if not seen.arrived:
+        raise Violation("no request arrived: the event is lost")
+    return seen.rows is not None and _is_row_of(seen, seen.call.name)
 
 
 def _row_is_wire(seen: Seen) -> bool:
@@ -306,28 +308,26 @@ def _is_row_of(seen: Seen, name: str) -> bool:
     if len(seen.rows) != 1:
         raise Violation(f"expected 1 row, got {len(seen.rows)}")
     row: StoredRow = seen.rows[0]
-    names = without_nul({model.repaired(name.replace("{token}", seen.token))})
-    if row.type != "custom" or row.name not in names:
-        raise Violation(
-            f"expected custom {describe(min(names))}, got {describe(row.type)} {describe(row.name)}"
-        )
+    wanted = model.repaired(name.replace("{token}", seen.token))
+    # What becomes of an ill-formed name is PROP-6's to say.
+    fine = row.name in without_nul({wanted}) or model.ill_formed(name)
+    if row.type != "custom" or not fine:
+        raise Violation(f"expected custom {describe(wanted)}, got {describe(row.type)} {describe(row.name)}")
     return True
 
 
 # ---- properties: the same of a call on the wire, of a request in its row, of a call in its row ----
 
-_Shared = Callable[[Any, Pairs], bool]
-_SHARED: Mapping[str, _Shared] = {
+_SHARED: Mapping[str, shared.Condition] = {
     "prop-1-fuzz": shared.order_and_pairing,
     "prop-2-fuzz": shared.first_thirty,
     "prop-3-fuzz": shared.cut_values,
     "prop-4-fuzz": shared.simple_values,
     "prop-5-fuzz": shared.nothing_but_text,
-    "prop-6-fuzz": shared.well_formed,
 }
 
 
-def _of_pairs(condition: _Shared, *, stored: bool) -> Condition:
+def _of_pairs(condition: shared.Condition, *, stored: bool) -> Condition:
     def of(seen: Seen) -> bool:
         pairs = seen.stored_pairs if stored else seen.sent_pairs
         example: Any = seen.example
@@ -339,9 +339,28 @@ def _of_pairs(condition: _Shared, *, stored: bool) -> Condition:
     return of
 
 
+def _well_formed(*, stored: bool) -> Condition:
+    of_pairs = _of_pairs(shared.well_formed, stored=stored)
+
+    def condition(seen: Seen) -> bool:
+        example: Any = seen.example
+        name = example.name if isinstance(example, Call) else example.members.get("n")
+        found = (seen.rows[0].name if seen.rows else None) if stored else (seen.payload or {}).get("n")
+        if not isinstance(name, str) or not isinstance(found, str) or not model.ill_formed(name):
+            return of_pairs(seen)
+        wanted = model.repaired(name.replace("{token}", seen.token))
+        if found not in without_nul({wanted}):
+            raise Violation(f"the name: expected {describe(wanted)}, got {describe(found)}")
+        of_pairs(seen)
+        return True
+
+    return condition
+
+
 CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
     Lane.TRACKER: {
         **{id_: _of_pairs(condition, stored=False) for id_, condition in _SHARED.items()},
+        "prop-6-fuzz": _well_formed(stored=False),
         "api-5-fuzz": _never_throws,
         "prop-5-fuzz": _no_value_costs_the_event,
         "rev-1-fuzz": _sent_amount(Level.MUST),
@@ -356,6 +375,7 @@ CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
     },
     Lane.SERVER: {
         **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
+        "prop-6-fuzz": _well_formed(stored=True),
         "prop-7-fuzz": _lists_cost_no_event,
         "rev-1-fuzz": _stored_amount(Level.MUST),
         "rev-1-fuzz-finer": _stored_amount(Level.SHOULD),
@@ -371,11 +391,12 @@ CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
     },
     Lane.PAIR: {
         **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
+        "prop-6-fuzz": _well_formed(stored=True),
         "rev-1-fuzz": _stored_amount(Level.MUST),
         "rev-2-fuzz": _stored_currency,
         "rev-4-fuzz": _row_without_revenue_of_call,
         "rev-7-fuzz": _row_without_wrong_amount,
-        "store-1-fuzz": _arrived_is_row,
+        "store-1-fuzz": _call_is_row,
         "store-2-fuzz": _row_is_wire,
         "store-3-fuzz": _revenue_is_wire,
     },

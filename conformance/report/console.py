@@ -42,6 +42,7 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
         page.line("The run record has the evidence of every case; --report html=PATH lays it out.")
         page.line()
     _ledger(page, verdict, requirements)
+    _drawn(page, run)
     _unverified(page, run, verdict)
     _verdict(page, run, verdict)
 
@@ -120,7 +121,7 @@ def _evidence(page: _Page, result: CaseResult) -> None:
 def _head(page: _Page, word: str, style: str, result: CaseResult) -> None:
     fault = f"  fault of the {result.fault}" if result.fault else ""
     browser = f"  {result.browser}" if result.browser else ""
-    title = f"{result.id}  {result.requirement} {result.level}{browser}{fault}"
+    title = f"{result.id}  {result.counterexample or result.requirement} {result.level}{browser}{fault}"
     page.line(visible(title, keep=""), label=word, indent=_INDENT, style=f"bold {style}")
 
 
@@ -154,6 +155,16 @@ def _shares(row: facts.LedgerRow) -> Iterator[str]:
     for level, count in row.counts.items():
         green = count.observed if level is Level.MAY else count.passed
         yield f"{level} {green}/{count.total}" if count.total else ""
+
+
+def _drawn(page: _Page, run: Run) -> None:
+    lines = facts.drawn(run)
+    if lines:
+        page.line("Drawn beside the cases that are written down", style="bold")
+    for line in lines:
+        page.line(line, label="  ")
+    if lines:
+        page.line()
 
 
 def _unverified(page: _Page, run: Run, verdict: Verdict) -> None:

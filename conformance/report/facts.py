@@ -83,6 +83,26 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     return Headline(tone=tone, sentence=sentence, asides=tuple(asides))
 
 
+def drawn(run: Run) -> tuple[str, ...]:
+    """How much each lane drew for its properties, and how often each of them had to do with it."""
+    places: dict[tuple[str, str], list[CaseResult]] = {}
+    for result in run.results:
+        if result.fuzzed:
+            places.setdefault((str(result.lane), result.browser or ""), []).append(result)
+    lines = []
+    for (lane, browser), results in places.items():
+        most = results[0].fuzzed
+        least = min(results, key=lambda result: result.fuzzed["examined"])
+        broken = [result.counterexample for result in results if result.counterexample]
+        lines.append(
+            f"{lane}{f' {browser}' if browser else ''}: {_number(most['examples'], 'example')}, "
+            f"{most['a_second']} a second, for {len(results)} properties; the fewest, "
+            f"{least.fuzzed['examined']}, had to do with {least.requirement}"
+            + (f"; broken by {', '.join(broken)}" if broken else "")
+        )
+    return tuple(lines)
+
+
 def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     lanes = _listed(run.info.lanes)
     if verdict.conformant is False and not verdict.violations:

@@ -74,7 +74,8 @@ class Recorder:
     def wait(self, number: int = 1, *, seconds: float = 10.0, **wanted: Any) -> list[Exchange]:
         """Return the exchanges that are as ``wanted`` once there are ``number``, or when the time is up.
 
-        Wanted: ``token`` (somewhere in target or body), ``method``, ``path``, ``gone``, ``held``.
+        Wanted: ``token`` (somewhere in target or body), ``method``, ``path``, ``gone``, ``held``,
+        ``answered``.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]

@@ -51,6 +51,7 @@ class Wanted:
     path: str | None = None
     gone: bool | None = None
     held: bool | None = None
+    answered: bool | None = None
 
     def accepts(self, exchange: Exchange) -> bool:
         """Whether a completely received exchange is one that was asked for."""
@@ -62,6 +63,7 @@ class Wanted:
             and (self.path is None or exchange.path == self.path)
             and (self.gone is None or (exchange.gone is not None) is self.gone)
             and (self.held is None or exchange.held is self.held)
+            and (self.answered is None or (exchange.answered is not None) is self.answered)
         )
 
 

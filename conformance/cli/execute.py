@@ -1,0 +1,64 @@
+"""A run from the command line: options put together, the run, its reports, the exit code."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from conformance.browsers import BrowserMissing
+from conformance.case import UnknownSelector
+from conformance.cli.config import read_config
+from conformance.options import Options, UsageError
+from conformance.registry import requirements
+from conformance.report import REPORTS, Progress, print_run, write
+from conformance.run import Watcher, run
+from conformance.targets import TargetUnavailable
+from conformance.verdict import Exit
+
+_INTERRUPTED = 130
+
+
+def execute(
+    given: Mapping[str, Any],
+    *,
+    jobs: int,
+    reports: Sequence[str],
+    run_record: Path,
+    config: Path | None,
+    watcher: Watcher | None = None,
+) -> NoReturn:
+    """Run what the options say and end with the exit code of the verdict. Raises click.UsageError."""
+    console = Console(highlight=False)
+    try:
+        chosen = {**read_config(config), **{k: v for k, v in given.items() if v not in (None, ())}}
+        options = Options(**chosen)
+        wanted = [_report(text) for text in reports]
+        found = run(options, jobs=jobs, record=run_record, watcher=watcher or Progress(Console(stderr=True)))
+        verdict = found.verdict()
+        print_run(console, found, verdict, requirements())
+        for kind, path in wanted:
+            write(kind, path, found, verdict, requirements())
+    except (UsageError, UnknownSelector) as error:
+        raise click.UsageError(str(error)) from error
+    except (TargetUnavailable, BrowserMissing) as error:
+        _end(f"could not run: {error}", Exit.COULD_NOT_RUN)
+    except OSError as error:
+        _end(f"could not write: {error}", Exit.USAGE)
+    except KeyboardInterrupt:
+        _end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
+    sys.exit(verdict.exit_code)
+
+
+def _report(text: str) -> tuple[str, Path]:
+    kind, separator, path = text.partition("=")
+    if kind not in REPORTS or not separator or not path:
+        raise UsageError(f"--report {text!r}: write KIND=PATH, the kind being {', '.join(REPORTS)}")
+    return kind, Path(path)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,86 @@
+"""What no vector says is found by drawing, named, kept, and dealt with like any other failure."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
+    Python = Callable[..., Ended]
+
+DRAWN = ("--only", "tracker/prop-3-fuzz")
+CUT_LATE = ("0, 2000", "0, 2001")
+FIND = "PROP-3#"
+
+
+def test_a_fault_is_found_and_shrunk_to_a_vector(check: "Check", mine: "Implementations") -> None:
+    """A cut that comes a character late is found without any vector, as the smallest call that shows it."""
+    ended = check("--tracker", mine.tracker(*CUT_LATE), *DRAWN)
+    [case] = [c for c in ended.report["cases"] if c["status"] == "fail"]
+    assert ended.code == 1, ended.text
+    assert case["counterexample"].startswith(FIND)
+    assert "'x'.repeat(2001)" in case["sent"]
+    assert len(case["sent"]) < 100
+    assert f"FAIL tracker/prop-3-fuzz {case['counterexample']} MUST" in ended.text
+
+
+def test_a_find_is_tried_first_and_may_be_known(
+    check: "Check", python: "Python", mine: "Implementations"
+) -> None:
+    """The next run needs one example; a baseline names the find, and says so once it is mended."""
+    broken = mine.tracker(*CUT_LATE)
+    find = _find(check("--tracker", broken, *DRAWN))
+    again = check("--tracker", broken, *DRAWN, "--max-examples", "1")
+    assert (again.code, _find(again)) == (1, find)
+    written = python(
+        "-m", "conformance", "baseline", "write", "known.toml", "--issue", "https://bugs.example/1"
+    )
+    assert written.code == 0, written.text
+    known = check("--tracker", broken, *DRAWN, "--baseline", "known.toml")
+    # 4: it is one property of one requirement that was run.
+    assert (known.code, known.report["conformant"]) == (4, False), known.text
+    mended = check("--tracker", mine.tracker(), *DRAWN, "--baseline", "known.toml")
+    assert mended.code == 1, mended.text
+    assert f"{find} passes: remove its entry from the baseline" in mended.text
+
+
+def test_a_find_becomes_a_vector(check: "Check", python: "Python", mine: "Implementations") -> None:
+    """`fuzz promote` writes the call, and what the requirement says must come of it."""
+    find = _find(check("--tracker", mine.tracker(*CUT_LATE), *DRAWN))
+    done = python(
+        *("-m", "conformance", "fuzz", "promote", find),
+        *("--why", "A late cut.", "--slug", "late-cut", "--into", "mine.json"),
+    )
+    assert done.code == 0, done.text
+    [vector] = json.loads((done.folder / "mine.json").read_text(encoding="utf-8"))["vectors"]
+    assert (vector["id"], vector["requirement"], vector["lanes"]) == (
+        "prop-3-late-cut",
+        "PROP-3",
+        ["tracker", "pair"],
+    )
+    assert vector["payload"]["mv"] == ["x" * 2000]
+
+
+def test_a_search_takes_its_time_and_no_more(python: "Python", mine: "Implementations") -> None:
+    """`fuzz TARGET --for` searches a tracker that is right without finding anything, and says how much."""
+    ended = python("-m", "conformance", "fuzz", mine.tracker(), "--for", "3s", *DRAWN)
+    assert "tracker chromium:" in ended.text
+    assert "examples" in ended.text
+    assert ended.code == 4, ended.text  # One property is not every MUST.
+
+
+def test_an_unknown_find_is_a_usage_error(python: "Python", mine: "Implementations") -> None:
+    """What is not kept cannot be made into a vector: exit code 2, and what there is instead."""
+    (mine.folder / "finds.jsonl").touch()
+    done = python(
+        *("-m", "conformance", "fuzz", "promote", "PROP-3#0000", "--why", "x"),
+        *("--counterexamples", "finds.jsonl"),
+    )
+    assert (done.code, "'PROP-3#0000' is not in finds.jsonl" in done.text) == (2, True), done.text
+
+
+def _find(ended: "Ended") -> str:
+    [find] = [c["counterexample"] for c in ended.report["cases"] if c.get("counterexample")]
+    return str(find)
