@@ -213,5 +213,7 @@ def without_nul(texts: Iterable[str]) -> frozenset[str]:
 
 def _is_plain(number: Decimal) -> bool:
     """Whether there is one way to write the number (PROP-4); how others are written is open."""
-    few = number.is_finite() and len(number.as_tuple().digits) <= 15
+    few = number.is_finite() and (
+        len(number.as_tuple().digits) <= 15 or (number == number.to_integral_value() and abs(number) < 2**53)
+    )
     return few and model.number_text(float(number)) == str(number)
