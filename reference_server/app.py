@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Flask, Response, current_app, jsonify, request, send_file
@@ -18,6 +19,7 @@ from reference_server.storage import DirectStore, StoreUnavailable
 from reference_server.visits import Visits
 
 NOTES_HEADER = "X-Clickport-Notes"
+_DOCUMENT = Path(__file__).with_name("openapi.json")
 _NOTES_LIMIT = 1000
 _RETRY_SECONDS = "5"
 _TRACKER_SECONDS = 3600
@@ -33,10 +35,18 @@ def create_app(config: Config) -> Flask:
 
     @app.get("/tracker.js")
     def tracker() -> Response:
-        response = send_file(config.tracker, mimetype="text/javascript", max_age=_TRACKER_SECONDS)
+        response = send_file(
+            config.tracker, mimetype="text/javascript", max_age=_TRACKER_SECONDS, conditional=False
+        )
+        # Not by send_file, which answers 416 to a Range that is none: the page would be without its tracker.
+        response.make_conditional(request)
         # Pages that isolate themselves (COEP) load scripts of other origins only with this.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
+
+    @app.get("/openapi.json")
+    def document() -> Response:
+        return Response(_DOCUMENT.read_bytes(), mimetype="application/json")
 
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:

@@ -340,6 +340,14 @@ def test_the_tracker_is_served_and_cached(server: Server) -> None:
     )
 
 
+def test_the_tracker_comes_whole_whatever_range_is_asked_for(server: Server) -> None:
+    """A header that is no range must not cost a page its tracker: found by Schemathesis."""
+    whole = server.http.get("/tracker.js")
+    for asked in ("", "bytes=9-1", "bytes=0-3", "lines=1"):
+        answer = server.http.get("/tracker.js", headers={"Range": asked})
+        assert (answer.status_code, answer.content) == (200, whole.content), asked
+
+
 def test_health_includes_clickhouse(server: Server) -> None:
     """200 while ClickHouse answers."""
     answer: httpx.Response = server.http.get("/healthz")

@@ -1,0 +1,84 @@
+"""The OpenAPI document lists every route, and Schemathesis finds no answer that it does not describe."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from clickhouse_connect.driver.client import Client
+from flask import Flask
+from werkzeug.routing import Rule
+
+from reference_server.app import create_app
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.config import Config
+
+Start = Callable[..., Any]
+DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
+EXAMPLES = 150  # For each operation, beside those that Schemathesis derives from the document.
+
+
+def documented() -> set[tuple[str, str]]:
+    """The methods and paths that the document describes."""
+    paths = json.loads(DOCUMENT.read_text())["paths"]
+    return {(method.upper(), path) for path, operations in paths.items() for method in operations}
+
+
+def methods(rule: Rule) -> set[str]:
+    """The methods of a route that the application answers by itself: Flask adds HEAD to GET, and OPTIONS."""
+    added = {"HEAD", "OPTIONS"} if getattr(rule, "provide_automatic_options", False) else {"HEAD"}
+    return set(rule.methods or ()) - added
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    """The methods and paths that an application answers."""
+    return {(method, rule.rule) for rule in app.url_map.iter_rules() for method in methods(rule)}
+
+
+def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run every check of Schemathesis, in a folder that has no settings for it, the same way each time."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", url),
+        *("--checks", "all", "--continue-on-failure"),
+        *("--generation-deterministic", "--max-examples", str(EXAMPLES)),
+        "--no-color",
+    ]
+    env = {**os.environ, "NO_PROXY": "127.0.0.1"}
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+def test_the_document_lists_every_route_and_no_other(tmp_path: Path) -> None:
+    """A route that is added, renamed or removed has to be so in the document."""
+    app = create_app(Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=tmp_path))
+    assert documented() == routes(app)
+
+
+def test_the_server_hands_out_its_document(server: Any) -> None:
+    """The file, as JSON."""
+    answer: httpx.Response = server.http.get("/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"], answer.json()) == (
+        200,
+        "application/json",
+        json.loads(DOCUMENT.read_text()),
+    )
+
+
+def test_schemathesis_finds_nothing(
+    start: Start, clickhouse: LocalClickHouse, client: Client, tmp_path: Path
+) -> None:
+    """What the document allows is taken, what it forbids is refused, and every answer is one it describes.
+
+    Every site is welcome, so that what is taken goes through to ClickHouse.
+    """
+    with start(CLICKHOUSE_URL=clickhouse.url) as server:
+        before = client.query("SELECT count() FROM events").result_rows[0][0]
+        done = schemathesis(f"{server.url}/openapi.json", tmp_path)
+        stored = client.query("SELECT count() FROM events").result_rows[0][0] - before
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stored > EXAMPLES / 2, f"only {stored} events got through:\n{done.stdout}"
