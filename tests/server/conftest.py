@@ -1,17 +1,23 @@
 """Fixtures of the tests of the reference server: it runs as a user would run it, on a real ClickHouse."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from reference_server.clickhouse import local
+from reference_server.clickhouse._settings import config_xml
 from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import LocalClickHouse
 
@@ -53,6 +59,95 @@ def _started(*options: str, **env: str) -> Iterator[Server]:
     finally:
         process.kill()
         process.communicate()
+
+
+class World:
+    """Processes to be ended and started again: a ClickHouse that comes back where it was, and a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clickhouse = LocalClickHouse(folder / "clickhouse")
+        self.sites: frozenset[str] = frozenset()
+        self._data = folder / "server"
+        self._serving = ExitStack()
+        self._server: Server | None = None
+
+    @property
+    def stores(self) -> bool:
+        """Whether ClickHouse runs."""
+        return self.clickhouse.pid is not None
+
+    def begin(self, sites: frozenset[str]) -> None:
+        """See to it that everything runs, for these sites, without any event."""
+        if not self.stores:
+            self.clickhouse.start()
+        if self.sites != sites:
+            self.serve(sites)
+        self.ask("TRUNCATE TABLE events")
+
+    def serve(self, sites: frozenset[str]) -> None:
+        """Start the server on the folder that it had, and let go of the one before."""
+        self._serving.close()
+        options = [option for site in sorted(sites) for option in ("--site", site)]
+        started = _started("--data", str(self._data), *options, CLICKHOUSE_URL=self.clickhouse.url)
+        self._server = self._serving.enter_context(started)
+        self.sites = sites
+
+    def end_server(self, number: signal.Signals) -> int:
+        """Send the server a signal that ends it, and return its exit code."""
+        assert self._server
+        self._server.process.send_signal(number)
+        return self._server.process.wait(STOP_SECONDS)
+
+    def end_clickhouse(self, number: signal.Signals) -> None:
+        """Send ClickHouse a signal that ends it."""
+        assert self.clickhouse.pid
+        os.kill(self.clickhouse.pid, number)
+        self.clickhouse.stop()
+
+    def end(self) -> None:
+        """Leave no process."""
+        self._serving.close()
+        self.clickhouse.stop()
+
+    def post(self, body: bytes) -> int | None:
+        """Post an event and return the status of the answer, or None without one."""
+        assert self._server
+        try:
+            return self._server.post(body).status_code
+        except httpx.TransportError:
+            return None
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask ClickHouse itself."""
+        client = connect(self.clickhouse.url)
+        try:
+            return [tuple(row) for row in client.query(query).result_rows]
+        finally:
+            client.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Processes to be ended and started again; the server finds its ClickHouse by the same URL each time."""
+    port = _own_port()
+    monkeypatch.setattr(local, "secrets", SimpleNamespace(token_hex=lambda _: "steady"))
+    monkeypatch.setattr(
+        local,
+        "config_xml",
+        lambda password: config_xml(password).replace("<http_port>0", f"<http_port>{port}"),
+    )
+    world = World(tmp_path)
+    yield world
+    world.end()
+
+
+def _own_port() -> int:
+    """A free port below those that the kernel gives outgoing connections, so that none takes it meanwhile."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 @pytest.fixture(scope="session")

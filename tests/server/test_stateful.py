@@ -1,0 +1,228 @@
+"""Through restarts, crashes and outages, what the server acknowledged is stored once, and nothing else is."""
+
+import itertools
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+World = Any
+Row = tuple[str, str, str, tuple[str, ...], tuple[str, ...], Decimal | None, str]
+COLUMNS = "session_id, site_id, name, meta_keys, meta_values, revenue_source_amount, revenue_source_currency"
+ROWS = f"SELECT {COLUMNS} FROM events"
+SITES = ("one.example", "two.example", "three.example")
+STREAM = 12  # Events of the stream that a fault falls into,
+ANSWERED = 4  # and how many of them are answered before it does.
+SECONDS = 20.0
+
+# Refused whatever the state; each carries its mark, so that a row of it would be seen.
+HOSTILE = {
+    "empty name": (b'{"t": "e", "n": "", "d": "one.example", "s": "MARK"}', 400),
+    "unknown type": (b'{"t": "custom", "n": "x", "d": "one.example", "s": "MARK"}', 400),
+    "unfinished": (b'{"t": "e", "n": "x", "d": "one.example", "s": "MARK"', 400),
+    "array": (b'[{"t": "e", "n": "x", "d": "one.example", "s": "MARK"}]', 400),
+    "NaN": (b'{"t": "e", "n": "x", "d": "one.example", "s": "MARK", "ra": NaN}', 400),
+    "no UTF-8": (b'{"t": "e", "n": "\xff", "d": "one.example", "s": "MARK"}', 400),
+    "large": (b'{"t": "e", "n": "x", "d": "one.example", "s": "MARK", "pad": "' + b"x" * 2**20 + b'"}', 413),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An event as a page sends it, and the row that it is to become."""
+
+    site: str
+    name: str
+    properties: tuple[tuple[str, str], ...]
+    amount: str | None
+
+    def body(self, mark: str) -> bytes:
+        """The request; the mark travels as the session."""
+        keys, values = [key for key, _ in self.properties], [value for _, value in self.properties]
+        payload = {"t": "e", "n": self.name, "d": self.site, "s": mark, "mk": keys, "mv": values}
+        money = "" if self.amount is None else f', "ra": {self.amount}, "rc": "EUR"'
+        return f"{json.dumps(payload)[:-1]}{money}}}".encode()
+
+    def row(self, mark: str) -> Row:
+        """The values of ``COLUMNS``."""
+        keys, values = tuple(key for key, _ in self.properties), tuple(value for _, value in self.properties)
+        money = (None, "") if self.amount is None else (Decimal(self.amount), "EUR")
+        return (mark, self.site, self.name, keys, values, *money)
+
+
+EVENTS = st.builds(
+    Event,
+    site=st.sampled_from(SITES),
+    name=st.sampled_from(["Signup", "Purchase", "Grüße 🎉"]),
+    properties=st.lists(
+        st.tuples(st.sampled_from(["plan", "seats"]), st.sampled_from(["pro", "", "5"])), max_size=2
+    ).map(tuple),
+    amount=st.sampled_from([None, "49.99", "0", "-19.9"]),
+)
+
+
+class Ledger:
+    """The model: rows that have to be there once, rows that may be there once, and no others."""
+
+    def __init__(self) -> None:
+        self.certain: list[Row] = []
+        self.possible: list[Row] = []
+
+    def note(self, row: Row, status: int | None, *, registered: bool) -> None:
+        """Note the answer to an event: None when there was none."""
+        if registered and status == httpx.codes.ACCEPTED:
+            self.certain.append(row)
+        elif registered and (status is None or status >= 500):
+            self.possible.append(row)
+
+    def wrong_rows(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
+        """The stored rows that must not be, and those that are missing; empty when all is well."""
+        stored, once = Counter(rows), Counter(self.certain)
+        found = {"lost": once - stored, "too many": stored - once - Counter(self.possible)}
+        return {fault: list(rows.elements()) for fault, rows in found.items() if rows}
+
+    def wrong_counts(self, counts: dict[str, int]) -> dict[str, int]:
+        """The numbers of events by name that cannot be; empty when all is well."""
+        least, doubtful = (Counter(row[2] for row in rows) for rows in (self.certain, self.possible))
+        number = Counter(counts)
+        return {n: number[n] for n in number | least if not 0 <= number[n] - least[n] <= doubtful[n]}
+
+
+class Life(RuleBasedStateMachine):
+    """Events, refusals and faults in any order; each fault falls into a stream of events."""
+
+    world: World  # Set by the test: Hypothesis makes the instances.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger()
+        self.marks = (f"m{number}" for number in itertools.count())
+        self.posted = True
+        self.world.begin(frozenset(SITES[:2]))
+
+    @rule(traffic=st.lists(EVENTS | st.sampled_from(sorted(HOSTILE)), min_size=1, max_size=5))
+    def post(self, traffic: list[Event | str]) -> None:
+        """An event is taken while its row can be written, and what is no event is refused at any time."""
+        for item in traffic:
+            if isinstance(item, Event):
+                writable = self.world.stores or item.site not in self.world.sites
+                assert self.send(item) == (202 if writable else 503)
+            else:
+                body, status = HOSTILE[item]
+                assert self.world.post(body.replace(b"MARK", next(self.marks).encode())) == status
+
+    @precondition(lambda self: self.eventful)
+    @rule(sites=st.sets(st.sampled_from(SITES), min_size=1).map(frozenset), event=EVENTS)
+    def restart(self, sites: frozenset[str], event: Event) -> None:
+        """SIGTERM, and a start with other sites, or the same."""
+        with self.stream(event):
+            assert self.world.end_server(signal.SIGTERM) == 0
+        self.world.serve(sites)
+
+    @precondition(lambda self: self.eventful)
+    @rule(event=EVENTS)
+    def crash(self, event: Event) -> None:
+        """SIGKILL, and a start."""
+        with self.stream(event):
+            self.world.end_server(signal.SIGKILL)
+        self.world.serve(self.world.sites)
+
+    @precondition(lambda self: self.eventful)
+    @rule(number=st.sampled_from([signal.SIGTERM, signal.SIGKILL]), event=EVENTS)
+    def outage(self, number: signal.Signals, event: Event) -> None:
+        """ClickHouse goes, and the server stays."""
+        with self.stream(event):
+            self.world.end_clickhouse(number)
+
+    @precondition(lambda self: not self.world.stores)
+    @rule()
+    def recovery(self) -> None:
+        """ClickHouse comes back to its folder and its URL."""
+        self.world.clickhouse.start()
+
+    def teardown(self) -> None:
+        """When all is well again, what is stored is what the model says."""
+        if not self.world.stores:
+            self.world.clickhouse.start()
+        self.sentinel()
+        rows = [(*row[:3], tuple(row[3]), tuple(row[4]), *row[5:]) for row in self.world.ask(ROWS)]
+        counts = dict(self.world.ask("SELECT name, count() FROM events GROUP BY name"))
+        assert (self.ledger.wrong_rows(rows), self.ledger.wrong_counts(counts)) == ({}, {})
+
+    @property
+    def eventful(self) -> bool:
+        """Whether all is well and something came since the last fault: otherwise one more tells little."""
+        return self.posted and bool(self.world.stores)
+
+    def send(self, event: Event) -> int | None:
+        """Post an event and note the answer."""
+        mark = next(self.marks)
+        status: int | None = self.world.post(event.body(mark))
+        self.posted = True
+        self.ledger.note(event.row(mark), status, registered=event.site in self.world.sites)
+        return status
+
+    @contextmanager
+    def stream(self, event: Event) -> Iterator[None]:
+        """Post an event again and again while something happens, and note the answers."""
+        answered = threading.Semaphore(0)
+
+        def post(mark: str) -> int | None:
+            status: int | None = self.world.post(event.body(mark))
+            answered.release()
+            return status
+
+        marks = list(itertools.islice(self.marks, STREAM))
+        with ThreadPoolExecutor(2) as pool:
+            statuses = pool.map(post, marks)
+            for _ in range(ANSWERED):
+                assert answered.acquire(timeout=SECONDS)
+            yield
+        for mark, status in zip(marks, statuses, strict=True):
+            self.ledger.note(event.row(mark), status, registered=event.site in self.world.sites)
+        self.posted = False
+
+    def sentinel(self) -> None:
+        """Post a last event until it is taken, and wait until it is stored: what came before it is, too."""
+        event = Event(site=min(self.world.sites), name="Sentinel", properties=(), amount=None)
+        eventually(lambda: self.send(event) == httpx.codes.ACCEPTED)
+        eventually(
+            lambda: self.ledger.certain[-1][0] in dict(self.world.ask("SELECT session_id, 1 FROM events"))
+        )
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fail after ``SECONDS``."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_whatever_happens_what_was_acknowledged_is_stored_once(world: World) -> None:
+    """STORE-1, STORE-5: a 2xx is there once, no answer or a 5xx at most once, what is refused never."""
+    Life.world = world
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=5,
+            stateful_step_count=16,
+            deadline=None,
+            derandomize=True,
+            # Without shrinking: every attempt starts processes, and the steps as they are tell enough.
+            phases=(Phase.generate,),
+            suppress_health_check=[HealthCheck.too_slow],  # A step may be a start of the server.
+        ),
+    )
