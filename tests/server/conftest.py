@@ -66,7 +66,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.clickhouse = LocalClickHouse(folder / "clickhouse")
-        self.sites: frozenset[str] = frozenset()
+        self.sites: frozenset[str] = frozenset()  # Of the running server; none when none runs.
         self._data = folder / "server"
         self._serving = ExitStack()
         self._server: Server | None = None
@@ -95,6 +95,7 @@ class World:
     def end_server(self, number: signal.Signals) -> int:
         """Send the server a signal that ends it, and return its exit code."""
         assert self._server
+        self.sites = frozenset()
         self._server.process.send_signal(number)
         return self._server.process.wait(STOP_SECONDS)
 
@@ -106,8 +107,10 @@ class World:
 
     def end(self) -> None:
         """Leave no process."""
-        self._serving.close()
-        self.clickhouse.stop()
+        try:
+            self._serving.close()
+        finally:
+            self.clickhouse.stop()
 
     def post(self, body: bytes) -> int | None:
         """Post an event and return the status of the answer, or None without one."""

@@ -135,9 +135,10 @@ class Life(RuleBasedStateMachine):
     @rule(event=EVENTS)
     def crash(self, event: Event) -> None:
         """SIGKILL, and a start."""
+        sites = self.world.sites
         with self.stream(event):
             self.world.end_server(signal.SIGKILL)
-        self.world.serve(self.world.sites)
+        self.world.serve(sites)
 
     @precondition(lambda self: self.eventful)
     @rule(number=st.sampled_from([signal.SIGTERM, signal.SIGKILL]), event=EVENTS)
@@ -159,7 +160,8 @@ class Life(RuleBasedStateMachine):
         self.sentinel()
         rows = [(*row[:3], tuple(row[3]), tuple(row[4]), *row[5:]) for row in self.world.ask(ROWS)]
         counts = dict(self.world.ask("SELECT name, count() FROM events GROUP BY name"))
-        assert (self.ledger.wrong_rows(rows), self.ledger.wrong_counts(counts)) == ({}, {})
+        wrong = {**self.ledger.wrong_rows(rows), **self.ledger.wrong_counts(counts)}
+        assert wrong == {}, f"stored otherwise than answered: {wrong}"
 
     @property
     def eventful(self) -> bool:
@@ -184,6 +186,7 @@ class Life(RuleBasedStateMachine):
             answered.release()
             return status
 
+        registered = event.site in self.world.sites
         marks = list(itertools.islice(self.marks, STREAM))
         with ThreadPoolExecutor(2) as pool:
             statuses = pool.map(post, marks)
@@ -191,7 +194,7 @@ class Life(RuleBasedStateMachine):
                 assert answered.acquire(timeout=SECONDS)
             yield
         for mark, status in zip(marks, statuses, strict=True):
-            self.ledger.note(event.row(mark), status, registered=event.site in self.world.sites)
+            self.ledger.note(event.row(mark), status, registered=registered)
         self.posted = False
 
     def sentinel(self) -> None:
