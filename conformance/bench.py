@@ -43,6 +43,8 @@ class Bench:
         self._tabs: dict[str, Tab] = {}
         # The lanes in which a bent observation was shown to a check (see ``lanes/canary.py``).
         self.canaries: set[Lane] = set()
+        # Whether the user has ended an open-ended search, and so those of the lanes that follow.
+        self.search_ended = False
         self._done: dict[Any, tuple[Any, Exception | None]] = {}
         # None: nothing was waited for yet; False for good once something came.
         self._nothing_came: bool | None = None

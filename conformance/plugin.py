@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,12 +109,15 @@ class _Invocation:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End with the exit code of the verdict."""
+        from conformance.fuzz import store  # noqa: PLC0415
         from conformance.registry import requirements  # noqa: PLC0415
         from conformance.verdict import judge  # noqa: PLC0415
 
         if self._referee is None or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
         self._referee.conclude()
+        finds = [find for result in self._results for find in store.counterexample_of(result)]
+        store.add(Path(self._options.counterexamples), finds)
         verdict = judge(
             requirements=requirements().values(),
             lanes=self._options.lanes,

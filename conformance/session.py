@@ -220,9 +220,12 @@ def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:
     ]
     workers = ["-n", str(jobs)] if jobs > 1 else []
     plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
+    # An open-ended search tells how it gets on, which is not to be captured.
+    capture = ["--capture", "no"] if setup.options.fuzz_seconds else []
     return [
         *places,
         *("-c", "/dev/null", "--rootdir", str(own.parent), "--import-mode", "importlib"),
         *("-p", "no:terminal", "-p", "no:cacheprovider", *plugins, "-p", "conformance.plugin"),
         *workers,
+        *capture,
     ]

@@ -22,6 +22,7 @@ from conformance.fuzz.observation import Example, Seen
 from conformance.fuzz.properties import Condition
 
 _SHRINK_SECONDS = 15.0
+_MOST_FINDINGS = 3
 
 
 class Lab(Protocol):
@@ -124,17 +125,19 @@ def explore(
 ) -> None:
     """Draw ``max_examples`` from the seed ``start``, and shrink what breaks a condition in a new way.
 
-    The same seed draws the same examples, on every machine with the same Hypothesis.
+    The same seed draws the same examples, on every machine with the same Hypothesis. Of an interrupted search
+    ``found`` has what was found until then, not shrunk.
     """
-    before = set(found.findings)
-    broken: dict[str, tuple[Seen, str, int]] = {}
+    broken: dict[str, Finding] = {}
     pending: list[Example] = []
     began = time.monotonic()
 
     def flush() -> None:
         for seen in _performed(lab, pending):
             for id_, text in found.note(conditions, seen).items():
-                broken.setdefault(id_, (seen, text, found.examples))
+                if id_ not in broken and _is_new(found.findings.get(id_, ()), text):
+                    broken[id_] = Finding(seen=seen, text=text, first=found.examples)
+                    found.findings.setdefault(id_, []).append(broken[id_])
         pending.clear()
         on_batch(found)
 
@@ -146,19 +149,18 @@ def explore(
     _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
     flush()
     found.seconds += time.monotonic() - began
-    for id_, (seen, text, first) in broken.items():
-        if id_ not in before or not _is_old(found.findings[id_], text):
-            finding = Finding(seen=seen, text=text, first=first)
-            smallest = _shrunk(
-                lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds
-            )
-            own = found.findings.setdefault(id_, [])
-            if all(smallest.seen.example.identity != other.seen.example.identity for other in own):
-                own.append(smallest)
+    for id_, finding in broken.items():
+        smallest = _shrunk(
+            lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds
+        )
+        others = found.findings[id_][:-1]
+        known = {other.seen.example.identity for other in others}
+        found.findings[id_] = others if smallest.seen.example.identity in known else [*others, smallest]
 
 
-def _is_old(findings: Sequence[Finding], text: str) -> bool:
-    return any(finding.text == text for finding in findings)
+def _is_new(findings: Sequence[Finding], text: str) -> bool:
+    """Whether it is worth shrinking: another message than before, and not the umpteenth of its condition."""
+    return len(findings) < _MOST_FINDINGS and all(finding.text != text for finding in findings)
 
 
 def _performed(lab: Lab, examples: Iterable[Example]) -> list[Seen]:

@@ -43,11 +43,18 @@ def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
     found = Exploration()
     with ExitStack() as stack:
         lab = _lab(bench, lane, engine, stack)
-        replay(lab, conditions, [example_of(lane, kept.example) for kept in known.values()], found)
-        if options.fuzz_seconds:
-            _for_so_long(lab, conditions, found, options)
-        else:
+        before = [example_of(lane, kept.example) for kept in known.values()]
+        if not options.fuzz_seconds:
+            replay(lab, conditions, before, found)
             explore(lab, conditions, found, start=options.seed, max_examples=options.max_examples)
+        elif not bench.search_ended:
+            try:
+                replay(lab, conditions, before, found)
+                _for_so_long(lab, conditions, found, options)
+            except KeyboardInterrupt:
+                # An open-ended search is ended like this: what was found is told all the same.
+                bench.search_ended = True
+                sys.stderr.write("the search was ended\n")
     return Searched(exploration=found, readback=bench.readback is not None)
 
 
