@@ -146,9 +146,11 @@ def explore(
         if len(pending) >= lab.batch:
             flush()
 
-    _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
-    flush()
-    found.seconds += time.monotonic() - began
+    try:
+        _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
+        flush()
+    finally:
+        found.seconds += time.monotonic() - began
     for id_, finding in broken.items():
         smallest = _shrunk(
             lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds
