@@ -196,7 +196,8 @@ def _makes_row(seen: Seen) -> bool:
 def _payload_of(row: StoredRow, token: str) -> dict[str, Any] | None:
     """The payload that says what a row says, under another token; None where JSON cannot say it exactly."""
     amount, currency = row.revenue_source_amount, row.revenue_source_currency
-    if row.type != "custom" or token not in row.name:
+    # A readback may hold anything in any column.
+    if row.type != "custom" or not isinstance(row.name, str) or token not in row.name:
         return None
     payload: dict[str, Any] = {
         "t": "e",
@@ -207,7 +208,7 @@ def _payload_of(row: StoredRow, token: str) -> dict[str, Any] | None:
     if amount is None:
         return payload
     exact = isinstance(amount, Decimal) and Decimal(repr(float(amount))) == amount
-    if not exact or not currency or not model.is_code(currency.upper()):
+    if not exact or not isinstance(currency, str) or not model.is_code(currency.upper()):
         return None
     return {**payload, "ra": float(amount), "rc": currency}
 
