@@ -30,6 +30,8 @@ class Lab(Protocol):
 
     strategy: SearchStrategy[Any]
     batch: int
+    # Whether nothing at all came of the last batch: then every example breaks everything.
+    silent: bool
 
     def perform(self, example: Example) -> None:
         """Make the call, or post the request."""
@@ -130,6 +132,7 @@ def explore(
     """
     broken: dict[str, Finding] = {}
     pending: list[Example] = []
+    failures: list[Exception] = []
     began = time.monotonic()
 
     def flush() -> None:
@@ -142,15 +145,24 @@ def explore(
         on_batch(found)
 
     def collect(example: Example) -> None:
+        if failures or lab.silent:
+            return
         pending.append(example)
         if len(pending) >= lab.batch:
-            flush()
+            try:
+                flush()
+            except Exception as error:  # Hypothesis would try again what cannot be helped; raised below.
+                failures.append(error)
 
     try:
         _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
+        if failures:
+            raise failures[0]
         flush()
     finally:
         found.seconds += time.monotonic() - began
+    if lab.silent:
+        return
     for id_, finding in broken.items():
         smallest = _shrunk(
             lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds

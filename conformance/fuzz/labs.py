@@ -53,6 +53,7 @@ class TrackerLab:
 
     strategy: SearchStrategy[Any] = strategies.calls
     batch = 25
+    silent = False
     lane = Lane.TRACKER
 
     def __init__(self, bench: Bench, engine: str) -> None:
@@ -71,9 +72,9 @@ class TrackerLab:
         token = self._tokens.next()
         thrown = pages.run(self._tab, example.source(token))
         pages.run(self._tab, f"clickport.track('Sentinel {kin(token, 's')}')")
-        # A tracker that sends nothing at all is waited for in full once.
-        patience = EVENT_SECONDS if self._alive else LATE_EVENT_SECONDS / 5
+        # A tracker that sends nothing at all is waited for once.
         recorder = self._bench.recorder
+        patience = EVENT_SECONDS if self._alive else 0.0
         self._alive = bool(recorder.wait(1, token=kin(token, "s"), seconds=patience))
         if self._alive:
             # Answered, so that its bytes are off the page's keepalive budget before the next call (DELIV-6).
@@ -91,6 +92,7 @@ class TrackerLab:
         found = self._arrived()
         seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
         self._made.clear()
+        self.silent = not found and not any(one.next_works for one in seen)
         self._bench.recorder.forget()
         self._tokens.next_batch()
         return seen
@@ -118,6 +120,7 @@ class PairLab(TrackerLab):
             return seen
         expected = {one.token: 1 if one.arrived else 0 for one in seen}
         rows = self._bench.stored(expected, last, within=batch)
+        self.silent = self.silent or not any(rows.values())
         return [replace(one, rows=rows[one.token]) for one in seen]
 
 
@@ -126,6 +129,7 @@ class ServerLab:
 
     strategy: SearchStrategy[Any] = hostile.bodies
     batch = 50
+    silent = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -158,6 +162,7 @@ class ServerLab:
         # Rows of a request whose name bears no token cannot be told from others.
         traced = [one for one in made if "{token}" in str(one.body.members.get("n", "{token}"))]
         rows = self._rows({one.token: int(_makes_row(one)) for one in traced} | dict.fromkeys(neighbours, 1))
+        self.silent = not any(rows.values())
         again = self._again({one.token: rows[one.token] for one in traced})
         self._tokens.next_batch()
         return [

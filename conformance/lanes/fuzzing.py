@@ -125,6 +125,6 @@ def _for_so_long(lab: Lab, conditions: Mapping[str, Condition], found: Explorati
             )
 
     for start in count(options.seed):
-        if time.monotonic() - began >= options.fuzz_seconds:
+        if lab.silent or time.monotonic() - began >= options.fuzz_seconds:
             return
         explore(lab, conditions, found, start=start, max_examples=_ROUND, on_batch=tell)

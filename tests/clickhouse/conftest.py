@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import LocalClickHouse
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")

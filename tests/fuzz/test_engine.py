@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from conformance.evidence import Violation
 from conformance.fuzz.bodies import Body
 from conformance.fuzz.engine import Exploration, explore, id_of, replay
 from conformance.fuzz.observation import Seen
+from conformance.targets import TargetUnavailable
 
 NUMBERS = st.integers(0, 1000).map(lambda number: Body(str(number).encode()))
 
@@ -20,6 +22,7 @@ class Desk:
 
     strategy: st.SearchStrategy[Any] = field(default_factory=lambda: NUMBERS)
     batch: int = 7
+    silent: bool = False
     performed: list[Any] = field(default_factory=list)
     waiting: list[Seen] = field(default_factory=list)
 
@@ -99,6 +102,24 @@ def test_a_fault_that_does_not_happen_again_is_told() -> None:
     explore(Desk(), {"flaky": once}, found, start=1, max_examples=100)
     [finding] = found.findings["flaky"]
     assert (finding.text, finding.again) == ("once", False)
+
+
+def test_a_dead_target_is_not_searched_for_long() -> None:
+    """Where nothing at all comes back, one batch is enough, and nothing is shrunk."""
+    desk, found = Desk(silent=True), Exploration()
+    explore(desk, {"low": below(0)}, found, start=1, max_examples=100)
+    assert found.examples <= desk.batch
+
+
+def test_what_cannot_be_helped_is_raised_once() -> None:
+    """A target that is gone ends the search with its own error, not with one of the search."""
+
+    class Gone(Desk):
+        def collect(self) -> list[Seen]:
+            raise TargetUnavailable("gone")
+
+    with pytest.raises(TargetUnavailable, match="gone"):
+        explore(Gone(), {"low": below(1)}, Exploration(), start=1, max_examples=100)
 
 
 def test_an_id_depends_on_nothing_but_the_example() -> None:
