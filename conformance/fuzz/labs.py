@@ -92,7 +92,7 @@ class TrackerLab:
         found = self._arrived()
         seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
         self._made.clear()
-        self.silent = not found and not any(one.next_works for one in seen)
+        self.silent = bool(seen) and not found and not any(one.next_works for one in seen)
         self._bench.recorder.forget()
         self._tokens.next_batch()
         return seen
