@@ -1,0 +1,21 @@
+"""``clickport serve`` as whoever supervises it sees it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_SECONDS = 60
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_command_stops_the_server(tmp_path: Path, number: signal.Signals) -> None:
+    """Sent to the command's own process id alone, it ends the server as well, in good order."""
+    words = [sys.executable, "-m", "conformance", "serve", "--port", "0"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        assert "Clickport reference server on http://127.0.0.1:" in server.stdout.readline()
+        server.send_signal(number)
+        assert server.wait(_SECONDS) == 0
