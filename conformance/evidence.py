@@ -26,6 +26,8 @@ class SuiteFault(RuntimeError):
 class Evidence:
     """Call, wire and row of one case in one browser, filled in by the check as it goes.
 
+    ``notes`` are said of a case that passes: it is allowed, and people should know.
+
     The last four are those of a property, see ``CaseResult``.
     """
 
@@ -36,6 +38,7 @@ class Evidence:
     received: Any = None
     stored: Any = None
     canary: bool = False
+    notes: tuple[str, ...] = ()
     counterexample: str = ""
     example: Any = None
     fuzzed: Any = None
@@ -52,6 +55,8 @@ class Evidence:
     def result(self, error: BaseException | None, seconds: float) -> CaseResult:
         """Conclude: ``error`` is what the check raised, None when it found nothing amiss."""
         status, detail, fault = _conclude(self.case, error)
+        if not error and self.notes:
+            detail = "; ".join(dict.fromkeys(self.notes))
         return CaseResult(
             id=self.case.id,
             requirement=self.case.requirement,

@@ -6,6 +6,7 @@
 ``{"$series": [s, n]}``  the strings ``s0`` … ``s(n-1)``
 ``{"$absent": true}``    the member is not there
 ``{"$any": [a, b]}``     one of these
+``{"$noted": [n, a]}``   this; when it is what was found, the run says ``n``
 ``{"$string": true}``    any text without a lone surrogate
 ``{"$number": true}``    any finite JSON number
 ``{"$empty": true}``     nothing: NULL, an empty text or an empty list
@@ -60,6 +61,8 @@ def mismatch(expected: Any, actual: Any, where: str = "") -> str | None:
             if any(mismatch(choice, actual) is None for choice in choices):
                 return None
             return _differs(where, " or ".join(describe(c) for c in choices), actual)
+        case {"$noted": [_, value]}:
+            return mismatch(value, actual, where)
         case {"$string": True}:
             return None if is_text(actual) else _differs(where, "a well-formed string", actual)
         case {"$number": True}:
@@ -71,6 +74,22 @@ def mismatch(expected: Any, actual: Any, where: str = "") -> str | None:
         case [*_]:
             return _list_mismatch(expected, actual, where)
     return None if _same(expected, actual) else _differs(where, describe(expected), actual)
+
+
+def notes(expected: Any, actual: Any) -> list[str]:
+    """Return what is to be said of an ``actual`` that matches: the notes of the choices that it took."""
+    match expected:
+        case {"$any": [*choices]}:
+            taken = next((choice for choice in choices if mismatch(choice, actual) is None), None)
+            return notes(taken, actual)
+        case {"$noted": [note, _]}:
+            return [note]
+        case Mapping() if isinstance(actual, Mapping):
+            return [note for key, value in expected.items() for note in notes(value, actual.get(key, ABSENT))]
+        case [*_] if isinstance(actual, list):
+            pairs = zip(expected, actual, strict=False)
+            return [note for want, got in pairs for note in notes(want, got)]
+    return []
 
 
 def is_number(value: Any) -> bool:
@@ -94,6 +113,8 @@ def describe(value: Any) -> str:
             return "nothing"
         case {"$any": [*choices]}:
             return " or ".join(describe(c) for c in choices)
+        case {"$noted": [_, noted]}:
+            return describe(noted)
         case {"$string": True}:
             return "a string"
         case {"$number": True}:

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +72,19 @@ def options_of(config: pytest.Config) -> Options:
         raise pytest.UsageError(str(error)) from error
 
 
+def _left_out(config: pytest.Config) -> str:
+    """Which of pytest's own options may have kept cases from running."""
+    option = config.option
+    given = {
+        "-k": option.keyword,
+        "-m": option.markexpr,
+        "--deselect": option.deselect,
+        "-x or --maxfail": option.maxfail,
+    }
+    named = [name for name, value in given.items() if value]
+    return f"not run, because of pytest's {' and '.join(named)}" if named else ""
+
+
 class _Invocation:
     """``pytest --pyargs conformance``: the same run as ``clickport check``, with pytest's own output."""
 
@@ -81,6 +93,8 @@ class _Invocation:
         self._stack = ExitStack()
         self._results: list[Any] = []
         self._referee: Any = None
+        self._info: Any = None
+        self._run: Any = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -100,6 +114,7 @@ class _Invocation:
             pytest.exit(str(error), returncode=2)
         except (TargetUnavailable, BrowserMissing) as error:
             pytest.exit(str(error), returncode=3)
+        self._info = setup.info()
         self._referee = Referee(setup, self._results.append)
         config.pluginmanager.register(self._referee, "clickport-referee")
         config.pluginmanager.register(Checks(setup), "clickport-checks")
@@ -110,23 +125,31 @@ class _Invocation:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End with the exit code of the verdict."""
         from conformance.fuzz import store  # noqa: PLC0415
-        from conformance.registry import requirements  # noqa: PLC0415
-        from conformance.verdict import judge  # noqa: PLC0415
+        from conformance.record import Run  # noqa: PLC0415
 
         if self._referee is None or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
-        self._referee.conclude()
+        self._referee.conclude(_left_out(session.config))
         finds = [find for result in self._results for find in store.counterexample_of(result)]
         store.add(Path(self._options.counterexamples), finds)
-        verdict = judge(
-            requirements=requirements().values(),
-            lanes=self._options.lanes,
-            results=self._results,
-            strict=self._options.strict,
-            known=self._options.known,
-            day=datetime.now(UTC).isoformat(),
-        )
-        session.exitstatus = int(verdict.exit_code)
+        self._run = Run(info=self._info, results=tuple(self._results), interrupted=False)
+        session.exitstatus = int(self._run.verdict().exit_code)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say the verdict, in the words of ``clickport check``."""
+        from conformance.report import facts  # noqa: PLC0415
+
+        if self._run is None:
+            return
+        verdict = self._run.verdict()
+        headline = facts.headline(self._run, verdict)
+        terminalreporter.section("clickport")
+        for why, names in facts.by_reason(facts.unverified(self._run, verdict)).items():
+            terminalreporter.line(f"not verified: {names}: {why}")
+        terminalreporter.line(headline.sentence)
+        for aside in headline.asides:
+            terminalreporter.line(aside)
+        terminalreporter.line(f"exit code {facts.exit_code(self._run, verdict)}")
 
     def pytest_unconfigure(self) -> None:
         """Stop the targets."""

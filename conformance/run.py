@@ -13,6 +13,7 @@ from conformance.fuzz import store
 from conformance.fuzz.store import Kept, counterexample_of
 from conformance.options import Options, UsageError
 from conformance.record import RecordWriter, Run, read
+from conformance.registry import requirements
 from conformance.session import Checks, Referee, pytest_arguments
 from conformance.setup import BROWSER_LANES, Setup, prepare
 from conformance.verdict import CaseResult, Status
@@ -67,6 +68,9 @@ def chosen_cases(options: Options) -> list[Case]:
     cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
     if deselected and not cases:
         lanes = ", ".join(options.lanes)
+        named = [requirements()[p.upper()] for p in options.only if p.upper() in requirements()]
+        if pending := [f"{r.id}: {reason}" for r in named for reason in dict.fromkeys(r.excluded.values())]:
+            raise UsageError(f"--only names what has no case yet in {lanes} ({'; '.join(pending)})")
         raise UsageError(f"--only and --skip leave no case of the lanes that would run ({lanes})")
     return cases
 

@@ -147,13 +147,18 @@ class Referee:
         if error:
             self.problems.append(f"worker {node.gateway.id} died: {error}")
 
-    def conclude(self) -> None:
-        """Give a result to every case that has none: deselected, or lost by a fault of ours."""
+    def conclude(self, left_out: str = "") -> None:
+        """Give a result to every case that has none: deselected, or lost by a fault of ours.
+
+        ``left_out`` says which option of pytest's own may have kept cases from running.
+        """
         options = self._setup.options
         chosen, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
         why = "; ".join(self.problems) or "the check ended without a result"
         for case in chosen:
-            if case.id not in self._seen:
+            if case.id not in self._seen and left_out and not self.problems:
+                self._on_result(_without(case, Status.NOT_RUN, left_out))
+            elif case.id not in self._seen:
                 self._on_result(_without(case, Status.ERROR, f"no result: {why}", Fault.SUITE))
         for case in deselected:
             self._on_result(_without(case, Status.NOT_RUN, "deselected"))
@@ -196,7 +201,8 @@ def _repro(case: Case, setup: Setup) -> str:
         "tracker", "server", "server_cmd", "server_app", "clickhouse", "readback_url", "readback_cmd"
     )
     drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
-    return " ".join(["clickport check", *targets, *drawing, f"--only {case.id}"])
+    strict = ["--strict"] if setup.options.strict else []
+    return " ".join(["clickport check", *targets, *drawing, *strict, f"--only {case.id}"])
 
 
 def _show(report: pytest.TestReport, result: CaseResult) -> None:

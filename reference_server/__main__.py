@@ -12,7 +12,7 @@ class _CouldNotRun(click.ClickException):
     exit_code = 3
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The reference server of the Clickport custom-events protocol."""
 
@@ -64,4 +64,5 @@ def _missing(error: ModuleNotFoundError) -> _CouldNotRun:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m reference_server")
+    # `clickport serve` becomes this process, and is what its user typed.
+    main(prog_name=os.environ.pop("CLICKPORT_COMMAND", "python -m reference_server"))

@@ -36,7 +36,7 @@ def execute(
         chosen = {**read_config(config), **{k: v for k, v in given.items() if v not in (None, ())}}
         options = Options(**chosen)
         wanted = [_report(text) for text in reports]
-        found = run(options, jobs=jobs, record=run_record, watcher=watcher or Progress(Console(stderr=True)))
+        found = run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options))
         verdict = found.verdict()
         print_run(console, found, verdict, requirements())
         for kind, path in wanted:
@@ -50,6 +50,11 @@ def execute(
     except KeyboardInterrupt:
         _end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
     sys.exit(verdict.exit_code)
+
+
+def _progress(options: Options) -> Progress:
+    known = [entry.case for entry in options.known]
+    return Progress(Console(stderr=True), strict=options.strict, known=known)
 
 
 def _report(text: str) -> tuple[str, Path]:

@@ -1,11 +1,10 @@
 """``clickport explain``: one requirement or case, with what it is for and what would break it."""
 
-import difflib
 import json
 
 import click
 
-from conformance.case import Case, catalogue
+from conformance.case import Case, UnknownSelector, catalogue
 from conformance.mutants.subjects import Subject, subjects
 from conformance.registry import Requirement, requirements
 
@@ -23,10 +22,8 @@ def explain(id_: str) -> None:
     found = requirements().get(id_.upper())
     cases = [c for c in catalogue() if c.requirement == id_.upper() or id_ in (c.id, c.id.partition("/")[2])]
     if not found and not cases:
-        known = [*requirements(), *(case.id for case in catalogue())]
-        near = difflib.get_close_matches(id_, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`clickport list` shows every id"
-        raise click.UsageError(f"{id_!r} is no requirement and no case: {hint}")
+        known = [*requirements(), *(name for case in catalogue() for name in case.id.partition("/")[::2])]
+        raise click.UsageError(str(UnknownSelector(id_, known)))
     requirement = found or requirements()[cases[0].requirement]
     click.echo(
         "\n".join([*_head(requirement), "", *_cases(requirement, cases), *_examples(requirement, cases)])

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes.pages import Outcome
-from conformance.matching import expand, mismatch
+from conformance.matching import expand, mismatch, notes
 from conformance.payload import read_payload
 from conformance.readback import StoredRow
 from conformance.witness import Exchange
@@ -34,7 +34,9 @@ def require_call(evidence: Evidence, token: str, outcome: Outcome) -> None:
     ):
         require_arrival(evidence, found, outcome.thrown)
     for exchange in found:
-        require_match(expand(vector["payload"], token), read_payload(exchange.body), "the payload")
+        wanted_payload, payload = expand(vector["payload"], token), read_payload(exchange.body)
+        require_match(wanted_payload, payload, "the payload")
+        evidence.notes += tuple(notes(wanted_payload, payload))
 
 
 def _require_quiet(outcome: Outcome) -> None:
@@ -91,7 +93,9 @@ def _require_rows(
         problem = f"got {len(rows)}" if rows else "got none: the event is lost"
         raise Violation(f"expected {_count(len(expected), 'row')}, {problem}")
     for want, row in zip(expected, rows, strict=True):
-        require_match(expected_row(want, token), row.columns(), "the stored row")
+        wanted = expected_row(want, token)
+        require_match(wanted, row.columns(), "the stored row")
+        evidence.notes += tuple(notes(wanted, row.columns()))
 
 
 def expected_row(row: Any, token: str) -> Any:

@@ -1,11 +1,12 @@
 """Runs calls in real pages: a page newly loaded for each case, a sentinel after each call."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from conformance.bench import LATE_EVENT_SECONDS, Bench
+from conformance.bench import LATE_EVENT_SECONDS, TRACKER_PATH, Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence
 from conformance.witness import Exchange
@@ -53,11 +54,32 @@ def call(
     if vector.get("sentinel", True):
         run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
         sentinel = bench.events(sentinel_of(token))
+    if thrown and (broken := bench.once(loading_error, engine)):
+        thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
     number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
     found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
     return Outcome(
         thrown=thrown, raised=tab.run("return window.raised"), found=found, next_works=bool(sentinel)
+    )
+
+
+def loading_error(bench: Bench, engine: str) -> str:
+    """What the tracker's script raises by itself, or nothing. Loaded from the page's own origin: elsewhere a
+    browser says no more than "Script error."."""
+    tab = bench.tab(engine)
+    tab.goto(f"{bench.recorder.here}/next/blank")
+    return str(
+        tab.run(
+            """const raised = [];
+            addEventListener('error', (event) => { if (event.message) raised.push(event.message) });
+            return new Promise((done) => {
+              const script = document.createElement('script');
+              script.onload = script.onerror = () => done(raised.join('; '));
+              script.src = """
+            + json.dumps(TRACKER_PATH)
+            + "; document.head.append(script) })"
+        )
     )
 
 

@@ -43,6 +43,7 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
         page.line()
     _ledger(page, verdict, requirements)
     _drawn(page, run)
+    _notes(page, run)
     _unverified(page, run, verdict)
     _verdict(page, run, verdict)
 
@@ -93,7 +94,7 @@ def _findings(
             if whole > 0:
                 _evidence(page, cases[0])
             else:
-                page.line(one_line(cut(cases[0].detail, 300)), indent=_INDENT)
+                page.line(one_line(cut(cases[0].detail, _DETAIL_LIMIT)), indent=_INDENT)
             if number == 0 and requirement in requirements:
                 page.line(requirements[requirement].what, label="rule", indent=_INDENT, style="dim")
             _repeat(page, cases[0])
@@ -164,6 +165,16 @@ def _drawn(page: _Page, run: Run) -> None:
     for line in lines:
         page.line(line, label="  ")
     if lines:
+        page.line()
+
+
+def _notes(page: _Page, run: Run) -> None:
+    found = facts.notes(run)
+    if found:
+        page.line("Notes on what passed", style="bold")
+    for note, about in found.items():
+        page.line(one_line(f"{about}: {note}"), label="  ")
+    if found:
         page.line()
 
 

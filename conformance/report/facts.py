@@ -1,5 +1,6 @@
 """What every report says, computed once from run, verdict and registry; the renderers only word it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     asides = []
     if run.interrupted:
         asides.append("The run was interrupted: this is what it saw until then.")
+    if chosen := _chosen(run):
+        asides.append(chosen)
     if verdict.known and verdict.violations:
         asides.append(f"{_number(len(verdict.known), 'violation')} more in the baseline, not counted.")
     asides += [f"stale baseline: {problem}" for problem in verdict.stale]
@@ -81,6 +84,15 @@ def headline(run: Run, verdict: Verdict) -> Headline:
             f"{_number(len(verdict.warnings), 'warning')} about {warned}, not counted in the verdict."
         )
     return Headline(tone=tone, sentence=sentence, asides=tuple(asides))
+
+
+def notes(run: Run) -> Mapping[str, str]:
+    """What is to be said of cases that passed: the note, and the requirements that it is about."""
+    groups: dict[str, dict[str, None]] = {}
+    for result in run.results:
+        if result.status is Status.PASS and result.detail:
+            groups.setdefault(result.detail, {})[f"{result.requirement} ({result.lane})"] = None
+    return {note: ", ".join(about) for note, about in groups.items()}
 
 
 def drawn(run: Run) -> tuple[str, ...]:
@@ -123,6 +135,16 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     return "open", f"conformant in everything that was verified: {passed} of {total} {of_all}"
 
 
+def _chosen(run: Run) -> str:
+    """What came of the cases that were chosen, where others were left out."""
+    chosen = [result for result in run.results if result.status is not Status.NOT_RUN]
+    if len(chosen) == len(run.results) or not chosen:
+        return ""
+    kinds = Counter("passed" if r.status is Status.PASS else status_word(r.status) for r in chosen)
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    return f"Of {_number(len(chosen), 'case')} chosen: {told}."
+
+
 def _requirements_of(results: Sequence[CaseResult], verdict: Verdict) -> str:
     """Name the requirements of these cases in the order of the registry, or count them if they are many."""
     found = {result.requirement for result in results}
@@ -134,7 +156,10 @@ def _requirements_of(results: Sequence[CaseResult], verdict: Verdict) -> str:
 def exit_code(run: Run, verdict: Verdict) -> str:
     """Say the exit code and what it means."""
     unfinished = ", of a run that was interrupted" if run.interrupted else ""
-    return f"{int(verdict.exit_code)} ({EXIT_WORDS[verdict.exit_code]}{unfinished})"
+    words = EXIT_WORDS[verdict.exit_code]
+    if verdict.exit_code is Exit.CONFORMANT and verdict.known:
+        words = "no violation but those that the baseline names"
+    return f"{int(verdict.exit_code)} ({words}{unfinished})"
 
 
 def _no_verdict(errors: Sequence[CaseResult]) -> str:
@@ -232,6 +257,11 @@ def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
 def status_word(status: Status, *, warning: bool = False) -> str:
     """The status as people read it."""
     return "warning" if warning else status.value.replace("-", " ")
+
+
+def is_known(result: CaseResult, verdict: Verdict) -> bool:
+    """Whether this failure is one that the baseline names."""
+    return any(result is k or result == k for k in verdict.known)
 
 
 def is_warning(result: CaseResult, verdict: Verdict) -> bool:

@@ -1,8 +1,8 @@
 """JUnit XML, for CI systems: a suite per lane, a test case per case and browser.
 
-JUnit knows no warnings and no inconclusive runs. A failing SHOULD that does not count is therefore *skipped*
-with a message that begins with ``warning:``, and a requirement without any case is a skipped test case of its
-own; the verdict is a property of every suite.
+JUnit knows no warnings, no known failures and no inconclusive runs. A failing SHOULD that does not count is
+therefore *skipped* with a message that begins with ``warning:``, one that the baseline names with ``known:``,
+and a requirement without any case is a skipped test case of its own. The verdict is a property of each suite.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,8 @@ def _suite(root: Element, lane: Lane, run: Run, verdict: Verdict) -> None:
     SubElement(suite, "properties")
     own = [result for result in run.results if result.lane is lane]
     for result in own:
-        _case(suite, result, warning=facts.is_warning(result, verdict))
+        excuse = "warning" if facts.is_warning(result, verdict) else ""
+        _case(suite, result, excuse="known" if facts.is_known(result, verdict) else excuse)
     for row in verdict.requirements:
         if row.lane is lane and not row.cases:
             _without_case(suite, row)
@@ -62,15 +63,15 @@ def _total(root: Element) -> None:
     root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
 
 
-def _case(suite: Element, result: CaseResult, *, warning: bool) -> None:
+def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
     browser = f" [{result.browser}]" if result.browser else ""
     case = _testcase(suite, result.requirement, f"{result.id}{browser}", result.seconds)
     described = (("requirement", result.requirement), ("level", str(result.level)), ("repro", result.repro))
     _describe(case, described)
     message = one_line(cut(result.detail)) or facts.status_word(result.status)
     match result.status:
-        case Status.FAIL if warning:
-            SubElement(case, "skipped", message=f"warning: {message}")
+        case Status.FAIL if excuse:
+            SubElement(case, "skipped", message=f"{excuse}: {message}")
             SubElement(case, "system-out").text = _evidence(result)
         case Status.FAIL:
             SubElement(case, "failure", message=message, type=str(result.level)).text = _evidence(result)

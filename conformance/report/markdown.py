@@ -29,6 +29,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         *_cases("Failures", verdict.violations, requirements),
         *_cases("Errors", verdict.errors, requirements),
         *_cases("Warnings", verdict.warnings, requirements),
+        *_notes(run),
         *_unverified(run, verdict),
     ]
     return "\n\n".join(sections) + "\n"
@@ -54,6 +55,13 @@ def _ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> Iterab
         lines.append(f"| {' | '.join(cells)} |")
     yield "### Verified (MAY: observed), by requirement family and lane"
     yield "\n".join(lines)
+
+
+def _notes(run: Run) -> Iterable[str]:
+    found = facts.notes(run)
+    if found:
+        yield "### Notes on what passed"
+        yield "\n".join(f"- {_escape(about)}: {_escape(note)}" for note, about in found.items())
 
 
 def _share(level: Level, count: facts.Count) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -24,12 +24,14 @@ class Progress:
         console: Console,
         *,
         strict: bool = False,
+        known: Collection[str] = (),
         live: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
         # A log that asks for colour calls itself a terminal too: ask the file.
+        self._known = frozenset(known)
         self._live = (console.is_interactive and console.file.isatty()) if live is None else live
         self._clock = clock
         self._bar: Live | None = None
@@ -54,7 +56,7 @@ class Progress:
             self._bar.start()
             self._bar.add_task("", total=total)
         else:
-            self._console.print(f"{total} cases to run", highlight=False, soft_wrap=True)
+            self._console.print(f"{total} case{'s' * (total != 1)} to run", highlight=False, soft_wrap=True)
 
     def case_done(self, result: CaseResult) -> None:
         """Count one case, and tell if it is time to."""
@@ -77,6 +79,8 @@ class Progress:
     def _kind(self, result: CaseResult) -> str | None:
         match result.status:
             case Status.FAIL:
+                if self._known & {result.id, result.known_as}:
+                    return "failed as known"
                 return "failed" if result.level in self._binding else "warned"
             case Status.ERROR:
                 return "in error"
@@ -85,7 +89,7 @@ class Progress:
         return None
 
     def _tally(self) -> str:
-        order = ("failed", "in error", "warned", "not testable")
+        order = ("failed", "failed as known", "in error", "warned", "not testable")
         return ", ".join(f"{self._counts[kind]} {kind}" for kind in order if self._counts[kind])
 
     def _due(self) -> bool:

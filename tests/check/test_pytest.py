@@ -52,6 +52,15 @@ def test_open_verdict_is_the_same(python: "Run", mine: "Implementations") -> Non
     assert python("-m", "pytest", *words).code == 4
 
 
+def test_cases_left_out_by_pytest_are_not_lost(python: "Run", mine: "Implementations") -> None:
+    """What -k deselects was not run, which is no fault of the suite; and the verdict is said."""
+    words = ["--pyargs", "conformance", f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-2"]
+    run = python("-m", "pytest", *words, "-k", "31-properties")
+    assert run.code == 4, run.text
+    assert "not run, because of pytest's -k" in run.text
+    assert "exit code 4 (inconclusive" in run.text
+
+
 def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> None:
     """An id that nothing bears ends with 2 and a sentence, as with check; 3 and 4 mean other things."""
     words = ["--pyargs", "conformance", f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-222"]

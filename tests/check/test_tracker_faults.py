@@ -133,6 +133,15 @@ def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "
     assert again.statuses == run.statuses
 
 
+def test_script_that_cannot_be_read_says_so(check: "Check", mine: "Implementations") -> None:
+    """The failure of a script with a slip in its syntax names the slip, which the page itself cannot see."""
+    tracker = mine.folder / "slip.js"
+    tracker.write_text("window.clickport = { track( => {} };", encoding="utf-8")
+    run = check("--tracker", str(tracker), "--only", "tracker/wire-2-plain")
+    assert run.code == 1, run.text
+    assert "the tracker's script raised Uncaught SyntaxError" in run.text
+
+
 def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations") -> None:
     """A null tracker ends with 1, soon, and its silence is never taken for a fault of the suite."""
     tracker = mine.folder / "null.js"

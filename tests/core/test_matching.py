@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.matching import ABSENT, describe, expand, mismatch
+from conformance.matching import ABSENT, describe, expand, mismatch, notes
 
 LONE = "\ud83c"
 
@@ -175,6 +175,20 @@ def test_describe_is_one_short_line(value: Any, text: str) -> None:
 
 
 KEYS = st.text(min_size=1, max_size=3).filter(lambda key: not key.startswith("$"))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [("short", []), ("odd", ["an odd one"]), ("other", [])],
+)
+def test_a_note_is_said_of_its_choice_alone(found: str, said: list[str]) -> None:
+    """A choice with a note matches like any other, and the note is said only when it is what was found."""
+    expected = {"mv": ["a", {"$any": ["short", {"$noted": ["an odd one", "odd"]}]}]}
+    actual = {"mv": ["a", found]}
+    assert (mismatch(expected, actual) is None) is (found != "other")
+    assert notes(expected, actual) == said
+
+
 NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=5) | st.just("{token}")
 

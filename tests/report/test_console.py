@@ -201,3 +201,11 @@ def test_colour_is_for_terminals_and_adds_nothing_but_colour(printed: Print, vio
         "".join(part.partition("m")[2] if n else part for n, part in enumerate(coloured.split("\x1b[")))
         == VIOLATED
     )
+
+
+def test_notes_are_told_of_what_passed(green: Run, printed: Print) -> None:
+    """What is allowed, and still worth knowing, is said once, with the requirements that it is about."""
+    noted = replace(
+        green, results=(replace(green.results[0], detail="counts code points"), *green.results[1:])
+    )
+    assert "Notes on what passed\n  PROP-1 (tracker): counts code points\n" in printed(noted)

@@ -170,3 +170,15 @@ def test_write_names_the_path_that_it_cannot_write(
     """A folder in the way is told as such."""
     with pytest.raises(OSError, match=f"cannot write the json report to {tmp_path}: Is a directory"):
         write("json", tmp_path, green, judged(green), registry)
+
+
+def test_junit_skips_what_the_baseline_names(
+    violated: Run, judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]
+) -> None:
+    """A failure that the baseline names is no failure for CI: the exit code does not count it either."""
+    verdict = judged(violated)
+    known = replace(verdict, violations=verdict.violations[1:], known=verdict.violations[:1])
+    root = ElementTree.fromstring(REPORTS["junit"](violated, known, registry))
+    messages = [skipped.attrib["message"] for skipped in root.iter("skipped")]
+    assert [m for m in messages if m.startswith("known: ")] == ['known: mv[0]: expected "pro", got "free"']
+    assert root.attrib["failures"] == "1"
