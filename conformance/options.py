@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.baseline import BadBaseline, Known, read
+from conformance.browsers import BROWSERS
 from conformance.fuzz import store
 from conformance.registry import Lane
 
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
-BROWSERS = ("chromium",)
 
 
 class UsageError(ValueError):

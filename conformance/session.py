@@ -192,17 +192,20 @@ def _case(item: pytest.Item) -> Case:
 def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
     case = _case(item)
     browser = _params(item).get("engine")
-    return Evidence(case=case, browser=browser, repro=_repro(case, setup))
+    return Evidence(case=case, browser=browser, repro=_repro(case, setup, browser))
 
 
-def _repro(case: Case, setup: Setup) -> str:
+def _repro(case: Case, setup: Setup, browser: str | None) -> str:
     """The command that repeats one case; what needs more than the targets' options is the user's to add."""
     targets = setup.options.command_line(
         "tracker", "server", "server_cmd", "server_app", "clickhouse", "readback_url", "readback_cmd"
     )
     drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
+    engine = (
+        [f"--browser {browser}"] if browser and (setup.options.browser or len(setup.browsers) > 1) else []
+    )
     strict = ["--strict"] if setup.options.strict else []
-    return " ".join(["clickport check", *targets, *drawing, *strict, f"--only {case.id}"])
+    return " ".join(["clickport check", *targets, *engine, *drawing, *strict, f"--only {case.id}"])
 
 
 def _show(report: pytest.TestReport, result: CaseResult) -> None:

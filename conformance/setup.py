@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from conformance.browsers import Installed, find
-from conformance.options import BROWSERS, Options
+from conformance.browsers import Installed, find, installed
+from conformance.options import Options
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 from conformance.record import RunInfo
 from conformance.registry import Lane
@@ -95,7 +95,7 @@ def prepare(options: Options) -> Iterator[Setup]:
     browsers: tuple[Installed, ...] = ()
     if lanes & BROWSER_LANES:
         load_tracker(options.tracker)
-        browsers = tuple(find(name) for name in options.browser or BROWSERS)
+        browsers = tuple(map(find, options.browser)) or installed()
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
         yield Setup(

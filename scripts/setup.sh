@@ -23,18 +23,25 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "the command is .venv/bin/clickport"
 fi
 
-# A browser: the system's, or the one that Playwright downloads where that is possible.
-browser() { .venv/bin/python -m conformance.browsers; }
-if ! browser >/dev/null 2>&1; then
+# Three browsers: the system's, or, for Chromium and Firefox, those that Playwright downloads where that is possible.
+browsers() { .venv/bin/python -m conformance.browsers "$@"; }
+if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing Chromium from the system's packages"
+    say "installing Chromium, Firefox and WebKitGTK from the system's packages (once, about 700 MB)"
     apt-get update -qq || say "apt-get update failed; trying with the lists there are"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell \
-      >/dev/null || say "there is no package chromium-headless-shell here"
+    for packages in chromium-headless-shell firefox-esr "webkit2gtk-driver xvfb xauth"; do
+      # shellcheck disable=SC2086 - a list of names
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null ||
+        say "not here by that name: $packages"
+    done
   fi
-  if ! browser >/dev/null 2>&1; then
-    say "downloading Playwright's Chromium"
-    .venv/bin/python -m playwright install chromium || true
-  fi
-  browser || fail "without a browser no tracker can be checked"
+  for name in chromium firefox; do
+    browsers "$name" >/dev/null 2>&1 || {
+      say "downloading Playwright's $name"
+      .venv/bin/python -m playwright install "$name" || true
+    }
+  done
+  browsers chromium >/dev/null || fail "without Chromium the tests cannot run"
+  browsers || say "without these browsers the checks run in the others"
 fi
+touch .venv/browsers-done

@@ -3,12 +3,28 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
-_DEBIAN = {"chromium": ("chromium-headless-shell", "chromium")}
+BROWSERS = ("chromium", "firefox", "webkit")
+"""The engines, in the order in which they are tried and told."""
+
+_PROGRAMS = {
+    "chromium": ("chromium-headless-shell", "chromium"),
+    "firefox": ("firefox-esr", "firefox"),
+    "webkit": ("MiniBrowser",),
+}
+# Debian's packages; a driver and a screen belong to WebKit.
+_PACKAGES = {
+    "chromium": "chromium-headless-shell",
+    "firefox": "firefox-esr",
+    "webkit": "webkit2gtk-driver xvfb xauth",
+}
+_MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
 
 
 class BrowserMissing(RuntimeError):
@@ -17,11 +33,16 @@ class BrowserMissing(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """A browser found on this machine; an empty ``path`` is Playwright's own download."""
+    """A browser found on this machine.
+
+    ``driver`` is the WebDriver that runs it, if it needs one; ``stock`` a build that is not Playwright's own.
+    """
 
     name: str
     version: str
     path: str = ""
+    driver: str = ""
+    stock: bool = False
 
 
 class Tab(Protocol):
@@ -76,29 +97,63 @@ class Browser(Protocol):
 @cache
 def find(name: str) -> Installed:
     """Return the installed browser of that name. Raises BrowserMissing, naming the way to install it."""
-    for program in _DEBIAN[name]:
-        if path := shutil.which(program):
-            return Installed(name=name, version=_version(path), path=path)
-    from conformance.browsers.chromium import downloaded  # noqa: PLC0415 - starts Playwright, seldom needed
+    found = _webkit() if name == "webkit" else _by_path(name)
+    if found:
+        return found
+    elsewhere = f"; Ubuntu and elsewhere: python -m playwright install {name}"
+    if name == "webkit":
+        elsewhere = "; its driver's client: pip install 'clickport-conformance[webkit]'"
+    raise BrowserMissing(f"no {name} on this machine. Debian: apt-get install {_PACKAGES[name]}{elsewhere}")
 
-    if own := downloaded():
-        return Installed(name=name, version=_version(own), path=own)
-    raise BrowserMissing(
-        f"no {name} on this machine. Debian: apt-get install {_DEBIAN[name][0]}; Ubuntu and "
-        f"elsewhere: python -m playwright install {name}"
-    )
+
+def installed() -> tuple[Installed, ...]:
+    """Every engine that is on this machine. Raises BrowserMissing when there is none."""
+    found = []
+    for name in BROWSERS:
+        with suppress(BrowserMissing):
+            found.append(find(name))
+    if not found:
+        find(BROWSERS[0])
+    return tuple(found)
 
 
 @contextmanager
 def start(installed: Installed) -> Iterator[Browser]:
     """Run a browser for the time of the context."""
-    from conformance.browsers.chromium import chromium  # noqa: PLC0415 - Playwright is slow to import
+    if installed.name == "webkit":
+        from conformance.browsers.webkit import webkit  # noqa: PLC0415 - Selenium is needed by it alone
 
-    with chromium(installed) as browser:
-        yield browser
+        with webkit(installed) as browser:
+            yield browser
+    else:
+        from conformance.browsers.playwright_engines import by_playwright  # noqa: PLC0415 - slow to import
+
+        with by_playwright(installed) as browser:
+            yield browser
 
 
-def _version(path: str) -> str:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+def _by_path(name: str) -> Installed | None:
+    for program in _PROGRAMS[name]:
+        if path := shutil.which(program):
+            return Installed(name=name, version=_version(path), path=path, stock=True)
+    from conformance.browsers.playwright_engines import downloaded  # noqa: PLC0415 - starts Playwright
+
+    own = downloaded(name)
+    return Installed(name=name, version=_version(own), path=own) if own else None
+
+
+def _webkit() -> Installed | None:
+    driver, screen = shutil.which("WebKitWebDriver"), shutil.which("xvfb-run")
+    places = sorted(Path("/usr/lib").glob(_MINI_BROWSERS))
+    if not (driver and screen and places and find_spec("selenium")):
+        return None
+    path = str(places[-1])
+    return Installed(
+        name="webkit", version=_version("xvfb-run", "-a", path), path=path, driver=driver, stock=True
+    )
+
+
+def _version(*command: str) -> str:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=20, check=False)
     words = [word for word in done.stdout.split() if word[0].isdigit()]
     return words[0] if words else "unknown"

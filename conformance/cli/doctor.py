@@ -10,8 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from conformance import __version__
-from conformance.browsers import BrowserMissing, find
-from conformance.options import BROWSERS
+from conformance.browsers import BROWSERS, BrowserMissing, find
 from conformance.verdict import Exit
 
 _REFERENCE = ("flask", "granian", "clickhouse-connect", "chdb-core")
@@ -45,12 +44,13 @@ def _look() -> Iterator[Finding]:
         text=f"{__version__}, Python {platform.python_version()} ({sys.executable})",
     )
     yield Finding(name="playwright", fine=True, text=version("playwright"))
+    others = any(map(_is_here, BROWSERS))
     for name in BROWSERS:
         try:
             found = find(name)
             yield Finding(name=name, fine=True, text=f"{found.version} {found.path}")
         except BrowserMissing as error:
-            yield Finding(name=name, fine=False, text=str(error))
+            yield Finding(name=name, fine=False, text=str(error), needed=not others)
     yield from _hosts()
     for name in _REFERENCE:
         try:
@@ -58,6 +58,13 @@ def _look() -> Iterator[Finding]:
         except PackageNotFoundError:
             text = "only the bundled reference needs it: pip install 'clickport-conformance[reference]'"
             yield Finding(name=name, fine=False, text=text, needed=False)
+
+
+def _is_here(browser: str) -> bool:
+    try:
+        return bool(find(browser))
+    except BrowserMissing:
+        return False
 
 
 def _hosts() -> Iterator[Finding]:

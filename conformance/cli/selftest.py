@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conformance.browsers import BROWSERS
 from conformance.mutants import render
 from conformance.mutants.matrix import Finding
 from conformance.mutants.selftest import choose, selftest
@@ -22,10 +23,25 @@ _RENDERERS = {"json": render.as_json, "html": render.as_html}
     "--cases", multiple=True, metavar="GLOB", help="Try them on these cases only, such as '*-fuzz*'."
 )
 @click.option(
+    "--browser",
+    "browsers",
+    multiple=True,
+    type=click.Choice(BROWSERS),
+    default=("chromium",),
+    show_default=True,
+    help="Run trackers in this browser; repeatable.",
+)
+@click.option(
     "--report", "reports", multiple=True, metavar="KIND=PATH", help="Write the matrix as json or html."
 )
 def selftest_(
-    jobs: int, only: tuple[str, ...], quick: bool, cases: tuple[str, ...], reports: tuple[str, ...]
+    *,
+    jobs: int,
+    only: tuple[str, ...],
+    quick: bool,
+    cases: tuple[str, ...],
+    browsers: tuple[str, ...],
+    reports: tuple[str, ...],
 ) -> None:
     """Run the references, an independent pair, nulls and every mutant through `clickport check`.
 
@@ -44,7 +60,7 @@ def selftest_(
         click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")
 
     try:
-        matrix = selftest(chosen, jobs=jobs, quick=quick, cases=cases, on_finding=tell)
+        matrix = selftest(chosen, jobs=jobs, quick=quick, cases=cases, browsers=browsers, on_finding=tell)
     except TargetUnavailable as error:
         click.echo(f"could not run: {error}", err=True)
         sys.exit(Exit.COULD_NOT_RUN)

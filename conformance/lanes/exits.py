@@ -56,10 +56,11 @@ def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str)
     recorder.hold(token)
     try:
         EXITS[way](scene)
-        closes = way in CLOSING
-        if closes:
+        if way in CLOSING:
             _settle(bench, engine, scene.next)
-        _require_given_up(bench, token, sent=not closes)
+        else:
+            scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
+        _require_given_up(bench, token)
         return _outlived(bench, evidence, token)
     finally:
         recorder.end_hold()
@@ -75,11 +76,11 @@ def _settle(bench: Bench, engine: str, url: str) -> None:
     tab.close()
 
 
-def _require_given_up(bench: Bench, token: str, *, sent: bool) -> None:
-    """Require that the plain request ended with its page, if it was sent at all. Raises SuiteFault."""
+def _require_given_up(bench: Bench, token: str) -> None:
+    """Require that the plain request ended with its page, which is gone. Raises SuiteFault."""
     control = {"token": token, "path": f"/control/{token}"}
-    if not sent and not bench.recorder.seen(**control):
-        return  # A tab can be gone before it has sent anything.
+    if not bench.recorder.seen(**control):
+        return  # Given up before it had left: by Firefox when a navigation begins, by all when a tab closes.
     if not bench.recorder.wait(1, **control, gone=True, seconds=_GONE_SECONDS):
         raise SuiteFault(
             "the negative control, a plain fetch of the suite's own, was not given up with its page: "

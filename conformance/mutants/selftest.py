@@ -44,9 +44,10 @@ def selftest(
     quick: bool,
     on_finding: Callable[[Finding], None],
     cases: Sequence[str] = (),
+    browsers: Sequence[str] = ("chromium",),
 ) -> Matrix:
     """Try the chosen subjects; ``quick``: a mutant meets the vectors of its own requirement only;
-    ``cases``: all meet these only.
+    ``cases``: all meet these only; trackers run in each of ``browsers``.
 
     Raises TargetUnavailable when the reference cannot be run here."""
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
@@ -55,7 +56,8 @@ def selftest(
             # The slowest first, so that none of them runs alone at the end.
             ordered = sorted(chosen, key=lambda s: -len(s.lanes))
             trials = [
-                pool.submit(hold, s, Path(folder, s.name), url, quick=quick, cases=cases) for s in ordered
+                pool.submit(hold, s, Path(folder, s.name), url, quick=quick, cases=cases, browsers=browsers)
+                for s in ordered
             ]
             found = {}
             for trial in as_completed(trials):

@@ -33,16 +33,23 @@ class Trial:
 
 
 def hold(
-    subject: Subject, folder: Path, clickhouse: str, *, quick: bool = False, cases: Sequence[str] = ()
+    subject: Subject,
+    folder: Path,
+    clickhouse: str,
+    *,
+    quick: bool = False,
+    cases: Sequence[str] = (),
+    browsers: Sequence[str] = ("chromium",),
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
     With ``quick`` a mutant meets only the vectors and scenarios of the requirement that it must fail; with
-    ``cases`` only those of these ids.
+    ``cases`` only those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
     try:
-        selectors = list(_selectors(subject, quick=quick, cases=cases))
+        engines = [word for name in browsers for word in ("--browser", name)]
+        selectors = [*engines, *_selectors(subject, quick=quick, cases=cases)]
         run, problem = _run(subject, folder, clickhouse, selectors), ""
     except (ValueError, OSError, TargetUnavailable, subprocess.TimeoutExpired) as error:
         run, problem = None, str(error)

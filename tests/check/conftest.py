@@ -14,6 +14,8 @@ import pytest
 
 IMPLEMENTATIONS = Path(__file__).parent / "implementations"
 _LIMIT = 150
+# One engine is enough where the command is tried, not the engines.
+ENGINE = ("--browser", "chromium")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,8 @@ def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
 
     def run(*options: str) -> Ended:
         jobs = [] if "--jobs" in options else ["--jobs", "1"]
-        return python("-m", "conformance", "check", "--report", "json=report.json", *jobs, *options)
+        report = ["--report", "json=report.json"]
+        return python("-m", "conformance", "check", *report, *ENGINE, *jobs, *options)
 
     return run
 
@@ -131,8 +134,8 @@ def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("good")
     kinds = {"json": "report.json", "junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
-    tracker = Implementations(folder).tracker()
-    return _run(folder, ["-m", "conformance", "check", "--tracker", tracker, "--skip", "api-8", *reports])
+    words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), "--skip", "api-8", *reports]
+    return _run(folder, ["-m", "conformance", *words])
 
 
 @pytest.fixture

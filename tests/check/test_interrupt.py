@@ -52,7 +52,7 @@ def test_interrupt_leaves_nothing_behind(
 ) -> None:
     """SIGINT ends the run with 130; server, browser, recorder, workers are gone; the record can be read."""
     lanes = ["--lane", "tracker", "--lane", "pair"]  # browsers first, with the server started all the same
-    words = ["--tracker", mine.tracker(), *mine.server(), *lanes, "--jobs", jobs]
+    words = ["--tracker", mine.tracker(), *mine.server(), "--browser", "chromium", *lanes, "--jobs", jobs]
     record = mine.folder / "clickport-run.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "conformance", "check", *words],

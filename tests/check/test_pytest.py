@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Ended]
 
+# One engine is enough where the command is tried, not the engines.
+CHECKS = ("--pyargs", "conformance", "--clickport-browser=chromium")
+
 
 def _outcomes(junit: Path) -> dict[str, str]:
     """Status by case id, from pytest's own report: the id stands in brackets, before the browser."""
@@ -30,7 +33,7 @@ def test_green_run_is_the_same(python: "Run", mine: "Implementations", good_trac
         "2",
         "--junitxml=junit.xml",
     ]
-    run = python("-m", "pytest", "--pyargs", "conformance", *options)
+    run = python("-m", "pytest", *CHECKS, *options)
     assert run.code == good_tracker_run.code == 0, run.text
     assert _outcomes(mine.folder / "junit.xml").keys() == good_tracker_run.statuses.keys()
 
@@ -40,7 +43,7 @@ def test_violation_is_the_same(python: "Run", check: "Run", mine: "Implementatio
     tracker = mine.tracker("keys.length, 30", "keys.length, 31")
     by_check = check("--tracker", tracker, "--only", "prop-2", "--only", "prop-1")
     chosen = ["--clickport-only=prop-2", "--clickport-only=prop-1", "--junitxml=junit.xml"]
-    by_pytest = python("-m", "pytest", "--pyargs", "conformance", f"--clickport-tracker={tracker}", *chosen)
+    by_pytest = python("-m", "pytest", *CHECKS, f"--clickport-tracker={tracker}", *chosen)
     assert by_pytest.code == by_check.code == 1, by_pytest.text
     assert _outcomes(mine.folder / "junit.xml") == by_check.statuses
     assert "expected 30 members, got 31" in by_pytest.out
@@ -48,13 +51,21 @@ def test_violation_is_the_same(python: "Run", check: "Run", mine: "Implementatio
 
 def test_open_verdict_is_the_same(python: "Run", mine: "Implementations") -> None:
     """Cases that pass and leave MUSTs unverified end with 4 although pytest has seen nothing fail."""
-    words = ["--pyargs", "conformance", f"--clickport-tracker={mine.tracker()}", "--clickport-only=api-1"]
+    words = [
+        *CHECKS,
+        f"--clickport-tracker={mine.tracker()}",
+        "--clickport-only=api-1",
+    ]
     assert python("-m", "pytest", *words).code == 4
 
 
 def test_cases_left_out_by_pytest_are_not_lost(python: "Run", mine: "Implementations") -> None:
     """What -k deselects was not run, which is no fault of the suite; and the verdict is said."""
-    words = ["--pyargs", "conformance", f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-2"]
+    words = [
+        *CHECKS,
+        f"--clickport-tracker={mine.tracker()}",
+        "--clickport-only=prop-2",
+    ]
     run = python("-m", "pytest", *words, "-k", "31-properties")
     assert run.code == 4, run.text
     assert "not run, because of pytest's -k" in run.text
@@ -63,7 +74,11 @@ def test_cases_left_out_by_pytest_are_not_lost(python: "Run", mine: "Implementat
 
 def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> None:
     """An id that nothing bears ends with 2 and a sentence, as with check; 3 and 4 mean other things."""
-    words = ["--pyargs", "conformance", f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-222"]
+    words = [
+        *CHECKS,
+        f"--clickport-tracker={mine.tracker()}",
+        "--clickport-only=prop-222",
+    ]
     run = python("-m", "pytest", *words)
     assert "matches no case and no requirement" in run.text
     assert "INTERNALERROR" not in run.text
@@ -72,7 +87,7 @@ def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> 
 
 def test_missing_tracker_could_not_run(python: "Run") -> None:
     """A tracker that is not there ends with 3."""
-    run = python("-m", "pytest", "--pyargs", "conformance", "--clickport-tracker=missing.js")
+    run = python("-m", "pytest", *CHECKS, "--clickport-tracker=missing.js")
     assert run.code == 3
     assert "could not read the tracker missing.js" in run.text
 

@@ -125,7 +125,7 @@ def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "
     """A failure on the console shows what was called, what arrived, and the command that repeats the case."""
     tracker = mine.tracker("t: 'e'", "t: 'event'")
     run = check("--tracker", tracker, "--only", "tracker/wire-2-plain")
-    repeat = f"clickport check --tracker {tracker} --only tracker/wire-2-plain"
+    repeat = f"clickport check --tracker {tracker} --browser chromium --only tracker/wire-2-plain"
     assert repeat in run.out
     assert "clickport.track('" in run.text
     assert '"t":"event"' in run.text.replace(": ", ":")

@@ -1,18 +1,19 @@
-"""Chromium by Playwright: the system's own, or Playwright's download where there is one."""
+"""Chromium and Firefox by Playwright: the system's own, or Playwright's download where there is one."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from conformance.browsers.engine import Browser, Installed, Tab
 
 # Nothing but the pages under test: no update checks, no QUIC, no first-run pages, no GPU.
-_ARGUMENTS = (
+_CHROMIUM_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -20,11 +21,12 @@ _ARGUMENTS = (
     "--disable-quic",
     "--disable-gpu",
 )
+_FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
 
-class _ChromiumTab:
+class _PlaywrightTab:
     def __init__(self, page: Page) -> None:
         self._page = page
 
@@ -49,7 +51,7 @@ class _ChromiumTab:
         with self._page.expect_popup() as opened:
             self.run(script)
         opened.value.wait_for_load_state("load")
-        return _ChromiumTab(opened.value)
+        return _PlaywrightTab(opened.value)
 
     def wait_until(self, condition: str, seconds: float) -> None:
         try:
@@ -61,31 +63,47 @@ class _ChromiumTab:
         self._page.close()
 
 
-class _Chromium:
-    def __init__(self, context: BrowserContext, version: str) -> None:
-        self.name = "chromium"
+class _PlaywrightBrowser:
+    def __init__(self, name: str, version: str, context: BrowserContext) -> None:
+        self.name = name
         self.version = version
         self._context = context
 
     def tab(self) -> Tab:
-        return _ChromiumTab(self._context.new_page())
+        return _PlaywrightTab(self._context.new_page())
 
 
 @contextmanager
-def chromium(installed: Installed) -> Iterator[Browser]:
-    """Run Chromium with one context, in which tabs are opened."""
+def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
+    """Run Chromium or Firefox with one context, in which tabs are opened.
+
+    ``frozen_pages`` turns Chromium's back/forward cache on, which Playwright turns off: with it, requests
+    without keepalive live on with their frozen page.
+    """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed.path or None, args=_ARGUMENTS)
+        browser = getattr(playwright, installed.name).launch(**_launch(installed, frozen_pages=frozen_pages))
         context = browser.new_context()
         context.set_default_timeout(_SECONDS * 1000)
         try:
-            yield _Chromium(context, browser.version)
+            yield _PlaywrightBrowser(installed.name, browser.version, context)
         finally:
-            browser.close()
+            # It may have died, or Ctrl-C, which goes to every process of a terminal, ended it first.
+            with suppress(PlaywrightError):
+                browser.close()
 
 
-def downloaded() -> str | None:
-    """The path of the Chromium that Playwright has downloaded, if it has."""
+def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
+    own = {"executable_path": installed.path} if installed.path else {}
+    if installed.name == "firefox":
+        # A stock Firefox speaks WebDriver BiDi; without the channel Playwright expects a build of its own.
+        channel = {"channel": "moz-firefox"} if installed.stock else {}
+        return {**own, **channel}
+    frozen = {"ignore_default_args": [_FROZEN_PAGES]} if frozen_pages else {}
+    return {**own, **frozen, "args": _CHROMIUM_ARGUMENTS}
+
+
+def downloaded(name: str) -> str | None:
+    """The path of the Chromium or Firefox that Playwright has downloaded, if it has."""
     with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
+        path = str(getattr(playwright, name).executable_path)
     return path if Path(path).exists() and os.access(path, os.X_OK) else None

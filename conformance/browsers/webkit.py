@@ -1,0 +1,147 @@
+"""WebKitGTK by WebDriver: Debian's MiniBrowser, on a virtual screen of its own."""
+
+import os
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from selenium import webdriver
+from selenium.common.exceptions import JavascriptException, NoSuchWindowException, WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.webkitgtk.service import Service
+
+from conformance.browsers.engine import Browser, Installed, Tab
+
+_SECONDS = 15.0
+_SCREEN = "1280x800x24"
+_POLL_SECONDS = 0.02
+_STOP_SECONDS = 5.0
+_ARGUMENTS = (
+    "--automation",
+    "--javascript-can-open-windows-automatically=true",
+)
+
+
+class _WebKitTab:
+    """A window of the session, which has one of them in focus at a time: each step chooses its own."""
+
+    def __init__(self, driver: webdriver.WebKitGTK, handle: str) -> None:
+        self._driver = driver
+        self._handle = handle
+
+    @property
+    def closed(self) -> bool:
+        return self._handle not in self._driver.window_handles
+
+    @property
+    def url(self) -> str:
+        return self._own().current_url
+
+    def goto(self, url: str) -> None:
+        self._own().get(url)
+
+    def run(self, script: str) -> Any:
+        return self._own().execute_script(script)
+
+    def click(self, selector: str) -> None:
+        self._own().find_element(By.CSS_SELECTOR, selector).click()
+
+    def popup(self, script: str) -> Tab:
+        before = set(self._driver.window_handles)
+        self.run(script)
+        deadline = time.monotonic() + _SECONDS
+        while not (opened := set(self._driver.window_handles) - before):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no window was opened within {_SECONDS:g} s by {script}")
+            time.sleep(_POLL_SECONDS)
+        tab = _WebKitTab(self._driver, opened.pop())
+        tab.wait_until("document.readyState === 'complete' && location.href !== 'about:blank'", _SECONDS)
+        return tab
+
+    def wait_until(self, condition: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            # Between two pages there is none that could answer.
+            with suppress(JavascriptException):
+                if self.run(f"return Boolean({condition})"):
+                    return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
+            time.sleep(_POLL_SECONDS)
+
+    def close(self) -> None:
+        with suppress(NoSuchWindowException):
+            self._own().close()
+
+    def _own(self) -> webdriver.WebKitGTK:
+        self._driver.switch_to.window(self._handle)
+        return self._driver
+
+
+class _WebKit:
+    """A session; its first window stays empty, so that closing a tab never ends the session."""
+
+    def __init__(self, driver: webdriver.WebKitGTK) -> None:
+        self.name = "webkit"
+        self.version = str(driver.capabilities["browserVersion"])
+        self._driver = driver
+        self._home = driver.current_window_handle
+
+    def tab(self) -> Tab:
+        self._driver.switch_to.window(self._home)
+        # Windows, not tabs: what a tab opens by script is blocked there as a pop-up.
+        self._driver.switch_to.new_window("window")
+        return _WebKitTab(self._driver, self._driver.current_window_handle)
+
+
+@contextmanager
+def webkit(installed: Installed) -> Iterator[Browser]:
+    """Run MiniBrowser by its driver, on a virtual screen that goes with it."""
+    with _screen() as display:
+        options = webdriver.WebKitGTKOptions()
+        options.binary_location = installed.path
+        for argument in _ARGUMENTS:
+            options.add_argument(argument)
+        service = Service(installed.driver, env={**os.environ, "DISPLAY": display})
+        with warnings.catch_warnings():  # Selenium 4.51 warns of the way in which it starts this driver itself.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            driver = webdriver.WebKitGTK(options=options, service=service)
+        try:
+            driver.set_page_load_timeout(_SECONDS)
+            driver.set_script_timeout(_SECONDS)
+            yield _WebKit(driver)
+        finally:
+            with suppress(WebDriverException):  # It died, or Ctrl-C ended it first.
+                driver.quit()
+
+
+@contextmanager
+def _screen() -> Iterator[str]:
+    """Run an X server that no other program uses, and yield its name.
+
+    -noreset: without it the server resets when the last window goes, and the next start fails now and then.
+    """
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", _SCREEN, "-noreset", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as told:
+            number = told.readline().strip()
+        if not number:
+            raise RuntimeError("Xvfb ended before it had a screen")
+        yield f":{number}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,98 @@
+"""The seam in each engine that is here: what checks ask of a tab, they get, and nothing is left running."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.browsers import BROWSERS, Browser, BrowserMissing, find, start
+from conformance.witness import Recorder
+
+_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """A recorder with two pages."""
+    with Recorder() as running:
+        running.mount("/one", b"<title>one</title><a id=go href=/two>on</a>", "text/html")
+        running.mount("/two", b"<title>two</title>", "text/html")
+        yield running
+
+
+@pytest.fixture(scope="module", params=BROWSERS)
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Each engine that is on this machine."""
+    try:
+        installed = find(request.param)
+    except BrowserMissing as missing:
+        pytest.skip(str(missing))
+    with start(installed) as running:
+        assert running.name == request.param
+        yield running
+
+
+def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Recorder) -> None:
+    """JSON comes back from the page, promises are waited for, and a click leads on."""
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/one")
+    assert tab.run("return { list: [1, 'é', null] }") == {"list": [1, "é", None]}
+    assert tab.run("return new Promise((done) => setTimeout(() => done(7)))") == 7
+    assert tab.run("document.title = 'said'") is None
+    tab.click("#go")
+    tab.wait_until("document.title === 'two'", _SECONDS)
+    assert tab.url == f"{recorder.here}/two"
+    tab.close()
+    assert tab.closed
+
+
+def test_a_condition_that_stays_false_names_itself(browser: Browser, recorder: Recorder) -> None:
+    """Waiting in vain ends in time, and says for what and where."""
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/one")
+    with pytest.raises(TimeoutError, match=r"window\.never.*/one"):
+        tab.wait_until("window.never", 0.2)
+    tab.close()
+
+
+def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, recorder: Recorder) -> None:
+    """Session storage is a tab's, local storage is everybody's; a pop-up is a tab as well."""
+    first, second = browser.tab(), browser.tab()
+    for tab in (first, second):
+        tab.goto(f"{recorder.here}/one")
+    first.run("sessionStorage.own = 'first'; localStorage.all = 'yes'")
+    assert second.run("return [sessionStorage.own ?? null, localStorage.all]") == [None, "yes"]
+    popup = first.popup(f"window.popup = window.open('{recorder.here}/two')")
+    assert popup.run("return document.title") == "two"
+    popup.run("setTimeout(() => window.close())")
+    first.wait_until("window.popup.closed", _SECONDS)
+    for tab in (first, second):
+        tab.close()
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_nothing_is_left_running(name: str) -> None:
+    """When a browser has been stopped, no process of it or of its screen is left."""
+    try:
+        installed = find(name)
+    except BrowserMissing as missing:
+        pytest.skip(str(missing))
+    before = _children()
+    with start(installed) as running:
+        running.tab().close()
+        assert _children() - before
+    assert not _children() - before
+
+
+def _children() -> set[int]:
+    """The processes that this one started and that have not ended, zombies not counted."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(words[1]) == os.getpid() and words[0] != "Z":
+            found.add(int(stat.parent.name))
+    return found
