@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from conformance.browsers import Browser, Tab, start
+from conformance.browsers import FREEZES_ON_REQUEST, Browser, Tab, start
 from conformance.paths import bundled
 from conformance.readback import Readback, StoredRow
 from conformance.registry import Lane
@@ -79,9 +79,12 @@ class Bench:
         """The way to stored rows, if one was given."""
         return self.setup.readback()
 
-    def tab(self, engine: str) -> Tab:
-        """Open a tab of its own, for a case that leaves it or needs a session of its own."""
-        return self._browser(engine).tab()
+    def tab(self, engine: str, *, frozen_pages: bool = False) -> Tab:
+        """Open a tab of its own, for a case that leaves it or needs a session of its own.
+
+        With ``frozen_pages`` in a browser whose back/forward cache is on.
+        """
+        return self._browser(engine, frozen_pages=frozen_pages).tab()
 
     def shared_tab(self, engine: str) -> Tab:
         """The tab in which cases follow each other, each on a page newly loaded."""
@@ -89,18 +92,22 @@ class Bench:
             self._tabs[engine] = self.tab(engine)
         return self._tabs[engine]
 
-    def _browser(self, engine: str) -> Browser:
-        if engine not in self._browsers:
+    def _browser(self, engine: str, *, frozen_pages: bool = False) -> Browser:
+        key = f"{engine} with frozen pages" if frozen_pages and engine in FREEZES_ON_REQUEST else engine
+        if key not in self._browsers:
             installed = next(b for b in self.setup.browsers if b.name == engine)
-            self._browsers[engine] = self._stack.enter_context(start(installed))
-        return self._browsers[engine]
+            browser = start(installed, frozen_pages=frozen_pages)
+            self._browsers[key] = self._stack.enter_context(browser)
+        return self._browsers[key]
 
-    def page(self, template: str = "visit.html", *, before: str = "", **values: str) -> str:
+    def page(
+        self, template: str = "visit.html", *, before: str = "", stored: bool = False, **values: str
+    ) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
         In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag.
         ``{{before}}`` is a script that runs before the tracker. The tracker and its endpoint are cross-origin
-        to the page, as with a hosted product.
+        to the page, as with a hosted product. A page that is ``stored`` may be kept by the browser.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
@@ -112,7 +119,9 @@ class Bench:
         for name, value in values.items():
             text = text.replace("{{" + name + "}}", html.escape(value))
         path = f"/page/{next(self._pages)}"
-        recorder.mount(path, text.replace("{{snippet}}", snippet).encode(), "text/html; charset=utf-8")
+        recorder.mount(
+            path, text.replace("{{snippet}}", snippet).encode(), "text/html; charset=utf-8", stored=stored
+        )
         return f"{recorder.here}{path}"
 
     def events(

@@ -39,6 +39,7 @@ class Evidence:
     stored: Any = None
     canary: bool = False
     notes: tuple[str, ...] = ()
+    tries: Any = None
     counterexample: str = ""
     example: Any = None
     fuzzed: Any = None
@@ -74,6 +75,7 @@ class Evidence:
             counterexample=self.counterexample,
             example=self.example,
             fuzzed=self.fuzzed,
+            tries=self.tries,
             cured=self.cured,
         )
 

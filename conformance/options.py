@@ -79,13 +79,16 @@ class Options:
     fuzz_seconds: int = _option(
         "Draw for so many seconds a lane instead.", default=0, metavar="N", number=True
     )
+    repeat: int = _option(
+        "Leave the page so many times in each way; 50 for a certificate.", default=1, metavar="N", number=True
+    )
     strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
 
     def __post_init__(self) -> None:
         """Raise UsageError for what contradicts itself."""
         self._at_most_one("server", "server_cmd", "server_app")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
-        for name, least in (("max_examples", 1), ("seed", 0), ("fuzz_seconds", 0)):
+        for name, least in (("max_examples", 1), ("repeat", 1), ("seed", 0), ("fuzz_seconds", 0)):
             _require_number(name, getattr(self, name), least)
         for name in ("server", "clickhouse"):
             _require_url(name, getattr(self, name))

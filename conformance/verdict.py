@@ -47,6 +47,7 @@ class CaseResult:
     ``sent`` is the call or request, ``received`` what the recorder or the client saw, ``stored`` the rows
     read back; each is plain JSON data. ``repro`` repeats the case in one line.
 
+    Of a way to leave a page ``tries`` tells how often it was tried and how often the event arrived.
     Of a property: ``fuzzed`` tells how much was tried; ``counterexample`` is the id of what broke it (such as
     PROP-3#c3f1) and ``example`` the thing itself; ``cured`` are ids of earlier ones that break it no more.
     """
@@ -67,6 +68,7 @@ class CaseResult:
     counterexample: str = ""
     example: Any = None
     fuzzed: Any = None
+    tries: Any = None
     cured: tuple[str, ...] = ()
 
     @property

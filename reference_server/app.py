@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Flask, Response, current_app, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
 
-from reference_server.body import BodyIncomplete, BodyReader, BodyTooLarge
+from reference_server.body import INCOMPLETE, BodyIncomplete
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
 from reference_server.ingest import Arrival, Ingest
@@ -30,7 +30,8 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__, static_folder=None)
     clients = Clients(config.clickhouse_url)
     ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir), store=DirectStore(clients))
-    _events(app, ingest, BodyReader(max_bytes=config.max_body, seconds=config.body_seconds))
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    _events(app, ingest)
     _errors(app)
 
     @app.get("/tracker.js")
@@ -60,11 +61,11 @@ def create_app(config: Config) -> Flask:
     return app
 
 
-def _events(app: Flask, ingest: Ingest, reader: BodyReader) -> None:
+def _events(app: Flask, ingest: Ingest) -> None:
     @app.post("/api/event", provide_automatic_options=False)
     def event() -> Response:
         arrival = Arrival(
-            body=reader.read(request.stream, request.content_length),
+            body=_body(),
             received=datetime.now(UTC),
             ip=request.remote_addr or "",
             user_agent=request.headers.get("User-Agent", ""),
@@ -97,6 +98,13 @@ def _events(app: Flask, ingest: Ingest, reader: BodyReader) -> None:
         return response
 
 
+def _body() -> bytes:
+    """The body of the request, which is there (see ``WholeBodies``). Raises BodyIncomplete if it is not."""
+    if reason := request.environ.get("asgi.scope", {}).get(INCOMPLETE):
+        raise BodyIncomplete(reason)
+    return request.get_data(cache=False)
+
+
 def _errors(app: Flask) -> None:
     """Every error is JSON with a reason; what is our fault does not tell its details."""
 
@@ -109,10 +117,6 @@ def _errors(app: Flask) -> None:
     @app.errorhandler(Rejected)
     def rejected(error: Rejected) -> Response:
         return answer(400, str(error))
-
-    @app.errorhandler(BodyTooLarge)
-    def too_large(error: BodyTooLarge) -> Response:
-        return answer(413, str(error), Connection="close")
 
     @app.errorhandler(BodyIncomplete)
     def incomplete(error: BodyIncomplete) -> Response:

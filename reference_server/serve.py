@@ -27,8 +27,6 @@ from reference_server.watch import Watch
 
 _STOP_SECONDS = 5
 _LOOK_SECONDS = 0.2
-# Threads mostly wait: for ClickHouse, and for the bodies of slow clients.
-_THREADS = 32
 
 # Standard output is for the line that says where the server is.
 _LOGGING = {
@@ -113,11 +111,10 @@ def _run(
         factory=True,
         address=address,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
         websockets=False,
         workers=workers,
-        blocking_threads=_THREADS,
         workers_kill_timeout=_STOP_SECONDS,
         respawn_failed_workers=True,
         log_level=LogLevels.error,

@@ -4,17 +4,24 @@ import multiprocessing
 import os
 import threading
 from multiprocessing.connection import wait
+from typing import Any, cast
 
-from flask import Flask
+from a2wsgi import WSGIMiddleware
 
 from reference_server.app import create_app
+from reference_server.body import Application, WholeBodies
 from reference_server.config import Config
 
+_THREADS = 32  # They mostly wait for ClickHouse.
 
-def app() -> Flask:
+
+def app() -> Application:
     """Return the application of this worker."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-    return create_app(Config.from_env())
+    config = Config.from_env()
+    # Two sets of types for the same protocol: theirs are narrower than what either side does.
+    threaded: Any = WSGIMiddleware(cast("Any", create_app(config).wsgi_app), workers=_THREADS)
+    return WholeBodies(threaded, max_bytes=config.max_body, seconds=config.body_seconds)
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 from conformance.browsers.engine import (
     BROWSERS,
+    FREEZES_ON_REQUEST,
     Browser,
     BrowserMissing,
     Installed,
@@ -11,4 +12,14 @@ from conformance.browsers.engine import (
     start,
 )
 
-__all__ = ["BROWSERS", "Browser", "BrowserMissing", "Installed", "Tab", "find", "installed", "start"]
+__all__ = [
+    "BROWSERS",
+    "FREEZES_ON_REQUEST",
+    "Browser",
+    "BrowserMissing",
+    "Installed",
+    "Tab",
+    "find",
+    "installed",
+    "start",
+]

@@ -13,6 +13,9 @@ from typing import Any, Protocol
 BROWSERS = ("chromium", "firefox", "webkit")
 """The engines, in the order in which they are tried and told."""
 
+FREEZES_ON_REQUEST = ("chromium",)
+"""Engines whose back/forward cache is off unless asked for; that of the others is as they have it."""
+
 _PROGRAMS = {
     "chromium": ("chromium-headless-shell", "chromium"),
     "firefox": ("firefox-esr", "firefox"),
@@ -118,8 +121,8 @@ def installed() -> tuple[Installed, ...]:
 
 
 @contextmanager
-def start(installed: Installed) -> Iterator[Browser]:
-    """Run a browser for the time of the context."""
+def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
+    """Run a browser for the time of the context; ``frozen_pages``: with its back/forward cache on."""
     if installed.name == "webkit":
         from conformance.browsers.webkit import webkit  # noqa: PLC0415 - Selenium is needed by it alone
 
@@ -128,7 +131,7 @@ def start(installed: Installed) -> Iterator[Browser]:
     else:
         from conformance.browsers.playwright_engines import by_playwright  # noqa: PLC0415 - slow to import
 
-        with by_playwright(installed) as browser:
+        with by_playwright(installed, frozen_pages=frozen_pages) as browser:
             yield browser
 
 

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
@@ -73,6 +73,30 @@ class _PlaywrightBrowser:
         return _PlaywrightTab(self._context.new_page())
 
 
+class _Shared:
+    """The Playwright of this process, which refuses to be started a second time beside the first."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._playwright: Playwright | None = None
+        self._users = 0
+
+    def __enter__(self) -> Playwright:
+        if self._playwright is None:
+            self._playwright = self._stack.enter_context(sync_playwright())
+        self._users += 1
+        return self._playwright
+
+    def __exit__(self, *exception: object) -> None:
+        self._users -= 1
+        if not self._users:
+            self._playwright = None
+            self._stack.close()
+
+
+_SHARED = _Shared()
+
+
 @contextmanager
 def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
     """Run Chromium or Firefox with one context, in which tabs are opened.
@@ -80,7 +104,7 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
     ``frozen_pages`` turns Chromium's back/forward cache on, which Playwright turns off: with it, requests
     without keepalive live on with their frozen page.
     """
-    with sync_playwright() as playwright:
+    with _SHARED as playwright:
         browser = getattr(playwright, installed.name).launch(**_launch(installed, frozen_pages=frozen_pages))
         context = browser.new_context()
         context.set_default_timeout(_SECONDS * 1000)
@@ -104,6 +128,6 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
 
 def downloaded(name: str) -> str | None:
     """The path of the Chromium or Firefox that Playwright has downloaded, if it has."""
-    with sync_playwright() as playwright:
+    with _SHARED as playwright:
         path = str(getattr(playwright, name).executable_path)
     return path if Path(path).exists() and os.access(path, os.X_OK) else None

@@ -106,7 +106,7 @@ def webkit(installed: Installed) -> Iterator[Browser]:
         for argument in _ARGUMENTS:
             options.add_argument(argument)
         service = Service(installed.driver, env={**os.environ, "DISPLAY": display})
-        with warnings.catch_warnings():  # Selenium 4.51 warns of the way in which it starts this driver itself.
+        with warnings.catch_warnings():  # Selenium warns of how it starts this driver itself.
             warnings.simplefilter("ignore", DeprecationWarning)
             driver = webdriver.WebKitGTK(options=options, service=service)
         try:

@@ -5,10 +5,11 @@ given the latter up: then the page is gone. It answers the event with a redirect
 that lives on without its page follows: 50 of 50 with keepalive, 0 of 50 without, in three engines.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conformance.bench import Bench
+from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence, SuiteFault, Violation
 from conformance.witness import Exchange
@@ -27,6 +28,7 @@ class Scene:
     page: str
     next: str
     calls: str
+    framing: str = ""
 
     def in_one_task(self, exit_: str) -> None:
         """Open the page, and make the calls and the exit in one task of it."""
@@ -49,6 +51,7 @@ def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str)
     scene = Scene(
         tab=bench.tab(engine),
         page=bench.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
+        framing=bench.page("frame.html", inner=bench.page()) if way == "frame-removed" else "",
         next=f"{origin}/next/page",
         calls=f"window.leaving = true; try {{ {tracked} }} catch {{}} {plain}.catch(() => {{}});",
     )
@@ -58,7 +61,7 @@ def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str)
         EXITS[way](scene)
         if way in CLOSING:
             _settle(bench, engine, scene.next)
-        else:
+        elif way != "frame-removed":
             scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
         _require_given_up(bench, token)
         return _outlived(bench, evidence, token)
@@ -67,6 +70,29 @@ def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str)
         if not scene.tab.closed:
             scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
             scene.tab.close()
+
+
+def leave_listening(bench: Bench, engine: str, evidence: Evidence, token: str, event: str) -> list[Exchange]:
+    """Leave a page in which a listener of ``event`` makes the tracked call; return what arrived, if anything.
+
+    What an engine still sends at that moment differs, of plain requests as well: there is no control.
+    """
+    target = "document" if event == "visibilitychange" else "window"
+    tab = bench.tab(engine)
+    try:
+        tab.goto(bench.page())
+        evidence.sent = f"clickport.track('Exit {token}') in a {event} listener, and location.href"
+        tab.run(
+            f"{target}.addEventListener('{event}', () => {{ window.leaving = true; "
+            f"clickport.track('Exit {token}') }}); "
+            f"setTimeout(() => {{ location.href = '{bench.recorder.here}/next/page' }})"
+        )
+        tab.wait_until(f"location.pathname === '/next/page' && {_NEXT_PAGE_IS_THERE}", _GONE_SECONDS)
+        found = bench.events(token, seconds=LATE_EVENT_SECONDS)
+        evidence.wire(found)
+        return found
+    finally:
+        tab.close()
 
 
 def _settle(bench: Bench, engine: str, url: str) -> None:
@@ -131,6 +157,26 @@ def _form(scene: Scene) -> None:
     scene.tab.click("#submit")
 
 
+def _form_get(scene: Scene) -> None:
+    scene.tab.goto(scene.page)
+    scene.tab.click("#submit-get")
+
+
+def _forward(scene: Scene) -> None:
+    scene.tab.goto(scene.page)
+    scene.tab.goto(scene.next)
+    scene.tab.run("setTimeout(() => history.back())")
+    scene.tab.wait_until("document.getElementById('link') && window.clickport", _GONE_SECONDS)
+    scene.tab.run(f"setTimeout(() => {{ {scene.calls} history.forward() }})")
+
+
+def _frame_removed(scene: Scene) -> None:
+    scene.tab.goto(scene.framing)
+    script = json.dumps(f"setTimeout(() => {{ {scene.calls} frameElement.remove() }})")
+    scene.tab.run(f"document.querySelector('iframe').contentWindow.eval({script})")
+    scene.tab.wait_until("!document.querySelector('iframe')", _GONE_SECONDS)
+
+
 def _window_close(scene: Scene) -> None:
     scene.tab.goto(scene.page)
     window = scene.tab.popup(f"window.popup = window.open('{scene.page}')")
@@ -152,7 +198,41 @@ EXITS: dict[str, Callable[[Scene], None]] = {
     "form": _form,
     "reload": _reload,
     "back": _back,
+    "form-get": _form_get,
+    "forward": _forward,
+    "frame-removed": _frame_removed,
     "window-close": _window_close,
     "tab-close": _tab_close,
 }
 CLOSING = {"window-close", "tab-close"}
+
+
+def leave_once(bench: Bench, tab: Tab, token: str, way: str) -> None:
+    """Make a tracked call and leave the page in the same task; return when the next one is there."""
+    following = bench.page()
+    page = bench.page(
+        "leave.html", token=token, next=following, control=f"{bench.recorder.there}/control/{token}"
+    )
+    scene = Scene(
+        tab=tab,
+        page=page,
+        next=following,
+        calls=f"window.leaving = true; try {{ clickport.track('Exit {token}') }} catch {{}}",
+    )
+    EXITS[way](scene)
+    if way not in CLOSING:
+        tab.wait_until(f"{_NEXT_PAGE_IS_THERE} && window.clickport", _GONE_SECONDS)
+
+
+def require_once(bench: Bench, evidence: Evidence, token: str, sentinel: str) -> None:
+    """Require that an event came one time by when a later one, the sentinel, is there. Raises Violation."""
+    after = bench.events(sentinel)
+    found = bench.events(token, 2, seconds=LATE_EVENT_SECONDS)
+    found = [exchange for exchange in found if not exchange.path.startswith("/control/")]
+    evidence.wire(found)
+    if not found:
+        raise Violation("no request arrived: the event is lost when the page is left")
+    if len(found) > 1:
+        raise Violation(f"one call made {len(found)} requests over the exit, expected 1")
+    if not after:
+        raise Violation("a plain call that was made afterwards did not arrive")

@@ -1,11 +1,15 @@
 """Events that are sent while their page is being left (DELIV-1, DELIV-2)."""
 
+from collections.abc import Callable
+
 from conformance.bench import Bench
-from conformance.evidence import Evidence, Violation
+from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import pages
-from conformance.lanes.exits import leave
+from conformance.lanes.exits import leave, leave_listening, leave_once, require_once
 from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
+
+_BACK_SECONDS = 5.0
 
 
 @scenarios(
@@ -21,10 +25,47 @@ from conformance.lanes.marks import scenarios
     "tracker/deliv-2-back-same-origin",
     "tracker/deliv-2-window-close-same-origin",
     "tracker/deliv-2-tab-close-same-origin",
+    "tracker/deliv-2-form-get-same-origin",
+    "tracker/deliv-2-forward-same-origin",
+    "tracker/deliv-2-frame-removed-same-origin",
 )
 def test_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2: the event's request lives on when its page is left in the same task."""
-    leave(bench, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
+    exit_ = evidence.case.id.partition("/deliv-2-")[2]
+    _again_and_again(bench, evidence, token, lambda own: leave(bench, engine, evidence, own, exit_))
+
+
+@scenarios(
+    "tracker/deliv-2-pagehide-same-origin",
+    "tracker/deliv-2-visibilitychange-same-origin",
+    "tracker/deliv-2-beforeunload-same-origin",
+)
+def test_event_of_a_listener(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-2, open: what becomes of an event that is made by a listener while the page is being left."""
+    event = evidence.case.id.split("-")[2]
+
+    def attempt(own: str) -> None:
+        if not leave_listening(bench, engine, evidence, own, event):
+            raise Violation("no request arrived: the event is lost")
+
+    _again_and_again(bench, evidence, token, attempt)
+
+
+def _again_and_again(bench: Bench, evidence: Evidence, token: str, attempt: Callable[[str], object]) -> None:
+    """Try so often as ``--repeat`` says, each time with a token of its own. Raises the first Violation."""
+    setup, failed = bench.setup, []
+    number = setup.options.repeat
+    others = (setup.token(f"{evidence.case.id} {n}", evidence.browser) for n in range(1, number))
+    for own in (token, *others):
+        try:
+            attempt(own)
+        except Violation as violation:
+            failed.append((violation, evidence.sent, evidence.received))
+    evidence.tries = {"of": number, "arrived": number - len(failed)}
+    if failed:
+        first, evidence.sent, evidence.received = failed[0]
+        often = f" ({len(failed)} of {number} tries)" if number > 1 else ""
+        raise Violation(f"{first}{often}")
 
 
 @scenarios("tracker/deliv-1-keepalive-survives-the-page")
@@ -52,3 +93,51 @@ def test_not_a_beacon(bench: Bench, engine: str, evidence: Evidence, token: str)
         tab.close()
     if beacons and any(exchange.header("Sec-Fetch-Mode") != "cors" for exchange in found):
         raise Violation("the event was sent by navigator.sendBeacon, expected fetch with keepalive: true")
+
+
+@scenarios(
+    "tracker/deliv-3-once-href",
+    "tracker/deliv-3-once-link",
+    "tracker/deliv-3-once-form",
+    "tracker/deliv-3-once-reload",
+    "tracker/deliv-3-once-back",
+    "tracker/deliv-3-once-window-close",
+)
+def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: an event is sent one time over an exit; a later one from another page must arrive after it."""
+    exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
+    evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
+    tab = bench.tab(engine)
+    try:
+        leave_once(bench, tab, token, exit_)
+        bench.events(token)
+        sentinel = pages.sentinel_of(token)
+        tab.run(f"clickport.track('Sentinel {sentinel}')")
+        require_once(bench, evidence, token, sentinel)
+    finally:
+        tab.close()
+
+
+@scenarios("tracker/deliv-3-frozen-page-restored")
+def test_frozen_page_restored(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: a page that comes back from the back/forward cache sends nothing again, and still sends."""
+    sentinel, back = pages.sentinel_of(token), f"/control/{token}"
+    tab = bench.tab(engine, frozen_pages=True)
+    try:
+        tab.goto(bench.page(stored=True))
+        evidence.sent = f"clickport.track('Kept {token}'), on to another page and back"
+        # The page says itself that it is back: an automation may lose sight of one that was frozen.
+        tab.run(
+            "addEventListener('pageshow', (event) => { if (event.persisted) {"
+            f" clickport.track('Sentinel {sentinel}');"
+            f" fetch('{bench.recorder.here}{back}', {{ method: 'POST', body: '' }}) }} }});"
+            f"clickport.track('Kept {token}')"
+        )
+        bench.events(token)
+        tab.goto(bench.page(stored=True))
+        tab.run("setTimeout(() => history.back())")
+        if not bench.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
+            raise NotTestable(f"{engine} did not keep the page in its cache")
+        require_once(bench, evidence, token, sentinel)
+    finally:
+        tab.close()

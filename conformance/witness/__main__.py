@@ -17,8 +17,8 @@ HOSTS = ("127.0.0.1", "localhost")
 
 async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
     match command:
-        case {"op": "mount", "path": path, "type": type_, "body": body}:
-            headers = (("Content-Type", type_), ("Cache-Control", "no-store"))
+        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored}:
+            headers = (("Content-Type", type_), ("Cache-Control", "no-cache" if stored else "no-store"))
             recorder.mounts[path] = Answer(status=200, headers=headers, body=base64.b64decode(body))
         case {"op": "forward", "url": url}:
             recorder.upstream = httpx.URL(url) if url else None
@@ -28,6 +28,10 @@ async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
             recorder.release()
         case {"op": "end-hold"}:
             recorder.end_hold()
+        case {"op": "fault", "token": token, "kind": kind}:
+            recorder.fault(token.encode(), kind)
+        case {"op": "end-faults"}:
+            recorder.end_faults()
         case {"op": "wait", "wanted": wanted, "number": number, "seconds": seconds}:
             token = wanted.pop("token", None)
             sought = Wanted(token=token.encode() if token else None, **wanted)

@@ -51,9 +51,11 @@ class Recorder:
             process.kill()
             process.wait()
 
-    def mount(self, path: str, body: bytes, type_: str) -> None:
-        """Serve ``body`` at ``path`` of every origin."""
-        self._command(op="mount", path=path, type=type_, body=base64.b64encode(body).decode("ascii"))
+    def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False) -> None:
+        """Serve ``body`` at ``path`` of every origin; a browser may keep it only if ``stored``."""
+        self._command(
+            op="mount", path=path, type=type_, stored=stored, body=base64.b64encode(body).decode("ascii")
+        )
 
     def forward(self, url: str | None) -> None:
         """Pass what arrives at ``/api/event`` on to ``url`` and its answer back; None: answer ourselves."""
@@ -70,6 +72,14 @@ class Recorder:
     def end_hold(self) -> None:
         """Answer what is held, and hold nothing more."""
         self._command(op="end-hold")
+
+    def fault(self, token: str, kind: str) -> None:
+        """Fail what carries ``token``: ``hang`` (no answer), ``reset`` (cut), or a status such as ``500``."""
+        self._command(op="fault", token=token, kind=kind)
+
+    def end_faults(self) -> None:
+        """Answer everything again, and what was kept waiting, too."""
+        self._command(op="end-faults")
 
     def wait(self, number: int = 1, *, seconds: float = 10.0, **wanted: Any) -> list[Exchange]:
         """Return the exchanges that are as ``wanted`` once there are ``number``, or when the time is up.

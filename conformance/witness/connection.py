@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 
 import h11
 
@@ -90,6 +92,12 @@ class Connection:
             raise ClientGone from error
         finally:
             release.cancel()
+
+    def reset(self) -> None:
+        """Cut the connection: the client sees a reset, as of a server that crashed."""
+        socket = self._writer.get_extra_info("socket")
+        socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+        self._writer.transport.abort()
 
     def _receive(self, data: bytes) -> None:
         if not data:

@@ -42,6 +42,18 @@ class Hold:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass
+class Fault:
+    """What becomes of a request that carries the token of this script instead of an answer.
+
+    ``kind``: ``hang`` (no answer until the fault ends), ``reset`` (the connection is cut when the request is
+    there), or a status such as ``500``; a redirect leads to a path of ours that is recorded.
+    """
+
+    kind: str
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What a waiter looks for; None accepts anything. Tokens are found whatever their case."""
@@ -75,6 +87,7 @@ class Recorder:
         self.mounts: dict[str, Answer] = {}
         self.upstream: httpx.URL | None = None
         self._hold: Hold | None = None
+        self._faults: dict[bytes, Fault] = {}
         self._changed = asyncio.Condition()
         self._ids = count(1)
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
@@ -109,6 +122,16 @@ class Recorder:
         """Let go and answer as usual from now on."""
         self.release()
         self._hold = None
+
+    def fault(self, token: bytes, kind: str) -> None:
+        """Fail the requests that carry ``token`` from now on."""
+        self._faults[token] = Fault(kind)
+
+    def end_faults(self) -> None:
+        """Answer as usual from now on, and what was kept waiting, too."""
+        for fault in self._faults.values():
+            fault.ended.set()
+        self._faults.clear()
 
     def forget(self) -> None:
         """Drop the exchanges that are over; those under way stay."""
@@ -163,7 +186,11 @@ class Recorder:
         exchange.complete = time.time()
         await self._note()
         try:
-            answer = await self._held(connection, exchange) or await self._answer(exchange)
+            answer = (
+                await self._failed(connection, exchange)
+                or await self._held(connection, exchange)
+                or await self._answer(exchange)
+            )
             await connection.answer(answer)
         except ClientGone:
             exchange.gone = time.time()
@@ -171,6 +198,20 @@ class Recorder:
             raise
         exchange.answered, exchange.status = time.time(), answer.status
         await self._note()
+
+    async def _failed(self, connection: Connection, exchange: Exchange) -> Answer | None:
+        fault = next((f for token, f in self._faults.items() if token in exchange.body.lower()), None)
+        if fault is None:
+            return None
+        if fault.kind == "hang":
+            exchange.held = True
+            await connection.hold(fault.ended)
+            return None
+        if fault.kind == "reset":
+            connection.reset()
+            raise ClientGone
+        location = (("Location", f"/elsewhere{exchange.path}"),) if fault.kind.startswith("3") else ()
+        return Answer(status=int(fault.kind), headers=(*_cors(exchange), *location))
 
     async def _held(self, connection: Connection, exchange: Exchange) -> Answer | None:
         hold = self._hold
@@ -191,7 +232,7 @@ class Recorder:
             return mounted
         if exchange.method == "GET" and exchange.path.startswith("/next/"):
             return Answer(status=200, headers=_PAGE_HEADERS, body=_NEXT_PAGE)
-        if exchange.method == "POST" and exchange.path.startswith("/next/"):
+        if exchange.method == "POST" and (exchange.path.startswith("/next/") or exchange.path in self.mounts):
             return Answer(status=303, headers=(("Location", exchange.path),))
         if self.upstream and exchange.path.endswith(EVENT_PATH):
             return await self._forward(self.upstream, exchange)

@@ -43,7 +43,7 @@ def test_explain_takes_a_case() -> None:
 def test_explain_helps_with_a_slip() -> None:
     """An unknown id is usage, with the nearest ones."""
     done = run("explain", "tracker/wire-2-plane")
-    assert (done.exit_code, "tracker/wire-2-plain" in done.output) == (2, True)
+    assert (done.exit_code, "did you mean wire-2-plain?" in done.output) == (2, True)
 
 
 def test_list_names_every_requirement() -> None:

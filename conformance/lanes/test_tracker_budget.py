@@ -1,0 +1,100 @@
+"""More than a browser keeps alive: large events and bursts arrive whole and once (DELIV-5, DELIV-6)."""
+
+from conformance.bench import LATE_EVENT_SECONDS, Bench
+from conformance.evidence import Evidence, SuiteFault, Violation
+from conformance.lanes import budget, pages
+from conformance.lanes.expectation import require_arrival
+from conformance.lanes.marks import scenarios
+from conformance.matching import describe
+from conformance.payload import read_payload
+
+_HELD_BYTES = 60_000
+
+
+@scenarios(
+    "tracker/deliv-5-65535-bytes",
+    "tracker/deliv-5-65536-bytes",
+    "tracker/deliv-5-65537-bytes",
+)
+def test_event_of_bytes(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-5: an event whose body is just within the browser's limit, at it, or just beyond arrives."""
+    wanted = int(evidence.case.id.split("-")[2])
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page())
+    # The size of the body is the tracker's to choose: one event tells it, and the next is made to measure.
+    probe = pages.sentinel_of(token)
+    pages.run(tab, budget.call_of(probe, filler=0))
+    measured = bench.events(probe)
+    require_arrival(evidence, measured)
+    filler = wanted - len(measured[0].body)
+    evidence.sent = f"an event whose body has {wanted} bytes: {budget.call_of('…', filler)}"
+    thrown = pages.run(tab, budget.call_of(token, filler))
+    found = bench.events(token)
+    require_arrival(evidence, found, thrown)
+    evidence.received = [{"method": e.method, "path": e.path, "bytes": len(e.body)} for e in found]
+    payload = read_payload(found[0].body)
+    if payload.get("mv") != budget.values_of(filler):
+        raise Violation(f"the values differ from those given: {describe(payload.get('mv'))}")
+
+
+@scenarios(
+    "tracker/deliv-6-ten-of-10-kb",
+    "tracker/deliv-6-300-small-ones",
+)
+def test_burst(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6: many events in one task arrive whole, each one time."""
+    burst = budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page())
+    evidence.sent = burst.script(token)
+    thrown = pages.run(tab, evidence.sent)
+    budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=thrown)
+
+
+@scenarios("tracker/deliv-6-slow-endpoint")
+def test_burst_to_a_slow_endpoint(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6: events that come while the answers to others are awaited arrive in the end, each one time."""
+    burst = budget.BURSTS["ten-of-10-kb"]
+    tab = bench.tab(engine)
+    bench.recorder.fault(token, "hang")
+    try:
+        tab.goto(bench.page())
+        evidence.sent = burst.script(token)
+        thrown = pages.run(tab, evidence.sent)
+        if not bench.events(token, held=True):
+            require_arrival(evidence, [], thrown)
+        bench.recorder.end_faults()
+        budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=thrown)
+    finally:
+        bench.recorder.end_faults()
+        tab.close()
+
+
+@scenarios("tracker/deliv-6-budget-held-by-another-script")
+def test_budget_held_by_another_script(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6: an event of 10 KB arrives while another script has 60 KB of keepalive in flight."""
+    other = pages.sentinel_of(token)
+    tab = bench.tab(engine)
+    bench.recorder.fault(other, "hang")
+    try:
+        tab.goto(bench.page())
+        tab.run(
+            f"fetch('{bench.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
+            f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
+        )
+        if not bench.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
+            raise SuiteFault("the other script's request did not arrive: nothing can be concluded")
+        evidence.sent = (
+            f"while another script's {_HELD_BYTES} bytes are in flight: {budget.call_of('…', 10_000)}"
+        )
+        thrown = pages.run(tab, budget.call_of(token, 10_000))
+        found = bench.events(token)
+        evidence.received = [{"method": e.method, "path": e.path, "bytes": len(e.body)} for e in found]
+        if not found:
+            require_arrival(evidence, found, thrown)
+        bench.recorder.end_faults()
+        if len(again := bench.events(token, 2, seconds=LATE_EVENT_SECONDS)) > 1:
+            raise Violation(f"one call made {len(again)} requests that arrived, expected 1")
+    finally:
+        bench.recorder.end_faults()
+        tab.close()
