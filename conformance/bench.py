@@ -105,14 +105,16 @@ class Bench:
     ) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
-        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag.
-        ``{{before}}`` is a script that runs before the tracker. The tracker and its endpoint are cross-origin
-        to the page, as with a hosted product. A page that is ``stored`` may be kept by the browser.
+        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag, with
+        the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before the tracker. The
+        tracker and its endpoint are cross-origin to the page, as with a hosted product. A page that is
+        ``stored`` may be kept by the browser.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
+        nonce = f' nonce="{html.escape(values["nonce"])}"' if "nonce" in values else ""
         snippet = (
-            f'<script defer data-domain="{html.escape(self.setup.options.domain)}" '
+            f'<script defer{nonce} data-domain="{html.escape(self.setup.options.domain)}" '
             f'data-api="{recorder.there}{EVENT_PATH}" src="{recorder.there}{TRACKER_PATH}"></script>'
         )
         text = text.replace("{{before}}", f"<script>{before}</script>" if before else "")

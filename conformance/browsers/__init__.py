@@ -11,6 +11,7 @@ from conformance.browsers.engine import (
     installed,
     start,
 )
+from conformance.browsers.unattended import unattended
 
 __all__ = [
     "BROWSERS",
@@ -22,4 +23,5 @@ __all__ = [
     "find",
     "installed",
     "start",
+    "unattended",
 ]

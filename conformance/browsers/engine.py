@@ -62,7 +62,7 @@ class Tab(Protocol):
         ...
 
     def goto(self, url: str) -> None:
-        """Load a page and wait for its ``load`` event."""
+        """Load a page and wait for its ``load`` event. Raises TimeoutError."""
         ...
 
     def run(self, script: str) -> Any:
@@ -70,7 +70,7 @@ class Tab(Protocol):
         ...
 
     def click(self, selector: str) -> None:
-        """Click an element as a person would, without waiting for what follows."""
+        """Click an element as a person would, without waiting for what follows. Raises TimeoutError."""
         ...
 
     def popup(self, script: str) -> "Tab":

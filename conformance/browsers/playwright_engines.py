@@ -39,13 +39,15 @@ class _PlaywrightTab:
         return self._page.url
 
     def goto(self, url: str) -> None:
-        self._page.goto(url, wait_until="load")
+        with _in_time():
+            self._page.goto(url, wait_until="load")
 
     def run(self, script: str) -> Any:
         return self._page.evaluate(f"() => {{ {script} }}")
 
     def click(self, selector: str) -> None:
-        self._page.click(selector, no_wait_after=True)
+        with _in_time():
+            self._page.click(selector, no_wait_after=True)
 
     def popup(self, script: str) -> Tab:
         with self._page.expect_popup() as opened:
@@ -61,6 +63,15 @@ class _PlaywrightTab:
 
     def close(self) -> None:
         self._page.close()
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Raise the TimeoutError that every engine raises instead of Playwright's own."""
+    try:
+        yield
+    except PlaywrightTimeoutError as error:
+        raise TimeoutError(error.message.partition("\n")[0]) from error
 
 
 class _PlaywrightBrowser:

@@ -9,7 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException, NoSuchWindowException, WebDriverException
+from selenium.common.exceptions import (
+    JavascriptException,
+    NoSuchWindowException,
+    TimeoutException,
+    WebDriverException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.webkitgtk.service import Service
 
@@ -41,13 +46,15 @@ class _WebKitTab:
         return self._own().current_url
 
     def goto(self, url: str) -> None:
-        self._own().get(url)
+        with _in_time():
+            self._own().get(url)
 
     def run(self, script: str) -> Any:
         return self._own().execute_script(script)
 
     def click(self, selector: str) -> None:
-        self._own().find_element(By.CSS_SELECTOR, selector).click()
+        with _in_time():
+            self._own().find_element(By.CSS_SELECTOR, selector).click()
 
     def popup(self, script: str) -> Tab:
         before = set(self._driver.window_handles)
@@ -79,6 +86,15 @@ class _WebKitTab:
     def _own(self) -> webdriver.WebKitGTK:
         self._driver.switch_to.window(self._handle)
         return self._driver
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Raise the TimeoutError that every engine raises instead of Selenium's own."""
+    try:
+        yield
+    except TimeoutException as error:
+        raise TimeoutError(error.msg) from error
 
 
 class _WebKit:

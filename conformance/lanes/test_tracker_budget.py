@@ -1,5 +1,7 @@
 """More than a browser keeps alive: large events and bursts arrive whole and once (DELIV-5, DELIV-6)."""
 
+from typing import Any
+
 from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.evidence import Evidence, SuiteFault, Violation
 from conformance.lanes import budget, pages
@@ -7,6 +9,7 @@ from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
 from conformance.matching import describe
 from conformance.payload import read_payload
+from conformance.witness import Exchange
 
 _HELD_BYTES = 60_000
 
@@ -31,10 +34,25 @@ def test_event_of_bytes(bench: Bench, engine: str, evidence: Evidence, token: st
     thrown = pages.run(tab, budget.call_of(token, filler))
     found = bench.events(token)
     require_arrival(evidence, found, thrown)
-    evidence.received = [{"method": e.method, "path": e.path, "bytes": len(e.body)} for e in found]
-    payload = read_payload(found[0].body)
-    if payload.get("mv") != budget.values_of(filler):
-        raise Violation(f"the values differ from those given: {describe(payload.get('mv'))}")
+    _require_values(evidence, found, budget.values_of(filler))
+
+
+@scenarios(
+    "tracker/deliv-5-60-kb",
+    "tracker/deliv-5-120-kb",
+    "tracker/deliv-5-180-kb",
+    "tracker/deliv-5-360-kb",
+)
+def test_large_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-5: an event of 30 values within the limits arrives whole, however many bytes they take."""
+    kilobytes = int(evidence.case.id.split("-")[2])
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page())
+    evidence.sent = budget.large_call(token, kilobytes)
+    thrown = pages.run(tab, evidence.sent)
+    found = bench.events(token)
+    require_arrival(evidence, found, thrown)
+    _require_values(evidence, found, list(budget.large_values(kilobytes)))
 
 
 @scenarios(
@@ -89,7 +107,7 @@ def test_budget_held_by_another_script(bench: Bench, engine: str, evidence: Evid
         )
         thrown = pages.run(tab, budget.call_of(token, 10_000))
         found = bench.events(token)
-        evidence.received = [{"method": e.method, "path": e.path, "bytes": len(e.body)} for e in found]
+        evidence.received = _sizes(found)
         if not found:
             require_arrival(evidence, found, thrown)
         bench.recorder.end_faults()
@@ -98,3 +116,14 @@ def test_budget_held_by_another_script(bench: Bench, engine: str, evidence: Evid
     finally:
         bench.recorder.end_faults()
         tab.close()
+
+
+def _require_values(evidence: Evidence, found: list[Exchange], expected: list[str]) -> None:
+    evidence.received = _sizes(found)  # The bodies themselves help nobody.
+    values = read_payload(found[0].body).get("mv")
+    if values != expected:
+        raise Violation(f"the values differ from those given: {describe(values)}")
+
+
+def _sizes(found: list[Exchange]) -> list[dict[str, Any]]:
+    return [{"method": e.method, "path": e.path, "bytes": len(e.body)} for e in found]

@@ -6,6 +6,7 @@ from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import pages
+from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
 
 # More requests for one event than any sensible tracker makes while another event comes and goes.
@@ -44,8 +45,8 @@ def test_refused_connection(bench: Bench, engine: str, evidence: Evidence, token
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
     tab = bench.tab(engine)
     try:
-        tab.goto(bench.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody))
-        _track_in_vain(evidence, tab, token)
+        url = bench.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody)
+        _track_in_vain(evidence, tab, url, token)
     finally:
         tab.close()
 
@@ -55,8 +56,8 @@ def test_blocked_by_policy(bench: Bench, engine: str, evidence: Evidence, token:
     """DELIV-7: a Content-Security-Policy that forbids the endpoint costs events, and the page nothing."""
     tab = bench.tab(engine)
     try:
-        tab.goto(bench.page("policy.html", before=pages.WATCH, token=token))
-        _track_in_vain(evidence, tab, token)
+        url = bench.page("policy.html", before=pages.WATCH, token=token)
+        _track_in_vain(evidence, tab, url, token)
         if bench.recorder.seen(token=token, method="POST"):
             raise NotTestable(f"{engine} let the request through in spite of the policy")
     finally:
@@ -66,6 +67,7 @@ def test_blocked_by_policy(bench: Bench, engine: str, evidence: Evidence, token:
 @scenarios("tracker/deliv-4-exit-does-not-wait")
 def test_exit_does_not_wait(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: the next page comes although the event is never answered."""
+    _require_sending(bench, engine, evidence, token)
     bench.recorder.fault(token, "hang")
     tab = bench.tab(engine)
     try:
@@ -85,6 +87,7 @@ def test_exit_does_not_wait(bench: Bench, engine: str, evidence: Evidence, token
 @scenarios("tracker/deliv-4-link-not-delayed")
 def test_link_is_not_delayed(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: a navigation begins as soon after the click as on the same page without a tracker."""
+    _require_sending(bench, engine, evidence, token)
     bench.recorder.fault(token, "hang")
     tab = bench.tab(engine)
     took: dict[str, list[float]] = {"leave-by-click.html": [], "leave-untracked.html": []}
@@ -126,6 +129,14 @@ def test_call_returns_at_once(bench: Bench, engine: str, evidence: Evidence, tok
         tab.close()
 
 
+def _require_sending(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """Require that an event arrives at all: that silence delays nothing proves nothing."""
+    probe, tab = pages.sentinel_of(token), bench.shared_tab(engine)
+    tab.goto(bench.page())
+    thrown = pages.run(tab, f"clickport.track('Signup {probe}')")
+    require_arrival(evidence, bench.events(probe), thrown)
+
+
 def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> None:
     evidence.sent = f"clickport.track('Signup {token}'), then another event"
     thrown = pages.run(tab, f"clickport.track('Signup {token}')")
@@ -143,11 +154,17 @@ def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> 
         raise Violation(f"{len(found)} requests for one event within seconds: it is tried without end")
 
 
-def _track_in_vain(evidence: Evidence, tab: Tab, token: str) -> None:
+def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
     """Make calls that cannot arrive; the page's own handler goes on."""
     evidence.sent = f"clickport.track('Signup {token}') in a page whose handler goes on afterwards"
-    tab.click("#go")
-    tab.wait_until("window.handled === 2 || window.raised.length > 0", _LEAVE_SECONDS)
+    try:
+        tab.goto(url)
+        tab.click("#go")
+        tab.wait_until("window.handled === 2 || window.raised.length > 0", _LEAVE_SECONDS)
+    except TimeoutError as error:
+        raise Violation(
+            f"the page did not get on within {_LEAVE_SECONDS:g} s: what cannot arrive keeps it busy"
+        ) from error
     # A rejection that nobody handles is told when the task of the refusal is over: give it one more event.
     tab.run("return fetch('/next/page').then((answer) => answer.text())")
     _require_quiet(tab, tab.run("return window.thrown ?? null"))
@@ -163,8 +180,11 @@ def _require_quiet(tab: Tab, thrown: str | None) -> None:
 def _time_of_exit(bench: Bench, tab: Tab, template: str, token: str) -> float:
     """Milliseconds from a click on a link to the arrival of the next page's answer."""
     tab.goto(bench.page(template, token=token, next=f"{bench.recorder.here}/next/page"))
-    tab.click("#link")
-    tab.wait_until(_NEXT, _LEAVE_SECONDS)
+    try:
+        tab.click("#link")
+        tab.wait_until(_NEXT, _LEAVE_SECONDS)
+    except TimeoutError as error:
+        raise Violation(f"the page was not left within {_LEAVE_SECONDS:g} s of a click on a link") from error
     return float(
         tab.run(
             "const [entry] = performance.getEntriesByType('navigation');"

@@ -1,11 +1,13 @@
 // A second tracker: an ES5 function of its own that settles every open point differently from the reference. Objects
 // become JSON, null and undefined become empty text, a value that refuses becomes "?", numeric text is an amount,
-// codes are put into capitals, a name that is no text is converted, keys are cut, nothing is sent on load.
+// codes are put into capitals, a name that is no text is converted, keys are cut, nothing is sent on load. What keepalive
+// cannot take goes by XMLHttpRequest.
 (function (w, d) {
   'use strict'
   var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
   var scripts = d.getElementsByTagName('script'), address = '', i
   var page = w.location.href + ' at ' + new Date().getTime()
+  var pending = 0, unanswered = 0
   for (i = 0; i < scripts.length; i++) {
     if (/\/tracker\.js$/.test(scripts[i].src)) address = scripts[i].src.replace(/\/tracker\.js$/, '/api/event')
   }
@@ -82,16 +84,49 @@
     }
   }
 
+  // Keepalive for what is small and for few at a time, well below what browsers allow.
+  function deliver(body) {
+    var size = new w.Blob([body]).size, started = w.performance.now(), sent
+    if (pending + size > 61000 || unanswered >= 100) return post(body)
+    pending += size
+    unanswered++
+    function over() {
+      pending -= size
+      unanswered--
+    }
+    try {
+      sent = fetch.call(w, address, {
+        body: body, mode: 'cors', credentials: 'omit', headers: undefined, keepalive: true, method: 'POST'
+      })
+    } catch (refused) {
+      over()
+      return
+    }
+    if (!sent || !sent.then) return over()
+    sent.then(function (answer) {
+      return answer.blob()
+    }).then(over, function () {
+      over()
+      // Refused at once: the budget is in use by others. Later: it may have arrived.
+      if (w.performance.now() - started < 40 && d.visibilityState === 'visible') post(body)
+    })
+  }
+
+  function post(body) {
+    var request = new w.XMLHttpRequest()
+    request.open('POST', address)
+    request.setRequestHeader('Content-Type', 'text/plain')
+    request.send(body)
+  }
+
   function track(name, properties, revenue) {
-    var title, sent
+    var title
     try {
       title = typeof name === 'number' ? '' + name : name
       if (typeof title !== 'string' || !title) return
-      sent = fetch.call(w, address, {
-        body: '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","page":' + json(page) + '}',
-        mode: 'cors', credentials: 'omit', headers: undefined, keepalive: true, method: 'POST'
-      })
-      if (sent && sent.then) sent.then(null, function () {})
+      deliver(
+        '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","page":' + json(page) + '}'
+      )
     } catch (refused) {
       // Nothing of this may reach the page.
     }

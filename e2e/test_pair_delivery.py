@@ -1,0 +1,62 @@
+"""Exits, large events and bursts, as far as the rows: none missing, none twice (DELIV-3, 5, 6)."""
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, Violation
+from conformance.lanes import budget, pages
+from conformance.lanes.exits import leave_once
+from conformance.lanes.marks import scenarios
+from conformance.lanes.pairing import joined, require_rows_of
+
+
+@scenarios(
+    "pair/deliv-3-once-href",
+    "pair/deliv-3-once-form",
+    "pair/deliv-3-once-back",
+    "pair/deliv-3-once-window-close",
+)
+def test_one_row_per_exit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: an event that was sent at an exit is one row when a later event has its own."""
+    exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
+    evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
+    tab = bench.tab(engine)
+    try:
+        with joined(bench):
+            leave_once(bench, tab, token, exit_)
+            bench.events(token)
+            pages.run(tab, f"clickport.track('Later {pages.sentinel_of(token)}')")
+            bench.events(pages.sentinel_of(token))
+            require_rows_of(bench, engine, evidence, token)
+    finally:
+        tab.close()
+
+
+@scenarios("pair/deliv-5-60-kb", "pair/deliv-5-120-kb", "pair/deliv-5-180-kb", "pair/deliv-5-360-kb")
+def test_large_event_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-5: an event of 30 values within the limits, large for what they are made of, is stored whole."""
+    kilobytes = int(evidence.case.id.split("-")[2])
+    tab = bench.shared_tab(engine)
+    with joined(bench):
+        tab.goto(bench.page())
+        evidence.sent = budget.large_call(token, kilobytes)
+        pages.run(tab, evidence.sent)
+        [row] = require_rows_of(bench, engine, evidence, token)
+    # Shown by its length: 60,000 characters help nobody.
+    evidence.stored = {"values": len(row.meta_values), "characters": sum(map(len, row.meta_values))}
+    if row.meta_values != budget.large_values(kilobytes):
+        raise Violation(f"the stored values differ from the 30 that were given: {evidence.stored}")
+
+
+@scenarios("pair/deliv-6-ten-of-10-kb", "pair/deliv-6-300-small-ones")
+def test_burst_leaves_rows(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6: each event of a burst in one task is one row."""
+    burst = budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
+    tab = bench.shared_tab(engine)
+    with joined(bench):
+        tab.goto(bench.page())
+        evidence.sent = burst.script(token)
+        pages.run(tab, evidence.sent)
+        budget.await_burst(bench, tab, token, burst)
+        rows = require_rows_of(bench, engine, evidence, token, burst.number)
+    evidence.stored = {"rows": len(rows), "of": burst.number}
+    if len({row.name for row in rows}) < burst.number:
+        raise Violation(f"of {burst.number} events some are stored twice and others not at all")
