@@ -18,6 +18,10 @@ class NotTestable(Exception):
     """The requirement cannot be observed here (no readback, say); never green for a MUST."""
 
 
+class LeftOut(Exception):
+    """The case need not be run, for the reason in the text."""
+
+
 class SuiteFault(RuntimeError):
     """The referee could not do its own work: its negative control did not behave, say."""
 
@@ -89,6 +93,8 @@ def _conclude(case: Case, error: BaseException | None) -> tuple[Status, str, Fau
             return (Status.OBSERVED if observed else Status.FAIL), str(error), None
         case NotTestable():
             return Status.NOT_TESTABLE, str(error), None
+        case LeftOut():
+            return Status.NOT_RUN, str(error), None
         case TargetUnavailable():
             return Status.ERROR, str(error), Fault.TARGET
     return Status.ERROR, f"{type(error).__name__}: {error}", Fault.SUITE

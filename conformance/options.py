@@ -82,6 +82,11 @@ class Options:
     repeat: int = _option(
         "Leave the page so many times in each way; 50 for a certificate.", default=1, metavar="N", number=True
     )
+    first_failure: bool = _option(
+        "Leave out what else there is of a requirement once a case of it has failed in its lane.",
+        default=False,
+        flag=True,
+    )
     strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
 
     def __post_init__(self) -> None:

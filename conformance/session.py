@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from conformance.bench import Bench
 from conformance.case import Case, catalogue, select
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, LeftOut
 from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
@@ -39,6 +39,7 @@ class Checks:
         chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip)
         self._chosen = frozenset(case.id for case in chosen)
         self._bench = Bench(setup)
+        self._failed: set[tuple[str, Lane]] = set()
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -80,6 +81,13 @@ class Checks:
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Leave out what can tell no more, where that is asked for."""
+        if self._setup.options.first_failure and _has_case(item):
+            case = _case(item)
+            if (case.requirement, case.lane) in self._failed:
+                raise LeftOut(f"{case.requirement} has failed already")
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -90,6 +98,8 @@ class Checks:
             return report
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
         result = evidence.result(call.excinfo.value if call.excinfo else None, call.duration)
+        if result.status is Status.FAIL:
+            self._failed.add((result.requirement, result.lane))
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
         if evidence.canary:
             report.user_properties.append((_CANARY, str(result.lane)))
@@ -213,7 +223,7 @@ def _show(report: pytest.TestReport, result: CaseResult) -> None:
     match result.status:
         case Status.PASS | Status.OBSERVED:
             report.outcome, report.longrepr = "passed", None
-        case Status.NOT_TESTABLE:
+        case Status.NOT_TESTABLE | Status.NOT_RUN:
             report.outcome, report.longrepr = "skipped", (result.id, 0, f"Skipped: {result.detail}")
         case Status.FAIL:
             report.outcome, report.longrepr = "failed", f"{result.detail}\nRepeat: {result.repro}"

@@ -43,7 +43,8 @@ def hold(
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    With ``quick`` a mutant meets only the vectors and scenarios of the requirement that it must fail; with
+    With ``quick`` a mutant meets only vectors and scenarios of the requirement that it must fail, up to the
+    first that fails in each lane; with
     ``cases`` only those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
@@ -61,7 +62,7 @@ def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterat
     if subject.kind is Kind.MUTANT and quick:
         for requirement in subject.fails:
             yield from ("--only", requirement)
-        yield from ("--skip", "*-fuzz*")
+        yield from ("--skip", "*-fuzz*", "--first-failure")
     for pattern in cases:
         yield from ("--only", pattern)
 

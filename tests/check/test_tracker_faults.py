@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.check.conftest import LEFT_OUT
+
 if TYPE_CHECKING:
     from tests.check.conftest import Ended, Implementations
 
     Check = Callable[..., Ended]
 
 POST = "method: 'POST', body: body, keepalive: true"
-# API-8 (SHOULD) is about pages that bend built-ins: this tracker makes no promise there, and waits are long.
-# And each fault is found by its vector; searching is tried elsewhere.
-LANE = ("--jobs", "2", "--skip", "api-8", "--skip", "*-fuzz*")
+# Each fault is found by its vector; searching is tried elsewhere.
+LANE = ("--jobs", "2", *LEFT_OUT, "--skip", "*-fuzz*")
 FETCH = "window.fetch(endpoint, { " + POST + " })['catch'](function () {});"
 BY_GET = "window.fetch(endpoint + '?' + encodeURIComponent(body), { keepalive: true });"
 
@@ -119,6 +120,15 @@ def test_sending_twice_is_found_in_the_whole_lane(check: "Check", mine: "Impleme
     twice = ("        send(", "        send(message.apply(null, call));\n        send(")
     run = check("--tracker", mine.tracker(*twice), *LANE)
     assert (run.code, run.violated) == (1, {"WIRE-4"}), run.text
+
+
+def test_one_failure_of_a_requirement_is_enough(check: "Check", mine: "Implementations") -> None:
+    """With --first-failure the verdict is the same, after one failing case of the requirement."""
+    run = check("--tracker", mine.tracker("t: 'e'", "t: 'event'"), "--only", "wire-2", "--first-failure")
+    cases = [c for c in run.report["cases"] if c["requirement"] == "WIRE-2" and c["level"] == "MUST"]
+    assert (run.code, run.violated) == (1, {"WIRE-2"}), run.text
+    assert [c["status"] for c in cases].count("fail") == 1
+    assert {c["detail"] for c in cases if c["status"] == "not-run"} == {"WIRE-2 has failed already"}
 
 
 def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "Implementations") -> None:
