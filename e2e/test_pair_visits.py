@@ -8,6 +8,8 @@ from conformance.lanes.pages import run
 from conformance.lanes.pairing import joined, require_rows_of
 from conformance.readback import StoredRow
 
+_BACK_SECONDS = 5.0
+
 
 @scenarios("pair/store-4-one-visit-one-session")
 def test_one_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
@@ -29,6 +31,67 @@ def test_next_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -
         raise Violation(f"two pages of one tab are in two sessions: {_told(rows, 'session_id')}")
     if len({row.pageview_id for row in rows}) != 2:
         raise Violation(f"events of two page visits point to one: {_told(rows, 'pageview_id')}")
+
+
+@scenarios("pair/store-4-two-tabs")
+def test_two_tabs(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """STORE-4: two tabs on one address are two page visits, and an event belongs to that of its tab."""
+    first, second = bench.tab(engine), bench.tab(engine)
+    try:
+        with joined(bench):
+            url = bench.page()
+            first.goto(url)
+            _track(bench, first, token, 1)
+            second.goto(url)
+            _track(bench, second, token, 2)
+            _track(bench, first, token, 3)
+            evidence.sent = "an event in each of two tabs on one address, and one more in the first"
+            rows = require_rows_of(bench, engine, evidence, token, 3)
+    finally:
+        first.close()
+        second.close()
+    _require_linked(rows)
+    visits = {row.name.split()[1]: row.pageview_id for row in rows}
+    if visits["1"] == visits["2"]:
+        raise Violation(f"events of two tabs point to one page visit: {_told(rows, 'pageview_id')}")
+    if visits["1"] != visits["3"]:
+        raise Violation(f"a second tab took over the first one's events: {_told(rows, 'pageview_id')}")
+
+
+@scenarios("pair/store-4-push-state", "pair/store-4-hash", "pair/store-4-restored")
+def test_visit_within_a_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """STORE-4, open: which page visit an event belongs to when the address changed, or the page came back."""
+    way = evidence.case.id.partition("/store-4-")[2]
+    tab = bench.tab(engine, frozen_pages=way == "restored")
+    try:
+        with joined(bench):
+            tab.goto(bench.page(stored=True))
+            _track(bench, tab, token, 1)
+            _move(bench, engine, tab, token, way)
+            bench.events(token, 2)
+            evidence.sent = f"an event before and one after: {way}"
+            rows = require_rows_of(bench, engine, evidence, token, 2)
+    finally:
+        tab.close()
+    _require_linked(rows)
+    if len({row.pageview_id for row in rows}) == 1:
+        raise Violation("both events point to one page visit")
+
+
+def _move(bench: Bench, engine: str, tab: Tab, token: str, way: str) -> None:
+    """Change the address or come back, and make the second call."""
+    call = f"clickport.track('Step 2 {token}')"
+    if way == "push-state":
+        run(tab, f"history.pushState(null, '', '?step=2'); {call}")
+    elif way == "hash":
+        run(tab, f"location.hash = 'two'; {call}")
+    else:
+        # By the page itself: an automation may lose sight of one that was frozen.
+        tab.run(f"addEventListener('pageshow', (event) => {{ if (event.persisted) {call} }})")
+        tab.goto(bench.page(stored=True))
+        tab.run("setTimeout(() => history.back())")
+        if not bench.recorder.wait(2, token=token, method="POST", seconds=_BACK_SECONDS)[1:]:
+            raise NotTestable(f"{engine} did not keep the page in its cache")
 
 
 def _rows_of_two_events(

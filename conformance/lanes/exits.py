@@ -36,16 +36,19 @@ class Scene:
         self.tab.run(f"setTimeout(() => {{ {self.calls} {exit_} }})")
 
 
-def leave(bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str) -> list[Exchange]:
+def leave(
+    bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str, *, call: str = ""
+) -> list[Exchange]:
     """Make a tracked call and leave the page; return the event's requests that outlived it.
 
-    ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``. Raises Violation when the
-    event died with its page, and SuiteFault when our own plain request did not.
+    ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``; ``call`` is another call
+    than that of a bare name, for exits by script. Raises Violation when the event died with its page, and
+    SuiteFault when our own plain request did not.
     """
     recorder = bench.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)
     origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
-    tracked = f"clickport.track('Exit {token}')"
+    tracked = call or f"clickport.track('Exit {token}')"
     control = f"{recorder.there}/control/{token}"
     plain = f"fetch('{control}', {{ method: 'POST', body: '{token}', mode: 'no-cors' }})"
     scene = Scene(

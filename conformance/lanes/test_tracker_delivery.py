@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes import pages
+from conformance.lanes import budget, pages
 from conformance.lanes.exits import leave, leave_listening, leave_once, require_once
 from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
 
 _BACK_SECONDS = 5.0
+_LEAVE_SECONDS = 10.0
 
 
 @scenarios(
@@ -33,6 +34,30 @@ def test_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, toke
     """DELIV-2: the event's request lives on when its page is left in the same task."""
     exit_ = evidence.case.id.partition("/deliv-2-")[2]
     _again_and_again(bench, evidence, token, lambda own: leave(bench, engine, evidence, own, exit_))
+
+
+@scenarios("tracker/deliv-5-60-kb-on-exit", "tracker/deliv-5-180-kb-on-exit")
+def test_large_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-5: within the browser's budget a large event outlives its page; of a larger one it is open."""
+    call = budget.large_call(token, int(evidence.case.id.split("-")[2]))
+    leave(bench, engine, evidence, token, "href-same-origin", call=call)
+
+
+@scenarios("tracker/deliv-6-ten-of-10-kb-on-exit", "tracker/deliv-6-300-small-ones-on-exit")
+def test_burst_on_exit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6, open: how many events of a burst arrive when the page is left in the same task."""
+    name = evidence.case.id.partition("/deliv-6-")[2].removesuffix("-on-exit")
+    burst = budget.BURSTS[name]
+    tab = bench.tab(engine)
+    try:
+        following = bench.page()
+        tab.goto(bench.page())
+        evidence.sent = f"{burst.script(token)}; location.href = '{following}'"
+        tab.run(f"setTimeout(() => {{ window.leaving = true; {evidence.sent} }})")
+        tab.wait_until("!window.leaving && window.clickport", _LEAVE_SECONDS)
+        budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=None)
+    finally:
+        tab.close()
 
 
 @scenarios(
