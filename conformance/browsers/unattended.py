@@ -1,8 +1,10 @@
 """A Chromium that nothing is attached to: with DevTools, and so with Playwright, it prerenders nothing."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 
 from conformance.browsers.engine import Installed
@@ -34,13 +36,15 @@ def unattended(installed: Installed, url: str) -> Iterator[None]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # Debian's program is a shell script that starts the browser: all of the group has to go.
+            start_new_session=True,
         )
         try:
             yield
         finally:
-            process.terminate()
-            try:
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,12 +1,14 @@
 """The seam in each engine that is here: what checks ask of a tab, they get, and nothing is left running."""
 
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from conformance.browsers import BROWSERS, Browser, BrowserMissing, find, start
+from conformance.browsers import BROWSERS, Browser, BrowserMissing, find, start, unattended
 from conformance.witness import Recorder
 
 _SECONDS = 10.0
@@ -95,4 +97,27 @@ def _children() -> set[int]:
             continue
         if int(words[1]) == os.getpid() and words[0] != "Z":
             found.add(int(stat.parent.name))
+    return found
+
+
+def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> None:
+    """The page's script runs without any driver, and afterwards no process of that browser is left."""
+    page = f"{recorder.here}/alone"
+    recorder.mount("/alone", b"<script>fetch('/control/alone', { method: 'POST' })</script>", "text/html")
+    with unattended(find("chromium"), page):
+        assert recorder.wait(1, path="/control/alone")
+        assert _that_show(page)
+    deadline = time.monotonic() + _SECONDS
+    while left := _that_show(page):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _that_show(url: str) -> list[str]:
+    """The processes, of whatever parent, that have the address on their command line."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if url.encode() in place.read_bytes():
+                found.append(place.parent.name)
     return found
