@@ -16,7 +16,7 @@ from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
 from conformance.record import case_result
-from conformance.registry import Lane
+from conformance.registry import Lane, Level
 from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
@@ -50,8 +50,9 @@ class Checks:
         self._bench.close()
 
     @pytest.fixture
-    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:  # noqa: ARG002 - makes the cases
+    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:
         """What this check saw, to be filled in."""
+        self._bench.pictures.begin(wanted=case.level is not Level.MAY)
         return _evidence(request.node, self._setup)
 
     @pytest.fixture
@@ -89,7 +90,9 @@ class Checks:
         if not _has_case(item) or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
             return report
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
-        result = evidence.result(call.excinfo.value if call.excinfo else None, call.duration)
+        error = call.excinfo.value if call.excinfo else None
+        evidence.screenshot = self._bench.pictures.of(error)
+        result = evidence.result(error, call.duration)
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
         if evidence.canary:
             report.user_properties.append((_CANARY, str(result.lane)))

@@ -11,6 +11,7 @@ from conformance.browsers.engine import (
     installed,
     start,
 )
+from conformance.browsers.pictures import Pictures
 
 __all__ = [
     "BROWSERS",
@@ -18,6 +19,7 @@ __all__ = [
     "Browser",
     "BrowserMissing",
     "Installed",
+    "Pictures",
     "Tab",
     "find",
     "installed",
