@@ -11,6 +11,7 @@ VALUE_LIMIT = 2_000
 
 _KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
 _TELLING = ("content-type", "content-encoding", "cookie", "origin", "access-control-")
+_REPLY = {"status", "text", "problem"}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -62,6 +63,8 @@ def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
             text = "\n\n".join(parts)
         case Mapping() if _has_body(value):
             text = _message(value, width=width, limit=limit)
+        case [Mapping(), *_] if all(set(item) == _REPLY for item in value):
+            text = "\n".join(_reply(item, limit // 3) for item in value)
         case _:
             text = layout(_shorten(value, limit // 3), width)
     return cut(visible(text.rstrip("\n")), limit)
@@ -126,8 +129,27 @@ def _message(value: Mapping[str, Any], *, width: int, limit: int) -> str:
     if "method" not in value:
         rest = {k: v for k, v in value.items() if k not in ("headers", "body", "target", "path", "url")}
         lines += [f"{name}: {layout(_shorten(v, limit // 3), width)}" for name, v in rest.items()]
-    body = cut(value["body"], limit // 2)
+    body = cut(_body(value["body"], width, limit), limit // 2)
     return "\n".join([*lines, *([""] if body and lines else []), *([body] if body else []), *_fate(value)])
+
+
+def _body(text: str, width: int, limit: int) -> str:
+    """A body as it came; JSON too long for a line is laid out if nothing but white space changes by that."""
+    if len(text) <= width:
+        return text
+    try:
+        value = json.loads(text)
+        written = (json.dumps(value, ensure_ascii=False, separators=s) for s in ((",", ":"), (", ", ": ")))
+        return layout(_shorten(value, limit // 6), width) if text in written else text
+    except (ValueError, RecursionError):
+        return text
+
+
+def _reply(value: Mapping[str, Any], limit: int) -> str:
+    """What a server answered, on one line; or what went wrong instead."""
+    if value["status"] is None:
+        return str(value["problem"])
+    return f"{value['status']} {cut(str(value['text']), limit)}".rstrip()
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:
