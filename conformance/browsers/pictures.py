@@ -8,17 +8,19 @@ from typing import Any, cast
 
 from conformance.browsers.engine import Tab
 
-# A target that does nothing fails every case: the first pages show all there is to see.
+# A target that does nothing fails every case: the first pages show all there is to see. So does the first of
+# those that look the same.
 _MOST = 40
 _LARGEST = 300_000
 
 
 class Pictures:
-    """Takes at most one picture a case, and so many in all; ``failing`` tells a failure of the target."""
+    """Takes a picture a case at most, so many in all, none twice; ``failing`` is what a failing target raises."""
 
     def __init__(self, failing: type[BaseException]) -> None:
         self._failing = failing
         self._left = _MOST
+        self._seen: set[bytes] = set()
         self._shown: Tab | None = None
         self._taken = ""
         self._wanted = True
@@ -53,8 +55,9 @@ class Pictures:
         # The verdict stands: a page that is gone, or hangs, has no picture, and that is all.
         with suppress(Exception):
             picture = tab.screenshot()
-            if len(picture) <= _LARGEST:
+            if len(picture) <= _LARGEST and picture not in self._seen:
                 self._taken = base64.b64encode(picture).decode("ascii")
+                self._seen.add(picture)
                 self._left -= 1
 
 

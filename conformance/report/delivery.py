@@ -11,12 +11,16 @@ from conformance.verdict import CaseResult, Status, Verdict
 _CASES = "tracker/deliv-2-"
 ORIGINS = ("same", "cross")
 
-# Ways of which only the id would not say enough.
+# The ways in the order in which they are shown; others follow, under their names in the ids.
 _WORDS = {
     "href": "location.href",
     "replace": "location.replace",
+    "link": "link",
     "form": "form, POST",
     "form-get": "form, GET",
+    "reload": "reload",
+    "back": "back",
+    "forward": "forward",
     "window-close": "window.close()",
     "tab-close": "tab closed",
     "frame-removed": "iframe removed",
@@ -104,11 +108,14 @@ def matrix(run: Run, verdict: Verdict) -> Matrix | None:
             cells.setdefault(way, {})[result.browser or "", origin] = _cell(result, verdict)
     if not cells:
         return None
-    found = dict.fromkeys(engine for row in cells.values() for engine, _ in row)
-    columns = tuple((engine, origin) for engine in found for origin in ORIGINS)
+    tried = {engine for row in cells.values() for engine, _ in row}
+    engines = [browser["name"] for browser in run.info.browsers if browser["name"] in tried]
+    engines += sorted(tried - set(engines))
+    columns = tuple((engine, origin) for engine in engines for origin in ORIGINS)
+    ways = [way for way in _WORDS.values() if way in cells] + sorted(cells.keys() - set(_WORDS.values()))
     return Matrix(
         columns=columns,
-        rows={way: tuple(row.get(column) for column in columns) for way, row in cells.items()},
+        rows={way: tuple(cells[way].get(column) for column in columns) for way in ways},
     )
 
 

@@ -57,7 +57,7 @@ def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
     """
     match value:
         case str():
-            text = value
+            text = _body(value, width, limit)
         case [Mapping(), *_] if all(_has_body(item) for item in value):
             parts = [_message(item, width=width, limit=limit) for item in value]
             text = "\n\n".join(parts)
@@ -71,7 +71,7 @@ def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
 
 
 def layout(value: Any, width: int, indent: str = "") -> str:
-    """Write JSON with what fits into ``width`` on one line and the rest a member a line."""
+    """Write JSON with what fits into ``width`` on one line, the rest a member a line, plain lists filled."""
     flat = json.dumps(value, ensure_ascii=False, default=str)
     if len(indent) + len(flat) <= width or not value or not isinstance(value, list | tuple | Mapping):
         return flat
@@ -81,7 +81,20 @@ def layout(value: Any, width: int, indent: str = "") -> str:
         members = [name + layout(v, width, inner) for name, v in zip(names, value.values(), strict=True)]
         return "{\n" + ",\n".join(inner + member for member in members) + f"\n{indent}}}"
     members = [layout(member, width, inner) for member in value]
+    if not any(isinstance(member, list | tuple | Mapping) for member in value):
+        members = _filled(members, width - len(inner))
     return "[\n" + ",\n".join(inner + member for member in members) + f"\n{indent}]"
+
+
+def _filled(members: list[str], width: int) -> list[str]:
+    """Put as many on a line as fit."""
+    lines = members[:1]
+    for member in members[1:]:
+        if len(lines[-1]) + len(member) + 3 <= width:
+            lines[-1] += f", {member}"
+        else:
+            lines.append(member)
+    return lines
 
 
 def plain(value: Any) -> Any:

@@ -48,6 +48,8 @@ def test_a_failing_case_is_pictured_before_it_closes_its_tab(browser: Browser) -
     assert closes_its_tab(pictures, browser, None) == ""
     assert closes_its_tab(pictures, browser, RuntimeError()) == ""
     assert base64.b64decode(closes_its_tab(pictures, browser, Failed())).startswith(PNG)
+    pictures.begin()
+    assert closes_its_tab(pictures, browser, Failed()) == "", "the case before it looked the same"
 
 
 def test_a_tab_that_stays_open_is_pictured_afterwards(browser: Browser) -> None:
@@ -56,6 +58,7 @@ def test_a_tab_that_stays_open_is_pictured_afterwards(browser: Browser) -> None:
     tab = pictures.show(pictures.watch(browser.tab()))
     assert base64.b64decode(pictures.of(Failed())).startswith(PNG)
     pictures.begin()
+    tab.goto("data:text/html,<h1>another")
     assert pictures.of(Failed()) == ""
     tab.close()
 
