@@ -15,7 +15,7 @@ _LARGEST = 300_000
 
 
 class Pictures:
-    """Takes a picture a case at most, so many in all, none twice; ``failing`` is what a failing target raises."""
+    """Takes a picture a case at most, so many in all, none twice; ``failing`` is what a check raises."""
 
     def __init__(self, failing: type[BaseException]) -> None:
         self._failing = failing
