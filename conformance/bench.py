@@ -8,7 +8,8 @@ from functools import cached_property
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from conformance.browsers import FREEZES_ON_REQUEST, Browser, Tab, start
+from conformance.browsers import FREEZES_ON_REQUEST, Browser, Pictures, Tab, start
+from conformance.evidence import Violation
 from conformance.paths import bundled
 from conformance.readback import Readback, StoredRow
 from conformance.registry import Lane
@@ -41,6 +42,7 @@ class Bench:
         self._pages = count(1)
         self._browsers: dict[str, Browser] = {}
         self._tabs: dict[str, Tab] = {}
+        self.pictures = Pictures(Violation)
         # The lanes in which a bent observation was shown to a check (see ``lanes/canary.py``).
         self.canaries: set[Lane] = set()
         # Whether the user has ended an open-ended search, and so those of the lanes that follow.
@@ -84,13 +86,13 @@ class Bench:
 
         With ``frozen_pages`` in a browser whose back/forward cache is on.
         """
-        return self._browser(engine, frozen_pages=frozen_pages).tab()
+        return self.pictures.watch(self._browser(engine, frozen_pages=frozen_pages).tab())
 
     def shared_tab(self, engine: str) -> Tab:
         """The tab in which cases follow each other, each on a page newly loaded."""
         if engine not in self._tabs:
             self._tabs[engine] = self.tab(engine)
-        return self._tabs[engine]
+        return self.pictures.show(self._tabs[engine])
 
     def _browser(self, engine: str, *, frozen_pages: bool = False) -> Browser:
         key = f"{engine} with frozen pages" if frozen_pages and engine in FREEZES_ON_REQUEST else engine

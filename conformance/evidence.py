@@ -7,7 +7,7 @@ from conformance.case import Case
 from conformance.readback import StoredRow
 from conformance.targets import TargetUnavailable
 from conformance.verdict import CaseResult, Fault, Status
-from conformance.witness import Exchange
+from conformance.witness import Exchange, timeline
 
 
 class Violation(AssertionError):
@@ -32,7 +32,7 @@ class Evidence:
 
     ``notes`` are said of a case that passes: it is allowed, and people should know.
 
-    The last four are those of a property, see ``CaseResult``.
+    The others are those of ``CaseResult``.
     """
 
     case: Case
@@ -44,6 +44,8 @@ class Evidence:
     canary: bool = False
     notes: tuple[str, ...] = ()
     tries: Any = None
+    timeline: Any = None
+    screenshot: str = ""
     counterexample: str = ""
     example: Any = None
     fuzzed: Any = None
@@ -52,6 +54,10 @@ class Evidence:
     def wire(self, exchanges: list[Exchange]) -> None:
         """Keep what arrived at the recorder."""
         self.received = [exchange.summary() for exchange in exchanges]
+
+    def moments(self, events: list[Exchange], controls: list[Exchange]) -> None:
+        """Keep when the event's requests came and ended, beside plain requests of our own."""
+        self.timeline = timeline(events, controls)
 
     def rows(self, rows: list[StoredRow]) -> None:
         """Keep what was read back."""
@@ -80,6 +86,8 @@ class Evidence:
             example=self.example,
             fuzzed=self.fuzzed,
             tries=self.tries,
+            timeline=self.timeline if isinstance(error, Violation) else None,
+            screenshot=self.screenshot,
             cured=self.cured,
         )
 

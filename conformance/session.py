@@ -16,7 +16,7 @@ from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
 from conformance.record import case_result
-from conformance.registry import Lane
+from conformance.registry import Lane, Level
 from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
@@ -51,8 +51,9 @@ class Checks:
         self._bench.close()
 
     @pytest.fixture
-    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:  # noqa: ARG002 - makes the cases
+    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:
         """What this check saw, to be filled in."""
+        self._bench.pictures.begin(wanted=case.level is not Level.MAY)
         return _evidence(request.node, self._setup)
 
     @pytest.fixture
@@ -97,7 +98,9 @@ class Checks:
         if not _has_case(item) or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
             return report
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
-        result = evidence.result(call.excinfo.value if call.excinfo else None, call.duration)
+        error = call.excinfo.value if call.excinfo else None
+        evidence.screenshot = self._bench.pictures.of(error)
+        result = evidence.result(error, call.duration)
         if result.status is Status.FAIL:
             self._failed.add((result.requirement, result.lane))
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]

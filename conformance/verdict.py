@@ -47,7 +47,8 @@ class CaseResult:
     ``sent`` is the call or request, ``received`` what the recorder or the client saw, ``stored`` the rows
     read back; each is plain JSON data. ``repro`` repeats the case in one line.
 
-    Of a way to leave a page ``tries`` tells how often it was tried and how often the event arrived.
+    Of a way to leave a page ``tries`` tells how often it was tried and what became of the events, and
+    ``timeline`` when, if one was lost. ``screenshot`` is the page of a failing case, a PNG in Base64.
     Of a property: ``fuzzed`` tells how much was tried; ``counterexample`` is the id of what broke it (such as
     PROP-3#c3f1) and ``example`` the thing itself; ``cured`` are ids of earlier ones that break it no more.
     """
@@ -69,6 +70,8 @@ class CaseResult:
     example: Any = None
     fuzzed: Any = None
     tries: Any = None
+    timeline: Any = None
+    screenshot: str = ""
     cured: tuple[str, ...] = ()
 
     @property

@@ -11,6 +11,7 @@ from conformance.browsers.engine import (
     installed,
     start,
 )
+from conformance.browsers.pictures import Pictures
 from conformance.browsers.unattended import unattended
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Browser",
     "BrowserMissing",
     "Installed",
+    "Pictures",
     "Tab",
     "find",
     "installed",

@@ -81,6 +81,10 @@ class Tab(Protocol):
         """Return once an expression is true in the page, or in one that follows it. Raises TimeoutError."""
         ...
 
+    def screenshot(self) -> bytes:
+        """What the tab shows, as a PNG. Raises whatever its driver does when there is nothing to show."""
+        ...
+
     def close(self) -> None:
         """Close the tab as its user would. Wait for the end of a navigation first: an engine may hang."""
         ...

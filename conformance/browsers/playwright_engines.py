@@ -24,6 +24,7 @@ _CHROMIUM_ARGUMENTS = (
 _FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
+_PICTURE_SECONDS = 3.0
 
 
 class _PlaywrightTab:
@@ -60,6 +61,9 @@ class _PlaywrightTab:
             self._page.wait_for_function(condition, timeout=seconds * 1000, polling=_POLL_SECONDS * 1000)
         except PlaywrightTimeoutError as error:
             raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}") from error
+
+    def screenshot(self) -> bytes:
+        return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)
 
     def close(self) -> None:
         self._page.close()

@@ -79,6 +79,9 @@ class _WebKitTab:
                 raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
             time.sleep(_POLL_SECONDS)
 
+    def screenshot(self) -> bytes:
+        return self._own().get_screenshot_as_png()
+
     def close(self) -> None:
         with suppress(NoSuchWindowException):
             self._own().close()

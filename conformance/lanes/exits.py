@@ -50,13 +50,14 @@ def leave(
     origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
     tracked = call or f"clickport.track('Exit {token}')"
     control = f"{recorder.there}/control/{token}"
-    plain = f"fetch('{control}', {{ method: 'POST', body: '{token}', mode: 'no-cors' }})"
+    plain = f"fetch('{control}?called=' + called, {{ method: 'POST', body: '{token}', mode: 'no-cors' }})"
     scene = Scene(
         tab=bench.tab(engine),
         page=bench.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
         framing=bench.page("frame.html", inner=bench.page()) if way == "frame-removed" else "",
         next=f"{origin}/next/page",
-        calls=f"window.leaving = true; try {{ {tracked} }} catch {{}} {plain}.catch(() => {{}});",
+        calls="window.leaving = true; const called = Date.now();"
+        f" try {{ {tracked} }} catch {{}} {plain}.catch(() => {{}});",
     )
     evidence.sent = f"{tracked}, and in the same task: {exit_}"
     recorder.hold(token)
@@ -122,7 +123,9 @@ def _outlived(bench: Bench, evidence: Evidence, token: str) -> list[Exchange]:
     cancelled = bench.events(token, 0, gone=True)
     recorder.release()
     survivors = bench.events(token, seconds=1 if cancelled else _SURVIVAL_SECONDS, method="POST", held=False)
-    evidence.wire(bench.events(token, 0))
+    found = bench.events(token, 0)
+    evidence.wire(found)
+    evidence.moments(found, recorder.seen(token=token, path=f"/control/{token}"))
     if survivors:
         return survivors
     if cancelled:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -39,10 +40,15 @@ class Request:
         headers = " ".join(f"-H {shlex.quote(f'{name}: {value}'.rstrip())}" for name, value in shown.items())
         return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {shlex.quote(url)}"
 
-    def shown(self) -> dict[str, Any]:
-        """The request as evidence."""
+    def shown(self, url: str) -> dict[str, Any]:
+        """The request to ``url`` as evidence."""
         text = self.body.decode("utf-8", "backslashreplace")
-        return {"method": self.method, "headers": dict(self.headers), "body": text}
+        return {
+            "method": self.method,
+            "path": urlsplit(url).path,
+            "headers": dict(self.headers),
+            "body": text,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

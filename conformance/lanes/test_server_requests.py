@@ -18,7 +18,7 @@ from conformance.registry import Lane
 def test_request_leaves_rows(bench: Bench, evidence: Evidence, token: str) -> None:
     """Each request of a vector is answered and stored as the vector says."""
     posted = bench.once(post_vectors, is_hostile(evidence.case))
-    _keep(evidence, posted, token)
+    _keep(bench, evidence, posted, token)
     _require_status(evidence, posted, token, event_url(bench))
     accepted = posted.replies[token][0].accepted
     rows = posted.rows[token] if posted.rows is not None else None
@@ -47,7 +47,7 @@ def _post_both(bench: Bench, evidence: Evidence, token: str, names: list[str]) -
     """Post a plain event of each name and return the rows. Raises Violation unless both are accepted."""
     bodies = [as_json({"t": "e", "n": name, "mk": [], "mv": [], **bench.setup.envelope}) for name in names]
     posted = post(bench, {token: [Request(body=body) for body in bodies]}, {token: len(names)})
-    _keep(evidence, posted, token)
+    _keep(bench, evidence, posted, token)
     if refused := [reply for reply in posted.replies[token] if not reply.accepted]:
         raise Violation(f"expected 2xx, got {refused[0]}")
     if posted.rows is None:
@@ -56,8 +56,8 @@ def _post_both(bench: Bench, evidence: Evidence, token: str, names: list[str]) -
     return posted.rows[token]
 
 
-def _keep(evidence: Evidence, posted: Posted, token: str) -> None:
-    evidence.sent = [request.shown() for request in posted.requests[token]]
+def _keep(bench: Bench, evidence: Evidence, posted: Posted, token: str) -> None:
+    evidence.sent = [request.shown(event_url(bench)) for request in posted.requests[token]]
     evidence.received = [asdict(reply) for reply in posted.replies[token]]
 
 

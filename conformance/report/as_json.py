@@ -68,4 +68,6 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "fault": str(result.fault) if result.fault else None,
         **({"counterexample": result.counterexample} if result.counterexample else {}),
         **({"fuzzed": result.fuzzed} if result.fuzzed else {}),
+        **({"tries": result.tries} if result.tries else {}),
+        **({"timeline": result.timeline} if result.timeline else {}),
     }

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conformance.record import Run
 from conformance.registry import Level, Requirement
-from conformance.report import facts
+from conformance.report import delivery, facts
 from conformance.report.progress import Progress
 from conformance.report.text import cut, one_line, show, visible
 from conformance.verdict import CaseResult, Verdict
@@ -27,6 +27,15 @@ _DETAIL_LIMIT = 500
 _REPRO_LIMIT = 2_000
 _INDENT = 9
 _NARROWEST = 20
+_CELL = 9
+_SIGNS = {"fail": "✕", "error": "⚠", "warning": "!", "known": "k", "open": "~"}
+_LEGEND = {
+    "fail": "fails",
+    "error": "error",
+    "warning": "warning",
+    "known": "known to fail",
+    "open": "open: measured only",
+}
 _STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "broken": "bold magenta"}
 
 
@@ -42,6 +51,7 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
         page.line("The run record has the evidence of every case; --report html=PATH lays it out.")
         page.line()
     _ledger(page, verdict, requirements)
+    _delivery(page, run, verdict)
     _drawn(page, run)
     _notes(page, run)
     _unverified(page, run, verdict)
@@ -53,6 +63,11 @@ class _Page:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self._console.width
 
     def line(
         self, text: str = "", *, label: str = "", style: str = "", indent: int = 0, wrap: bool = True
@@ -148,6 +163,8 @@ def _ledger(page: _Page, verdict: Verdict, requirements: Mapping[str, Requiremen
     for row, cells in zip(rows, table, strict=True):
         label = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
         remarks = "; ".join(row.remarks)
+        if len(label) + 2 + len(remarks) > page.width:
+            remarks = ";\n".join(row.remarks)
         page.line(remarks, label=f"{label}  ", style="red" if "failed" in remarks else "")
     page.line()
 
@@ -156,6 +173,28 @@ def _shares(row: facts.LedgerRow) -> Iterator[str]:
     for level, count in row.counts.items():
         green = count.observed if level is Level.MAY else count.passed
         yield f"{level} {green}/{count.total}" if count.total else ""
+
+
+def _delivery(page: _Page, run: Run, verdict: Verdict) -> None:
+    found = delivery.matrix(run, verdict)
+    if found is None:
+        return
+    page.line("Delivery: tries in which the event was kept when its page was left", style="bold")
+    first = max(map(len, found.rows))
+    engines = "".join(f"{one_line(engine)[: 2 * _CELL - 2]:<{2 * _CELL}}" for engine in found.engines)
+    page.line(f"  {'':<{first}}  {engines}", style="dim", wrap=False)
+    origins = "".join(f"{origin:<{_CELL}}" for _, origin in found.columns)
+    page.line(f"  {'':<{first}}  {origins}", style="dim", wrap=False)
+    for way, row in found.rows.items():
+        cells = "".join(f"{_SIGNS.get(cell.mark, '') + cell.share if cell else '':<{_CELL}}" for cell in row)
+        failed = any(cell and cell.mark in ("fail", "error") for cell in row)
+        page.line(f"  {way:<{first}}  {cells}".rstrip(), style="red" if failed else "", wrap=False)
+    legend = [f"{_SIGNS[mark]} {words}" for mark, words in _LEGEND.items() if mark in found.marks]
+    if legend:
+        page.line(", ".join(legend), label="  ", style="dim")
+    for engine, told in found.sums.items():
+        page.line(one_line(f"{engine}, {told}"), label="  ")
+    page.line()
 
 
 def _drawn(page: _Page, run: Run) -> None:

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 from conformance.record import Run
 from conformance.registry import Lane, Level, Requirement
+from conformance.report import moments
 from conformance.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict
 
 NO_CASE = "no case of it has run"
 
+WHEN = "when"
+"""The step that tells a timeline."""
+
 _NAMED = 4
+_PAST = {Status.PASS: "passed", Status.FAIL: "failed"}
+_PENDING = "pending: "
 _IN_BROWSERS = (Lane.TRACKER, Lane.PAIR)
 
 EXIT_WORDS: Mapping[Exit, str] = {
@@ -140,7 +146,7 @@ def _chosen(run: Run) -> str:
     chosen = [result for result in run.results if result.status is not Status.NOT_RUN]
     if len(chosen) == len(run.results) or not chosen:
         return ""
-    kinds = Counter("passed" if r.status is Status.PASS else status_word(r.status) for r in chosen)
+    kinds = Counter(_PAST.get(r.status, status_word(r.status)) for r in chosen)
     told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     return f"Of {_number(len(chosen), 'case')} chosen: {told}."
 
@@ -250,13 +256,25 @@ def findings(results: Iterable[CaseResult]) -> Mapping[str, Sequence[Sequence[Ca
 def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
     """The evidence of a case in the order it came about, each under a word that fits its lane."""
     first, second = ("called", "arrived") if result.lane in _IN_BROWSERS else ("sent", "answered")
-    found = ((first, result.sent), (second, result.received), ("stored", result.stored))
+    when = moments.in_words(result.timeline) if result.timeline else None
+    found = ((first, result.sent), (second, result.received), (WHEN, when), ("stored", result.stored))
     return tuple((word, "nothing" if value == [] else value) for word, value in found if value is not None)
 
 
 def status_word(status: Status, *, warning: bool = False) -> str:
     """The status as people read it."""
     return "warning" if warning else status.value.replace("-", " ")
+
+
+def row_word(row: RequirementResult) -> str:
+    """The status of a requirement as people read it: what is yet to come is pending, not excluded."""
+    pending = row.status is Status.EXCLUDED and row.reason.startswith(_PENDING)
+    return "pending" if pending else status_word(row.status)
+
+
+def row_reason(row: RequirementResult) -> str:
+    """Why a requirement is not green, to be said after ``row_word``."""
+    return reason(row).removeprefix(_PENDING) if row_word(row) == "pending" else reason(row)
 
 
 def is_known(result: CaseResult, verdict: Verdict) -> bool:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from conformance.record import Run
 from conformance.registry import Lane, Level, Requirement
-from conformance.report import facts
+from conformance.report import delivery, facts, moments
 from conformance.report.text import cut, one_line, show, visible, without_credentials
 from conformance.verdict import CaseResult, RequirementResult, Status, Verdict
 
@@ -27,9 +27,12 @@ _SYMBOLS = {
     "not testable": "○",
     "not run": "○",
     "excluded": "○",
+    "pending": "○",
+    "known": "✕",
+    "open": "◉",
 }
 # Of the statuses of a requirement's lanes the first that occurs is the one it is coloured and sorted by.
-_WORST = ("fail", "error", "warning", "not testable", "not run", "excluded", "observed", "pass")
+_WORST = ("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "observed", "pass")
 
 
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
@@ -39,7 +42,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         style=style,
         script=script,
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'",
+        f"img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         symbols=_SYMBOLS,
         **_model(run, verdict, requirements),
     )
@@ -80,6 +83,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "about": list(_about(run, requirements)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
         "unverified": facts.by_reason(facts.unverified(run, verdict)),
+        "matrix": delivery.matrix(run, verdict),
         "groups": _groups(cases),
         "lanes": [str(lane) for lane in run.info.lanes],
         "ledger": _ledger(verdict, requirements),
@@ -149,8 +153,37 @@ def _case(
         "brief": one_line(cut(result.detail, 160)),
         "detail": visible(cut(result.detail)),
         "steps": [(word, show(value, width=72)) for word, value in facts.steps(result)],
+        "bars": _bars(result.timeline) if result.timeline else None,
+        "screenshot": result.screenshot,
         "repro": visible(result.repro),
         "words": one_line(" ".join(words)).lower(),
+    }
+
+
+def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
+    """A bar for each request, on a scale of 1,000 units that ends shortly after the last moment."""
+    end_of_all = max(*(at for at, _ in moments.moments(timeline)), 1) * 1.04
+    unit = 1000 / end_of_all
+
+    def at(moment: float) -> float:
+        return round(moment * unit, 1)
+
+    def bar(request: Mapping[str, Any]) -> dict[str, Any]:
+        fate = "lost" if request["closed"] is not None else "kept"
+        end = request["answered"] if request["answered"] is not None else request["closed"]
+        start, stop = at(request["first"]), 1000.0 if end is None else at(end)
+        return {
+            "name": one_line(moments.name_of(request)),
+            "kind": "control" if request["control"] else fate,
+            "x": start,
+            "width": max(round(stop - start, 1), 4),  # a moment is seen, too
+        }
+
+    return {
+        "gone": None if timeline["gone"] is None else at(timeline["gone"]),
+        "bars": [bar(request) for request in timeline["requests"]],
+        "last": f"{end_of_all:.0f} ms",
+        "start": timeline["from"],
     }
 
 
@@ -240,7 +273,7 @@ def _lane(
     warning = row.status is Status.FAIL and row.level is not Level.MUST and row.id in warned
     return {
         "name": str(row.lane),
-        "status": facts.status_word(row.status, warning=warning),
-        "reason": visible(cut(facts.reason(row), 600)),
+        "status": "warning" if warning else facts.row_word(row),
+        "reason": visible(cut(facts.row_reason(row), 600)),
         "cases": [case for id_ in row.cases for case in anchors.get(one_line(id_), [])],
     }

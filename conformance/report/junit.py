@@ -67,7 +67,8 @@ def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
     browser = f" [{result.browser}]" if result.browser else ""
     case = _testcase(suite, result.requirement, f"{result.id}{browser}", result.seconds)
     described = (("requirement", result.requirement), ("level", str(result.level)), ("repro", result.repro))
-    _describe(case, described)
+    tried = tuple((f"tries.{name}", str(number)) for name, number in (result.tries or {}).items())
+    _describe(case, (*described, *tried))
     message = one_line(cut(result.detail)) or facts.status_word(result.status)
     match result.status:
         case Status.FAIL if excuse:
@@ -87,7 +88,7 @@ def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
 def _without_case(suite: Element, row: RequirementResult) -> None:
     case = _testcase(suite, row.id, f"{row.lane}/{row.id}", 0)
     _describe(case, (("requirement", row.id), ("level", str(row.level))))
-    message = f"{facts.status_word(row.status)}: {facts.reason(row)}"
+    message = f"{facts.row_word(row)}: {facts.row_reason(row)}"
     SubElement(case, "skipped", message=one_line(message))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from conformance.record import Run
 from conformance.registry import Level, Requirement
-from conformance.report import facts
+from conformance.report import delivery, facts
 from conformance.report.text import cut, one_line, show, visible, without_credentials
 from conformance.verdict import CaseResult, Verdict
 
@@ -17,6 +17,7 @@ from conformance.verdict import CaseResult, Verdict
 _SHOWN = 30
 _VALUE_LIMIT = 1_000
 _SYMBOLS = {"good": "✅", "bad": "❌", "open": "🟡", "broken": "⚠️"}
+_MARKS = {"fail": "❌", "warning": "⚠️", "known": "known", "error": "⚠️", "open": "open"}
 _REPRO_LIMIT = 4_000
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#!|~&@$])")
 
@@ -26,6 +27,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
     sections = [
         *_top(run, verdict),
         *_ledger(verdict, requirements),
+        *_delivery(run, verdict),
         *_cases("Failures", verdict.violations, requirements),
         *_cases("Errors", verdict.errors, requirements),
         *_cases("Warnings", verdict.warnings, requirements),
@@ -55,6 +57,30 @@ def _ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> Iterab
         lines.append(f"| {' | '.join(cells)} |")
     yield "### Verified (MAY: observed), by requirement family and lane"
     yield "\n".join(lines)
+
+
+def _delivery(run: Run, verdict: Verdict) -> Iterable[str]:
+    found = delivery.matrix(run, verdict)
+    if found is None:
+        return
+    titles = (f"{_escape(engine)}, {origin}" for engine, origin in found.columns)
+    lines = [f"| Way out | {' | '.join(titles)} |", f"|:--|{'--:|' * len(found.columns)}"]
+    for way, row in found.rows.items():
+        cells = (_cell(cell) if cell else "" for cell in row)
+        lines.append(f"| {_escape(way)} | {' | '.join(cells)} |")
+    yield "### Delivery: tries in which the event was kept when its page was left"
+    yield "\n".join(lines)
+    yield "\n".join(f"- {_escape(engine)}, {told}" for engine, told in found.sums.items())
+
+
+def _cell(cell: delivery.Cell) -> str:
+    symbol = _MARKS.get(cell.mark, "")
+    remarks = "".join(f", {remark}" for remark in cell.remarks)
+    return (
+        f"**{symbol} {cell.share}**{remarks}"
+        if cell.mark in ("fail", "error")
+        else f"{symbol} {cell.share}{remarks}".strip()
+    )
 
 
 def _notes(run: Run) -> Iterable[str]:

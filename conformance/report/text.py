@@ -11,6 +11,7 @@ VALUE_LIMIT = 2_000
 
 _KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
 _TELLING = ("content-type", "content-encoding", "cookie", "origin", "access-control-")
+_REPLY = {"status", "text", "problem"}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -56,19 +57,21 @@ def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
     """
     match value:
         case str():
-            text = value
+            text = _body(value, width, limit)
         case [Mapping(), *_] if all(_has_body(item) for item in value):
             parts = [_message(item, width=width, limit=limit) for item in value]
             text = "\n\n".join(parts)
         case Mapping() if _has_body(value):
             text = _message(value, width=width, limit=limit)
+        case [Mapping(), *_] if all(set(item) == _REPLY for item in value):
+            text = "\n".join(_reply(item, limit // 3) for item in value)
         case _:
             text = layout(_shorten(value, limit // 3), width)
     return cut(visible(text.rstrip("\n")), limit)
 
 
 def layout(value: Any, width: int, indent: str = "") -> str:
-    """Write JSON with what fits into ``width`` on one line and the rest a member a line."""
+    """Write JSON with what fits into ``width`` on one line, the rest a member a line, plain lists filled."""
     flat = json.dumps(value, ensure_ascii=False, default=str)
     if len(indent) + len(flat) <= width or not value or not isinstance(value, list | tuple | Mapping):
         return flat
@@ -78,7 +81,20 @@ def layout(value: Any, width: int, indent: str = "") -> str:
         members = [name + layout(v, width, inner) for name, v in zip(names, value.values(), strict=True)]
         return "{\n" + ",\n".join(inner + member for member in members) + f"\n{indent}}}"
     members = [layout(member, width, inner) for member in value]
+    if not any(isinstance(member, list | tuple | Mapping) for member in value):
+        members = _filled(members, width - len(inner))
     return "[\n" + ",\n".join(inner + member for member in members) + f"\n{indent}]"
+
+
+def _filled(members: list[str], width: int) -> list[str]:
+    """Put as many on a line as fit."""
+    lines = members[:1]
+    for member in members[1:]:
+        if len(lines[-1]) + len(member) + 3 <= width:
+            lines[-1] += f", {member}"
+        else:
+            lines.append(member)
+    return lines
 
 
 def plain(value: Any) -> Any:
@@ -126,8 +142,27 @@ def _message(value: Mapping[str, Any], *, width: int, limit: int) -> str:
     if "method" not in value:
         rest = {k: v for k, v in value.items() if k not in ("headers", "body", "target", "path", "url")}
         lines += [f"{name}: {layout(_shorten(v, limit // 3), width)}" for name, v in rest.items()]
-    body = cut(value["body"], limit // 2)
+    body = cut(_body(value["body"], width, limit), limit // 2)
     return "\n".join([*lines, *([""] if body and lines else []), *([body] if body else []), *_fate(value)])
+
+
+def _body(text: str, width: int, limit: int) -> str:
+    """A body as it came; JSON too long for a line is laid out if nothing but white space changes by that."""
+    if len(text) <= width:
+        return text
+    try:
+        value = json.loads(text)
+        written = (json.dumps(value, ensure_ascii=False, separators=s) for s in ((",", ":"), (", ", ": ")))
+        return layout(_shorten(value, limit // 6), width) if text in written else text
+    except (ValueError, RecursionError):
+        return text
+
+
+def _reply(value: Mapping[str, Any], limit: int) -> str:
+    """What a server answered, on one line; or what went wrong instead."""
+    if value["status"] is None:
+        return str(value["problem"])
+    return f"{value['status']} {cut(str(value['text']), limit)}".rstrip()
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:

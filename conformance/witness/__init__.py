@@ -6,5 +6,6 @@ automation protocol stands between a request and the record of it.
 
 from conformance.witness.client import Recorder, WitnessError
 from conformance.witness.exchange import Exchange
+from conformance.witness.timeline import timeline
 
-__all__ = ["Exchange", "Recorder", "WitnessError"]
+__all__ = ["Exchange", "Recorder", "WitnessError", "timeline"]

@@ -45,6 +45,7 @@ def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Record
     tab.click("#go")
     tab.wait_until("document.title === 'two'", _SECONDS)
     assert tab.url == f"{recorder.here}/two"
+    assert tab.screenshot().startswith(b"\x89PNG")
     tab.close()
     assert tab.closed
 

@@ -11,9 +11,14 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from conformance.record import read
 
 if TYPE_CHECKING:
-    from tests.check.conftest import Ended
+    from collections.abc import Callable
+
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
 
 SCHEMA = Path(__file__).parents[2] / "fixtures" / "schema" / "report.schema.json"
+LINK = ("--only", "deliv-2-link-same-origin", "--repeat", "2")
 
 
 def test_json_report_is_as_its_schema_says(good_tracker_run: "Ended") -> None:
@@ -50,3 +55,29 @@ def test_markdown_report_gives_the_verdict(good_tracker_run: "Ended") -> None:
     """The Markdown report says what the run came to."""
     text = (good_tracker_run.folder / "report.md").read_text(encoding="utf-8")
     assert "every MUST of tracker was verified" in text
+
+
+def test_a_run_that_passes_tells_its_tries_and_keeps_no_pictures(
+    check: "Check", mine: "Implementations"
+) -> None:
+    """A way out is counted, and nothing is on record that only a failure is worth."""
+    run = check("--tracker", mine.tracker(), *LINK)
+    [result] = [r for r in read(run.folder / "clickport-run.jsonl").results if r.status == "pass"]
+    assert result.tries == {"of": 2, "arrived": 2, "once": 2, "kept": 2, "undelayed": 2}
+    assert (result.timeline, result.screenshot) == (None, "")
+    assert "link 2/2" in run.text
+
+
+def test_a_lost_event_is_told_by_its_moments(check: "Check", mine: "Implementations") -> None:
+    """Without keepalive it arrives and is not kept: its connection ends with the page. There is a picture."""
+    tracker = mine.tracker("keepalive: true", "keepalive: false")
+    run = check("--tracker", tracker, *LINK, "--report", "html=report.html")
+    [result] = [r for r in read(run.folder / "clickport-run.jsonl").results if r.status == "fail"]
+    assert result.tries == {"of": 2, "arrived": 2, "once": 2, "kept": 0, "undelayed": 2}
+    event, control = result.timeline["requests"]
+    assert (result.timeline["from"], control["closed"]) == ("call", result.timeline["gone"])
+    assert 0 <= event["first"] <= event["complete"] < event["closed"]
+    assert (event["request"], event["answered"], event["held"]) == ("POST /api/event", None, True)
+    assert "link ✕0/2" in run.text
+    assert f"data:image/png;base64,{result.screenshot}" in (run.folder / "report.html").read_text("utf-8")
+    assert result.screenshot

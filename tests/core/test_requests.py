@@ -158,8 +158,9 @@ def test_a_body_of_2000_characters_has_a_line() -> None:
 
 def test_shown_keeps_every_byte() -> None:
     """Evidence shows a body as text, and bytes that are none as escapes."""
-    assert Request(body=b"caf\xc3\xa9 \xff").shown() == {
+    assert Request(body=b"caf\xc3\xa9 \xff").shown(URL) == {
         "method": "POST",
+        "path": "/api/event",
         "headers": {"Content-Type": "text/plain;charset=UTF-8"},
         "body": "café \\xff",
     }

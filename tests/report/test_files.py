@@ -105,7 +105,7 @@ def test_junit_counts_by_lane(rendered: Render, violated: Run) -> None:
         "server/prop-6-half-pair": [("skipped", "warning: no row was stored")],
         "server/rev-1-cents": [("failure", 'revenue_source_amount: expected "49.99", got "49.98"')],
         "server/lint-1-twins": [("error", "RuntimeError: the canary sang")],
-        "dashboard/QUOTA-1": [("skipped", "excluded: pending: needs the dashboard lane")],
+        "dashboard/QUOTA-1": [("skipped", "pending: needs the dashboard lane")],
     }
 
 

@@ -1,0 +1,44 @@
+"""The timeline of a delivery that failed, in words: what happened when, as the recorder saw it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_AT_ONCE = 1.0  # milliseconds
+
+
+def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
+    """What happened when, in order: milliseconds and words."""
+    found: list[tuple[float, str]] = []
+    if timeline["from"] == "call":
+        found.append((0.0, "track is called"))
+    for request in timeline["requests"]:
+        name = name_of(request)
+        at_once = request["complete"] is not None and request["complete"] - request["first"] < _AT_ONCE
+        happened = (
+            ("first", f"{name}: all in" if at_once else f"{name}: first byte in"),
+            ("complete", "" if at_once else f"{name}: all in"),
+            ("answered", f"{name}: answered {request['status']}"),
+            ("closed", "" if request["control"] else f"{name}: connection gone, without an answer"),
+        )
+        found += [(request[key], text) for key, text in happened if text and request[key] is not None]
+    if timeline["gone"] is not None:
+        found.append((timeline["gone"], "the page is gone: the plain fetch beside it is given up"))
+    return tuple(sorted(found, key=lambda moment: moment[0]))
+
+
+def name_of(request: Mapping[str, Any]) -> str:
+    """What a request of a timeline is called."""
+    if request["control"]:
+        return "plain fetch beside it"
+    followed = ", redirected" if request["followed"] else ""
+    return f"{request['request']}{followed}"
+
+
+def in_words(timeline: Mapping[str, Any]) -> str:
+    """The timeline as text, a moment a line."""
+    start = (
+        "" if timeline["from"] == "call" else "counted from the first byte: the call's moment is unknown\n"
+    )
+    found = moments(timeline)
+    width = max(len(f"{at:.0f}") for at, _ in found)
+    return start + "\n".join(f"{at:>{width}.0f} ms  {text}" for at, text in found)
