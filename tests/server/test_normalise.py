@@ -77,6 +77,7 @@ def test_an_unknown_type_is_rejected(letter: Any) -> None:
         (Decimal("1.5e300"), "1.5e+300"),
         (Decimal("0.000001"), "0.000001"),
         (Decimal("0.0000001"), "1e-7"),
+        (Decimal("0.00000001"), "1e-8"),
         (Decimal("123456.789"), "123456.789"),
         (Decimal("-12.25"), "-12.25"),
         (Decimal("9007199254740993"), "9007199254740992"),
@@ -139,6 +140,7 @@ def test_the_first_thirty_properties_survive(count: int) -> None:
         ("x" * 1999 + EMOJI, "x" * 1999),
         ("x" * 1998 + EMOJI + "y", "x" * 1998 + EMOJI),
         ([0] * 5000, "0," * 1000),
+        ([None] * 5000, "," * 2000),
     ],
 )
 def test_values_are_cut_to_2000_code_units(value: Any, stored: str) -> None:
@@ -207,6 +209,7 @@ def test_amounts_are_exact(sent: Any, stored: str) -> None:
         Decimal("1e999999999"),
         Decimal("1e20"),
         Decimal("-1e20"),
+        Decimal("1e21"),
         Decimal("99999999999999999999.9999999999"),
         pytest.param(10**5000, id="huge integer"),
     ],
@@ -263,6 +266,20 @@ def test_notes_tell_what_was_changed() -> None:
         "ra is no finite number within 20 digits: revenue dropped",
         "s is no identifier: ignored",
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "notes"),
+    [
+        (["k"] * 30, ["v"] * 30, ()),
+        (["k"] * 300, ["v"] * 300, ("300 properties: the first 30 kept",)),
+        (["k"], ["v", "w"], ("mk has 1 members and mv 2: paired to the shorter",)),
+        ("ab", None, ("mk is no array: no properties",)),
+    ],
+)
+def test_notes_only_where_they_are_due(keys: Any, values: Any, notes: tuple[str, ...]) -> None:
+    """LINT-5: at the limits nothing was dropped, and nothing is told."""
+    assert event(mk=keys, mv=values).notes == notes
 
 
 def test_a_clean_event_has_no_notes() -> None:
