@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.browsers import Tab
-from conformance.evidence import Evidence, SuiteFault, Violation
+from conformance.evidence import Evidence, NotTestable, SuiteFault, Violation
 from conformance.witness import Exchange
 
 _GONE_SECONDS = 10.0
@@ -42,8 +42,9 @@ def leave(
     """Make a tracked call and leave the page; return the event's requests that outlived it.
 
     ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``; ``call`` is another call
-    than that of a bare name, for exits by script. Raises Violation when the event died with its page, and
-    SuiteFault when our own plain request did not.
+    than that of a bare name, for exits by script. Raises Violation when the event died with its page,
+    NotTestable when the page is not left while the answer is held back, and SuiteFault when our own plain
+    request lived on.
     """
     recorder = bench.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)
@@ -67,6 +68,12 @@ def leave(
             _settle(bench, engine, scene.next)
         elif way != "frame-removed":
             scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
+    except TimeoutError as error:
+        raise NotTestable(
+            f"the page was not left within {_GONE_SECONDS:g} s while its event had no answer: "
+            "the exit waits for the endpoint (DELIV-4)"
+        ) from error
+    else:
         _require_given_up(bench, token)
         return _outlived(bench, evidence, token)
     finally:
