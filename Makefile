@@ -1,7 +1,7 @@
 # Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest lint reference serve clean
+.PHONY: help setup check test selftest lint reference published-trackers serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
@@ -9,6 +9,7 @@ help:
 	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 4 minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
+	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
 	@echo "make serve   run the reference server (ARGS='--port 8000')"
 	@echo "make clean   remove what these commands made, .venv included"
 
@@ -32,8 +33,11 @@ lint: setup
 reference: setup
 	@.venv/bin/python scripts/reference.py
 
+published-trackers: setup
+	@.venv/bin/python scripts/published_trackers.py $(ARGS)
+
 serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules clickport-run.jsonl
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules .clickport/published clickport-run.jsonl

@@ -14,7 +14,7 @@ from conformance.paths import bundled
 from conformance.readback import Readback, StoredRow
 from conformance.registry import Lane
 from conformance.setup import Setup
-from conformance.targets import load_tracker
+from conformance.targets import load_shim, load_tracker
 from conformance.targets.server import EVENT_PATH
 from conformance.witness import Exchange, Recorder
 
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TRACKER_PATH = "/tracker.js"
+SHIM_PATH = "/shim.js"
 # How long an event may take to its recorder, and a row to its table ("within a few seconds").
 EVENT_SECONDS = 5.0
 ROW_SECONDS = 15.0
@@ -71,9 +72,12 @@ class Bench:
 
     @cached_property
     def recorder(self) -> Recorder:
-        """The witness, with the tracker under test mounted byte for byte."""
-        recorder = self._stack.enter_context(Recorder())
-        recorder.mount(TRACKER_PATH, load_tracker(self.setup.options.tracker), "text/javascript")
+        """The witness, with the tracker under test mounted byte for byte, and its shim."""
+        options = self.setup.options
+        recorder = self._stack.enter_context(Recorder(options.payload))
+        recorder.mount(TRACKER_PATH, load_tracker(options.tracker), "text/javascript")
+        if options.shim:
+            recorder.mount(SHIM_PATH, load_shim(options.shim), "text/javascript")
         return recorder
 
     @cached_property
@@ -107,17 +111,19 @@ class Bench:
     ) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
-        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tracker's tag, with
-        the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before the tracker. The
-        tracker and its endpoint are cross-origin to the page, as with a hosted product. A page that is
-        ``stored`` may be kept by the browser.
+        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tags of the tracker
+        and of its shim, with the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before
+        the tracker. The tracker and its endpoint are cross-origin to the page, as with a hosted product. With
+        an ``endpoint`` among the values it is that one, and the scripts are of the page's origin: only then
+        is it told what they raise. A page that is ``stored`` may be kept by the browser.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
-        nonce = f' nonce="{html.escape(values["nonce"])}"' if "nonce" in values else ""
+        endpoint, nonce = values.get("endpoint"), values.get("nonce", "")
         snippet = (
-            f'<script defer{nonce} data-domain="{html.escape(self.setup.options.domain)}" '
-            f'data-api="{recorder.there}{EVENT_PATH}" src="{recorder.there}{TRACKER_PATH}"></script>'
+            self._snippet(endpoint, nonce=nonce)
+            if endpoint
+            else self._snippet(f"{recorder.there}{EVENT_PATH}", recorder.there, nonce=nonce)
         )
         text = text.replace("{{before}}", f"<script>{before}</script>" if before else "")
         for name, value in values.items():
@@ -128,16 +134,27 @@ class Bench:
         )
         return f"{recorder.here}{path}"
 
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The paths of the scripts in each page, in order: the tracker's, and its shim's."""
+        return (TRACKER_PATH, SHIM_PATH) if self.setup.options.shim else (TRACKER_PATH,)
+
+    def _snippet(self, endpoint: str, origin: str = "", *, nonce: str = "") -> str:
+        data = f'data-domain="{html.escape(self.setup.options.domain)}" data-api="{html.escape(endpoint)}"'
+        if nonce:
+            data += f' nonce="{html.escape(nonce)}"'
+        return "".join(f'<script defer {data} src="{origin}{path}"></script>' for path in self.scripts)
+
     def events(
         self, token: str, number: int = 1, *, seconds: float | None = None, **wanted: Any
     ) -> list[Exchange]:
         """Wait for ``number`` requests of the tracker that carry the token; return those there are by then.
 
         Other things wanted are those of ``Recorder.wait``. A tracker that never delivered anything is waited
-        for in full once, and shortly after that.
+        for in full once, and shortly after that; but not a foreign one, whose batches come when they come.
         """
         patience = EVENT_SECONDS if seconds is None else seconds
-        if self._nothing_came:
+        if self._nothing_came and not self.setup.options.shim:
             patience = min(patience, _SHORT_SECONDS)
         found = sent_events(self.recorder.wait(number, token=token, seconds=patience, **wanted))
         if number:

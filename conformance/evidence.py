@@ -7,7 +7,7 @@ from conformance.case import Case
 from conformance.readback import StoredRow
 from conformance.targets import TargetUnavailable
 from conformance.verdict import CaseResult, Fault, Status
-from conformance.witness import Exchange, timeline
+from conformance.witness import Exchange, MappingFault, timeline
 
 
 class Violation(AssertionError):
@@ -103,6 +103,6 @@ def _conclude(case: Case, error: BaseException | None) -> tuple[Status, str, Fau
             return Status.NOT_TESTABLE, str(error), None
         case LeftOut():
             return Status.NOT_RUN, str(error), None
-        case TargetUnavailable():
+        case TargetUnavailable() | MappingFault():
             return Status.ERROR, str(error), Fault.TARGET
     return Status.ERROR, f"{type(error).__name__}: {error}", Fault.SUITE

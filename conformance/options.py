@@ -31,6 +31,13 @@ class Options:
     """What to check and how: each field is ``--name`` of the command, ``--clickport-name`` of pytest."""
 
     tracker: str | None = _option("Tracker under test: a path or URL of the script.", metavar="FILE|URL")
+    shim: str | None = _option(
+        "Put this script after a tracker that is no Clickport tracker: it makes clickport.track call it.",
+        metavar="FILE",
+    )
+    payload: str | None = _option(
+        "Read that tracker's requests by payloads(request) of this Python file or module.", metavar="MODULE"
+    )
     server: str | None = _option("Server under test, already running.", metavar="URL")
     server_cmd: str | None = _option(
         "Server under test: a command that starts it; {port} is filled in.", metavar="CMD"
@@ -92,6 +99,9 @@ class Options:
     def __post_init__(self) -> None:
         """Raise UsageError for what contradicts itself."""
         self._at_most_one("server", "server_cmd", "server_app")
+        for name in ("shim", "payload"):
+            if getattr(self, name) and not self.tracker:
+                raise UsageError(f"--{name} is about a tracker of yours: name it too, with --tracker FILE")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
         for name, least in (("max_examples", 1), ("repeat", 1), ("seed", 0), ("fuzz_seconds", 0)):
             _require_number(name, getattr(self, name), least)

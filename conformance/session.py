@@ -211,7 +211,8 @@ def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
 def _repro(case: Case, setup: Setup, browser: str | None) -> str:
     """The command that repeats one case; what needs more than the targets' options is the user's to add."""
     targets = setup.options.command_line(
-        "tracker", "server", "server_cmd", "server_app", "clickhouse", "readback_url", "readback_cmd"
+        *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
+        *("clickhouse", "readback_url", "readback_cmd"),
     )
     drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
     engine = (

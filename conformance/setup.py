@@ -9,12 +9,13 @@ from hashlib import sha256
 from typing import Any, Self
 
 from conformance.browsers import Installed, find, installed
-from conformance.options import Options
+from conformance.options import Options, UsageError
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 from conformance.record import RunInfo
 from conformance.registry import Lane
-from conformance.targets import Server, load_tracker
+from conformance.targets import Server, TargetUnavailable, load_shim, load_tracker
 from conformance.targets.server import bundled_server, server_at, server_by_app, server_by_command
+from conformance.witness import BadMapping, PayloadMapping
 
 BROWSER_LANES = {Lane.TRACKER, Lane.PAIR}
 SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
@@ -89,12 +90,14 @@ class Setup:
 def prepare(options: Options) -> Iterator[Setup]:
     """Start the targets and find the browsers; stop the targets at the end.
 
-    Raises TargetUnavailable or BrowserMissing when there can be no verdict.
+    Raises TargetUnavailable or BrowserMissing when there can be no verdict, and UsageError for a shim or a
+    payload module that is none.
     """
     lanes = set(options.lanes)
     browsers: tuple[Installed, ...] = ()
     if lanes & BROWSER_LANES:
         load_tracker(options.tracker)
+        _require_foreign(options)
         browsers = tuple(map(find, options.browser)) or installed()
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
@@ -105,6 +108,20 @@ def prepare(options: Options) -> Iterator[Setup]:
             server=server,
             browsers=browsers,
         )
+
+
+def _require_foreign(options: Options) -> None:
+    """Require that what maps a foreign tracker is there. Raises UsageError."""
+    try:
+        if options.shim:
+            load_shim(options.shim)
+    except TargetUnavailable as error:
+        raise UsageError(f"--shim: {error}") from error
+    try:
+        if options.payload:
+            PayloadMapping(options.payload)
+    except BadMapping as error:
+        raise UsageError(f"--payload: {error}") from error
 
 
 def _a_minute_ago() -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from conformance.bench import LATE_EVENT_SECONDS, TRACKER_PATH, Bench
+from conformance.bench import LATE_EVENT_SECONDS, Bench
 from conformance.browsers import Tab
 from conformance.evidence import Evidence
 from conformance.witness import Exchange
@@ -65,20 +65,25 @@ def call(
 
 
 def loading_error(bench: Bench, engine: str) -> str:
-    """What the tracker's script raises by itself, or nothing. Loaded from the page's own origin: elsewhere a
-    browser says no more than "Script error."."""
+    """What the tracker's script or its shim raises by itself, or nothing.
+
+    Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
+    """
     tab = bench.tab(engine)
     tab.goto(f"{bench.recorder.here}/next/blank")
     return str(
         tab.run(
             """const raised = [];
             addEventListener('error', (event) => { if (event.message) raised.push(event.message) });
-            return new Promise((done) => {
+            const load = (src) => new Promise((done) => {
               const script = document.createElement('script');
-              script.onload = script.onerror = () => done(raised.join('; '));
-              script.src = """
-            + json.dumps(TRACKER_PATH)
-            + "; document.head.append(script) })"
+              script.onload = script.onerror = done;
+              Object.assign(script.dataset, { domain: 'example.com', api: '/control/loading' });
+              script.src = src; document.head.append(script) });
+            return """
+            + json.dumps(bench.scripts)
+            + ".reduce((before, src) => before.then(() => load(src)), Promise.resolve())"
+            + ".then(() => raised.join('; '))"
         )
     )
 

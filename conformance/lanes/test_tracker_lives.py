@@ -46,7 +46,7 @@ def test_tag_written_by_script(bench: Bench, engine: str, evidence: Evidence, to
 def test_strict_policy(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: the tracker needs nothing that a policy of nonces forbids, such as inline code or eval."""
     endpoint = f"{bench.recorder.there}{EVENT_PATH}"
-    url = bench.page("strict.html", nonce="n0nce", endpoint=endpoint)
+    url = bench.page("strict.html", nonce="n0nce", allowed=endpoint)
     tab = _require_event(bench, engine, evidence, token, url)
     if refused := tab.run("return window.refused"):
         raise Violation(f"the page's policy had to refuse something of the tracker: {refused[0]}")

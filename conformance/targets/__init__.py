@@ -2,6 +2,6 @@
 
 from conformance.targets.errors import TargetUnavailable
 from conformance.targets.server import Server
-from conformance.targets.tracker import load_tracker
+from conformance.targets.tracker import load_shim, load_tracker
 
-__all__ = ["Server", "TargetUnavailable", "load_tracker"]
+__all__ = ["Server", "TargetUnavailable", "load_shim", "load_tracker"]

@@ -24,6 +24,14 @@ def load_tracker(place: str | None) -> bytes:
     return script
 
 
+def load_shim(place: str) -> bytes:
+    """Return the script that maps ``clickport.track`` to the tracker's call. Raises TargetUnavailable."""
+    script = _read(Path(place), "shim")
+    if not script.strip():
+        raise TargetUnavailable(f"the shim {place} is empty")
+    return script
+
+
 def _fetch(url: str) -> bytes:
     try:
         return httpx.get(url, follow_redirects=True, timeout=10).raise_for_status().content
@@ -31,8 +39,8 @@ def _fetch(url: str) -> bytes:
         raise TargetUnavailable(f"could not fetch the tracker {url}: {error}") from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, what: str = "tracker") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise TargetUnavailable(f"could not read the tracker {path}: {error.strerror}") from error
+        raise TargetUnavailable(f"could not read the {what} {path}: {error.strerror}") from error

@@ -6,6 +6,15 @@ automation protocol stands between a request and the record of it.
 
 from conformance.witness.client import Recorder, WitnessError
 from conformance.witness.exchange import Exchange
+from conformance.witness.mapping import BadMapping, MappingFault, PayloadMapping
 from conformance.witness.timeline import timeline
 
-__all__ = ["Exchange", "Recorder", "WitnessError", "timeline"]
+__all__ = [
+    "BadMapping",
+    "Exchange",
+    "MappingFault",
+    "PayloadMapping",
+    "Recorder",
+    "WitnessError",
+    "timeline",
+]

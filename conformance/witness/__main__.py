@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from conformance.witness.connection import Answer
+from conformance.witness.mapping import MappingFault, PayloadMapping
 from conformance.witness.recorder import Recorder, Wanted
 
 HOSTS = ("127.0.0.1", "localhost")
@@ -43,17 +44,19 @@ async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
     return None
 
 
-async def _main() -> None:
+async def _main(payload: str | None) -> None:
     loop = asyncio.get_running_loop()
     commands = asyncio.StreamReader(limit=1 << 26)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    recorder = Recorder()
+    recorder = Recorder(PayloadMapping(payload) if payload else None)
     async with recorder.listen(HOSTS) as origins:
         _say(origins)
         # The end of stdin is the end of whoever started this process.
         while line := await commands.readline():
             try:
                 _say({"ok": await _obey(recorder, json.loads(line))})
+            except MappingFault as fault:
+                _say({"unmapped": str(fault)})
             except (ValueError, KeyError, TypeError) as error:
                 _say({"error": repr(error)})
 
@@ -66,4 +69,4 @@ def _say(answer: Any) -> None:
 if __name__ == "__main__":
     # Ctrl-C reaches the whole process group; this process ends when its parent has tidied up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_main())
+    asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))

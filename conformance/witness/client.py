@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from conformance.witness.exchange import Exchange
+from conformance.witness.mapping import MappingFault
 
 
 class WitnessError(RuntimeError):
@@ -16,16 +17,20 @@ class WitnessError(RuntimeError):
 
 
 class Recorder:
-    """A recorder process and the commands it obeys. Not for use by several threads at once."""
+    """A recorder process and the commands it obeys. Not for use by several threads at once.
 
-    def __init__(self) -> None:
+    ``payload`` names the module that reads a foreign tracker's requests, see ``PayloadMapping``.
+    """
+
+    def __init__(self, payload: str | None = None) -> None:
+        self._payload = payload
         self._process: subprocess.Popen[str] | None = None
         self.here = ""
         self.there = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.witness"],
+            [sys.executable, "-m", "conformance.witness", *([self._payload] if self._payload else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -86,6 +91,7 @@ class Recorder:
 
         Wanted: ``token`` (somewhere in target or body), ``method``, ``path``, ``gone``, ``held``,
         ``answered``.
+        Raises MappingFault when a request of a foreign tracker could not be read.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]
@@ -107,6 +113,8 @@ class Recorder:
         except OSError as error:
             raise WitnessError(f"the recorder's process is gone: {error}") from error
         answer = self._read()
+        if "unmapped" in answer:
+            raise MappingFault(answer["unmapped"])
         if "error" in answer:
             raise WitnessError(f"the recorder did not understand {command}: {answer['error']}")
         return answer["ok"]

@@ -12,6 +12,9 @@ class Exchange:
 
     ``gone`` is when the client closed the connection while its request had no answer yet; ``held`` tells
     that the recorder kept the answer back. ``followed`` marks a request that followed a redirect of ours.
+
+    ``events`` are the events that a foreign tracker's request carries, as JSON of the documented fields; None
+    where nothing is mapped. In the view of one of them ``body`` is that event and ``raw`` what was received.
     """
 
     id: int
@@ -28,6 +31,8 @@ class Exchange:
     gone: float | None = None
     held: bool = False
     followed: bool = False
+    events: tuple[bytes, ...] | None = None
+    raw: bytes | None = None
 
     @property
     def path(self) -> str:
@@ -38,19 +43,42 @@ class Exchange:
         """The value of the first header of that name, whatever its case."""
         return next((v for k, v in self.headers if k.lower() == name.lower()), None)
 
+    def carries(self, token: bytes) -> bool:
+        """Whether a token, in lower case, is in the body or in an event of it."""
+        texts = (self.body,) if self.events is None else self.events
+        return any(token in text.lower() for text in texts)
+
+    def views(self) -> "tuple[Exchange, ...]":
+        """The request once for each event in it: itself, where nothing is mapped."""
+        if self.events is None:
+            return (self,)
+        return tuple(replace(self, body=event, raw=self.body, events=None) for event in self.events)
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data; the body is Base64 because it need not be text."""
-        return {**asdict(self), "body": base64.b64encode(self.body).decode("ascii")}
+        """Plain data of a view; bodies are Base64 because they need not be text."""
+        data = {
+            **asdict(self),
+            "body": _text(self.body),
+            "raw": None if self.raw is None else _text(self.raw),
+        }
+        del data["events"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The reverse of ``to_json``."""
         headers = tuple((k, v) for k, v in data["headers"])
-        return cls(**{**data, "headers": headers, "body": base64.b64decode(data["body"])})
+        raw = None if data["raw"] is None else base64.b64decode(data["raw"])
+        return cls(**{**data, "headers": headers, "body": base64.b64decode(data["body"]), "raw": raw})
 
     def summary(self) -> dict[str, Any]:
         """What a report shows of it."""
-        shown = replace(self, body=b"").to_json()
-        for name in ("id", "body", "connection"):
+        shown = replace(self, body=b"", raw=None).to_json()
+        for name in ("id", "body", "raw", "connection"):
             del shown[name]
-        return {**shown, "body": self.body.decode("utf-8", "backslashreplace")}
+        bodies = {"body": self.body} if self.raw is None else {"body": self.body, "raw": self.raw}
+        return {**shown, **{name: body.decode("utf-8", "backslashreplace") for name, body in bodies.items()}}
+
+
+def _text(body: bytes) -> str:
+    return base64.b64encode(body).decode("ascii")

@@ -13,8 +13,11 @@ import httpx
 
 from conformance.witness.connection import Answer, ClientGone, Connection
 from conformance.witness.exchange import Exchange
+from conformance.witness.mapping import MappingFault, PayloadMapping
 
 EVENT_PATH = "/api/event"
+# Where requests go that are the suite's own: pages that follow, negative controls.
+OWN_PATHS = ("/control/", "/next/")
 _FOLLOWED = "followed"
 _HOP_BY_HOP = {
     "connection",
@@ -80,9 +83,11 @@ class Wanted:
 
 
 class Recorder:
-    """The record and the rules that all origins share."""
+    """The record and the rules that all origins share; ``mapping`` reads a foreign tracker's requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, mapping: PayloadMapping | None = None) -> None:
+        self._mapping = mapping
+        self._unmapped = ""
         self.exchanges: list[Exchange] = []
         self.mounts: dict[str, Answer] = {}
         self.upstream: httpx.URL | None = None
@@ -138,17 +143,22 @@ class Recorder:
         self.exchanges = [e for e in self.exchanges if e.answered is None and e.gone is None]
 
     async def wait(self, wanted: Wanted, number: int, seconds: float) -> list[Exchange]:
-        """Wait until ``number`` exchanges are as wanted, or the time is up; return those that are."""
+        """Wait until ``number`` exchanges are as wanted, or the time is up; return those that are.
+
+        A request that carries several events counts for each. Raises MappingFault when one could not be read.
+        """
 
         def found() -> list[Exchange]:
-            return [e for e in self.exchanges if wanted.accepts(e)]
+            return [view for e in self.exchanges for view in e.views() if wanted.accepts(view)]
 
         async with self._changed:
             try:
                 async with asyncio.timeout(seconds):
-                    await self._changed.wait_for(lambda: len(found()) >= number)
+                    await self._changed.wait_for(lambda: bool(self._unmapped) or len(found()) >= number)
             except TimeoutError:
                 pass
+        if self._unmapped:
+            raise MappingFault(self._unmapped)
         return found()
 
     async def _note(self) -> None:
@@ -165,7 +175,7 @@ class Recorder:
             target=target,
             headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in request.headers.raw_items()),
             started=time.time(),
-            followed=target.endswith(f"?{_FOLLOWED}"),
+            followed=target.endswith((f"?{_FOLLOWED}", f"&{_FOLLOWED}")),
         )
         self.exchanges.append(exchange)
         return exchange
@@ -183,6 +193,7 @@ class Recorder:
             writer.close()
 
     async def _handle(self, connection: Connection, exchange: Exchange) -> None:
+        self._map(exchange)
         exchange.complete = time.time()
         await self._note()
         try:
@@ -199,8 +210,19 @@ class Recorder:
         exchange.answered, exchange.status = time.time(), answer.status
         await self._note()
 
+    def _map(self, exchange: Exchange) -> None:
+        """Read the events of a request that is the tracker's."""
+        own = exchange.path in self.mounts or exchange.path.startswith(OWN_PATHS)
+        if self._mapping is None or own or exchange.method == "OPTIONS":
+            return
+        exchange.events = ()
+        try:
+            exchange.events = self._mapping.events(exchange)
+        except MappingFault as fault:
+            self._unmapped = str(fault)
+
     async def _failed(self, connection: Connection, exchange: Exchange) -> Answer | None:
-        fault = next((f for token, f in self._faults.items() if token in exchange.body.lower()), None)
+        fault = next((f for token, f in self._faults.items() if exchange.carries(token)), None)
         if fault is None:
             return None
         if fault.kind == "hang":
@@ -218,13 +240,13 @@ class Recorder:
         if hold is None or hold.released.is_set() or exchange.followed:
             return None
         preflight = exchange.method == "OPTIONS"
-        if not preflight and (exchange.method == "GET" or hold.token not in exchange.body.lower()):
+        if not preflight and (exchange.method == "GET" or not exchange.carries(hold.token)):
             return None
         exchange.held = True
         await connection.hold(hold.released)
         if preflight:
             return None
-        location = f"{exchange.path}?{_FOLLOWED}"
+        location = f"{exchange.target}{'&' if '?' in exchange.target else '?'}{_FOLLOWED}"
         return Answer(status=307, headers=(*_cors(exchange), ("Location", location)))
 
     async def _answer(self, exchange: Exchange) -> Answer:
@@ -239,6 +261,8 @@ class Recorder:
         status = 204 if exchange.method == "OPTIONS" else 202
         if exchange.method == "GET":
             status = 404
+        if exchange.method == "POST" and exchange.events is not None and self._mapping:
+            return _answer_of(self._mapping, exchange)
         return Answer(status=status, headers=_cors(exchange))
 
     async def _forward(self, upstream: httpx.URL, exchange: Exchange) -> Answer:
@@ -253,6 +277,14 @@ class Recorder:
         raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
         kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
         return Answer(status=response.status_code, headers=tuple(kept), body=body)
+
+
+def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> Answer:
+    """What a foreign tracker gets: some take nothing but a 200 with a body of theirs for success."""
+    if mapping.answer is None:
+        return Answer(status=202, headers=_cors(exchange))
+    type_ = ("Content-Type", "application/json")
+    return Answer(status=200, headers=(*_cors(exchange), type_), body=mapping.answer.encode())
 
 
 def _cors(exchange: Exchange) -> tuple[tuple[str, str], ...]:

@@ -70,7 +70,7 @@ class Implementations:
 
     def tracker(self, *fault: str) -> str:
         """The path of the tracker; ``fault`` is a text of it and what stands there instead."""
-        return str(self._copy("tracker.js", *fault))
+        return str(self.copy("tracker.js", *fault))
 
     def server(self, *fault: str) -> list[str]:
         """The options that name the server and its readback; ``fault`` as with the tracker."""
@@ -80,17 +80,18 @@ class Implementations:
         """The option that names the server, without a readback."""
         events = self.folder / "events.jsonl"
         events.touch()
-        script = self._copy("server.py", *fault)
+        script = self.copy("server.py", *fault)
         command = shlex.join([sys.executable, str(script), "{port}", str(events)])
         return ["--server-cmd", command.replace("'{port}'", "{port}")]
 
     def null_server(self) -> list[str]:
         """The options that name a server that stores nothing, and a readback that finds nothing."""
-        script = self._copy("null_server.py")
+        script = self.copy("null_server.py")
         command = f"{shlex.join([sys.executable, str(script)])} {{port}}"
         return ["--server-cmd", command, "--readback-cmd", "cat /dev/null"]
 
-    def _copy(self, name: str, *fault: str) -> Path:
+    def copy(self, name: str, *fault: str) -> Path:
+        """Copy a file of the implementations, as it is or with one fault."""
         text = (IMPLEMENTATIONS / name).read_text(encoding="utf-8")
         if fault:
             before, after = fault

@@ -38,6 +38,8 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"envelope": ""}, "--envelope is no JSON"),
         ({"envelope": '["d"]'}, "--envelope must be a JSON object"),
         ({"envelope": "null"}, "--envelope must be a JSON object"),
+        ({"shim": "shim.js"}, "--shim is about a tracker of yours: name it too, with --tracker FILE"),
+        ({"payload": "map.py", "server": SERVER}, "--payload is about a tracker of yours"),
         ({"baseline": "no/such/file.toml"}, "--baseline: "),
     ],
 )
@@ -173,7 +175,7 @@ def test_an_explicit_file_must_be_there(folder: Path) -> None:
         ('trakcer = "t.js"\n', "'trakcer' is no option: did you mean tracker?"),
         ('server-comd = "./s"\n', "'server-comd' is no option: did you mean server-cmd?"),
         ('readback_ulr = "x"\n', "'readback_ulr' is no option: did you mean readback-url?"),
-        ("zzz = 1\n", "'zzz' is no option: known are tracker, server, server-cmd,"),
+        ("zzz = 1\n", "'zzz' is no option: known are tracker, shim, payload, server,"),
         ("tracker = 5\n", "tracker must be a text, not 5"),
         ('tracker = ["t.js"]\n', "tracker must be a text, not ['t.js']"),
         ("domain = true\n", "domain must be a text, not True"),
