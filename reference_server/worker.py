@@ -1,7 +1,9 @@
 """A worker process: the application, configured by the environment, gone with the process that started it."""
 
+import atexit
 import multiprocessing
 import os
+import sys
 import threading
 from multiprocessing.connection import wait
 from typing import Any, cast
@@ -20,8 +22,16 @@ def app() -> Application:
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     config = Config.from_env()
     # Two sets of types for the same protocol: theirs are narrower than what either side does.
+    # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
+    atexit.register(_leave)
     threaded: Any = WSGIMiddleware(cast("Any", create_app(config).wsgi_app), workers=_THREADS)
     return WholeBodies(threaded, max_bytes=config.max_body, seconds=config.body_seconds)
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _end_with_parent() -> None:

@@ -126,8 +126,11 @@ def explore(
     max_examples: int,
     shrink_seconds: float = _SHRINK_SECONDS,
     on_batch: Callable[[Exploration], None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Draw ``max_examples`` from the seed ``start``, and shrink what breaks a condition in a new way.
+
+    It draws no more once ``enough`` says so, which is asked before each batch.
 
     The same seed draws the same examples, on every machine with the same Hypothesis. Of an interrupted search
     ``found`` has what was found until then, not shrunk.
@@ -149,6 +152,8 @@ def explore(
     def collect(example: Example) -> None:
         if failures or lab.silent:
             return
+        if not pending and enough():
+            raise _Enough
         pending.append(example)
         if len(pending) >= lab.batch:
             try:
@@ -157,7 +162,8 @@ def explore(
                 failures.append(error)
 
     try:
-        _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
+        with suppress(_Enough):
+            _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
         if failures:
             raise failures[0]
         flush()
@@ -172,6 +178,10 @@ def explore(
         others = found.findings[id_][:-1]
         known = {other.seen.example.identity for other in others}
         found.findings[id_] = others if smallest.seen.example.identity in known else [*others, smallest]
+
+
+class _Enough(Exception):
+    """Ends drawing: Hypothesis tries it once more, and lets it through."""
 
 
 def _is_new(findings: Sequence[Finding], text: str) -> bool:

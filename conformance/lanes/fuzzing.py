@@ -112,19 +112,28 @@ def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
 def _for_so_long(lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options) -> None:
     """Round after round, each from the next seed, until the time is up; says how it gets on."""
     began = told = time.monotonic()
+    end = began + options.fuzz_seconds
 
     def tell(exploration: Exploration) -> None:
         nonlocal told
         now = time.monotonic()
         if now - told > _TELL_SECONDS:
             told = now
-            left = max(began + options.fuzz_seconds - now, 0)
+            left = max(end - now, 0)
             sys.stderr.write(
                 f"{exploration.examples} examples, {exploration.examples / (now - began):.0f} a second, "
                 f"{len(exploration.findings)} properties broken; {left:.0f} s to go\n"
             )
 
     for start in count(options.seed):
-        if lab.silent or time.monotonic() - began >= options.fuzz_seconds:
+        if lab.silent or time.monotonic() >= end:
             return
-        explore(lab, conditions, found, start=start, max_examples=_ROUND, on_batch=tell)
+        explore(
+            lab,
+            conditions,
+            found,
+            start=start,
+            max_examples=_ROUND,
+            on_batch=tell,
+            enough=lambda: time.monotonic() >= end,
+        )

@@ -28,13 +28,14 @@ _REPRO_LIMIT = 2_000
 _INDENT = 9
 _NARROWEST = 20
 _CELL = 9
-_SIGNS = {"fail": "✕", "error": "⚠", "warning": "!", "known": "k", "open": "~"}
+_SIGNS = {"fail": "✕", "error": "⚠", "warning": "!", "known": "k", "open": "~", "not testable": "–"}
 _LEGEND = {
     "fail": "fails",
     "error": "error",
     "warning": "warning",
     "known": "known to fail",
     "open": "open: measured only",
+    "not testable": "not testable here",
 }
 _STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "broken": "bold magenta"}
 
@@ -186,7 +187,7 @@ def _delivery(page: _Page, run: Run, verdict: Verdict) -> None:
     origins = "".join(f"{origin:<{_CELL}}" for _, origin in found.columns)
     page.line(f"  {'':<{first}}  {origins}", style="dim", wrap=False)
     for way, row in found.rows.items():
-        cells = "".join(f"{_SIGNS.get(cell.mark, '') + cell.share if cell else '':<{_CELL}}" for cell in row)
+        cells = "".join(f"{_sign(cell):<{_CELL}}" for cell in row)
         failed = any(cell and cell.mark in ("fail", "error") for cell in row)
         page.line(f"  {way:<{first}}  {cells}".rstrip(), style="red" if failed else "", wrap=False)
     legend = [f"{_SIGNS[mark]} {words}" for mark, words in _LEGEND.items() if mark in found.marks]
@@ -195,6 +196,13 @@ def _delivery(page: _Page, run: Run, verdict: Verdict) -> None:
     for engine, told in found.sums.items():
         page.line(one_line(f"{engine}, {told}"), label="  ")
     page.line()
+
+
+def _sign(cell: delivery.Cell | None) -> str:
+    if cell is None:
+        return ""
+    sign = _SIGNS.get(cell.mark, "")
+    return sign if cell.mark == "not testable" else sign + cell.share
 
 
 def _drawn(page: _Page, run: Run) -> None:

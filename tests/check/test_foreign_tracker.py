@@ -88,7 +88,8 @@ def test_mapping_that_raises(check: "Check", mine: "Implementations") -> None:
     """It ends the run with 3, and names the file, the error, the request and the way out."""
     run = check(*foreign(mine, REVENUE, payload=('one["label"]', 'one["name"]')))
     assert (run.code, run.statuses) == (3, {REVENUE: "error"}), run.text
-    assert f"{PAYLOAD}: payloads() raised KeyError: 'name', for POST /collect?v=2" in run.text
+    [case] = [c for c in run.report["cases"] if c["status"] == "error"]
+    assert f"{PAYLOAD}: payloads() raised KeyError: 'name', for POST /collect?v=2" in case["detail"]
     assert "return [] for a request that carries no custom event" in run.text
 
 

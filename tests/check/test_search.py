@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.check.conftest import ENGINE
+
 if TYPE_CHECKING:
     from tests.check.conftest import Ended, Implementations
 
@@ -65,7 +67,7 @@ def test_a_find_becomes_a_vector(check: "Check", python: "Python", mine: "Implem
 
 def test_a_search_takes_its_time_and_no_more(python: "Python", mine: "Implementations") -> None:
     """`fuzz TARGET --for` searches a tracker that is right without finding anything, and says how much."""
-    ended = python("-m", "conformance", "fuzz", mine.tracker(), "--for", "3s", *DRAWN)
+    ended = python("-m", "conformance", "fuzz", mine.tracker(), "--for", "3s", *DRAWN, *ENGINE)
     assert "tracker chromium:" in ended.text
     assert "examples" in ended.text
     assert ended.code == 4, ended.text  # One property is not every MUST.

@@ -111,6 +111,21 @@ def test_a_dead_target_is_not_searched_for_long() -> None:
     assert found.examples <= desk.batch
 
 
+def test_a_search_ends_with_the_batch_in_which_its_time_is_up() -> None:
+    """What is asked for in minutes is not drawn to the end of a round, and what it found stays."""
+    desk, found = Desk(), Exploration()
+    explore(
+        desk,
+        {"low": below(0)},
+        found,
+        start=1,
+        max_examples=100,
+        enough=lambda: found.examples >= 2 * desk.batch,
+    )
+    assert found.examples == 2 * desk.batch
+    assert found.findings["low"]
+
+
 def test_what_cannot_be_helped_is_raised_once() -> None:
     """A target that is gone ends the search with its own error, not with one of the search."""
 

@@ -107,8 +107,8 @@
       return answer.blob()
     }).then(over, function () {
       over()
-      // Refused at once: the budget is in use by others. Later: it may have arrived.
-      if (w.performance.now() - started < 40 && d.visibilityState === 'visible') post(body)
+      // Refused at once: the budget is in use by others. Later, or in a window that closes: it may have arrived.
+      if (w.performance.now() - started < 40 && !w.closed && d.visibilityState === 'visible') post(body)
     })
   }
 
