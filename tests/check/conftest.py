@@ -16,6 +16,8 @@ IMPLEMENTATIONS = Path(__file__).parent / "implementations"
 _LIMIT = 150
 # One engine is enough where the command is tried, not the engines.
 ENGINE = ("--browser", "chromium")
+# Searching has tests of its own; elsewhere it is enough that it takes part.
+FEW = ("--max-examples", "125")
 # What the small tracker does not promise, and what takes long: these requirements are tried by the mutants.
 LEFT_OUT = tuple(
     word
@@ -125,12 +127,13 @@ def python(tmp_path: Path) -> Callable[..., Ended]:
 
 @pytest.fixture
 def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
-    """Run ``clickport check`` with these options, and with a JSON report."""
+    """Run ``clickport check`` with these options, few drawn examples, and a JSON report."""
 
     def run(*options: str) -> Ended:
         jobs = [] if "--jobs" in options else ["--jobs", "1"]
         report = ["--report", "json=report.json"]
-        return python("-m", "conformance", "check", *report, *ENGINE, *jobs, *options)
+        drawn = [] if "--max-examples" in options else FEW
+        return python("-m", "conformance", "check", *report, *ENGINE, *jobs, *drawn, *options)
 
     return run
 
@@ -141,7 +144,7 @@ def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("good")
     kinds = {"json": "report.json", "junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
-    words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), *LEFT_OUT, *reports]
+    words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), *LEFT_OUT, *FEW, *reports]
     return _run(folder, ["-m", "conformance", *words])
 
 

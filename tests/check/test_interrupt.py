@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.record import read
+from tests.check.conftest import ENGINE, LEFT_OUT
+
 if TYPE_CHECKING:
     from tests.check.conftest import Implementations
-
-from conformance.record import read
 
 RESULT = '"kind": "case"'
 _LIMIT = 60
@@ -52,7 +53,7 @@ def test_interrupt_leaves_nothing_behind(
 ) -> None:
     """SIGINT ends the run with 130; server, browser, recorder, workers are gone; the record can be read."""
     lanes = ["--lane", "tracker", "--lane", "pair"]  # browsers first, with the server started all the same
-    words = ["--tracker", mine.tracker(), *mine.server(), "--browser", "chromium", *lanes, "--jobs", jobs]
+    words = ["--tracker", mine.tracker(), *mine.server(), *ENGINE, *lanes, "--jobs", jobs, *LEFT_OUT]
     record = mine.folder / "clickport-run.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "conformance", "check", *words],
