@@ -141,6 +141,11 @@ def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> 
     evidence.sent = f"clickport.track('Signup {token}'), then another event"
     thrown = pages.run(tab, f"clickport.track('Signup {token}')")
     first = bench.events(token)
+    if first and not first[0].held:
+        # The next call is made when the page knows of the failure, and so what the tracker makes of it.
+        over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
+        bench.events(token, **over)
+        _let_the_page_know(tab)
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
     after = bench.events(pages.sentinel_of(token))
     found = bench.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
@@ -165,9 +170,15 @@ def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
         raise Violation(
             f"the page did not get on within {_LEAVE_SECONDS:g} s: what cannot arrive keeps it busy"
         ) from error
-    # A rejection that nobody handles is told when the task of the refusal is over: give it one more event.
-    tab.run("return fetch('/next/page').then((answer) => answer.text())")
+    # A rejection that nobody handles is told when the task of the refusal is over.
+    _let_the_page_know(tab)
     _require_quiet(tab, tab.run("return window.thrown ?? null"))
+
+
+def _let_the_page_know(tab: Tab) -> None:
+    """Let as much come and go as a redirect takes: what the network has told the browser is told the page."""
+    for _ in range(2):
+        tab.run("return fetch('/next/page').then((answer) => answer.text())")
 
 
 def _require_quiet(tab: Tab, thrown: str | None) -> None:
