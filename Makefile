@@ -40,4 +40,4 @@ serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules .clickport/published clickport-run.jsonl
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist .clickport/published clickport-run.jsonl

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with the package and everything it is developed with, and sees to a browser. Done once: a second
+# Makes .venv with the package and everything it is developed with, and sees to browsers. Done once: a second
 # run compares a checksum and returns. PYTHON chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +21,17 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
   echo "$wanted" >"$stamp"
   say "the command is .venv/bin/clickport"
+fi
+
+# Components of React and Vue, for two cases of API-4.
+if [ ! -e frameworks/dist ]; then
+  if command -v npm >/dev/null; then
+    say "installing React and Vue and building a component of each (once, about 45 MB)"
+    (cd frameworks && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
+      say "that failed: the cases with React and Vue are told as not testable"
+  else
+    say "no npm here: the cases with React and Vue are told as not testable"
+  fi
 fi
 
 # Three browsers: the system's, or, for Chromium and Firefox, those that Playwright downloads where that is possible.

@@ -159,6 +159,27 @@ def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
         tab.close()
 
 
+@scenarios("tracker/deliv-3-tab-in-the-background")
+def test_tab_in_the_background(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: a page behind another tab sends its event once, and its next one as well."""
+    sentinel = pages.sentinel_of(token)
+    tab = bench.tab(engine)
+    front = None
+    try:
+        tab.goto(bench.page())
+        front = tab.popup(f"window.open('{bench.recorder.here}/next/page')")
+        seen = tab.run("return document.visibilityState")
+        evidence.sent = f"clickport.track('Kept {token}') in a tab behind another; it says that it is {seen}"
+        thrown = pages.run(tab, f"clickport.track('Kept {token}')")
+        require_arrival(evidence, bench.events(token), thrown)
+        pages.run(tab, f"clickport.track('Sentinel {sentinel}')")
+        require_once(bench, evidence, token, sentinel)
+    finally:
+        if front:
+            front.close()
+        tab.close()
+
+
 @scenarios("tracker/deliv-3-frozen-page-restored")
 def test_frozen_page_restored(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: a page that comes back from the back/forward cache sends nothing again, and still sends."""

@@ -38,6 +38,27 @@ def test_failing_endpoint(bench: Bench, engine: str, evidence: Evidence, token: 
         tab.close()
 
 
+@scenarios("tracker/deliv-7-offline-then-online")
+def test_offline_then_online(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-7: what is tracked without a network raises nothing, and with it again events go out."""
+    bench.recorder.fault(token, "reset")
+    tab = bench.tab(engine)
+    try:
+        tab.goto(bench.page(before=pages.WATCH))
+        _set_online(tab, online=False)
+        evidence.sent = f"clickport.track('Signup {token}') offline, then another event online"
+        thrown = pages.run(tab, f"clickport.track('Signup {token}')")
+        # Offline a tracker may try or keep the event: both are over before the page goes on.
+        bench.events(token, seconds=LATE_EVENT_SECONDS, gone=True)
+        _let_the_page_know(tab)
+        bench.recorder.end_faults()
+        _set_online(tab, online=True)
+        _require_another(bench, evidence, tab, token, thrown)
+    finally:
+        bench.recorder.end_faults()
+        tab.close()
+
+
 @scenarios("tracker/deliv-7-refused")
 def test_refused_connection(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: where nobody listens, nothing is raised in the page."""
@@ -146,13 +167,18 @@ def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> 
         over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
         bench.events(token, **over)
         _let_the_page_know(tab)
+    _require_another(bench, evidence, tab, token, thrown)
+    if not first:
+        raise Violation("no request arrived: the event is lost")
+
+
+def _require_another(bench: Bench, evidence: Evidence, tab: Tab, token: str, thrown: str | None) -> None:
+    """After a failure: nothing was raised, the next event arrives, the first is not tried for ever."""
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
     after = bench.events(pages.sentinel_of(token))
     found = bench.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
     evidence.wire(found[:3])
     _require_quiet(tab, thrown)
-    if not first:
-        raise Violation("no request arrived: the event is lost")
     if not after:
         raise Violation("after an event that failed the next one was not sent")
     if len(found) >= _ENDLESS:
@@ -173,6 +199,15 @@ def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
     # A rejection that nobody handles is told when the task of the refusal is over.
     _let_the_page_know(tab)
     _require_quiet(tab, tab.run("return window.thrown ?? null"))
+
+
+def _set_online(tab: Tab, *, online: bool) -> None:
+    """Tell the page what a browser tells it when the network goes or comes."""
+    value, event = ("true", "online") if online else ("false", "offline")
+    tab.run(
+        f"Object.defineProperty(navigator, 'onLine', {{ value: {value}, configurable: true }}); "
+        f"dispatchEvent(new Event('{event}'))"
+    )
 
 
 def _let_the_page_know(tab: Tab) -> None:
