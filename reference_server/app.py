@@ -13,9 +13,10 @@ from reference_server.body import INCOMPLETE, BodyIncomplete
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
 from reference_server.ingest import Arrival, Ingest
+from reference_server.metrics import CONTENT_TYPE, metrics
 from reference_server.normalise import Rejected
+from reference_server.outbox import Outbox, StoreUnavailable
 from reference_server.sites import Sites
-from reference_server.storage import DirectStore, StoreUnavailable
 from reference_server.visits import Visits
 
 NOTES_HEADER = "X-Clickport-Notes"
@@ -25,11 +26,11 @@ _RETRY_SECONDS = "5"
 _TRACKER_SECONDS = 3600
 
 
-def create_app(config: Config) -> Flask:
-    """Return the application. ClickHouse is first asked when the first request needs it."""
+def create_app(config: Config, outbox: Outbox) -> Flask:
+    """Return the application, which puts events into the outbox and asks ClickHouse only about its health."""
     app = Flask(__name__, static_folder=None)
     clients = Clients(config.clickhouse_url)
-    ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir), store=DirectStore(clients))
+    ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir), outbox=outbox)
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     _events(app, ingest)
     _errors(app)
@@ -48,6 +49,10 @@ def create_app(config: Config) -> Flask:
     @app.get("/openapi.json")
     def document() -> Response:
         return Response(_DOCUMENT.read_bytes(), mimetype="application/json")
+
+    @app.get("/metrics")
+    def figures() -> Response:
+        return Response(metrics(config.outbox_dir), content_type=CONTENT_TYPE)
 
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from reference_server.outbox import DURABILITIES
+
+DRAIN_SECONDS = 5.0
+"""How long a worker that is told to end goes on moving events to ClickHouse."""
+
 _PACKAGE = Path(__file__).resolve().parent
 _TRACKER = "tracker/tracker.min.js"
 
@@ -22,6 +27,8 @@ class Config:
 
     ``sites`` are the registered domains, and none means that every site is welcome. ``state_dir`` is a folder
     that the worker processes of a server share. A legal event may have 360 KB: ``max_body`` is to stay above.
+    Accepted events outlive the ``process``, or a cut of the ``power`` as well (``durability``); when
+    ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it takes no more.
     """
 
     clickhouse_url: str
@@ -29,7 +36,14 @@ class Config:
     sites: tuple[str, ...] = ()
     max_body: int = 1024**2
     body_seconds: float = 20.0
+    durability: str = "process"
+    max_backlog: int = 1024**3
     tracker: Path = field(default_factory=bundled_tracker)
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Where the outboxes of the worker processes are."""
+        return self.state_dir / "outbox"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -51,11 +65,19 @@ def _sites(text: str) -> tuple[str, ...]:
     return tuple(site.strip() for site in text.split(",") if site.strip())
 
 
+def _durability(text: str) -> str:
+    if text not in DURABILITIES:
+        raise ValueError(f"it is one of {', '.join(DURABILITIES)}")
+    return text
+
+
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "clickhouse_url": ("CLICKHOUSE_URL", str),
     "state_dir": ("CLICKPORT_STATE", Path),
     "sites": ("CLICKPORT_SITES", _sites),
     "max_body": ("CLICKPORT_MAX_BODY", int),
     "body_seconds": ("CLICKPORT_BODY_SECONDS", float),
+    "durability": ("CLICKPORT_DURABILITY", _durability),
+    "max_backlog": ("CLICKPORT_MAX_BACKLOG", int),
     "tracker": ("CLICKPORT_TRACKER", Path),
 }

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from reference_server.clickhouse.schema import EventRow
 from reference_server.normalise import Event, Rejected, normalise
+from reference_server.outbox import Outbox
 from reference_server.sites import Sites, host_of
-from reference_server.storage import EventStore
 from reference_server.visits import Visits
 
 
@@ -30,13 +30,13 @@ class Arrival:
 class Ingest:
     """Takes arrivals, and stores the events in them."""
 
-    def __init__(self, *, sites: Sites, visits: Visits, store: EventStore) -> None:
+    def __init__(self, *, sites: Sites, visits: Visits, outbox: Outbox) -> None:
         self._sites = sites
         self._visits = visits
-        self._store = store
+        self._outbox = outbox
 
     def accept(self, arrival: Arrival) -> tuple[str, ...]:
-        """Store the event of a request and return the notes on what was changed or dropped.
+        """Keep the event of a request and return the notes on what was changed or dropped.
 
         Raises Rejected for what is no event, and StoreUnavailable.
         """
@@ -46,7 +46,7 @@ class Ingest:
         site = self._sites.find((event.domain, event.url, origin, arrival.referer, arrival.host))
         if site is None:
             return (*event.notes, "the site is not registered: event dropped")
-        self._store.add(self._row(event, site, arrival, host_of(event.url or origin or arrival.referer)))
+        self._outbox.add(self._row(event, site, arrival, host_of(event.url or origin or arrival.referer)))
         return event.notes
 
     def _row(self, event: Event, site: str, arrival: Arrival, hostname: str) -> EventRow:

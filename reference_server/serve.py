@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import select
+import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,10 +24,11 @@ from reference_server import scratch
 from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
 from reference_server.clickhouse.schema import migrate
-from reference_server.config import Config
+from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.outbox import census
 from reference_server.watch import Watch
 
-_STOP_SECONDS = 5
+_STOP_SECONDS = int(DRAIN_SECONDS) + 5
 _LOOK_SECONDS = 0.2
 
 # Standard output is for the line that says where the server is.
@@ -73,7 +76,9 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
             url = embedded.url if embedded else options.clickhouse_url or ""
             version = _migrated(url)
             os.environ.update(_environment(options, url, folder))
-            Config.from_env()
+            outboxes = Config.from_env().outbox_dir
+            if not options.data and not embedded:
+                stack.callback(_keep, outboxes)
         except (ClickHouseError, OSError, ValueError) as error:
             raise CannotServe(str(error)) from error
         where = f"data in {folder}" if embedded else "by CLICKHOUSE_URL"
@@ -132,6 +137,17 @@ def _run(
         watch.stop()
     if watch.fault:
         raise CannotServe(watch.fault)
+
+
+def _keep(outboxes: Path) -> None:
+    """Move what is still in the outboxes out of a folder that will go. Raises CannotServe to say so."""
+    if pending := census(outboxes).pending:
+        kept = Path(tempfile.mkdtemp(prefix="clickport-unstored-"))
+        shutil.move(outboxes, kept / "state" / outboxes.name)
+        raise CannotServe(
+            f"ClickHouse did not take {pending} acknowledged events: they are in {kept}; "
+            f"serve with --data {kept} to store them"
+        )
 
 
 def _environment(options: Options, url: str, folder: Path) -> Mapping[str, str]:

@@ -12,23 +12,31 @@ from a2wsgi import WSGIMiddleware
 
 from reference_server.app import create_app
 from reference_server.body import Application, WholeBodies
-from reference_server.config import Config
+from reference_server.clickhouse.client import Clients
+from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.loader import Loader
+from reference_server.outbox import Outbox
 
-_THREADS = 32  # They mostly wait for ClickHouse.
+_THREADS = 32
 
 
 def app() -> Application:
     """Return the application of this worker."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     config = Config.from_env()
+    outbox = Outbox.create(config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
+    loader = Loader(outbox, config.outbox_dir, Clients(config.clickhouse_url))
+    loader.start()
     # Two sets of types for the same protocol: theirs are narrower than what either side does.
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
-    atexit.register(_leave)
-    threaded: Any = WSGIMiddleware(cast("Any", create_app(config).wsgi_app), workers=_THREADS)
+    atexit.register(_leave, loader, outbox)
+    threaded: Any = WSGIMiddleware(cast("Any", create_app(config, outbox).wsgi_app), workers=_THREADS)
     return WholeBodies(threaded, max_bytes=config.max_body, seconds=config.body_seconds)
 
 
-def _leave() -> None:
+def _leave(loader: Loader, outbox: Outbox) -> None:
+    loader.stop(DRAIN_SECONDS)
+    outbox.close()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +23,7 @@ from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import LocalClickHouse
 
 STOP_SECONDS = 20
+SETTLE_SECONDS = 20
 
 
 class Server:
@@ -39,6 +41,13 @@ class Server:
         """Post an event: bytes as they are, anything else as JSON."""
         options: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         return self.http.post("/api/event", headers=headers, **options)
+
+    def settle(self) -> None:
+        """Wait until ClickHouse has whatever was acknowledged."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while "\nclickport_events_pending 0\n" not in self.http.get("/metrics").text:
+            assert time.monotonic() < deadline, "events wait for ClickHouse"
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -120,6 +129,11 @@ class World:
         except httpx.TransportError:
             return None
 
+    def settle(self) -> None:
+        """Wait until ClickHouse has whatever any process of the server has acknowledged."""
+        assert self._server
+        self._server.settle()
+
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask ClickHouse itself."""
         client = connect(self.clickhouse.url)
@@ -192,9 +206,9 @@ def token() -> str:
 @pytest.fixture
 def rows(client: Client, server: Server, token: str) -> Callable[..., list[tuple[Any, ...]]]:
     """The given columns of the rows whose name carries the token, in the order of their names."""
-    assert server.url  # The table exists once the server runs.
 
     def read(*columns: str) -> list[tuple[Any, ...]]:
+        server.settle()
         query = f"SELECT {', '.join(columns)} FROM events WHERE position(name, '{token}') > 0 ORDER BY name"
         return [tuple(row) for row in client.query(query).result_rows]
 

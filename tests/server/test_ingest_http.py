@@ -212,6 +212,7 @@ def test_an_event_is_linked_to_the_latest_page_visit(server: Server, rows: Rows,
 def test_a_pageview_is_a_row_of_its_own_type(server: Server, client: Client, token: str) -> None:
     """A pageview is never taken for a custom event."""
     server.post({"t": "p", "d": "example.com", "s": token, "p": "visit-1"})
+    server.settle()
     query = f"SELECT type, name, pageview_id FROM events WHERE session_id = '{token}'"
     assert client.query(query).result_rows == [("pageview", "", "visit-1")]
 

@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 from reference_server.app import create_app
 from reference_server.clickhouse.local import LocalClickHouse
 from reference_server.config import Config
+from reference_server.outbox import Outbox
 
 Start = Callable[..., Any]
 DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
@@ -55,7 +56,8 @@ def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_document_lists_every_route_and_no_other(tmp_path: Path) -> None:
     """A route that is added, renamed or removed has to be so in the document."""
-    app = create_app(Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=tmp_path))
+    config = Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=tmp_path)
+    app = create_app(config, Outbox.create(config.outbox_dir))
     assert documented() == routes(app)
 
 
@@ -79,6 +81,7 @@ def test_schemathesis_finds_nothing(
     with start(CLICKHOUSE_URL=clickhouse.url) as server:
         before = client.query("SELECT count() FROM events").result_rows[0][0]
         done = schemathesis(f"{server.url}/openapi.json", tmp_path)
+        server.settle()
         stored = client.query("SELECT count() FROM events").result_rows[0][0] - before
     assert done.returncode == 0, done.stdout + done.stderr
     assert stored > EXAMPLES / 2, f"only {stored} events got through:\n{done.stdout}"

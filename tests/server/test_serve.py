@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -130,19 +131,77 @@ def test_without_sites_every_site_is_welcome(start: Start, tmp_path: Path, temp:
         client.close()
 
 
-def test_while_clickhouse_is_down_nothing_is_acknowledged(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: 503 with Retry-After instead of a promise, and the health check says so."""
-    clickhouse = LocalClickHouse(tmp_path / "clickhouse")
-    clickhouse.start()
-    with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
-        clickhouse.stop()
-        answer = server.post(EVENT)
-        assert (answer.status_code, answer.headers["retry-after"], answer.json()) == (
-            503,
-            "5",
-            {"error": "the event could not be stored: try again"},
-        )
-        assert server.http.get("/healthz").status_code == 503
+def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-5: acknowledged while ClickHouse is away, kept over the end of the server, stored by the next."""
+    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
+        with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
+            clickhouse.stop()
+            assert server.post(EVENT).status_code == 202
+            assert server.http.get("/healthz").status_code == 503
+            server.process.terminate()
+            _, err = server.process.communicate(timeout=40)
+        assert server.process.returncode == 3
+        assert "ClickHouse did not take 1 acknowledged events: they are in" in err
+        [kept] = temp.glob("clickport-unstored-*")
+        assert f"serve with --data {kept} to store them" in err
+        clickhouse.start()
+        with start("--data", str(kept), TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
+            server.settle()
+            client = connect(clickhouse.url)
+            assert client.query("SELECT name FROM events").result_rows == [("Signup",)]
+            client.close()
+
+
+def test_a_full_outbox_is_told(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-5: 503 with Retry-After when there is no room; what was acknowledged before stays."""
+    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
+        options = {"TMPDIR": str(temp), "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_MAX_BACKLOG": "1500"}
+        with start("--data", str(tmp_path / "data"), **options) as server:
+            clickhouse.stop()
+            answers = [server.post(EVENT) for _ in range(20)]
+            taken = [answer for answer in answers if answer.status_code == 202]
+            full = next(answer for answer in answers if answer.status_code == 503)
+            assert (full.headers["retry-after"], full.json()) == (
+                "5",
+                {"error": "the event could not be stored: try again"},
+            )
+            assert 0 < len(taken) < 20
+            assert f"clickport_events_pending {len(taken)}\n" in server.http.get("/metrics").text
+
+
+def test_a_killed_worker_loses_nothing(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-5: SIGKILL of a worker while events come in; another stores what it had acknowledged, once."""
+    with (
+        LocalClickHouse(tmp_path / "clickhouse") as clickhouse,
+        start("--workers", "2", TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server,
+    ):
+        workers = [pid for pid in descendants(server.process.pid) if _is_worker(pid)]
+        with ThreadPoolExecutor(4) as pool:
+            posts = [pool.submit(_acknowledged, server.url, f"m{number}") for number in range(400)]
+            eventually(lambda: sum(post.done() for post in posts) > 100)
+            os.kill(workers[0], signal.SIGKILL)
+            acknowledged = {post.result() for post in posts} - {None}
+        eventually(lambda: _acknowledged(server.url, "last") == "last")
+        server.settle()
+        client = connect(clickhouse.url)
+        stored = [row[0] for row in client.query("SELECT session_id FROM events").result_rows]
+        client.close()
+    assert len(acknowledged) > 100
+    assert (acknowledged - set(stored), len(stored) - len(set(stored))) == (set(), 0)
+
+
+def _is_worker(pid: int) -> bool:
+    """Whether a process is a worker, and not multiprocessing's resource tracker, or ClickHouse."""
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _acknowledged(url: str, mark: str) -> str | None:
+    """Post an event on a connection of its own; return its mark if it was acknowledged."""
+    try:
+        answer = httpx.post(f"{url}/api/event", json={**EVENT, "s": mark}, trust_env=False, timeout=20)
+    except httpx.TransportError:
+        return None
+    return mark if answer.status_code == 202 else None
 
 
 def test_a_dead_clickhouse_ends_the_server(start: Start, temp: Path) -> None:

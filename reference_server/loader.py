@@ -1,0 +1,138 @@
+"""Moves events from outboxes to ClickHouse: in batches, each stored once whatever happens in between."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error
+from clickhouse_connect.driver.exceptions import DataError as ClientDataError
+
+from reference_server.clickhouse.client import Clients
+from reference_server.clickhouse.schema import EVENT_TYPES
+from reference_server.outbox import Batch, Outbox
+
+_MOST_ROWS, _MOST_BYTES = 10_000, 16 * 1024**2
+# Between two inserts, so that a busy server makes few large parts; the first after a pause goes at once.
+_PAUSE_SECONDS = 0.1
+_IDLE_SECONDS = 2.0
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 5.0
+
+# Errors of ClickHouse that are about the rows: sent again they would be refused again. All others, known or
+# not, may pass: the server is away, full, busy, read-only, or being set up.
+_ABOUT_ROWS = {
+    6: "CANNOT_PARSE_TEXT",
+    26: "CANNOT_PARSE_QUOTED_STRING",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    33: "CANNOT_READ_ALL_DATA",
+    53: "TYPE_MISMATCH",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    117: "INCORRECT_DATA",
+    128: "TOO_LARGE_ARRAY_SIZE",
+    131: "TOO_LARGE_STRING_SIZE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    407: "DECIMAL_OVERFLOW",
+    469: "VIOLATED_CONSTRAINT",
+}
+_LOG = logging.getLogger(__name__)
+
+
+class Loader:
+    """Empties an outbox, and those of processes that are gone, in a thread of its own."""
+
+    def __init__(self, outbox: Outbox, folder: Path, clients: Clients) -> None:
+        self._outbox = outbox
+        self._folder = folder
+        self._clients = clients
+        self._ending = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Empty the outbox if so many seconds are enough, and end; what is left stays on disk."""
+        self._deadline = time.monotonic() + seconds
+        self._ending.set()
+        self._outbox.wake()
+        self._thread.join(seconds + 1)
+
+    def _run(self) -> None:
+        adopted = 0.0
+        while not self._ending.is_set() or (self._outbox.pending and time.monotonic() < self._deadline):
+            try:
+                self._empty(self._outbox)
+                if time.monotonic() - adopted > _IDLE_SECONDS and not self._ending.is_set():
+                    adopted = time.monotonic()
+                    self._adopt()
+            except Exception:
+                _LOG.exception("the loader goes on after an unexpected error")
+                self._ending.wait(_LAST_RETRY_SECONDS)
+            if not self._ending.is_set():
+                self._outbox.wait(_IDLE_SECONDS)
+
+    def _adopt(self) -> None:
+        for outbox in Outbox.abandoned(self._folder):
+            if outbox.pending:
+                _LOG.warning("%d events of a process that is gone are loaded", outbox.pending)
+            try:
+                self._empty(outbox)
+            finally:
+                outbox.close()
+
+    def _empty(self, outbox: Outbox) -> None:
+        """Insert until nothing is left, or there is no more time."""
+        retry = _FIRST_RETRY_SECONDS
+        while batch := outbox.next_batch(_MOST_ROWS, _MOST_BYTES):
+            began = time.monotonic()
+            try:
+                self._insert(batch)
+            except (ClickHouseError, OSError, ValueError, TypeError, OverflowError) as error:
+                if _about_rows(error):
+                    self._take_apart(outbox, batch, error)
+                    continue
+                _LOG.error("%d events wait, as ClickHouse does not take them: %s", outbox.pending, error)
+                if self._out_of_time(retry):
+                    return
+                retry = min(2 * retry, _LAST_RETRY_SECONDS)
+                continue
+            outbox.stored(batch)
+            retry = _FIRST_RETRY_SECONDS
+            if len(batch.rows) < _MOST_ROWS and batch.size < _MOST_BYTES:
+                self._ending.wait(began + _PAUSE_SECONDS - time.monotonic())
+
+    def _insert(self, batch: Batch) -> None:
+        self._clients.get().insert(
+            "events",
+            list(zip(*batch.rows, strict=True)),
+            column_names=tuple(EVENT_TYPES),
+            column_type_names=tuple(EVENT_TYPES.values()),
+            column_oriented=True,
+            # By the token the table knows a repetition, when nobody knows what became of the first time.
+            settings={"insert_deduplication_token": batch.token},
+        )
+
+    def _take_apart(self, outbox: Outbox, batch: Batch, error: Exception) -> None:
+        """Halve a batch that was refused, until the row is found for which it was."""
+        if len(batch.rows) > 1:
+            outbox.smaller(batch)
+            return
+        _LOG.error("an event was set aside, as ClickHouse will not take it: %s", error)
+        outbox.refused(batch, str(error))
+
+    def _out_of_time(self, seconds: float) -> bool:
+        """Wait before the next try; whether there is none, as the process ends."""
+        if time.monotonic() + seconds > self._deadline:
+            return True
+        self._ending.wait(seconds) if not self._ending.is_set() else time.sleep(seconds)
+        return time.monotonic() > self._deadline
+
+
+def _about_rows(error: Exception) -> bool:
+    if isinstance(error, Error) and error.code is not None:
+        return error.code in _ABOUT_ROWS
+    # Without a code it never left the client: the rows could not be encoded, or nobody was reached.
+    return isinstance(error, (ClientDataError, ValueError, TypeError, OverflowError))

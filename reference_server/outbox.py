@@ -1,0 +1,257 @@
+"""Accepted events on disk until ClickHouse has them: what was acknowledged outlives the process (STORE-5).
+
+Each worker process has an outbox of its own, one SQLite file in a folder that all of them share. A file whose
+process is gone is adopted by another.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from reference_server.clickhouse.schema import EventRow
+
+# AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows. ``attempt`` has
+# the last number of the rows that are being inserted: a repetition has to be of exactly these.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+_OLDEST = "SELECT number, row FROM events WHERE number <= ? ORDER BY number"
+_ALL = 2**63 - 1
+_CENSUS = """
+SELECT
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
+    (SELECT count() FROM events),
+    (SELECT count() FROM quarantine),
+    (SELECT row FROM events ORDER BY number LIMIT 1)
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
+DURABILITIES = tuple(_SYNCHRONOUS)
+"""What an acknowledged event outlives: the end of the process, or a power cut as well."""
+
+
+class StoreUnavailable(Exception):
+    """The event could not be kept now; the sender may try again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows to be inserted together, and the token by which ClickHouse knows a repetition of them."""
+
+    token: str
+    first: int
+    last: int
+    rows: Sequence[EventRow]
+    size: int
+
+
+class Outbox:
+    """The events that one process has accepted. Safe for use from several threads."""
+
+    def __init__(self, file: Path, lock: int, *, durability: str, max_bytes: int) -> None:
+        self._file = file
+        self._lock_file = lock
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._something = threading.Event()
+        self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # What is written is with the kernel, and outlives the process; a power cut asks for more.
+        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        self._db.executescript(_TABLES)
+        self.pending, self._bytes = self._db.execute(
+            "SELECT count(), coalesce(sum(length(CAST(row AS BLOB))), 0) FROM events"
+        ).fetchone()
+
+    @classmethod
+    def create(cls, folder: Path, *, durability: str = "process", max_bytes: int = 1024**3) -> Self:
+        """Begin an outbox for this process. Raises OSError and sqlite3.Error."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{secrets.token_hex(8)}.sqlite"
+        lock = _locked(file)
+        assert lock is not None
+        return cls(file, lock, durability=durability, max_bytes=max_bytes)
+
+    @classmethod
+    def abandoned(cls, folder: Path) -> Iterator[Self]:
+        """Open the outboxes whose processes are gone, each when it is asked for."""
+        for file in sorted(folder.glob("*.sqlite")):
+            lock = _locked(file)
+            if lock is None:
+                continue
+            if file.exists():
+                yield cls(file, lock, durability="process", max_bytes=0)
+            else:  # Another process had it, and is done with it.
+                _unlock(file, lock)
+
+    def add(self, row: EventRow) -> None:
+        """Keep an event. Raises StoreUnavailable when there is no room, and sqlite3.Error."""
+        text = _text(row)
+        size = len(text.encode())
+        with self._lock:
+            if self._bytes + size > self._max_bytes:
+                raise StoreUnavailable(
+                    f"{self.pending} events wait for ClickHouse: there is no room for more"
+                )
+            self._db.execute("INSERT INTO events (row) VALUES (?)", (text,))
+            self.pending += 1
+            self._bytes += size
+        self._something.set()
+
+    def wait(self, seconds: float) -> None:
+        """Return when there is an event to be inserted, or ``wake`` was called, or the time is up."""
+        self._something.wait(seconds)
+
+    def wake(self) -> None:
+        """Let ``wait`` return."""
+        self._something.set()
+
+    def next_batch(self, most: int, most_bytes: int) -> Batch | None:
+        """Return the oldest rows, or exactly those of an attempt whose outcome is not known."""
+        with self._lock:
+            attempt = self._db.execute("SELECT last FROM attempt").fetchone()
+            if attempt:
+                rows = self._db.execute(f"{_OLDEST} LIMIT -1", attempt).fetchall()
+            else:
+                rows = list(_bounded(self._db.execute(f"{_OLDEST} LIMIT ?", (_ALL, most)), most_bytes))
+            if not rows:
+                self._something.clear()
+                return None
+            if not attempt:
+                self._db.execute("INSERT INTO attempt VALUES (?)", (rows[-1][0],))
+        first, last = rows[0][0], rows[-1][0]
+        return Batch(
+            token=f"{self._file.stem}:{first}-{last}",
+            first=first,
+            last=last,
+            rows=[_row(text) for _, text in rows],
+            size=sum(len(text.encode()) for _, text in rows),
+        )
+
+    def smaller(self, batch: Batch) -> None:
+        """Let the next batch be the first half of one that was refused as a whole."""
+        with self._lock:
+            self._db.execute("UPDATE attempt SET last = ?", (batch.first + (len(batch.rows) - 1) // 2,))
+
+    def stored(self, batch: Batch) -> None:
+        """Forget a batch that ClickHouse has."""
+        self._remove(batch)
+
+    def refused(self, batch: Batch, reason: str) -> None:
+        """Set the one row of a batch aside, with the reason for which ClickHouse will never take it."""
+        assert len(batch.rows) == 1
+        self._remove(
+            batch, "INSERT INTO quarantine SELECT number, row, ? FROM events WHERE number <= ?", reason
+        )
+
+    def close(self) -> None:
+        """Let go of the file, and remove it if nothing is left in it."""
+        with self._lock:
+            left = self._db.execute(
+                "SELECT number FROM events UNION SELECT number FROM quarantine"
+            ).fetchone()
+            self._db.close()
+        if not left:
+            for suffix in ("", "-wal", "-shm"):
+                self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+        _unlock(self._file, self._lock_file)
+
+    def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                if before:
+                    self._db.execute(before, (*values, batch.last))
+                self._db.execute("DELETE FROM events WHERE number <= ?", (batch.last,))
+                self._db.execute("DELETE FROM attempt")
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self.pending -= len(batch.rows)
+            self._bytes -= batch.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Census:
+    """What the outboxes of a folder hold, of processes that live or are gone.
+
+    ``accepted`` counts all that were ever put into those that are there, ``oldest`` is when the first of the
+    pending ones arrived.
+    """
+
+    accepted: int = 0
+    pending: int = 0
+    quarantined: int = 0
+    oldest: datetime | None = None
+
+
+def census(folder: Path) -> Census:
+    """Look at all outboxes of a folder."""
+    found = Census()
+    for file in folder.glob("*.sqlite"):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as db:
+            accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
+            times = [time for time in (found.oldest, first and _row(first).timestamp) if time]
+            found = Census(
+                accepted=found.accepted + accepted,
+                pending=found.pending + pending,
+                quarantined=found.quarantined + quarantined,
+                oldest=min(times, default=None),
+            )
+    return found
+
+
+def _bounded(rows: Iterable[tuple[int, str]], most_bytes: int) -> Iterator[tuple[int, str]]:
+    """The first rows, as many as have so many bytes together, one at the least."""
+    size = 0
+    for number, text in rows:
+        size += len(text)
+        yield number, text
+        if size >= most_bytes:
+            return
+
+
+def _locked(file: Path) -> int | None:
+    """Lock an outbox for this process, until it ends in whatever way; None if another process has it."""
+    lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _unlock(file: Path, lock: int) -> None:
+    if not file.exists():
+        file.with_suffix(".lock").unlink(missing_ok=True)
+    os.close(lock)
+
+
+def _text(row: EventRow) -> str:
+    values: list[Any] = list(row)
+    values[1] = (row.timestamp - _EPOCH) // _MICROSECOND
+    amount = row.revenue_source_amount
+    values[12] = None if amount is None else str(amount)
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def _row(text: str) -> EventRow:
+    values = json.loads(text)
+    values[1] = _EPOCH + values[1] * _MICROSECOND
+    values[12] = None if values[12] is None else Decimal(values[12])
+    return EventRow(*values)

@@ -1,0 +1,141 @@
+"""The loader, on a real ClickHouse: once, whatever happens between an insert and its answer."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import OperationalError
+
+from reference_server.clickhouse.client import Clients, connect
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.schema import migrate
+from reference_server.loader import Loader
+from reference_server.outbox import Outbox, census
+from tests.server.test_outbox import row
+
+SECONDS = 20.0
+
+
+class Unreliable(Clients):
+    """Clients whose first inserts go wrong, before or after ClickHouse has the rows."""
+
+    def __init__(self, url: str, *faults: str) -> None:
+        super().__init__(url)
+        self.faults = list(faults)
+        self.inserts = 0
+
+    def get(self) -> Any:
+        """Stand in for the client as far as the loader uses it."""
+        return self
+
+    def insert(self, *values: Any, **options: Any) -> None:
+        """Insert, or fail as the next fault says."""
+        self.inserts += 1
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "before":
+            raise OperationalError("connection refused")
+        super().get().insert(*values, **options)
+        if fault == "after":
+            raise OperationalError("no answer in time")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHouse]:
+    """A ClickHouse with our tables."""
+    with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as clickhouse:
+        with_client(clickhouse, migrate)
+        yield clickhouse
+
+
+def with_client(clickhouse: LocalClickHouse, action: Callable[[Client], Any]) -> Any:
+    """Do something with a client of its own."""
+    client = connect(clickhouse.url)
+    try:
+        return action(client)
+    finally:
+        client.close()
+
+
+def stored(clickhouse: LocalClickHouse) -> list[str]:
+    """The names in the table, in their order."""
+    query = "SELECT name FROM events ORDER BY name"
+    return [each[0] for each in with_client(clickhouse, lambda client: client.query(query).result_rows)]
+
+
+def load(outbox: Outbox, folder: Path, clients: Clients) -> None:
+    """Run a loader until the outbox is empty."""
+    loader = Loader(outbox, folder, clients)
+    loader.start()
+    deadline = time.monotonic() + SECONDS
+    while outbox.pending:
+        assert time.monotonic() < deadline, f"{outbox.pending} events wait"
+        time.sleep(0.01)
+    loader.stop(SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def empty(database: LocalClickHouse) -> None:
+    """Each test begins with an empty table."""
+    with_client(database, lambda client: client.command("TRUNCATE TABLE events"))
+
+
+@pytest.mark.parametrize("faults", [("before", "before"), ("after",), ("after", "after", "before")])
+def test_a_repeated_insert_stores_once(
+    database: LocalClickHouse, tmp_path: Path, faults: tuple[str, ...]
+) -> None:
+    """STORE-5: whether ClickHouse had the rows when its answer got lost, or not; equal rows stay two."""
+    outbox, clients = Outbox.create(tmp_path), Unreliable(database.url, *faults)
+    for name in ("a", "b", "b"):
+        outbox.add(row(name))
+    load(outbox, tmp_path, clients)
+    assert stored(database) == ["a", "b", "b"]
+    assert clients.inserts > len(faults)
+
+
+def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_path: Path) -> None:
+    """One row in the middle breaks a constraint: it is set aside, all the others are stored."""
+    constraint = "ALTER TABLE events {} CONSTRAINT harmless"
+    with_client(database, lambda c: c.command(f"{constraint.format('ADD')} CHECK name != 'poison'"))
+    try:
+        outbox = Outbox.create(tmp_path)
+        for name in ("a", "b", "poison", "c", "d"):
+            outbox.add(row(name))
+        load(outbox, tmp_path, Clients(database.url))
+    finally:
+        with_client(database, lambda c: c.command(constraint.format("DROP")))
+    assert stored(database) == ["a", "b", "c", "d"]
+    assert census(tmp_path).quarantined == 1
+
+
+def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
+    """With a ClickHouse that is not there, ``stop`` ends in time, and what is left stays on disk."""
+    outbox = Outbox.create(tmp_path)
+    loader = Loader(outbox, tmp_path, Unreliable("http://127.0.0.1:9", *["before"] * 1000))
+    outbox.add(row("a"))
+    loader.start()
+    loader.stop(0.5)
+    assert not [thread for thread in threading.enumerate() if thread.name == "loader" and thread.is_alive()]
+    assert census(tmp_path).pending == 1
+
+
+def test_what_others_left_is_loaded_too(database: LocalClickHouse, tmp_path: Path) -> None:
+    """An outbox that nobody holds is emptied by whoever comes by, and its file goes."""
+    left = Outbox.create(tmp_path)
+    left.add(row("left"))
+    left.close()  # As the kernel does for a process that dies.
+    mine = Outbox.create(tmp_path)
+    mine.add(row("mine"))
+    loader = Loader(mine, tmp_path, Clients(database.url))
+    loader.start()
+    deadline = time.monotonic() + SECONDS
+    while census(tmp_path).pending:
+        assert time.monotonic() < deadline, "what was left is not loaded"
+        time.sleep(0.01)
+    loader.stop(SECONDS)
+    assert stored(database) == ["left", "mine"]
+    mine.close()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,173 @@
+"""The outbox: what is in it outlives its process, is inserted once, and is bounded."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from reference_server.clickhouse.schema import EventRow
+from reference_server.outbox import Batch, Outbox, StoreUnavailable, census
+
+MOST = 1024**2
+
+
+def row(name: str, amount: str | None = None) -> EventRow:
+    """An event with text of several kinds in it."""
+    return EventRow(
+        site_id="example.com",
+        timestamp=datetime(2026, 11, 26, 12, 30, 0, 123456, tzinfo=UTC),
+        type="event",
+        name=name,
+        visitor_id="v",
+        session_id="s",
+        pageview_id="p",
+        hostname="example.com",
+        pathname="/päth",
+        referrer="",
+        meta_keys=("a\0b", "🎉"),
+        meta_values=("'\"\\", "\u2028"),
+        revenue_source_amount=None if amount is None else Decimal(amount),
+        revenue_source_currency="EUR" if amount else "",
+    )
+
+
+def names(batch: Batch | None) -> list[str]:
+    """The names of a batch's rows."""
+    assert batch
+    return [row.name for row in batch.rows]
+
+
+def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
+    """Every column, amounts digit by digit; the oldest first; and the empty file goes at the end."""
+    outbox = Outbox.create(tmp_path)
+    rows = [row("one"), row("two", "49.990000000"), row("three", "-0.000000001")]
+    for each in rows:
+        outbox.add(each)
+    batch = outbox.next_batch(10, MOST)
+    assert batch
+    assert [tuple(map(tuple_of, each)) for each in batch.rows] == [
+        tuple(map(tuple_of, each)) for each in rows
+    ]
+    assert str(batch.rows[1].revenue_source_amount) == "49.990000000"
+    outbox.stored(batch)
+    assert (outbox.next_batch(10, MOST), outbox.pending) == (None, 0)
+    outbox.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def tuple_of(value: object) -> object:
+    """JSON knows lists only; a column takes either."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def test_an_attempt_is_repeated_with_the_same_rows(tmp_path: Path) -> None:
+    """Rows that come meanwhile wait: under the same token ClickHouse would take others for known ones."""
+    outbox = Outbox.create(tmp_path)
+    outbox.add(row("one"))
+    first = outbox.next_batch(10, MOST)
+    outbox.add(row("two"))
+    again = outbox.next_batch(10, MOST)
+    assert first == again
+    assert first
+    outbox.stored(first)
+    following = outbox.next_batch(10, MOST)
+    assert names(following) == ["two"]
+    assert following
+    assert following.token != first.token
+
+
+def test_a_number_is_never_used_again(tmp_path: Path) -> None:
+    """An outbox that was empty in between goes on counting: otherwise new rows would bear an old token."""
+    outbox = Outbox.create(tmp_path)
+    tokens = set()
+    for name in ("one", "two"):
+        outbox.add(row(name))
+        batch = outbox.next_batch(10, MOST)
+        assert batch
+        tokens.add(batch.token)
+        outbox.stored(batch)
+    assert len(tokens) == 2
+
+
+def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
+    """The oldest first, and one row at the least."""
+    outbox = Outbox.create(tmp_path)
+    for name in ("one", "two", "three"):
+        outbox.add(row(name))
+    assert names(outbox.next_batch(2, MOST)) == ["one", "two"]
+    other = Outbox.create(tmp_path)
+    for name in ("one", "two"):
+        other.add(row(name))
+    assert names(other.next_batch(10, 1)) == ["one"]
+
+
+def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
+    """StoreUnavailable names what waits; room that is made can be used."""
+    outbox = Outbox.create(tmp_path, max_bytes=300)
+    outbox.add(row("one"))
+    outbox.add(row("two"))
+    with pytest.raises(StoreUnavailable, match="2 events wait"):
+        outbox.add(row("three"))
+    batch = outbox.next_batch(1, MOST)
+    assert batch
+    outbox.stored(batch)
+    outbox.add(row("four"))
+    assert outbox.pending == 2
+
+
+def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
+    """Halves, until one row is left; it stays with its reason, and with it the file."""
+    outbox = Outbox.create(tmp_path)
+    for name in ("one", "two", "bad", "four"):
+        outbox.add(row(name))
+    while batch := outbox.next_batch(10, MOST):
+        if "bad" not in names(batch):
+            outbox.stored(batch)
+        elif len(batch.rows) > 1:
+            outbox.smaller(batch)
+        else:
+            outbox.refused(batch, "no")
+    found = census(tmp_path)
+    assert (found.accepted, found.pending, found.quarantined) == (4, 0, 1)
+    outbox.close()
+    assert census(tmp_path).quarantined == 1
+
+
+def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
+    """SIGKILL between the insert and its note: the same rows come again under the same token."""
+    program = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from pathlib import Path
+        from reference_server.outbox import Outbox
+        from tests.server.test_outbox import row
+        outbox = Outbox.create(Path(sys.argv[1]))
+        for name in ("one", "two", "three"):
+            outbox.add(row(name))
+        print(outbox.next_batch(2, 1000000).token, flush=True)
+        sys.stdin.read()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    token = process.stdout.readline().strip()
+    assert list(Outbox.abandoned(tmp_path)) == []  # It lives.
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    [outbox] = Outbox.abandoned(tmp_path)
+    assert list(Outbox.abandoned(tmp_path)) == []  # It is ours now.
+    batch = outbox.next_batch(10, MOST)
+    assert batch
+    assert (batch.token, names(batch)) == (token, ["one", "two"])
+    outbox.stored(batch)
+    assert names(outbox.next_batch(10, MOST)) == ["three"]
