@@ -3,7 +3,6 @@
 import os
 import subprocess
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,11 +15,17 @@ from selenium.common.exceptions import (
     WebDriverException,
 )
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.client_config import ClientConfig
+from selenium.webdriver.remote.remote_connection import RemoteConnection
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
+from urllib3.exceptions import HTTPError
 
 from conformance.browsers.engine import Browser, Installed, Tab
 
 _SECONDS = 15.0
+# Longer than the driver's own limits, whose end it tells: what takes longer has been lost in the driver.
+_ANSWER_SECONDS = 20
 _SCREEN = "1280x800x24"
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
@@ -33,7 +38,7 @@ _ARGUMENTS = (
 class _WebKitTab:
     """A window of the session, which has one of them in focus at a time: each step chooses its own."""
 
-    def __init__(self, driver: webdriver.WebKitGTK, handle: str) -> None:
+    def __init__(self, driver: WebDriver, handle: str) -> None:
         self._driver = driver
         self._handle = handle
 
@@ -71,10 +76,16 @@ class _WebKitTab:
     def wait_until(self, condition: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while True:
-            # Between two pages there is none that could answer.
-            with suppress(JavascriptException):
+            asked = time.monotonic()
+            try:
                 if self.run(f"return Boolean({condition})"):
                     return
+            except JavascriptException:
+                pass  # Between two pages there is none that could answer.
+            except HTTPError:
+                # The driver has lost the answer of a page that went while it was asked: that is no time of
+                # the page's. Asking changes nothing, so it is asked again.
+                deadline += time.monotonic() - asked
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
             time.sleep(_POLL_SECONDS)
@@ -86,7 +97,7 @@ class _WebKitTab:
         with suppress(NoSuchWindowException):
             self._own().close()
 
-    def _own(self) -> webdriver.WebKitGTK:
+    def _own(self) -> WebDriver:
         self._driver.switch_to.window(self._handle)
         return self._driver
 
@@ -103,7 +114,7 @@ def _in_time() -> Iterator[None]:
 class _WebKit:
     """A session; its first window stays empty, so that closing a tab never ends the session."""
 
-    def __init__(self, driver: webdriver.WebKitGTK) -> None:
+    def __init__(self, driver: WebDriver) -> None:
         self.name = "webkit"
         self.version = str(driver.capabilities["browserVersion"])
         self._driver = driver
@@ -125,16 +136,20 @@ def webkit(installed: Installed) -> Iterator[Browser]:
         for argument in _ARGUMENTS:
             options.add_argument(argument)
         service = Service(installed.driver, env={**os.environ, "DISPLAY": display})
-        with warnings.catch_warnings():  # Selenium warns of how it starts this driver itself.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            driver = webdriver.WebKitGTK(options=options, service=service)
+        service.start()
         try:
-            driver.set_page_load_timeout(_SECONDS)
-            driver.set_script_timeout(_SECONDS)
-            yield _WebKit(driver)
+            # Not webdriver.WebKitGTK, which waits for an answer for ever.
+            config = ClientConfig(remote_server_addr=service.service_url, timeout=_ANSWER_SECONDS)
+            driver = webdriver.Remote(RemoteConnection(client_config=config), options=options)
+            try:
+                driver.set_page_load_timeout(_SECONDS)
+                driver.set_script_timeout(_SECONDS)
+                yield _WebKit(driver)
+            finally:
+                with suppress(WebDriverException, HTTPError):  # It died, or Ctrl-C ended it first.
+                    driver.quit()
         finally:
-            with suppress(WebDriverException):  # It died, or Ctrl-C ended it first.
-                driver.quit()
+            service.stop()
 
 
 @contextmanager

@@ -36,7 +36,8 @@ def baseline_() -> None:
 def write(path: Path, issue: str, reason: str | None, expires: datetime | None, run_record: Path) -> None:
     """Write the failing cases of a run to PATH, for `check --baseline PATH`.
 
-    Entries that PATH has already keep their reasons; those whose cases pass now are left out.
+    The run is the last one of `check`, unless --run-record names another. Entries that PATH has already keep
+    their reasons; those whose cases pass now are left out.
     """
     try:
         run = read(run_record)
@@ -58,5 +59,8 @@ def write(path: Path, issue: str, reason: str | None, expires: datetime | None, 
             issue=issue,
             expires=expires.date().isoformat() if expires else "",
         )
+    if not kept and not path.exists():
+        click.echo(f"nothing failed in {run_record}: there is nothing to know, and {path} was not written")
+        return
     baseline.write(path, kept.values())
     click.echo(f"wrote {len(kept)} known failures to {path}")

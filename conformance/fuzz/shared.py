@@ -100,7 +100,8 @@ def _values(matched: Sequence[tuple[Entry, Any]], kind: Kind) -> bool:
 def _required_match(entries: Sequence[Entry], pairs: Pairs) -> Sequence[tuple[Entry, Any]]:
     matched = align(entries, pairs)
     if matched is None:
-        wanted = [entry.key if entry.key is not None else "…" for entry in entries]
+        first = entries[: model.PROPERTY_LIMIT]
+        wanted = [entry.key if entry.key is not None else "…" for entry in first]
         raise Violation(f"expected the keys {describe(wanted)}, got {describe([key for key, _ in pairs])}")
     return matched
 

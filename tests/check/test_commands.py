@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance.cli import main
+from conformance.record import RecordWriter, RunInfo
 from conformance.registry import requirements
 
 
@@ -83,6 +84,16 @@ def test_baseline_needs_a_run(tmp_path: Path) -> None:
         str(tmp_path / "no"),
     )
     assert (done.exit_code, (tmp_path / "known.toml").exists()) == (2, False)
+
+
+def test_baseline_of_a_run_without_failures_is_none(tmp_path: Path) -> None:
+    """An empty file would look like knowledge; it is said that there is nothing to write."""
+    record, known = tmp_path / "run.jsonl", tmp_path / "known.toml"
+    with RecordWriter(record, RunInfo(target={}, lanes=())):
+        pass
+    done = run("baseline", "write", str(known), "--issue", "i", "--run-record", str(record))
+    assert (done.exit_code, known.exists()) == (0, False), done.output
+    assert "nothing failed" in done.output
 
 
 def test_unforeseen_errors_are_no_violations(monkeypatch: pytest.MonkeyPatch) -> None:

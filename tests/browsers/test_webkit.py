@@ -1,0 +1,54 @@
+"""What is special about WebKitGTK's driver."""
+
+from typing import Any, cast
+
+import pytest
+from selenium.common.exceptions import JavascriptException
+from selenium.webdriver.remote.webdriver import WebDriver
+from urllib3.exceptions import ReadTimeoutError
+
+from conformance.browsers import webkit
+
+
+class Driver:
+    """Answers with what is in the list, in turn, and then with the last of it; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.current_url = "http://127.0.0.1/"
+        self.switch_to = self
+
+    def window(self, handle: str) -> None:
+        """Choose a window."""
+
+    def execute_script(self, script: str) -> Any:
+        """Run a script, or lose its answer."""
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def lost() -> ReadTimeoutError:
+    """How an answer that never comes shows itself."""
+    return ReadTimeoutError(cast("Any", None), "/execute/sync", "read timed out")
+
+
+def tab(driver: Driver) -> Any:
+    """A tab of that driver."""
+    return webkit._WebKitTab(cast("WebDriver", driver), "page-1")  # noqa: SLF001 - it has no other maker
+
+
+def test_a_lost_answer_is_asked_for_again() -> None:
+    """Seen once in 700 exits: the driver never answers for a page that goes while a script runs in it."""
+    driver = Driver(lost(), JavascriptException(), False, True)
+    tab(driver).wait_until("true", 5)
+    assert driver.asked == 4
+
+
+def test_a_condition_that_stays_false_still_ends() -> None:
+    """What is lost prolongs the time; what is answered does not."""
+    with pytest.raises(TimeoutError, match="not so after 0.1 s: no; it shows http://127.0.0.1/"):
+        tab(Driver(lost(), False)).wait_until("no", 0.1)
