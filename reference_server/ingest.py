@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from reference_server.clickhouse.schema import EventRow
 from reference_server.normalise import Event, Rejected, normalise
-from reference_server.outbox import Outbox
 from reference_server.sites import Sites, host_of
 from reference_server.visits import Visits
 
@@ -28,26 +27,25 @@ class Arrival:
 
 
 class Ingest:
-    """Takes arrivals, and stores the events in them."""
+    """Makes rows of arrivals."""
 
-    def __init__(self, *, sites: Sites, visits: Visits, outbox: Outbox) -> None:
+    def __init__(self, *, sites: Sites, visits: Visits) -> None:
         self._sites = sites
         self._visits = visits
-        self._outbox = outbox
 
-    def accept(self, arrival: Arrival) -> tuple[str, ...]:
-        """Keep the event of a request and return the notes on what was changed or dropped.
+    def take(self, arrival: Arrival) -> tuple[EventRow | None, tuple[str, ...]]:
+        """Return the row of a request, if one of the sites is meant, and notes on what was changed.
 
-        Raises Rejected for what is no event, and StoreUnavailable.
+        Raises Rejected for what is no event, and sqlite3.Error.
         """
         event = normalise(decode(arrival.body))
         # "null" is the origin of sandboxed frames and files.
         origin = "" if arrival.origin == "null" else arrival.origin
         site = self._sites.find((event.domain, event.url, origin, arrival.referer, arrival.host))
         if site is None:
-            return (*event.notes, "the site is not registered: event dropped")
-        self._outbox.add(self._row(event, site, arrival, host_of(event.url or origin or arrival.referer)))
-        return event.notes
+            return None, (*event.notes, "the site is not registered: event dropped")
+        hostname = host_of(event.url or origin or arrival.referer)
+        return self._row(event, site, arrival, hostname), event.notes
 
     def _row(self, event: Event, site: str, arrival: Arrival, hostname: str) -> EventRow:
         """The row of an event, linked to its visitor, session and page visit (STORE-4)."""

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -97,17 +97,18 @@ class Outbox:
             else:  # Another process had it, and is done with it.
                 _unlock(file, lock)
 
-    def add(self, row: EventRow) -> None:
-        """Keep an event. Raises StoreUnavailable when there is no room, and sqlite3.Error."""
-        text = _text(row)
-        size = len(text.encode())
+    def add(self, *rows: EventRow) -> None:
+        """Keep events, all or none. Raises StoreUnavailable when there is no room, and sqlite3.Error."""
+        texts = [_text(row) for row in rows]
+        size = sum(len(text.encode()) for text in texts)
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 raise StoreUnavailable(
                     f"{self.pending} events wait for ClickHouse: there is no room for more"
                 )
-            self._db.execute("INSERT INTO events (row) VALUES (?)", (text,))
-            self.pending += 1
+            with self._transaction():
+                self._db.executemany("INSERT INTO events (row) VALUES (?)", zip(texts))
+            self.pending += len(texts)
             self._bytes += size
         self._something.set()
 
@@ -171,18 +172,24 @@ class Outbox:
 
     def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 if before:
                     self._db.execute(before, (*values, batch.last))
                 self._db.execute("DELETE FROM events WHERE number <= ?", (batch.last,))
                 self._db.execute("DELETE FROM attempt")
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
             self.pending -= len(batch.rows)
             self._bytes -= batch.size
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # A full disk has rolled back already.
+                self._db.execute("ROLLBACK")
+            raise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,12 @@ from reference_server.app import create_app
 from reference_server.body import Application, WholeBodies
 from reference_server.clickhouse.client import Clients
 from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.events import EventRoute
+from reference_server.ingest import Ingest
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox
+from reference_server.sites import Sites
+from reference_server.visits import Visits
 
 _THREADS = 32
 
@@ -30,8 +34,10 @@ def app() -> Application:
     # Two sets of types for the same protocol: theirs are narrower than what either side does.
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox)
-    threaded: Any = WSGIMiddleware(cast("Any", create_app(config, outbox).wsgi_app), workers=_THREADS)
-    return WholeBodies(threaded, max_bytes=config.max_body, seconds=config.body_seconds)
+    threaded: Any = WSGIMiddleware(cast("Any", create_app(config).wsgi_app), workers=_THREADS)
+    ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir))
+    route = EventRoute(ingest, outbox, threaded, max_body=config.max_body)
+    return WholeBodies(route, max_bytes=config.max_body, seconds=config.body_seconds)
 
 
 def _leave(loader: Loader, outbox: Outbox) -> None:
