@@ -1,0 +1,118 @@
+"""The route of events without a network: what comes at once is kept at once, and each sender is told."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference_server.events import EventRoute, Keeper
+from reference_server.ingest import Ingest
+from reference_server.outbox import Outbox, StoreUnavailable, census
+from reference_server.sites import Sites
+from reference_server.visits import Visits
+from tests.server.test_outbox import row
+
+
+class Counted(Outbox):
+    """An outbox that counts its transactions."""
+
+    transactions = 0
+
+    def add(self, *rows: Any) -> None:
+        """Count, and keep."""
+        self.transactions += 1
+        super().add(*rows)
+
+
+def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Let coroutines run at once, and return what came of each, exceptions as well."""
+
+    async def run() -> list[Any]:
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
+    """A hundred events of one moment cost one commit."""
+    outbox = Counted.create(tmp_path)
+    keeper = Keeper(outbox)
+    assert together(*(keeper.keep(row(f"n{number}")) for number in range(100))) == [None] * 100
+    assert (outbox.transactions, census(tmp_path).pending) == (1, 100)
+
+
+def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
+    """None of the events of a transaction that failed was kept, and each of their senders knows."""
+    keeper = Keeper(Outbox.create(tmp_path, max_bytes=200))
+    results = together(*(keeper.keep(row(f"n{number}")) for number in range(3)))
+    assert [type(result) for result in results] == [StoreUnavailable] * 3
+    assert census(tmp_path).pending == 0
+
+
+def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
+    """STORE-5: a request that is given up while its commit is under way leaves the others' answers alone."""
+
+    async def run() -> None:
+        keeper = Keeper(Outbox.create(tmp_path))
+        going, staying = (asyncio.ensure_future(keeper.keep(row(name))) for name in ("going", "staying"))
+        await asyncio.sleep(0)
+        going.cancel()
+        await staying
+        with pytest.raises(asyncio.CancelledError):
+            await going
+
+    asyncio.run(run())
+    assert census(tmp_path).pending == 2
+
+
+def answer(tmp_path: Path, method: str, body: bytes = b"", **scope: Any) -> tuple[int, dict[str, str], bytes]:
+    """Ask the route as a server would; return status, headers and body."""
+    outbox = Outbox.create(tmp_path / "outbox")
+    ingest = Ingest(sites=Sites(()), visits=Visits(tmp_path))
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def others(*_: Any) -> None:
+        raise AssertionError("it is no other route")
+
+    route = EventRoute(ingest, outbox, others, max_body=1000)
+    whole = {"type": "http", "method": method, "path": "/api/event", "headers": [], "client": None, **scope}
+    asyncio.run(route(whole, receive, send))
+    start, end = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, end["body"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "status", "reason"),
+    [
+        ("POST", b"{}", 400, 't must be "e" for a custom event or "p" for a pageview'),
+        ("POST", b"x" * 1001, 413, "the body is larger than 1000 bytes"),
+        ("GET", b"", 405, "events are sent by POST"),
+    ],
+)
+def test_an_error_says_why_to_any_origin(
+    tmp_path: Path, method: str, body: bytes, status: int, reason: str
+) -> None:
+    """WIRE-7, WIRE-8: JSON with the reason, which a page may read."""
+    code, headers, text = answer(tmp_path, method, body)
+    assert (code, headers["access-control-allow-origin"], json.loads(text)) == (
+        status,
+        "*",
+        {"error": reason},
+    )
+    assert headers["content-length"] == str(len(text))
+
+
+def test_head_has_no_body(tmp_path: Path) -> None:
+    """RFC 9110: the headers of an answer whose body is left out; and which methods there are."""
+    code, headers, text = answer(tmp_path, "HEAD")
+    assert (code, headers["allow"], text) == (405, "OPTIONS, POST", b"")
