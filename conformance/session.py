@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from conformance.bench import Bench
 from conformance.case import Case, catalogue, select
 from conformance.evidence import Evidence, LeftOut
+from conformance.hanging import within
 from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
@@ -20,6 +21,8 @@ from conformance.registry import Lane, Level
 from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
+# Far more than any case takes; what is repeated and drawn comes on top.
+_CASE_SECONDS = 300
 _PROPERTY = "clickport-result"
 _CANARY = "clickport-canary"
 _LANES = Path(__file__).parent / "lanes"
@@ -88,6 +91,13 @@ class Checks:
             case = _case(item)
             if (case.requirement, case.lane) in self._failed:
                 raise LeftOut(f"{case.requirement} has failed already")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, None, None]:
+        """End a case that hangs, for a driver has lost an answer, say: a run must not wait for ever."""
+        options = self._setup.options
+        with within(_CASE_SECONDS + 30 * options.repeat + 2 * options.max_examples + options.fuzz_seconds):
+            yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -1,0 +1,36 @@
+"""What hangs comes to an end, and what does not is left alone."""
+
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conformance.evidence import SuiteFault
+from conformance.hanging import within
+
+
+def test_a_wait_for_an_answer_that_never_comes_ends() -> None:
+    """As a driver waits that has lost an answer: in a read without a limit."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(SuiteFault, match="did not end within"), within(0.05):
+        ours.recv(1)
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    """No alarm is left, and the handler is the one from before."""
+    before = signal.getsignal(signal.SIGALRM)
+    with within(30):
+        pass
+    assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (before, (0.0, 0.0))
+
+
+def test_in_other_threads_nothing_happens() -> None:
+    """Python delivers signals to its main thread only."""
+
+    def work() -> int:
+        with within(0.001):
+            return 1
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() == 1
