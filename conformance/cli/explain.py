@@ -1,6 +1,7 @@
 """``clickport explain``: one requirement or case, with what it is for and what would break it."""
 
 import json
+from typing import Any
 
 import click
 
@@ -62,12 +63,11 @@ def _examples(requirement: Requirement, cases: list[Case]) -> list[str]:
         lines += [
             "Good:",
             f"  {_cut(vector['call'])}",
-            f"  → {_cut(json.dumps(expected, ensure_ascii=False))}",
+            f"  → {_cut(_spelled(expected))}",
         ]
     elif vector:
         expected = vector.get("rows", vector.get("status"))
-        request = json.dumps(vector["request"], ensure_ascii=False)
-        lines += ["Good:", f"  {_cut(request)}", f"  → {_cut(json.dumps(expected, ensure_ascii=False))}"]
+        lines += ["Good:", f"  {_cut(_spelled(vector['request']))}", f"  → {_cut(_spelled(expected))}"]
     mutants = [s for s in subjects() if s.edit and requirement.id in s.fails]
     lines += ["Bad (faults that the checks are seen to notice):"] if mutants else ["Bad: no mutant yet"]
     return [*lines, *(line for mutant in mutants for line in _mutant(mutant))]
@@ -77,6 +77,33 @@ def _mutant(mutant: Subject) -> list[str]:
     assert mutant.edit
     old, new = (_cut(" ".join(text.split())) for text in (mutant.edit.find, mutant.edit.replace))
     return [f"  {mutant.name} ({', '.join(mutant.lanes)})", f"    - {old}", f"    + {new}"]
+
+
+def _spelled(value: Any) -> str:
+    """A value of a vector as people read it: see ``matching.py`` for what can stand in one."""
+    match value:
+        case {"$repeat": [text, times]}:
+            return f"{_spelled(text)} × {times}"
+        case {"$join": [*parts]}:
+            return " + ".join(map(_spelled, parts))
+        case {"$series": [text, count]}:
+            return f'"{text}0" … "{text}{count - 1}"'
+        case {"$any": [*choices]}:
+            return " or ".join(map(_spelled, choices))
+        case {"$noted": [note, noted]}:
+            return f"{_spelled(noted)} (told: {note})"
+        case {"$absent": True} | {"$empty": True}:
+            return "nothing"
+        case {"$string": True}:
+            return "any well-formed text"
+        case {"$number": True}:
+            return "any number"
+        case dict():
+            return "{" + ", ".join(f"{_spelled(k)}: {_spelled(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_spelled, value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
 
 
 def _cut(text: str) -> str:

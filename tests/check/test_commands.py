@@ -61,6 +61,14 @@ def test_list_by_pattern() -> None:
     assert "WIRE-8" not in output
 
 
+def test_the_good_example_reads_as_people_write() -> None:
+    """No notation of the vectors' own is needed to understand it."""
+    for id_ in requirements():
+        good = run("explain", id_).output.partition("Good:")[2].partition("Bad")[0]
+        assert '"$' not in good, id_
+    assert '→ {"mv": ["x" × 1999]}' in run("explain", "PROP-3").output
+
+
 def test_list_helps_with_a_slip() -> None:
     """A pattern that matches nothing is usage."""
     assert run("list", "wire-77").exit_code == 2
