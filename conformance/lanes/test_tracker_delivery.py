@@ -25,10 +25,13 @@ _LEAVE_SECONDS = 10.0
     "tracker/deliv-2-form-cross-origin",
     "tracker/deliv-2-reload-same-origin",
     "tracker/deliv-2-back-same-origin",
+    "tracker/deliv-2-back-cross-origin",
     "tracker/deliv-2-window-close-same-origin",
     "tracker/deliv-2-tab-close-same-origin",
     "tracker/deliv-2-form-get-same-origin",
+    "tracker/deliv-2-form-get-cross-origin",
     "tracker/deliv-2-forward-same-origin",
+    "tracker/deliv-2-forward-cross-origin",
     "tracker/deliv-2-frame-removed-same-origin",
 )
 def test_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
@@ -37,6 +40,27 @@ def test_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, toke
     _again_and_again(
         bench, evidence, token, lambda own: leave(bench, engine, evidence, own, exit_), held=True
     )
+
+
+@scenarios("tracker/deliv-2-new-tab-same-origin", "tracker/deliv-2-new-tab-cross-origin")
+def test_event_beside_a_new_tab(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-2: the event arrives although its page is behind another tab at once."""
+    origin = bench.recorder.there if evidence.case.id.endswith("cross-origin") else bench.recorder.here
+
+    def attempt(own: str) -> None:
+        page = bench.page(
+            "leave.html", token=own, next=f"{origin}/next/page", control=f"{origin}/control/{own}"
+        )
+        evidence.sent = f"a click on a link with target=_blank whose handler calls track('Exit {own}')"
+        tab = bench.tab(engine)
+        try:
+            tab.goto(page)
+            tab.popup("document.getElementById('new-tab').click()").close()
+            require_arrival(evidence, bench.events(own))
+        finally:
+            tab.close()
+
+    _again_and_again(bench, evidence, token, attempt)
 
 
 @scenarios("tracker/deliv-5-60-kb-on-exit", "tracker/deliv-5-180-kb-on-exit")

@@ -16,6 +16,7 @@ _WORDS = {
     "href": "location.href",
     "replace": "location.replace",
     "link": "link",
+    "new-tab": "link, new tab",
     "form": "form, POST",
     "form-get": "form, GET",
     "reload": "reload",
