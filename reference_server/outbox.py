@@ -210,7 +210,9 @@ def census(folder: Path) -> Census:
     """Look at all outboxes of a folder."""
     found = Census()
     for file in folder.glob("*.sqlite"):
-        with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as db:
+        # mode=rw: one that is removed meanwhile is not to be made anew.
+        address = f"{file.absolute().as_uri()}?mode=rw"
+        with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
             accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
             times = [time for time in (found.oldest, first and _row(first).timestamp) if time]
             found = Census(
