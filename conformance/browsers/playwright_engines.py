@@ -109,7 +109,8 @@ class _Shared:
             self._stack.close()
 
 
-_SHARED = _Shared()
+PLAYWRIGHT = _Shared()
+"""To be entered by all who want one: as often as they like, one in the other."""
 
 
 @contextmanager
@@ -119,7 +120,7 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
     ``frozen_pages`` turns Chromium's back/forward cache on, which Playwright turns off: with it, requests
     without keepalive live on with their frozen page.
     """
-    with _SHARED as playwright:
+    with PLAYWRIGHT as playwright:
         browser = getattr(playwright, installed.name).launch(**_launch(installed, frozen_pages=frozen_pages))
         context = browser.new_context()
         context.set_default_timeout(_SECONDS * 1000)
@@ -143,6 +144,6 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
 
 def downloaded(name: str) -> str | None:
     """The path of the Chromium or Firefox that Playwright has downloaded, if it has."""
-    with _SHARED as playwright:
+    with PLAYWRIGHT as playwright:
         path = str(getattr(playwright, name).executable_path)
     return path if Path(path).exists() and os.access(path, os.X_OK) else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from conformance.bench import Bench
-from conformance.evidence import Evidence, NotTestable
+from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
 from conformance.lanes.pages import use_page
@@ -35,7 +35,10 @@ def test_component_sends_event(bench: Bench, engine: str, evidence: Evidence, to
     )
     evidence.sent = f"a click on the button of frameworks/{name}, which calls track and leaves the page"
     tab.click("#go")
-    tab.wait_until("!document.getElementById('app')", _LEAVE_SECONDS)
+    try:
+        tab.wait_until("!document.getElementById('app')", _LEAVE_SECONDS)
+    except TimeoutError as error:
+        raise Violation("the handler did not go on to leave the page: the call threw, or waits") from error
     require_arrival(evidence, bench.events(token))
 
 

@@ -61,6 +61,8 @@ def test_interrupt_leaves_nothing_behind(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     below: dict[int, str] = {}
     try:

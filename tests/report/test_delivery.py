@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from rich.console import Console
 
 from conformance.browsers import find
+from conformance.browsers.playwright_engines import PLAYWRIGHT
 from conformance.paths import bundled
 from conformance.record import Run
 from conformance.registry import Lane, Level, Requirement
@@ -180,7 +181,7 @@ def page(run: Run, tmp_path: Path) -> Iterator[Page]:
     path = tmp_path / "report.html"
     path.write_text(rendered("html", run), encoding="utf-8")
     heard: list[str] = []
-    with sync_playwright() as playwright:
+    with PLAYWRIGHT as playwright:
         browser = playwright.chromium.launch(
             executable_path=find("chromium").path or None, args=["--no-sandbox"]
         )

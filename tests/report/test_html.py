@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from conformance.browsers.playwright_engines import PLAYWRIGHT
 from conformance.record import Run
 from conformance.registry import Requirement
 from conformance.report import write
@@ -22,7 +23,7 @@ Show = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     """A Chromium."""
     path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    with sync_playwright() as playwright:
+    with PLAYWRIGHT as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
