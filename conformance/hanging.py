@@ -1,9 +1,10 @@
-"""An end for what hangs: drivers and browsers lose answers, and not every wait of theirs has a limit."""
+"""An end for what hangs or does not listen: drivers lose answers, and exceptions in their callbacks."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from conformance.evidence import SuiteFault
 
@@ -25,3 +26,27 @@ def within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+class Interrupts:
+    """Ctrl-C, remembered: where it falls into somebody's callback, KeyboardInterrupt is lost."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    @contextmanager
+    def remembered(self) -> Iterator[None]:
+        """Note SIGINT besides raising KeyboardInterrupt; does nothing where SIGINT is somebody else's."""
+        before = signal.getsignal(signal.SIGINT)
+        own = before is signal.default_int_handler and threading.current_thread() is threading.main_thread()
+        if own:
+            signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            if own:
+                signal.signal(signal.SIGINT, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        signal.default_int_handler(number, frame)

@@ -81,9 +81,10 @@ def _results_of(case: Case, setup: Setup) -> int:
 
 def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
     referee = Referee(setup, keep)
-    with _environment():
+    with _environment(), referee.interrupts.remembered():
         code = pytest.main(list(pytest_arguments(setup, jobs)), plugins=[referee, Checks(setup)])
-    if code == pytest.ExitCode.INTERRUPTED and not referee.problems:
+    interrupted = code == pytest.ExitCode.INTERRUPTED or referee.interrupts.seen
+    if interrupted and not referee.problems:
         raise KeyboardInterrupt
     referee.conclude()
     return referee.canaries

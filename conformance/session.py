@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from conformance.bench import Bench
 from conformance.case import Case, catalogue, select
 from conformance.evidence import Evidence, LeftOut
-from conformance.hanging import within
+from conformance.hanging import Interrupts, within
 from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
@@ -136,6 +136,7 @@ class Referee:
         self._setup = setup
         self._on_result = on_result
         self._seen: set[str] = set()
+        self.interrupts = Interrupts()
         self.problems: list[str] = []
         self.canaries: dict[str, str] = {}
 
@@ -148,6 +149,11 @@ class Referee:
     def pytest_configure_node(self, node: Any) -> None:
         """Hand the setup to a worker process."""
         node.workerinput[WORKER_INPUT] = self._setup.to_json()
+
+    def pytest_runtest_logstart(self) -> None:
+        """Begin no other case after Ctrl-C, wherever that fell."""
+        if self.interrupts.seen:
+            raise KeyboardInterrupt
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a result out of a finished test."""

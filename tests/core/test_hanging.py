@@ -3,11 +3,12 @@
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from conformance.evidence import SuiteFault
-from conformance.hanging import within
+from conformance.hanging import Interrupts, within
 
 
 def test_a_wait_for_an_answer_that_never_comes_ends() -> None:
@@ -23,6 +24,19 @@ def test_what_ends_in_time_is_left_alone() -> None:
     with within(30):
         pass
     assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (before, (0.0, 0.0))
+
+
+def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
+    """A callback that swallows KeyboardInterrupt does not undo it."""
+    interrupts = Interrupts()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # These tests may run without Ctrl-C.
+    try:
+        with interrupts.remembered(), suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interrupts.seen
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_in_other_threads_nothing_happens() -> None:
