@@ -73,7 +73,7 @@ class Outbox:
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         self._db.executescript(_TABLES)
         self.pending, self._bytes = self._db.execute(
-            "SELECT count(), coalesce(sum(length(CAST(row AS BLOB))), 0) FROM events"
+            "SELECT count(), coalesce(sum(length(row)), 0) FROM events"
         ).fetchone()
 
     @classmethod
@@ -100,7 +100,7 @@ class Outbox:
     def add(self, *rows: EventRow) -> None:
         """Keep events, all or none. Raises StoreUnavailable when there is no room, and sqlite3.Error."""
         texts = [_text(row) for row in rows]
-        size = sum(len(text.encode()) for text in texts)
+        size = sum(map(len, texts))
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 raise StoreUnavailable(
@@ -139,7 +139,7 @@ class Outbox:
             first=first,
             last=last,
             rows=[_row(text) for _, text in rows],
-            size=sum(len(text.encode()) for _, text in rows),
+            size=sum(len(text) for _, text in rows),
         )
 
     def smaller(self, batch: Batch) -> None:
@@ -252,11 +252,12 @@ def _unlock(file: Path, lock: int) -> None:
 
 
 def _text(row: EventRow) -> str:
+    """JSON in ASCII: as many bytes as characters, and nothing in it that cannot be written."""
     values: list[Any] = list(row)
     values[1] = (row.timestamp - _EPOCH) // _MICROSECOND
     amount = row.revenue_source_amount
     values[12] = None if amount is None else str(amount)
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(values, separators=(",", ":"))
 
 
 def _row(text: str) -> EventRow:

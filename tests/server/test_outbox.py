@@ -109,7 +109,7 @@ def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
 
 def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
     """StoreUnavailable names what waits; room that is made can be used."""
-    outbox = Outbox.create(tmp_path, max_bytes=300)
+    outbox = Outbox.create(tmp_path, max_bytes=400)
     outbox.add(row("one"))
     outbox.add(row("two"))
     with pytest.raises(StoreUnavailable, match="2 events wait"):
