@@ -18,7 +18,6 @@ def create_app(config: Config) -> Flask:
     """Return the application: everything but the route of events (see ``events.py``)."""
     app = Flask(__name__, static_folder=None)
     clients = Clients(config.clickhouse_url)
-    app.config["MAX_CONTENT_LENGTH"] = config.max_body
     _errors(app)
 
     @app.get("/tracker.js")

@@ -5,8 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from clickhouse_connect.driver.exceptions import ClickHouseError, Error
-from clickhouse_connect.driver.exceptions import DataError as ClientDataError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error, OperationalError
 
 from reference_server.clickhouse.client import Clients
 from reference_server.clickhouse.schema import EVENT_TYPES
@@ -70,7 +69,8 @@ class Loader:
                     self._adopt()
             except Exception:
                 _LOG.exception("the loader goes on after an unexpected error")
-                self._ending.wait(_LAST_RETRY_SECONDS)
+                if self._out_of_time(_LAST_RETRY_SECONDS):
+                    return
             if not self._ending.is_set():
                 self._outbox.wait(_IDLE_SECONDS)
 
@@ -105,7 +105,11 @@ class Loader:
                 self._ending.wait(began + _PAUSE_SECONDS - time.monotonic())
 
     def _insert(self, batch: Batch) -> None:
-        self._clients.get().insert(
+        try:
+            client = self._clients.get()
+        except (ValueError, TypeError) as error:  # An odd answer to a greeting says nothing about the rows.
+            raise OperationalError(f"ClickHouse cannot be talked to: {error}") from error
+        client.insert(
             "events",
             list(zip(*batch.rows, strict=True)),
             column_names=tuple(EVENT_TYPES),
@@ -124,7 +128,7 @@ class Loader:
         outbox.refused(batch, str(error))
 
     def _out_of_time(self, seconds: float) -> bool:
-        """Wait before the next try; whether there is none, as the process ends."""
+        """Wait before the next try, in vain if the process ends meanwhile; whether there is none any more."""
         if time.monotonic() + seconds > self._deadline:
             return True
         self._ending.wait(seconds) if not self._ending.is_set() else time.sleep(seconds)
@@ -135,4 +139,4 @@ def _about_rows(error: Exception) -> bool:
     if isinstance(error, Error) and error.code is not None:
         return error.code in _ABOUT_ROWS
     # Without a code it never left the client: the rows could not be encoded, or nobody was reached.
-    return isinstance(error, (ClientDataError, ValueError, TypeError, OverflowError))
+    return isinstance(error, (DataError, ValueError, TypeError, OverflowError))

@@ -4,11 +4,14 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import cast
 
 import pytest
 
 from conformance.evidence import SuiteFault
 from conformance.hanging import Interrupts, within
+from conformance.session import Referee
+from conformance.setup import Setup
 
 
 def test_a_wait_for_an_answer_that_never_comes_ends() -> None:
@@ -37,6 +40,15 @@ def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_no_case_begins_after_ctrl_c() -> None:
+    """What was remembered ends the run before its next case."""
+    referee = Referee(cast("Setup", None), lambda _: None)
+    referee.pytest_runtest_logstart()
+    referee.interrupts.seen = True
+    with pytest.raises(KeyboardInterrupt):
+        referee.pytest_runtest_logstart()
 
 
 def test_in_other_threads_nothing_happens() -> None:

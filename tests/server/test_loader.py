@@ -30,6 +30,10 @@ class Unreliable(Clients):
 
     def get(self) -> Any:
         """Stand in for the client as far as the loader uses it."""
+        if self.faults[:1] == ["greeting"]:
+            self.inserts += 1
+            self.faults.pop(0)
+            raise ValueError("that is no version: <html>")
         return self
 
     def insert(self, *values: Any, **options: Any) -> None:
@@ -83,7 +87,9 @@ def empty(database: LocalClickHouse) -> None:
     with_client(database, lambda client: client.command("TRUNCATE TABLE events"))
 
 
-@pytest.mark.parametrize("faults", [("before", "before"), ("after",), ("after", "after", "before")])
+@pytest.mark.parametrize(
+    "faults", [("before", "before"), ("greeting",) * 4, ("after",), ("after", "after", "before")]
+)
 def test_a_repeated_insert_stores_once(
     database: LocalClickHouse, tmp_path: Path, faults: tuple[str, ...]
 ) -> None:
