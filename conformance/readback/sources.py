@@ -2,6 +2,10 @@
 
 import shlex
 import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Timer
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
@@ -11,6 +15,8 @@ from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
 from conformance.targets.errors import TargetUnavailable
 
 _SECONDS = 15.0
+# For all rows of a load run, which are read as they come.
+_STREAM_SECONDS = 600.0
 _LINKS = ("session_id", "pageview_id")
 
 
@@ -28,7 +34,7 @@ class ClickHouseReadback:
         self._database = parts.path.strip("/") or "default"
         host = parts.hostname or "localhost"
         self.name = f"ClickHouse at {host}:{parts.port or 8123}, table {table}"
-        self._table = table
+        self.table = table
         self._http = httpx.Client(
             base_url=urlunsplit((parts.scheme, f"{host}:{parts.port or 8123}", "/", "", "")),
             auth=(parts.username or "default", parts.password or ""),
@@ -41,11 +47,11 @@ class ClickHouseReadback:
     def rows(self, run: str) -> list[StoredRow]:
         """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
         if self._links is None:
-            described = self._query(f"DESCRIBE TABLE {self._table} FORMAT TSV")
+            described = self._query(f"DESCRIBE TABLE {self.table} FORMAT TSV")
             known = {line.split("\t")[0] for line in described.splitlines()}
             self._links = tuple(column for column in _LINKS if column in known)
         text = self._query(
-            f"SELECT {', '.join((*COLUMNS, *self._links))} FROM {self._table} "  # noqa: S608 - checked name
+            f"SELECT {', '.join((*COLUMNS, *self._links))} FROM {self.table} "  # noqa: S608 - checked name
             "WHERE positionCaseInsensitive(name, {run:String}) > 0 "
             "OR arrayExists(v -> positionCaseInsensitive(v, {run:String}) > 0, meta_values) "
             "FORMAT JSONEachRow SETTINGS output_format_json_quote_decimals = 1",
@@ -53,14 +59,26 @@ class ClickHouseReadback:
         )
         return parse_lines(text, self.name)
 
+    def lines(self, sql: str, **params: str) -> Iterator[str]:
+        """Run a SELECT of your own and yield the lines of its answer as they come. Raises TargetUnavailable."""
+        with self._answer(sql, params, _STREAM_SECONDS) as response:
+            yield from _lines(response.iter_bytes())
+
     def _query(self, sql: str, **params: str) -> str:
+        with self._answer(sql, params, _SECONDS) as response:
+            return response.read().decode("utf-8", "surrogateescape")
+
+    @contextmanager
+    def _answer(self, sql: str, params: Mapping[str, str], seconds: float) -> Iterator[httpx.Response]:
+        named = {"database": self._database, **params}
         try:
-            response = self._http.post("/", content=sql, params={"database": self._database, **params})
+            with self._http.stream("POST", "/", content=sql, params=named, timeout=seconds) as response:
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise TargetUnavailable(f"could not read {self.name}: {response.text.strip()[:500]}")
+                yield response
         except httpx.HTTPError as error:
             raise TargetUnavailable(f"could not read {self.name}: {error}") from error
-        if response.status_code != httpx.codes.OK:
-            raise TargetUnavailable(f"could not read {self.name}: {response.text.strip()[:500]}")
-        return response.content.decode("utf-8", "surrogateescape")
 
 
 class UrlReadback:
@@ -79,6 +97,18 @@ class UrlReadback:
             raise TargetUnavailable(f"{self.name}: {error}") from error
         text = response.content.decode("utf-8", "surrogateescape")
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
+
+    def stream(self, run: str) -> Iterator[StoredRow]:
+        """Yield the rows as they come, for there may be millions. Raises TargetUnavailable."""
+        try:
+            with httpx.stream(
+                "GET", self._url, timeout=_STREAM_SECONDS, follow_redirects=True, trust_env=False
+            ) as response:
+                response.raise_for_status()
+                for line in _lines(response.iter_bytes()):
+                    yield from (row for row in parse_lines(line, self.name) if row.carries(run))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TargetUnavailable(f"{self.name}: {error}") from error
 
 
 class CommandReadback:
@@ -99,6 +129,41 @@ class CommandReadback:
             raise TargetUnavailable(f"{self.name}: {error}") from error
         text = done.stdout.decode("utf-8", "surrogateescape")
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
+
+    def stream(self, run: str) -> Iterator[StoredRow]:
+        """Yield the rows as they come, for there may be millions. Raises TargetUnavailable."""
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(self._words, stdout=subprocess.PIPE, stderr=errors)
+            except OSError as error:
+                raise TargetUnavailable(f"{self.name}: {error}") from error
+            limit = Timer(_STREAM_SECONDS, process.kill)
+            limit.start()
+            try:
+                assert process.stdout
+                for line in _lines(process.stdout):
+                    yield from (row for row in parse_lines(line, self.name) if row.carries(run))
+                code = process.wait()
+            finally:
+                limit.cancel()
+                process.kill()
+                with process:
+                    pass
+            if code:
+                errors.seek(0)
+                tail = errors.read().decode("utf-8", "replace").strip()[-500:]
+                raise TargetUnavailable(f"{self.name} ended with exit code {code}: {tail}")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a text that comes in pieces. Not by splitlines: values may hold what it takes for an end."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "surrogateescape")
+    if rest:
+        yield rest.decode("utf-8", "surrogateescape")
 
 
 def _fill(text: str, since: str, port: int | None) -> str:

@@ -1,0 +1,157 @@
+"""What became of each event: a byte for its answer and a byte for its rows, so that millions fit."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from conformance.load.journal import Answer
+from conformance.load.marks import Nonce
+from conformance.load.mix import Kind
+
+_EXAMPLES = 5
+# Fates of a number: never answered (or not used), and what was answered.
+_NONE, _ACKNOWLEDGED, _REFUSED, _SILENT, _BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED = range(7)
+_ROWS, _ALTERED = 0x7F, 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stored row of this run: whose it is, and whether it is what was sent."""
+
+    nonce: Nonce | None
+    intact: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """Counts of events (not of requests: pageviews are not followed), and examples of what is wrong.
+
+    ``stored`` are acknowledged events with a row at least; ``unacknowledged`` are rows of events whose sender
+    got no answer or a refusal, which is no fault; ``stray`` rows bear the run's token and were never sent.
+    Of what is no event ``bad`` were sent, ``bad_refused`` got their 4xx and ``bad_stored`` left a row.
+    """
+
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    stored: int = 0
+    lost: int = 0
+    doubled: int = 0
+    altered: int = 0
+    unacknowledged: int = 0
+    stray: int = 0
+    bad: int = 0
+    bad_refused: int = 0
+    bad_stored: int = 0
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Sender:
+    fates: bytearray = field(default_factory=bytearray)
+    rows: bytearray = field(default_factory=bytearray)
+
+
+class Ledger:
+    """Takes answers as they come, then rows, then compares."""
+
+    def __init__(self) -> None:
+        self._senders: dict[str, _Sender] = {}
+        self._stray = 0
+        self.acknowledged = 0
+
+    def answered(self, answer: Answer) -> None:
+        """Keep what a sender was told."""
+        if answer.kind is Kind.PAGEVIEW:
+            return
+        fates = self._senders.setdefault(answer.sender, _Sender()).fates
+        if len(fates) <= answer.number:
+            fates.extend(bytes(answer.number + 1024 - len(fates)))
+        fates[answer.number] = _fate(answer)
+        self.acknowledged += fates[answer.number] == _ACKNOWLEDGED
+
+    def is_acknowledged(self, nonce: Nonce) -> bool:
+        """Whether the event was taken."""
+        sender = self._senders.get(nonce.sender)
+        return bool(sender) and nonce.number < len(sender.fates) and sender.fates[nonce.number] == _ACKNOWLEDGED
+
+    def stored(self, rows: Iterable[Row]) -> None:
+        """Keep what is stored, instead of what was read before."""
+        self._stray = 0
+        for sender in self._senders.values():
+            sender.rows = bytearray(len(sender.fates))
+        for row in rows:
+            known = self._senders.get(row.nonce.sender) if row.nonce else None
+            if row.nonce and known and row.nonce.number < len(known.rows):
+                kept = known.rows[row.nonce.number]
+                known.rows[row.nonce.number] = (
+                    min((kept & _ROWS) + 1, _ROWS) | (kept & _ALTERED) | (0 if row.intact else _ALTERED)
+                )
+            else:
+                self._stray += 1
+
+    def bend(self) -> bool:
+        """Take the row of one acknowledged event away and give another one two: what a canary looks at."""
+        for sender in self._senders.values():
+            places = _good(sender)
+            first, second = next(places, None), next(places, None)
+            if first is not None and second is not None:
+                sender.rows[first], sender.rows[second] = 0, sender.rows[second] + 1
+                return True
+        return False
+
+    def reconcile(self, run: str) -> Reconciled:
+        """Compare; examples are nonces."""
+        count = dict.fromkeys(Reconciled.__dataclass_fields__, 0)
+        examples: dict[str, list[str]] = {}
+        del count["examples"]
+        for name, sender in self._senders.items():
+            rows = sender.rows or bytearray(len(sender.fates))
+            for number, fate in enumerate(sender.fates):
+                for kind in _kinds(fate, rows[number]):
+                    count[kind] += 1
+                    if kind in ("lost", "doubled", "altered", "bad_stored"):
+                        shown = examples.setdefault(kind, [])
+                        if len(shown) < _EXAMPLES:
+                            shown.append(Nonce(name, number).text(run))
+        return Reconciled(**{**count, "stray": self._stray}, examples=examples)
+
+
+def _fate(answer: Answer) -> int:
+    if answer.kind is Kind.MALFORMED:
+        if answer.expected:
+            return _BAD_REFUSED
+        return _BAD_ACCEPTED if answer.acknowledged else _BAD_FAILED
+    if answer.acknowledged:
+        return _ACKNOWLEDGED
+    return _REFUSED if answer.status else _SILENT
+
+
+def _good(sender: _Sender) -> Iterator[int]:
+    return (i for i, fate in enumerate(sender.fates) if fate == _ACKNOWLEDGED and sender.rows[i] == 1)
+
+
+def _kinds(fate: int, rows: int) -> Iterator[str]:
+    """In which counts an event belongs."""
+    number, altered = rows & _ROWS, bool(rows & _ALTERED)
+    if fate in (_BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED):
+        yield "bad"
+        if fate == _BAD_REFUSED:
+            yield "bad_refused"
+        if number:
+            yield "bad_stored"
+        return
+    if fate == _NONE:
+        if number:
+            yield "unacknowledged"
+    else:
+        yield "sent"
+        yield {_ACKNOWLEDGED: "acknowledged", _REFUSED: "refused", _SILENT: "unanswered"}[fate]
+        if fate == _ACKNOWLEDGED:
+            yield "stored" if number else "lost"
+        elif number:
+            yield "unacknowledged"
+    if number > 1:
+        yield "doubled"
+    if altered:
+        yield "altered"

@@ -1,0 +1,100 @@
+"""What a load run is to do: one value for the command, the Locust processes and the report."""
+
+import ipaddress
+import json
+import math
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.load.shapes import SHAPES
+
+DEFAULT_RATE = 550.0
+DEFAULT_OBJECTIVE = 0.05
+# Of the first rate each sender has about so many requests a second.
+_A_SENDER = 10.0
+_FLOOD_SENDERS = 32
+_SECONDS = {"constant": 60, "ramp": 120, "spike": 60, "soak": 3600, "flood": 10}
+
+
+class RemoteTarget(ValueError):
+    """The target is not on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The options of a run; ``objective`` is the 95th percentile of latency in seconds."""
+
+    shape: str = "constant"
+    rate: float = DEFAULT_RATE
+    seconds: float = 0.0
+    senders: int = 0
+    processes: int = 1
+    objective: float = DEFAULT_OBJECTIVE
+    seed: int = 0
+    mix: Path | None = None
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def duration(self) -> float:
+        """How long requests are sent, in seconds."""
+        return self.seconds or float(_SECONDS[self.shape])
+
+    @property
+    def first_senders(self) -> int:
+        """How many senders share the first rate: each has a connection and a schedule of its own."""
+        if self.senders:
+            return self.senders
+        return _FLOOD_SENDERS if self.shape == "flood" else max(1, math.ceil(self.rate / _A_SENDER))
+
+    def arguments(self, url: str, run: str, journal: Path) -> list[str]:
+        """The words by which Locust is told; ``load/locustfile.py`` knows them."""
+        return [
+            *("--host", url, "--shape", self.shape, "--rate", str(self.rate)),
+            *("--for", f"{self.duration}s", "--senders", str(self.first_senders)),
+            *("--objective-p95", f"{self.objective * 1000}ms", "--seed", str(self.seed)),
+            *("--envelope", json.dumps(dict(self.envelope)), "--run", run, "--journal", str(journal)),
+            *(("--mix", str(self.mix.absolute())) if self.mix else ()),
+        ]
+
+    def words(self) -> str:
+        """The plan in words: ``constant, 550 a second for 60 s, 55 senders``."""
+        rate = "" if self.shape == "flood" else f"{self.rate:g} a second "
+        what = f"{self.shape}, {rate}for {self.duration:g} s, {self.first_senders} senders"
+        return what + (f" in {self.processes} processes" if self.processes > 1 else "")
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of ``50ms``, ``90s``, ``10m`` or ``1h``. Raises ValueError."""
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
+        number = text.removesuffix(unit)
+        if number != text:
+            try:
+                value = float(number) * factor
+            except ValueError:
+                break
+            if 0 < value < math.inf:
+                return value
+            break
+    raise ValueError(f"{text!r} is no duration: write 50ms, 90s, 10m or 1h")
+
+
+def require_local(url: str) -> None:
+    """Load is for servers on this machine. Raises RemoteTarget, which says what else to do."""
+    host = urlsplit(url).hostname or ""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise RemoteTarget(f"{url}: {host or 'it'} is no host: {error}") from error
+    far = sorted(str(address) for address in found if not ipaddress.ip_address(address).is_loopback)
+    if far:
+        raise RemoteTarget(
+            f"{url} is {far[0]}, which is not this machine: load is sent to 127.0.0.1 and localhost only. "
+            f"For a server of yours elsewhere make a tunnel: ssh -L 8000:localhost:8000 {host}"
+        )
+
+
+__all__ = ["DEFAULT_OBJECTIVE", "DEFAULT_RATE", "SHAPES", "Plan", "RemoteTarget", "require_local", "seconds_of"]

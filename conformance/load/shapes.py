@@ -1,0 +1,142 @@
+"""How many requests a second are due, moment by moment. Pure; the locustfile asks once a second."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+STEP_SECONDS = 5.0
+# The first moments after a change of the rate are those of new connections.
+SETTLE_SECONDS = 1.0
+_GROWTH, _RETREAT = 1.3, 0.9
+_SPIKE = 5.0
+_CLIMB = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What came of the time since the rate was last changed: 95 % were faster than ``p95`` (seconds)."""
+
+    p95: float
+    errors: int
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Want:
+    """So many a second from now on; ``phase`` names the reason."""
+
+    rate: float
+    phase: str
+
+
+class Shape(Protocol):
+    """``want`` is asked with the seconds since the start; None ends the run."""
+
+    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:
+        """Return what is wanted now; ``seen`` tells what came of the last change."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """The same rate until the time is up; also that of a soak, which only lasts longer."""
+
+    rate: float
+    seconds: float
+
+    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+        """The rate."""
+        return Want(rate=self.rate, phase="constant") if seconds < self.seconds else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spike:
+    """The rate, five times the rate in the middle fifth of the time, the rate."""
+
+    rate: float
+    seconds: float
+
+    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+        """The rate, or the spike."""
+        share = seconds / self.seconds
+        if share >= 1:
+            return None
+        spike = 0.4 <= share < 0.6
+        return Want(rate=self.rate * (_SPIKE if spike else 1), phase="spike" if spike else "around it")
+
+
+@dataclass(kw_only=True)
+class Ramp:
+    """Steps of 5 s, each 1.3 times the last, until p95 or errors break the objective: the knee is passed.
+
+    Then the last good rate is held, or nine tenths of it as often as it breaks: what is held at the end is
+    the sustained maximum. At most 60 % of the time is climbed, so that holding has its share.
+    """
+
+    rate: float
+    seconds: float
+    objective: float
+    errors: float = 0.001
+    _began: float = 0.0
+    _holding: bool = False
+    _good: float = 0.0
+    _step: float = field(default=STEP_SECONDS, init=False)
+
+    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:
+        """The rate of this step."""
+        if seconds >= self.seconds:
+            return None
+        if seconds - self._began >= self._step:
+            self._judge(seconds, seen())
+        return Want(rate=self.rate, phase="hold" if self._holding else "step")
+
+    def _judge(self, seconds: float, seen: Seen) -> None:
+        fine = bool(seen.requests) and seen.p95 <= self.objective
+        fine = fine and seen.errors <= self.errors * seen.requests
+        if fine:
+            self._good = max(self._good, self.rate)
+            if self._holding:
+                return
+        if fine and seconds < _CLIMB * self.seconds:
+            self.rate *= _GROWTH
+        elif fine:
+            self._holding = True
+        else:
+            # A queue that has grown is given the step to go before the rate is judged.
+            self.rate = self._good if self._good and not self._holding else self.rate * _RETREAT
+            self._holding = True
+        self._began = seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flood:
+    """As many as it takes from a fixed number of senders, each waiting for its answer: a closed model."""
+
+    seconds: float
+
+    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+        """No rate: whoever is answered sends again."""
+        return Want(rate=0.0, phase="flood") if seconds < self.seconds else None
+
+
+SHAPES: Mapping[str, str] = {
+    "constant": "the rate until the time is up",
+    "ramp": "from the rate upwards until the objective breaks, then what is sustained",
+    "spike": "the rate, with five times as much in the middle",
+    "soak": "the rate for an hour, unless --for says otherwise",
+    "flood": "as many as it takes, each sender waiting for its answer",
+}
+
+
+def shape(name: str, *, rate: float, seconds: float, objective: float) -> Shape:
+    """Make the shape of that name. Raises KeyError."""
+    match name:
+        case "constant" | "soak":
+            return Constant(rate=rate, seconds=seconds)
+        case "spike":
+            return Spike(rate=rate, seconds=seconds)
+        case "ramp":
+            return Ramp(rate=rate, seconds=seconds, objective=objective)
+        case "flood":
+            return Flood(seconds=seconds)
+    raise KeyError(name)

@@ -1,0 +1,126 @@
+"""The stored rows of a load run, whatever the readback: how many, which, and whether each is what was sent."""
+
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+from conformance.load.ledger import Row
+from conformance.load.marks import CHECKSUM_KEY, GROUP, MEMBER, is_intact, nonce_of, parse
+from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
+from conformance.targets import TargetUnavailable
+
+# Clocks of server and senders may differ by so much.
+_EARLIER_SECONDS = 60
+
+# The same as ``marks.checksum`` and ``marks.is_intact``, where the rows are.
+_INTACT = f"""
+ifNull(meta_keys[2] = '{CHECKSUM_KEY}' AND meta_values[2] = toString(CRC32(concat(
+    toString(type), '{GROUP}', name, '{GROUP}',
+    arrayStringConcat(arrayConcat(arraySlice(meta_keys, 1, 1), arraySlice(meta_keys, 3)), '{MEMBER}'), '{GROUP}',
+    arrayStringConcat(arrayConcat(arraySlice(meta_values, 1, 1), arraySlice(meta_values, 3)), '{MEMBER}'), '{GROUP}',
+    ifNull(toString(revenue_source_amount), ''), '{GROUP}', ifNull(toString(revenue_source_currency), '')
+))), 0)
+"""
+_NONCE = "arrayFirst(v -> startsWith(v, {run:String}), meta_values)"
+
+
+class Stored(Protocol):
+    """Rows of one run. All raise TargetUnavailable."""
+
+    def count(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def rows(self) -> Iterator[Row]:
+        """All of them, one at a time."""
+        ...
+
+    def seen(self, nonces: Collection[str], since: float) -> set[str]:
+        """Those of the nonces that have a row; none of them was sent before ``since``, a time of ``clock``."""
+        ...
+
+    def size(self) -> float | None:
+        """Bytes on disk of an event, if that can be told."""
+        ...
+
+
+def stored(readback: Readback, run: str) -> Stored:
+    """The rows that a readback finds."""
+    if isinstance(readback, ClickHouseReadback):
+        return _ByQuery(readback, run)
+    assert isinstance(readback, UrlReadback | CommandReadback)
+    return _ByLines(readback, run)
+
+
+class _ByQuery:
+    def __init__(self, readback: ClickHouseReadback, run: str) -> None:
+        self._readback = readback
+        self._run = run
+        self._columns: dict[str, str] | None = None
+
+    def count(self) -> int:
+        [number] = self._lines("SELECT count() FROM {table} WHERE {nonce} != ''")
+        return int(number)
+
+    def rows(self) -> Iterator[Row]:
+        for line in self._lines("SELECT {nonce}, {intact} FROM {table} WHERE {nonce} != ''"):
+            text, tab, intact = line.partition("\t")
+            if not tab or intact not in ("0", "1"):  # An error that came after the first rows.
+                raise TargetUnavailable(f"could not read {self._readback.name}: {line[:500]}")
+            yield Row(parse(text, self._run), intact == "1")
+
+    def seen(self, nonces: Collection[str], since: float) -> set[str]:
+        # By its time, if it has one: a table with millions of rows is not searched over and over.
+        recent = "timestamp >= fromUnixTimestamp64Milli({since:Int64}) AND "
+        recent = recent if self._described().get("timestamp", "").startswith("DateTime") else ""
+        wanted = ",".join(f"'{nonce}'" for nonce in nonces)
+        return set(
+            self._lines(
+                f"SELECT {{nonce}} FROM {{table}} WHERE {recent}has({{wanted:Array(String)}}, {{nonce}})",
+                param_wanted=f"[{wanted}]",
+                param_since=str(int((since - _EARLIER_SECONDS) * 1000)),
+            )
+        )
+
+    def size(self) -> float | None:
+        database, _, table = self._readback.table.rpartition(".")
+        where = f"database = '{database}'" if database else "database = currentDatabase()"
+        try:
+            [line] = self._readback.lines(
+                "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "
+                f"WHERE active AND {where} AND table = '{table}' FORMAT TSV"
+            )
+        except TargetUnavailable:  # Not everybody may look there.
+            return None
+        size, rows = map(int, line.split("\t"))
+        return size / rows if rows else None
+
+    def _described(self) -> dict[str, str]:
+        if self._columns is None:
+            lines = self._readback.lines(f"DESCRIBE TABLE {self._readback.table} FORMAT TSV")
+            self._columns = {name: kind for name, kind, *_ in (line.split("\t") for line in lines)}
+        return self._columns
+
+    def _lines(self, sql: str, **params: str) -> Iterator[str]:
+        for name, text in (("{table}", self._readback.table), ("{nonce}", _NONCE), ("{intact}", _INTACT)):
+            sql = sql.replace(name, text)
+        return self._readback.lines(f"{sql} FORMAT TSV", param_run=f"{self._run}.", **params)
+
+
+class _ByLines:
+    def __init__(self, readback: UrlReadback | CommandReadback, run: str) -> None:
+        self._readback = readback
+        self._run = run
+
+    def count(self) -> int:
+        return sum(1 for _ in self._readback.stream(self._run))
+
+    def rows(self) -> Iterator[Row]:
+        for row in self._readback.stream(self._run):
+            yield Row(nonce_of(row, self._run), is_intact(row))
+
+    def seen(self, nonces: Collection[str], since: float) -> set[str]:  # noqa: ARG002 - rows have no time here
+        found = (nonce_of(row, self._run) for row in self._readback.stream(self._run))
+        return set(nonces) & {nonce.text(self._run) for nonce in found if nonce}
+
+    def size(self) -> float | None:
+        return None

@@ -1,0 +1,209 @@
+"""Locust users that send events at a rate, whatever the server does: ``locust -f load/locustfile.py``.
+
+The model is open: requests are due by schedule, not when the one before has been answered. Each sender (a Locust
+user) has a schedule of its own: so many requests a second, evenly, from a random moment on. Latency counts
+from the moment at which a request was due. So a server that stalls for a second shows that second in the
+latency of everything that became due meanwhile, instead of being sent less and looking well. What the
+senders are behind with is sent as soon as they are free; more load is more senders.
+
+Locust's own statistics, its web page and its workers (``--processes``, ``--master``, ``--worker``) work as
+ever; ``clickport load`` runs this file, reads the journals that it writes, and compares them with what is
+stored.
+"""
+
+import json
+import logging
+import math
+import secrets
+import tempfile
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import gevent
+from locust import FastHttpUser, LoadTestShape, events, runners, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import StopUser
+
+from conformance.load.journal import Journal, begin_phase, clock
+from conformance.load.mix import BadMix, Kind, Sender, Shot, read
+from conformance.load.plan import (
+    DEFAULT_OBJECTIVE,
+    DEFAULT_RATE,
+    SHAPES,
+    RemoteTarget,
+    require_local,
+    seconds_of,
+)
+from conformance.load.shapes import SETTLE_SECONDS, Seen, shape
+from conformance.targets import Server
+from conformance.verdict import Exit
+
+_NAMES = {Kind.EVENT: "event", Kind.PAGEVIEW: "pageview", Kind.MALFORMED: "malformed"}
+# As a tracker sends it (WIRE-5).
+_HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
+_LOG = logging.getLogger(__name__)
+
+# The shape judges steps of a few seconds: workers have to tell more often than every third.
+runners.WORKER_REPORT_INTERVAL = 0.5
+
+
+class State:
+    """What the senders of this process share."""
+
+    def __init__(self, options: Namespace, host: str) -> None:
+        name = secrets.token_hex(4)
+        folder = Path(options.journal or tempfile.mkdtemp(prefix="clickport-load-"))
+        self.url = Server(url=host, name=host).event_url
+        self.random = Random(f"{options.seed} {options.shape}")  # noqa: S311 - traffic, not secrets
+        self.interval = 0.0 if options.shape == "flood" else options.senders / options.rate
+        self.journal = Journal(folder, name)
+        self.sender = Sender(
+            read(Path(options.mix) if options.mix else None),
+            run=options.run or f"cp{secrets.token_hex(4)}",
+            name=name,
+            seed=options.seed,
+            envelope=json.loads(options.envelope),
+        )
+
+
+_states: dict[Environment, State] = {}
+
+
+@events.init_command_line_parser.add_listener
+def _options(parser: LocustArgumentParser) -> None:
+    add = parser.add_argument_group("clickport").add_argument
+    add("--rate", type=float, default=DEFAULT_RATE, help="Requests a second; of a ramp, the first step")
+    add("--shape", choices=list(SHAPES), default="constant", help="How the rate changes")
+    add("--for", dest="duration", type=seconds_of, default=60.0, help="How long: 90s, 10m, 1h")
+    add("--senders", type=int, default=0, help="Senders that share the (first) rate (default: rate / 10)")
+    add("--objective-p95", type=seconds_of, default=DEFAULT_OBJECTIVE, help="What a ramp may reach: 50ms")
+    add("--mix", default="", help="What is sent (default: load/mix.toml)")
+    add("--seed", type=int, default=0, help="The same seed draws the same requests")
+    add("--envelope", default="{}", help="Extra members of each payload, as JSON")
+    add("--run", default="", help="The token of the run, which begins each nonce")
+    add("--journal", default="", help="The folder for what was sent and answered (default: a temporary one)")
+
+
+@events.init.add_listener
+def _prepare(environment: Environment, **_: Any) -> None:
+    if options := environment.parsed_options:
+        options.senders = options.senders or max(1, math.ceil(options.rate / 10))
+
+
+@events.test_start.add_listener
+def _begin(environment: Environment, **_: Any) -> None:
+    options, host = environment.parsed_options, environment.host or ""
+    try:
+        require_local(host)
+        if not isinstance(environment.runner, runners.MasterRunner):
+            _states[environment] = State(options, host)
+    except (RemoteTarget, BadMix, ValueError, OSError) as error:
+        _LOG.error("%s", error)
+        environment.process_exit_code = int(Exit.USAGE)
+        if environment.runner:
+            environment.runner.quit()
+
+
+class Visitor(FastHttpUser):
+    """A sender: page by page, event by event, each when it is due."""
+
+    network_timeout = 30.0
+    connection_timeout = 10.0
+
+    def on_start(self) -> None:
+        """Begin somewhere within the first interval, so that senders do not march in step."""
+        if self.environment not in _states:
+            raise StopUser
+        self._shared = _states[self.environment]
+        self._due = clock() + self._shared.random.random() * self._shared.interval
+        self._shots: Iterator[Shot] = iter(self._shared.sender.visit())
+        gevent.sleep(max(0.0, self._due - clock()))
+
+    def wait_time(self) -> float:
+        """Until the next request is due; nothing if that is past."""
+        return max(0.0, self._due - clock())
+
+    @task
+    def send(self) -> None:
+        """Send what is due, and write down what came of it."""
+        due = self._due if self._shared.interval else clock()
+        self._due = due + self._shared.interval
+        shot = next(self._shots)
+        sent = clock()
+        with self.client.post(
+            self._shared.url,
+            data=shot.body,
+            headers=_HEADERS,
+            name=_NAMES[shot.kind],
+            catch_response=True,
+            allow_redirects=False,
+        ) as response:
+            done = clock()
+            status = response.status_code
+            fine = 400 <= status < 500 if shot.kind is Kind.MALFORMED else 200 <= status < 300
+            text = "" if fine else str(response.text or response.error if status else response.error)
+            self._shared.journal.add(
+                shot.kind, shot.number, status, due=due, sent=sent, done=done, text=text
+            )
+            response.request_meta["response_time"] = (done - due) * 1000
+            if fine:
+                response.success()
+            else:
+                response.failure(f"{status or 'no answer'}: {text[:80]}")
+
+
+class Arrivals(LoadTestShape):
+    """Turns a rate into senders, once a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shape: Any = None
+        self._rate = -1.0
+        self._changed = 0.0
+        self._base: tuple[Counter[int], int, int] | None = None
+
+    def tick(self) -> tuple[int, float] | None:
+        """How many senders there should be now; None at the end."""
+        assert self.runner
+        options = self.runner.environment.parsed_options
+        if self._shape is None:
+            self._shape = shape(
+                options.shape, rate=options.rate, seconds=options.duration, objective=options.objective_p95
+            )
+        now = self.get_run_time()
+        if self._base is None and now - self._changed >= SETTLE_SECONDS:
+            self._base = self._totals()
+        want = self._shape.want(now, self._seen)
+        if want is None:
+            return None
+        if want.rate != self._rate:
+            self._rate, self._changed, self._base = want.rate, now, None
+            if options.journal:
+                begin_phase(Path(options.journal), want.rate, want.phase)
+        number = options.senders
+        if options.shape != "flood":
+            number = max(1, round(want.rate * options.senders / options.rate))
+        return number, number
+
+    def _totals(self) -> tuple[Counter[int], int, int]:
+        assert self.runner
+        total = self.runner.stats.total
+        return Counter(total.response_times), total.num_failures, total.num_requests
+
+    def _seen(self) -> Seen:
+        times, failures, requests = self._totals()
+        before, failures_before, requests_before = self._base or (Counter[int](), 0, 0)
+        times.subtract(before)
+        number, left = requests - requests_before, 0.95 * (requests - requests_before)
+        p95 = math.inf
+        for milliseconds in sorted(times):
+            left -= times[milliseconds]
+            if left <= 0:
+                p95 = milliseconds / 1000
+                break
+        return Seen(p95=p95, errors=failures - failures_before, requests=number)
