@@ -39,10 +39,14 @@ class RunInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A whole record, read back: the only thing that reports are made from."""
+    """A whole record, read back: the only thing that reports are made from.
+
+    ``load`` are the figures of a load run (see ``load/measure.py``).
+    """
 
     info: RunInfo
     results: tuple[CaseResult, ...]
+    load: Mapping[str, Any] | None = None
     finished: str = ""
     interrupted: bool = True
 
@@ -91,6 +95,10 @@ class RecordWriter:
         """Append one result."""
         self._write({"kind": "case", **asdict(result)})
 
+    def figures(self, load: Mapping[str, Any]) -> None:
+        """Append what a load run measured."""
+        self._write({"kind": "load", "figures": load})
+
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise RuntimeError("the run record is not open")
@@ -103,6 +111,7 @@ def read(path: Path) -> Run:
     """Read a run record. Raises ValueError, naming file and line, when it is none."""
     info: RunInfo | None = None
     results: list[CaseResult] = []
+    load: Mapping[str, Any] | None = None
     end: Mapping[str, Any] = {"finished": "", "interrupted": True}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -116,13 +125,21 @@ def read(path: Path) -> Run:
                     info = _info(line)
                 case "case":
                     results.append(case_result(line))
+                case "load":
+                    load = line["figures"]
                 case "end":
                     end = {"finished": str(line["finished"]), "interrupted": bool(line["interrupted"])}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not a line of a run record: {error}") from error
     if info is None:
         raise ValueError(f"{path}: not a run record: it has no line of kind 'run'")
-    return Run(info=info, results=tuple(results), finished=end["finished"], interrupted=end["interrupted"])
+    return Run(
+        info=info,
+        results=tuple(results),
+        load=load,
+        finished=end["finished"],
+        interrupted=end["interrupted"],
+    )
 
 
 def case_result(line: Mapping[str, Any]) -> CaseResult:

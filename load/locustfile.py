@@ -1,9 +1,9 @@
 """Locust users that send events at a rate, whatever the server does: ``locust -f load/locustfile.py``.
 
-The model is open: requests are due by schedule, not when the one before has been answered. Each sender (a Locust
-user) has a schedule of its own: so many requests a second, evenly, from a random moment on. Latency counts
-from the moment at which a request was due. So a server that stalls for a second shows that second in the
-latency of everything that became due meanwhile, instead of being sent less and looking well. What the
+The model is open: requests are due by schedule, not when the one before has been answered. Each sender (a
+Locust user) has a schedule of its own: so many requests a second, evenly, from a random moment on. Latency
+counts from the moment at which a request was due. So a server that stalls for a second shows that second in
+the latency of everything that became due meanwhile, instead of being sent less and looking well. What the
 senders are behind with is sent as soon as they are free; more load is more senders.
 
 Locust's own statistics, its web page and its workers (``--processes``, ``--master``, ``--worker``) work as
@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from locust import FastHttpUser, LoadTestShape, events, runners, task
@@ -34,12 +34,11 @@ from conformance.load.mix import BadMix, Kind, Sender, Shot, read
 from conformance.load.plan import (
     DEFAULT_OBJECTIVE,
     DEFAULT_RATE,
-    SHAPES,
     RemoteTarget,
     require_local,
     seconds_of,
 )
-from conformance.load.shapes import SETTLE_SECONDS, Seen, shape
+from conformance.load.shapes import SETTLE_SECONDS, SHAPES, Seen, shape
 from conformance.targets import Server
 from conformance.verdict import Exit
 
@@ -74,7 +73,7 @@ class State:
 _states: dict[Environment, State] = {}
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: LocustArgumentParser) -> None:
     add = parser.add_argument_group("clickport").add_argument
     add("--rate", type=float, default=DEFAULT_RATE, help="Requests a second; of a ramp, the first step")
@@ -89,15 +88,16 @@ def _options(parser: LocustArgumentParser) -> None:
     add("--journal", default="", help="The folder for what was sent and answered (default: a temporary one)")
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def _prepare(environment: Environment, **_: Any) -> None:
     if options := environment.parsed_options:
         options.senders = options.senders or max(1, math.ceil(options.rate / 10))
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _begin(environment: Environment, **_: Any) -> None:
     options, host = environment.parsed_options, environment.host or ""
+    assert options
     try:
         require_local(host)
         if not isinstance(environment.runner, runners.MasterRunner):
@@ -137,7 +137,7 @@ class Visitor(FastHttpUser):
         sent = clock()
         with self.client.post(
             self._shared.url,
-            data=shot.body,
+            data=cast("str", shot.body),  # Bytes are taken as well.
             headers=_HEADERS,
             name=_NAMES[shot.kind],
             catch_response=True,
@@ -147,9 +147,7 @@ class Visitor(FastHttpUser):
             status = response.status_code
             fine = 400 <= status < 500 if shot.kind is Kind.MALFORMED else 200 <= status < 300
             text = "" if fine else str(response.text or response.error if status else response.error)
-            self._shared.journal.add(
-                shot.kind, shot.number, status, due=due, sent=sent, done=done, text=text
-            )
+            self._shared.journal.add(shot.kind, shot.number, status, due=due, sent=sent, done=done, text=text)
             response.request_meta["response_time"] = (done - due) * 1000
             if fine:
                 response.success()
@@ -161,7 +159,7 @@ class Arrivals(LoadTestShape):
     """Turns a rate into senders, once a second."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._shape: Any = None
         self._rate = -1.0
         self._changed = 0.0
@@ -171,11 +169,12 @@ class Arrivals(LoadTestShape):
         """How many senders there should be now; None at the end."""
         assert self.runner
         options = self.runner.environment.parsed_options
+        assert options
         if self._shape is None:
             self._shape = shape(
                 options.shape, rate=options.rate, seconds=options.duration, objective=options.objective_p95
             )
-        now = self.get_run_time()
+        now = self.get_run_time()  # type: ignore[no-untyped-call]
         if self._base is None and now - self._changed >= SETTLE_SECONDS:
             self._base = self._totals()
         want = self._shape.want(now, self._seen)

@@ -14,6 +14,7 @@ from conformance.cli.doctor import doctor
 from conformance.cli.explain import explain
 from conformance.cli.fuzz import fuzz
 from conformance.cli.listing import list_
+from conformance.cli.load import load
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
 from conformance.verdict import Exit
@@ -47,5 +48,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for _command in (check, fuzz, serve, list_, explain, doctor, selftest_, baseline_):
+for _command in (check, fuzz, load, serve, list_, explain, doctor, selftest_, baseline_):
     main.add_command(_command)

@@ -1,6 +1,6 @@
 """``clickport check``: options from the command line and the configuration file, a run, its reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ Command = Callable[..., None]
 
 def target_options(command: Command) -> Command:
     """Give the command an option for each field of Options."""
-    for field in reversed(fields(Options)):
+    return some_options(*(field.name for field in fields(Options)))(command)
+
+
+def some_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command an option for each of these fields of Options."""
+    return lambda command: _with_options(command, names)
+
+
+def _with_options(command: Command, names: Collection[str]) -> Command:
+    for field in reversed([field for field in fields(Options) if field.name in names]):
         about: dict[str, Any] = {"help": field.metadata["help"], "default": None}
         if field.metadata.get("flag"):
             about["is_flag"] = True

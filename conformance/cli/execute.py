@@ -35,7 +35,7 @@ def execute(
     try:
         chosen = {**read_config(config), **{k: v for k, v in given.items() if v not in (None, ())}}
         options = Options(**chosen)
-        wanted = [_report(text) for text in reports]
+        wanted = [parsed_report(text) for text in reports]
         found = run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options))
         verdict = found.verdict()
         print_run(console, found, verdict, requirements())
@@ -44,11 +44,11 @@ def execute(
     except (UsageError, UnknownSelector) as error:
         raise click.UsageError(str(error)) from error
     except (TargetUnavailable, BrowserMissing) as error:
-        _end(f"could not run: {error}", Exit.COULD_NOT_RUN)
+        end(f"could not run: {error}", Exit.COULD_NOT_RUN)
     except OSError as error:
-        _end(f"could not write: {error}", Exit.USAGE)
+        end(f"could not write: {error}", Exit.USAGE)
     except KeyboardInterrupt:
-        _end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
+        end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
     sys.exit(verdict.exit_code)
 
 
@@ -57,13 +57,15 @@ def _progress(options: Options) -> Progress:
     return Progress(Console(stderr=True), strict=options.strict, known=known)
 
 
-def _report(text: str) -> tuple[str, Path]:
+def parsed_report(text: str) -> tuple[str, Path]:
+    """Kind and path of a ``--report``. Raises UsageError."""
     kind, separator, path = text.partition("=")
     if kind not in REPORTS or not separator or not path:
         raise UsageError(f"--report {text!r}: write KIND=PATH, the kind being {', '.join(REPORTS)}")
     return kind, Path(path)
 
 
-def _end(message: str, code: int) -> NoReturn:
+def end(message: str, code: int) -> NoReturn:
+    """Say why on standard error, and end."""
     click.echo(message, err=True)
     sys.exit(code)

@@ -85,7 +85,11 @@ def begin_phase(folder: Path, rate: float, name: str) -> None:
 def phases(folder: Path) -> tuple[Phase, ...]:
     """The rates in the order they were asked for."""
     place = folder / _PHASES
-    rows = (line.split("\t") for line in place.read_text(encoding="ascii").splitlines()) if place.exists() else ()
+    rows = (
+        (line.split("\t") for line in place.read_text(encoding="ascii").splitlines())
+        if place.exists()
+        else ()
+    )
     return tuple(Phase(float(start), float(rate), name) for start, rate, name in rows)
 
 

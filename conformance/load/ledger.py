@@ -1,7 +1,9 @@
 """What became of each event: a byte for its answer and a byte for its rows, so that millions fit."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from conformance.load.journal import Answer
 from conformance.load.marks import Nonce
@@ -11,6 +13,7 @@ _EXAMPLES = 5
 # Fates of a number: never answered (or not used), and what was answered.
 _NONE, _ACKNOWLEDGED, _REFUSED, _SILENT, _BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED = range(7)
 _ROWS, _ALTERED = 0x7F, 0x80
+_WRONG = ("lost", "doubled", "altered", "bad_stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,6 @@ class Ledger:
         fates[answer.number] = _fate(answer)
         self.acknowledged += fates[answer.number] == _ACKNOWLEDGED
 
-    def is_acknowledged(self, nonce: Nonce) -> bool:
-        """Whether the event was taken."""
-        sender = self._senders.get(nonce.sender)
-        return bool(sender) and nonce.number < len(sender.fates) and sender.fates[nonce.number] == _ACKNOWLEDGED
-
     def stored(self, rows: Iterable[Row]) -> None:
         """Keep what is stored, instead of what was read before."""
         self._stray = 0
@@ -102,19 +100,20 @@ class Ledger:
 
     def reconcile(self, run: str) -> Reconciled:
         """Compare; examples are nonces."""
-        count = dict.fromkeys(Reconciled.__dataclass_fields__, 0)
+        count = Counter[str]()
         examples: dict[str, list[str]] = {}
-        del count["examples"]
         for name, sender in self._senders.items():
-            rows = sender.rows or bytearray(len(sender.fates))
-            for number, fate in enumerate(sender.fates):
-                for kind in _kinds(fate, rows[number]):
-                    count[kind] += 1
-                    if kind in ("lost", "doubled", "altered", "bad_stored"):
-                        shown = examples.setdefault(kind, [])
-                        if len(shown) < _EXAMPLES:
-                            shown.append(Nonce(name, number).text(run))
-        return Reconciled(**{**count, "stray": self._stray}, examples=examples)
+            rows = sender.rows or bytes(len(sender.fates))
+            # Millions of events, but few kinds of fate.
+            for fate, number in Counter(zip(sender.fates, rows, strict=True)).items():
+                for kind in _kinds(*fate):
+                    count[kind] += number
+                    if kind in _WRONG and len(shown := examples.setdefault(kind, [])) < _EXAMPLES:
+                        places = (
+                            i for i, pair in enumerate(zip(sender.fates, rows, strict=True)) if pair == fate
+                        )
+                        shown += [Nonce(name, i).text(run) for i in islice(places, _EXAMPLES - len(shown))]
+        return Reconciled(**count, stray=self._stray, examples=examples)
 
 
 def _fate(answer: Answer) -> int:

@@ -35,7 +35,13 @@ def parse(text: str, run: str) -> Nonce | None:
 
 
 def checksum(
-    name: str, keys: Iterable[str], values: Iterable[str], amount: str, currency: str, kind: str = "custom"
+    *,
+    name: str,
+    keys: Iterable[str],
+    values: Iterable[str],
+    amount: str,
+    currency: str,
+    kind: str = "custom",
 ) -> str:
     """CRC-32 of what a row should hold; its own property is left out. ``stored.py`` says the same in SQL.
 
@@ -62,7 +68,9 @@ def is_intact(row: StoredRow) -> bool:
     if not all(isinstance(text, str) for text in texts):
         return False
     amount, currency = row.revenue_source_amount, row.revenue_source_currency or ""
-    return row.meta_values[1] == checksum(row.name, keys, values, plain(amount), currency, row.type)
+    return row.meta_values[1] == checksum(
+        name=row.name, keys=keys, values=values, amount=plain(amount), currency=currency, kind=row.type
+    )
 
 
 def plain(amount: Decimal | str | None) -> str:

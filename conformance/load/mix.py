@@ -96,7 +96,9 @@ def _template(row: Mapping[str, Any]) -> Template:
         properties = {f"p{i}": ["x" * fill["characters"]] for i in range(fill["properties"])}
     for amount in row.get("amounts", ()):
         if not _is_plain(amount):
-            raise ValueError(f"event {row['name']!r}: amount {amount!r}: write a plain decimal, such as 49.99")
+            raise ValueError(
+                f"event {row['name']!r}: amount {amount!r}: write a plain decimal, such as 49.99"
+            )
     return Template(
         name=row["name"],
         properties=properties,
@@ -140,6 +142,10 @@ class Sender:
             return self._malformed()
         return self._event(visit)
 
+    def text(self, shot: Shot) -> str:
+        """The nonce of a shot, as it was sent."""
+        return Nonce(self._name, shot.number).text(self._run)
+
     def _event(self, visit: "Visit") -> Shot:
         draw = self._random
         [event] = draw.choices(self._mix.events, cum_weights=self._mix.weights)
@@ -149,11 +155,11 @@ class Sender:
         currency = draw.choice(event.currencies) if amount else ""
         kept = [(key, value[:_CHARACTERS]) for key, value in pairs[: _PROPERTIES - 2]]
         mark = checksum(
-            event.name,
-            (NONCE_KEY, *(key for key, _ in kept)),
-            (nonce, *(value for _, value in kept)),
-            amount,
-            (currency or "USD") if amount else "",  # REV-2
+            name=event.name,
+            keys=(NONCE_KEY, *(key for key, _ in kept)),
+            values=(nonce, *(value for _, value in kept)),
+            amount=amount,
+            currency=(currency or "USD") if amount else "",  # REV-2
         )
         payload = {
             "t": "e",

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.load.shapes import SHAPES
-
 DEFAULT_RATE = 550.0
 DEFAULT_OBJECTIVE = 0.05
 # Of the first rate each sender has about so many requests a second.
@@ -95,6 +93,3 @@ def require_local(url: str) -> None:
             f"{url} is {far[0]}, which is not this machine: load is sent to 127.0.0.1 and localhost only. "
             f"For a server of yours elsewhere make a tunnel: ssh -L 8000:localhost:8000 {host}"
         )
-
-
-__all__ = ["DEFAULT_OBJECTIVE", "DEFAULT_RATE", "SHAPES", "Plan", "RemoteTarget", "require_local", "seconds_of"]

@@ -1,4 +1,4 @@
-"""The stored rows of a load run, whatever the readback: how many, which, and whether each is what was sent."""
+"""The stored rows of a load run, by any readback: how many, which, and whether each is what was sent."""
 
 from collections.abc import Collection, Iterator
 from typing import Protocol
@@ -15,8 +15,10 @@ _EARLIER_SECONDS = 60
 _INTACT = f"""
 ifNull(meta_keys[2] = '{CHECKSUM_KEY}' AND meta_values[2] = toString(CRC32(concat(
     toString(type), '{GROUP}', name, '{GROUP}',
-    arrayStringConcat(arrayConcat(arraySlice(meta_keys, 1, 1), arraySlice(meta_keys, 3)), '{MEMBER}'), '{GROUP}',
-    arrayStringConcat(arrayConcat(arraySlice(meta_values, 1, 1), arraySlice(meta_values, 3)), '{MEMBER}'), '{GROUP}',
+    arrayStringConcat(arrayConcat(arraySlice(meta_keys, 1, 1), arraySlice(meta_keys, 3)), '{MEMBER}'),
+    '{GROUP}',
+    arrayStringConcat(arrayConcat(arraySlice(meta_values, 1, 1), arraySlice(meta_values, 3)), '{MEMBER}'),
+    '{GROUP}',
     ifNull(toString(revenue_source_amount), ''), '{GROUP}', ifNull(toString(revenue_source_currency), '')
 ))), 0)
 """
@@ -35,7 +37,7 @@ class Stored(Protocol):
         ...
 
     def seen(self, nonces: Collection[str], since: float) -> set[str]:
-        """Those of the nonces that have a row; none of them was sent before ``since``, a time of ``clock``."""
+        """Those of the nonces that have a row; none was sent before ``since``, a time of ``clock``."""
         ...
 
     def size(self) -> float | None:
@@ -75,7 +77,7 @@ class _ByQuery:
         wanted = ",".join(f"'{nonce}'" for nonce in nonces)
         return set(
             self._lines(
-                f"SELECT {{nonce}} FROM {{table}} WHERE {recent}has({{wanted:Array(String)}}, {{nonce}})",
+                "SELECT {nonce} FROM {table} WHERE " + recent + "has({wanted:Array(String)}, {nonce})",  # noqa: S608
                 param_wanted=f"[{wanted}]",
                 param_since=str(int((since - _EARLIER_SECONDS) * 1000)),
             )
@@ -86,7 +88,7 @@ class _ByQuery:
         where = f"database = '{database}'" if database else "database = currentDatabase()"
         try:
             [line] = self._readback.lines(
-                "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "
+                "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "  # noqa: S608 - a checked name
                 f"WHERE active AND {where} AND table = '{table}' FORMAT TSV"
             )
         except TargetUnavailable:  # Not everybody may look there.
@@ -112,15 +114,14 @@ class _ByLines:
         self._run = run
 
     def count(self) -> int:
-        return sum(1 for _ in self._readback.stream(self._run))
+        return sum(1 for _ in self.rows())
 
     def rows(self) -> Iterator[Row]:
-        for row in self._readback.stream(self._run):
+        for row in self._readback.stream(f"{self._run}."):
             yield Row(nonce_of(row, self._run), is_intact(row))
 
     def seen(self, nonces: Collection[str], since: float) -> set[str]:  # noqa: ARG002 - rows have no time here
-        found = (nonce_of(row, self._run) for row in self._readback.stream(self._run))
-        return set(nonces) & {nonce.text(self._run) for nonce in found if nonce}
+        return set(nonces) & {row.nonce.text(self._run) for row in self.rows() if row.nonce}
 
     def size(self) -> float | None:
         return None

@@ -60,7 +60,7 @@ class ClickHouseReadback:
         return parse_lines(text, self.name)
 
     def lines(self, sql: str, **params: str) -> Iterator[str]:
-        """Run a SELECT of your own and yield the lines of its answer as they come. Raises TargetUnavailable."""
+        """Yield the lines of the answer to a SELECT of your own as they come. Raises TargetUnavailable."""
         with self._answer(sql, params, _STREAM_SECONDS) as response:
             yield from _lines(response.iter_bytes())
 
@@ -156,7 +156,7 @@ class CommandReadback:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a text that comes in pieces. Not by splitlines: values may hold what it takes for an end."""
+    """The lines of a text that comes in pieces; not by splitlines, which takes more for an end of a line."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

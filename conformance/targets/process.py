@@ -25,7 +25,12 @@ class Process:
     """A command run in a session of its own, its output kept in a file for the moment that it fails."""
 
     def __init__(
-        self, command: list[str], *, env: Mapping[str, str] | None = None, pipe: bool = False
+        self,
+        command: list[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        pipe: bool = False,
     ) -> None:
         self._command = command
         self._output = Path(tempfile.mkstemp(prefix="clickport-target-", suffix=".log")[1])
@@ -37,6 +42,7 @@ class Process:
                 stdout=subprocess.PIPE if pipe else output,
                 stderr=output,
                 env={**os.environ, **(env or {})},
+                cwd=cwd,
                 start_new_session=True,
             )
         except OSError as error:
@@ -49,6 +55,14 @@ class Process:
     def exit_code(self) -> int | None:
         """The exit code, or None while it runs."""
         return self._popen.poll()
+
+    def wait(self, seconds: float) -> int:
+        """Return the exit code once it has ended by itself. Raises TargetUnavailable when it takes longer."""
+        try:
+            return self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            what = shlex.join(self._command)
+            raise TargetUnavailable(f"{what} did not end within {seconds:.0f} s.\n{self.tail()}") from error
 
     def tail(self, lines: int = 15) -> str:
         """The last lines that it printed."""

@@ -1,0 +1,180 @@
+"""``clickport load``: events at a rate, each followed to its row, with a verdict and figures."""
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from conformance.cli.check import some_options
+from conformance.cli.execute import end, parsed_report
+from conformance.load.mix import BadMix
+from conformance.load.mix import read as read_mix
+from conformance.load.plan import DEFAULT_OBJECTIVE, DEFAULT_RATE, Plan, RemoteTarget, seconds_of
+from conformance.load.progress import Progress
+from conformance.load.shapes import SHAPES
+from conformance.options import Options, UsageError
+from conformance.record import Run
+from conformance.registry import requirements
+from conformance.report import REPORTS, print_run, write
+from conformance.targets import TargetUnavailable
+from conformance.verdict import Exit
+
+_TARGETS = (
+    *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd"),
+    *("envelope", "domain"),
+)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Duration(click.ParamType[float]):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else seconds_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_DURATION = _Duration()
+
+
+@click.command(short_help="Load a server: is all stored, once, and how fast?")
+@click.argument("url", required=False)
+@some_options(*_TARGETS)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 1_000_000),
+    default=DEFAULT_RATE,
+    show_default=True,
+    metavar="N",
+    help="Requests a second; of a ramp, those of its first step.",
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=_DURATION,
+    help="How long: 90s, 10m, 1h.  [default: 60s; ramp 120s; soak 1h; flood 10s]",
+)
+@click.option(
+    "--shape",
+    type=click.Choice(list(SHAPES)),
+    default="constant",
+    show_default=True,
+    help="; ".join(f"{name}: {what}" for name, what in SHAPES.items()) + ".",
+)
+@click.option(
+    "--objective-p95",
+    "objective",
+    type=_DURATION,
+    help="What 95 % of latencies must stay below, else it ends with 1. A ramp climbs up to it.  "
+    "[default: 50ms for a ramp, else none]",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Senders that share the rate, each with a connection.  [default: a tenth of the rate; flood 32]",
+)
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Of Locust.")
+@click.option("--mix", type=_FILE, help="What is sent, as TOML.  [default: that of load/mix.toml]")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same draws the same.")
+@click.option(
+    "--patience",
+    type=_DURATION,
+    default="15s",
+    show_default=True,
+    help="How long a row may take after its acknowledgement.",
+)
+@click.option("--yardsticks", is_flag=True, help="Measure ratios to yardsticks, too (a minute more).")
+@click.option(
+    "--run-record",
+    type=_FILE,
+    default="clickport-load.jsonl",
+    show_default=True,
+    help="Keep what was seen here, as JSON lines.",
+)
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="KIND=PATH",
+    help=f"Write a report of the kind {', '.join(REPORTS)} (repeatable).",
+)
+def load(url: str | None, **given: Any) -> None:
+    """Send events at a rate and compare what was acknowledged with what is stored (STORE-5).
+
+    \b
+    clickport load                                          the bundled reference server
+    clickport load http://127.0.0.1:8000 --clickhouse http://127.0.0.1:8123/default
+    clickport load --server-cmd "./ingest --port {port}" --readback-cmd "./rows --since {since}"
+    clickport load --shape ramp --objective-p95 50ms --report html=load.html
+
+    Requests are due by schedule, whatever the server does, and latency counts from when they were due. Load
+    goes to servers on this machine only.
+
+    \b
+    Exit codes: 0 nothing lost, doubled or altered, 1 a violation or a missed objective, 2 usage,
+    3 could not run, 4 inconclusive (no readback, or nothing was acknowledged), 70 fault of the suite itself.
+    """
+    _execute(url, **given)
+
+
+def _execute(
+    url: str | None,
+    *,
+    seconds: float | None,
+    objective: float | None,
+    users: int | None,
+    patience: float,
+    yardsticks: bool,
+    run_record: Path,
+    reports: tuple[str, ...],
+    mix: Path | None,
+    **given: Any,
+) -> NoReturn:
+    from conformance.load.run import load as run  # noqa: PLC0415 - Locust's companions are an extra
+
+    asked = {name: value for name in _TARGETS if (value := given.pop(name)) is not None}
+    try:
+        options = Options(server=url, lane=("server",), **asked)
+        wanted = [parsed_report(text) for text in reports]
+        read_mix(mix)
+        goal = objective or DEFAULT_OBJECTIVE
+        plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
+        with Progress(Console(stderr=True)) as progress:
+            found = run(
+                options,
+                plan,
+                yardsticks=yardsticks,
+                patience=patience,
+                record=run_record,
+                progress=progress,
+            )
+        verdict = found.verdict()
+        print_run(Console(highlight=False), found, verdict, requirements())
+        for kind, path in wanted:
+            write(kind, path, found, verdict, requirements())
+    except (UsageError, RemoteTarget, BadMix) as error:
+        raise click.UsageError(str(error)) from error
+    except TargetUnavailable as error:
+        end(f"could not run: {error}", Exit.COULD_NOT_RUN)
+    except OSError as error:
+        end(f"could not write: {error}", Exit.USAGE)
+    except KeyboardInterrupt:
+        end(f"interrupted; what was seen until then is in {run_record}", 130)
+    missed = objective is not None and not (found.load or {})["objective"]["met"]
+    if missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
+        end(_missed(found), Exit.VIOLATION)
+    sys.exit(verdict.exit_code)
+
+
+def _missed(found: Run) -> str:
+    figures = found.load or {}
+    what = figures["sustained"] or figures["latency"]
+    return (
+        f"the objective was missed: p95 {what['p95_ms']} ms and {figures['errors']} errors, "
+        f"where {figures['objective']['p95_ms']:g} ms and no more than one error in a thousand were asked for"
+    )

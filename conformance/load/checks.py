@@ -1,0 +1,93 @@
+"""What a load run is held to (STORE-5): each check looks at the same comparison of answers with rows."""
+
+from collections.abc import Callable, Mapping
+
+from conformance.case import Case, catalogue
+from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.lanes.expectation import NO_READBACK
+from conformance.load.ledger import Reconciled
+from conformance.load.measure import Measured
+from conformance.registry import Lane
+from conformance.verdict import CaseResult
+
+Check = Callable[[Reconciled], None]
+
+
+def nothing_lost(found: Reconciled) -> None:
+    """STORE-5: each acknowledged event has a row."""
+    if found.lost:
+        raise Violation(
+            f"{_of(found.lost, found.acknowledged)} acknowledged events have no row{_such(found, 'lost')}"
+        )
+
+
+def nothing_doubled(found: Reconciled) -> None:
+    """STORE-5: no event has two rows, whether it was acknowledged or not."""
+    if found.doubled:
+        raise Violation(
+            f"{_of(found.doubled, found.sent)} events have more than one row{_such(found, 'doubled')}"
+        )
+
+
+def nothing_altered(found: Reconciled) -> None:
+    """STORE-5: name, properties, amount and currency of each row are those that were sent."""
+    if found.altered:
+        raise Violation(
+            f"{_of(found.altered, found.sent)} events have a row that is not what was sent"
+            f"{_such(found, 'altered')}"
+        )
+    if found.stray:
+        raise Violation(f"{found.stray} rows bear the run's token and a number that was never sent")
+
+
+def bad_neighbours(found: Reconciled) -> None:
+    """STORE-5: what is no event gets its 4xx in between, and leaves no row."""
+    if not found.bad:
+        raise NotTestable("the mix has nothing malformed")
+    if found.bad_refused < found.bad:
+        raise Violation(f"{_of(found.bad - found.bad_refused, found.bad)} malformed requests got no 4xx")
+    if found.bad_stored:
+        raise Violation(f"{found.bad_stored} malformed requests left a row{_such(found, 'bad_stored')}")
+
+
+CHECKS: Mapping[str, Check] = {
+    "load/store-5-nothing-lost": nothing_lost,
+    "load/store-5-nothing-doubled": nothing_doubled,
+    "load/store-5-nothing-altered": nothing_altered,
+    "load/store-5-bad-neighbours": bad_neighbours,
+}
+
+
+def results(measured: Measured, repro: str) -> list[CaseResult]:
+    """A result for each case of the lane."""
+    return [_result(case, measured, repro) for case in catalogue() if case.lane is Lane.LOAD]
+
+
+def _result(case: Case, measured: Measured, repro: str) -> CaseResult:
+    evidence = Evidence(case=case, repro=repro)
+    found = measured.reconciled
+    evidence.sent = measured.plan.words()
+    evidence.received = measured.statuses
+    evidence.stored = vars(found) if found else None
+    try:
+        CHECKS[case.id](_testable(measured))
+    except (Violation, NotTestable) as error:
+        return evidence.result(error, measured.plan.duration)
+    return evidence.result(None, measured.plan.duration)
+
+
+def _testable(measured: Measured) -> Reconciled:
+    if not measured.acknowledged:
+        raise NotTestable(f"no event was acknowledged: {measured.statuses}")
+    if measured.reconciled is None:
+        raise NotTestable(NO_READBACK)
+    return measured.reconciled
+
+
+def _of(number: int, whole: int) -> str:
+    return f"{number} of {whole}"
+
+
+def _such(found: Reconciled, kind: str) -> str:
+    """Name some: their nonce is the value of the property ``n``."""
+    return f", such as n = {', '.join(found.examples[kind])}" if kind in found.examples else ""

@@ -1,0 +1,181 @@
+"""Figures of a load run while it goes on: rates, latencies, backlog and visibility, second by second.
+
+Memory grows with the length of a run, not with its requests: a latency is kept as one more in its bucket.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.load.journal import Answer, Phase
+from conformance.load.mix import Kind
+
+# Buckets are 2 % wide, from 10 µs on.
+_FIRST, _WIDTH = 1e-5, math.log(1.02)
+_POINTS = 240
+_TEXTS = 6
+# Of the requests of a phase so many may go wrong, and the first second is that of new connections.
+ERROR_SHARE, _SETTLE = 0.001, 1
+
+
+class Histogram:
+    """Durations in seconds; quantiles are right to 2 %."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self.most = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[max(0, math.ceil(math.log(max(seconds, _FIRST) / _FIRST) / _WIDTH))] += 1
+        self.most = max(self.most, seconds)
+
+    def merge(self, other: "Histogram") -> None:
+        """Count all of another one."""
+        self._counts.update(other._counts)
+        self.most = max(self.most, other.most)
+
+    def quantile(self, share: float) -> float | None:
+        """The duration that ``share`` of all did not exceed; None when there is none."""
+        left = share * self._counts.total()
+        for bucket in sorted(self._counts):
+            left -= self._counts[bucket]
+            if left <= 0:
+                return min(_FIRST * math.exp(bucket * _WIDTH), self.most)
+        return None
+
+    def summary(self) -> dict[str, float | None]:
+        """Milliseconds: p50, p95, p99 and max."""
+        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+        found = {f"{name}_ms": _milliseconds(self.quantile(share)) for name, share in shares.items()}
+        return {**found, "max_ms": _milliseconds(self.most if self._counts else None)}
+
+
+@dataclass
+class Second:
+    """What was due in one second, and what was seen in it. ``latency`` counts from when requests were due."""
+
+    due: int = 0
+    acknowledged: int = 0
+    errors: int = 0
+    latency: Histogram = field(default_factory=Histogram)
+    visible: Histogram = field(default_factory=Histogram)
+    backlog: float | None = None
+    memory: float | None = None
+
+    def merge(self, other: "Second") -> None:
+        """Take another second in."""
+        self.due += other.due
+        self.acknowledged += other.acknowledged
+        self.errors += other.errors
+        self.latency.merge(other.latency)
+        self.visible.merge(other.visible)
+        self.backlog = other.backlog if self.backlog is None else max(self.backlog, other.backlog or 0)
+        self.memory = other.memory if self.memory is None else max(self.memory, other.memory or 0)
+
+
+class Figures:
+    """Takes answers and observations; says what they come to."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self.seconds: dict[int, Second] = {}
+        self.statuses: Counter[str] = Counter()
+        self.service = Histogram()
+        self._texts: dict[str, None] = {}
+
+    def at(self, moment: float) -> Second:
+        """The second in which a moment of ``clock`` falls."""
+        return self.seconds.setdefault(max(0, int(moment - self._start)), Second())
+
+    def answered(self, answer: Answer) -> None:
+        """Count one request."""
+        second = self.at(answer.due)
+        second.due += 1
+        second.errors += not answer.expected
+        second.acknowledged += answer.acknowledged and answer.kind is not Kind.MALFORMED
+        second.latency.add(answer.done - answer.due)
+        self.service.add(answer.done - answer.sent)
+        self.statuses[f"{answer.status or 'no answer'}"] += 1
+        if answer.text and len(self._texts) < _TEXTS:
+            self._texts[f"{answer.kind.name.lower()} {answer.status or 'no answer'}: {answer.text}"] = None
+
+    def between(self, start: float, end: float) -> Second:
+        """All seconds that lie wholly between two moments of ``clock``, as one."""
+        return _merged(
+            second
+            for number, second in self.seconds.items()
+            if start <= self._start + number and self._start + number + 1 <= end
+        )
+
+    def total(self) -> Second:
+        """The whole run as one second."""
+        return _merged(self.seconds.values())
+
+    def sustained(self, phases: Sequence[Phase], end: float, objective: float) -> dict[str, Any] | None:
+        """What a ramp held at its end: None if it never came to hold anything."""
+        if not phases or phases[-1].name != "hold":
+            return None
+        last = phases[-1]
+        # Requests that are due now may be answered later; the last second is not whole.
+        held = self.between(last.start + _SETTLE, end)
+        seconds = max(0, math.floor(end - math.ceil(last.start + _SETTLE - self._start) - self._start))
+        p95 = held.latency.quantile(0.95)
+        met = p95 is not None and p95 <= objective and held.errors <= ERROR_SHARE * held.due
+        rate = held.due / seconds if seconds else 0.0
+        return {"rate": round(rate, 1), "p95_ms": _milliseconds(p95), "seconds": seconds, "met": met}
+
+    def report(self) -> dict[str, Any]:
+        """Plain data: totals, and series of at most 240 points."""
+        whole = self.total()
+        busy = [number for number, second in self.seconds.items() if second.due]
+        seconds = max(busy) - min(busy) + 1 if busy else 0
+        memory = [second.memory for _, second in sorted(self.seconds.items()) if second.memory is not None]
+        backlog = [second.backlog for _, second in sorted(self.seconds.items()) if second.backlog is not None]
+        return {
+            "requests": whole.due,
+            "errors": whole.errors,
+            "a_second": round(whole.due / seconds, 1) if seconds else 0.0,
+            "statuses": dict(self.statuses.most_common()),
+            "texts": list(self._texts),
+            "latency": whole.latency.summary(),
+            "service": self.service.summary(),
+            "visibility": whole.visible.summary(),
+            "backlog": {"max": max(backlog), "end": backlog[-1]} if backlog else None,
+            "memory_mb": {"first": memory[0], "last": memory[-1], "max": max(memory)} if memory else None,
+            "series": self._series(min(busy, default=0), max(self.seconds, default=0) + 1),
+        }
+
+    def _series(self, first: int, end: int) -> dict[str, Any]:
+        step = math.ceil((end - first) / _POINTS)
+        points = [
+            _merged(self.seconds[i] for i in range(start, start + step) if i in self.seconds)
+            for start in range(first, end, step)
+        ]
+        rates: Mapping[str, Any] = {
+            name: [round(getattr(point, name) / step, 2) for point in points]
+            for name in ("due", "acknowledged", "errors")
+        }
+        latency = {
+            f"p{share}_ms": [_milliseconds(point.latency.quantile(share / 100)) for point in points]
+            for share in (50, 95, 99)
+        }
+        visible = {
+            "visible_p50_ms": [_milliseconds(point.visible.quantile(0.5)) for point in points],
+            "visible_max_ms": [_milliseconds(point.visible.most or None) for point in points],
+        }
+        backlog = {"backlog": [p.backlog for p in points], "memory_mb": [p.memory for p in points]}
+        return {"step_s": step, **rates, **latency, **visible, **backlog}
+
+
+def _merged(seconds: Iterable[Second]) -> Second:
+    whole = Second()
+    for second in seconds:
+        whole.merge(second)
+    return whole
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3 if seconds < 0.01 else 1)

@@ -1,0 +1,213 @@
+"""One load: Locust started, its journals followed while it sends, rows awaited and compared at the end."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.load.figures import ERROR_SHARE, Figures
+from conformance.load.journal import Answer, Phase, Tail, clock, phases
+from conformance.load.ledger import Ledger, Reconciled, Row
+from conformance.load.marks import Nonce
+from conformance.load.mix import Kind, Sender, read
+from conformance.load.plan import Plan
+from conformance.load.progress import Progress
+from conformance.load.settle import SENTINEL, settle
+from conformance.load.stored import Stored, stored
+from conformance.load.watch import Watch
+from conformance.paths import bundled
+from conformance.setup import Setup
+from conformance.targets import TargetUnavailable
+from conformance.targets.process import Process, free_port
+
+_POLL_SECONDS = 0.2
+# Of the acknowledged events so many a second are followed to their row.
+_FOLLOWED_A_SECOND = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a load came to. ``reconciled`` is None without a readback; ``report`` is plain data."""
+
+    plan: Plan
+    reconciled: Reconciled | None
+    acknowledged: int
+    statuses: str
+    canary: str
+    report: dict[str, Any]
+
+
+def measure(setup: Setup, plan: Plan, progress: Progress, *, patience: float) -> Measured:
+    """Send what the plan says to the server of a setup. Raises TargetUnavailable and RuntimeError.
+
+    ``patience`` is how many seconds a row may take.
+    """
+    assert setup.server
+    run = _Run(setup, plan, progress)
+    run.send(setup.server.event_url)
+    return run.conclude(setup.server.event_url, patience)
+
+
+class _Run:
+    def __init__(self, setup: Setup, plan: Plan, progress: Progress) -> None:
+        self._setup = setup
+        self._plan = plan
+        self._progress = progress
+        self._start = clock()
+        self.figures = Figures(self._start)
+        self.ledger = Ledger()
+        self._stride = max(1, round(plan.rate / _FOLLOWED_A_SECOND))
+        self._phases: tuple[Phase, ...] = ()
+        self._ended = self._start
+        self._last_acknowledged = self._start
+
+    def send(self, url: str) -> None:
+        watch = Watch(
+            url,
+            self._stored(),
+            visible=lambda moment, seconds: self.figures.at(moment).visible.add(seconds),
+            figures=self._observed,
+        )
+        with tempfile.TemporaryDirectory(prefix="clickport-load-") as name:
+            folder = Path(name)
+            journals = Tail(folder)
+            self._progress.say(f"sending {self._plan.words()}")
+            with watch, locust(self._plan, url, self._setup.run, folder) as process:
+                while process.exit_code is None:
+                    time.sleep(_POLL_SECONDS)
+                    self._follow(journals, watch)
+                    second = int(clock() - self._start) - 2
+                    if second in self.figures.seconds:
+                        part = f"{second + 1} s"
+                        self._progress.show(part, self.figures.seconds[second], watch.unseen())
+                self._ended = clock()
+                self._follow(journals, watch)
+                if process.exit_code:
+                    raise RuntimeError(
+                        f"Locust ended with exit code {process.exit_code}.\n{process.tail(40)}"
+                    )
+            self._phases = phases(folder)
+
+    def conclude(self, url: str, patience: float) -> Measured:
+        total = self.figures.total()
+        if not total.due:
+            raise RuntimeError("Locust ended without having sent anything")
+        if set(self.figures.statuses) == {"no answer"}:
+            raise TargetUnavailable(f"{url} answered none of {total.due} requests: {self._texts()}")
+        found = self._stored()
+        reconciled, settled, canary = None, None, ""
+        if found and self.ledger.acknowledged:
+            settled = self._settle(found, url, patience)
+            self.ledger.stored(
+                row for row in found.rows() if not (row.nonce and row.nonce.sender == SENTINEL)
+            )
+            reconciled = self.ledger.reconcile(self._setup.run)
+            canary = self._canary(reconciled)
+        return Measured(
+            plan=self._plan,
+            reconciled=reconciled,
+            acknowledged=self.ledger.acknowledged,
+            statuses=", ".join(f"{n} times {status}" for status, n in self.figures.statuses.items()),
+            canary=canary,
+            report=self._report(reconciled, settled, found.size() if found else None),
+        )
+
+    def _settle(self, found: Stored, url: str, patience: float) -> float:
+        self._progress.say(f"waiting for the rows of {self.ledger.acknowledged} acknowledged events")
+        sender = Sender(
+            read(self._plan.mix), run=self._setup.run, name=SENTINEL, seed=0, envelope=self._setup.envelope
+        )
+        acknowledged = self.ledger.acknowledged
+        return settle(found, url, sender, expected=acknowledged, patience=patience)
+
+    def _canary(self, before: Reconciled) -> str:
+        """Bend the record of two events and compare again: what does not notice that proves nothing."""
+        if not self.ledger.bend():
+            return ""
+        after = self.ledger.reconcile(self._setup.run)
+        if (after.lost, after.doubled) != (before.lost + 1, before.doubled + 1):
+            raise RuntimeError(f"a bent record was not noticed: {before} became {after}")
+        return "noticed"
+
+    def _follow(self, tail: Tail, watch: Watch) -> None:
+        for answer in tail.new():
+            self.figures.answered(answer)
+            self.ledger.answered(answer)
+            if answer.kind is Kind.EVENT and answer.acknowledged:
+                self._last_acknowledged = max(self._last_acknowledged, answer.done)
+                if answer.number % self._stride == 0:
+                    watch.follow(_nonce(answer, self._setup.run), answer.done)
+
+    def _observed(self, backlog: float | None, memory: float | None) -> None:
+        second = self.figures.at(clock())
+        second.backlog, second.memory = backlog, memory
+
+    def _stored(self) -> Stored | None:
+        readback = self._setup.readback()
+        return stored(readback, self._setup.run) if readback else None
+
+    def _texts(self) -> str:
+        return "; ".join(self.figures.report()["texts"]) or "no reason was given"
+
+    def _report(
+        self, reconciled: Reconciled | None, settled: float | None, size: float | None
+    ) -> dict[str, Any]:
+        plan, report = self._plan, self.figures.report()
+        p95 = report["latency"]["p95_ms"]
+        met = (
+            p95 is not None
+            and p95 <= plan.objective * 1000
+            and report["errors"] <= ERROR_SHARE * report["requests"]
+        )
+        sustained = self.figures.sustained(self._phases, self._ended, plan.objective)
+        if plan.shape == "ramp":
+            met = bool(sustained and sustained["met"])
+        return {
+            "plan": plan.words(),
+            "shape": plan.shape,
+            "rate": plan.rate,
+            "seconds": plan.duration,
+            "objective": {"p95_ms": plan.objective * 1000, "met": met},
+            "sustained": sustained,
+            "events": _plain(reconciled),
+            "settled_s": None if settled is None else round(settled, 2),
+            "bytes_an_event": None if size is None else round(size, 1),
+            **report,
+        }
+
+
+@contextmanager
+def locust(plan: Plan, url: str, run: str, journal: Path) -> Iterator[Process]:
+    """Locust, sending; stopped, with its workers, at the end. It runs in the folder of its journals, so that
+    no configuration file of somebody else's tests is taken for its own.
+    """
+    words = [
+        *(sys.executable, "-P", "-m", "locust", "-f", str(bundled("load/locustfile.py"))),
+        *("--headless", "--only-summary", "--loglevel", "ERROR", "--exit-code-on-error", "0"),
+        *("--stop-timeout", "30", *_processes(plan), *plan.arguments(url, run, journal)),
+    ]
+    with Process(words, cwd=journal) as process:
+        yield process
+
+
+def _processes(plan: Plan) -> Sequence[str]:
+    if plan.processes == 1:
+        return ()
+    port = str(free_port())
+    return ("--processes", str(plan.processes), "--master-bind-port", port, "--master-port", port)
+
+
+def _is_sentinel(row: Row) -> bool:
+    return row.nonce is not None and row.nonce.sender == SENTINEL
+
+
+def _nonce(answer: Answer, run: str) -> str:
+    return Nonce(answer.sender, answer.number).text(run)
+
+
+def _plain(reconciled: Reconciled | None) -> dict[str, Any] | None:
+    return None if reconciled is None else {**vars(reconciled)}

@@ -1,0 +1,62 @@
+"""A load run from its options to its record: the target started, loaded, compared; yardsticks on demand."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from conformance.load.checks import results
+from conformance.load.measure import measure
+from conformance.load.plan import Plan, require_local
+from conformance.load.progress import Progress
+from conformance.load.yardsticks import compare
+from conformance.options import Options
+from conformance.record import RecordWriter, Run, RunInfo, read
+from conformance.registry import Lane
+from conformance.setup import Setup, prepare
+from conformance.targets import TargetUnavailable
+
+
+def load(
+    options: Options, plan: Plan, *, yardsticks: bool, patience: float, record: Path, progress: Progress
+) -> Run:
+    """Load the server that ``options`` name and return the record, which is kept in a file as well.
+
+    Raises RemoteTarget and BadMix before anything is started, TargetUnavailable when there can be no verdict,
+    OSError when the record cannot be written, and KeyboardInterrupt.
+    """
+    if not find_spec("locust"):
+        raise TargetUnavailable("load is sent by Locust: pip install 'clickport-conformance[load]'")
+    if options.server:
+        require_local(options.server)
+    progress.say("starting")
+    with prepare(options) as setup:
+        plan = replace(plan, envelope=setup.envelope)
+        with RecordWriter(record, _info(setup, plan)) as writer:
+            measured = measure(setup, plan, progress, patience=patience)
+            writer.canaries = {str(Lane.LOAD): measured.canary} if measured.canary else {}
+            for result in results(measured, _repro(options, plan)):
+                writer.add(result)
+            figures: Mapping[str, Any] = measured.report
+            if yardsticks:
+                figures = {**figures, "yardsticks": compare(setup, plan, progress)}
+            writer.figures(figures)
+    return read(record)
+
+
+def _info(setup: Setup, plan: Plan) -> RunInfo:
+    info = setup.info()
+    target = {kind: name for kind, name in info.target.items() if kind != "tracker"}
+    # The lane has a SHOULD alone: it decides here.
+    chosen = {**info.options, "strict": True, "load": plan.words(), "seed": plan.seed}
+    return replace(info, target=target, lanes=(Lane.LOAD,), options=chosen)
+
+
+def _repro(options: Options, plan: Plan) -> str:
+    targets = options.command_line(
+        *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd", "envelope")
+    )
+    place = [options.server] if options.server else []
+    shape = f"--shape {plan.shape} --rate {plan.rate:g} --for {plan.duration:g}s --seed {plan.seed}"
+    return " ".join(["clickport load", *place, *targets, shape])

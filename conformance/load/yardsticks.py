@@ -1,0 +1,200 @@
+"""Ratios to yardsticks of the same run: an empty callable, a bare Flask, a naive server, ClickHouse alone.
+
+Locust is slower than what it is to measure. So each is driven twice: by Locust, as the target was, and by a
+probe that is fast; and what Locust can send at most is told, for readers to see whether it was the limit.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import httpx
+
+from conformance.load.journal import Tail, clock
+from conformance.load.measure import locust
+from conformance.load.mix import Kind, Sender, read
+from conformance.load.plan import Plan
+from conformance.load.progress import Progress
+from conformance.load.settle import settle
+from conformance.load.stored import stored
+from conformance.paths import bundled
+from conformance.setup import Setup
+from conformance.targets import TargetUnavailable
+from conformance.targets.process import Process, free_port
+from conformance.targets.server import EVENT_PATH, reference_clickhouse
+
+SECONDS = 4.0
+_CONNECTIONS = 32
+_BODIES = 2_000
+_LIMIT_SECONDS = 60.0
+_SERVERS = {
+    "empty-asgi": "empty ASGI callable on granian",
+    "empty-wsgi": "empty WSGI callable on granian",
+    "flask": "bare Flask on granian, 202",
+    "naive": "naive Flask on granian, an insert in each request",
+}
+# With Locust so much of what it can send at all is called its limit.
+_LIMIT_SHARE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tool:
+    """How requests are made: the plan of Locust, and the words of the probe, which get URL and file."""
+
+    plan: Plan
+    bodies: Path
+    name: str
+    words: tuple[str, ...]
+
+
+def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
+    """Drive the yardsticks, then the target likewise; return plain data. Raises TargetUnavailable."""
+    assert setup.server
+    with (
+        tempfile.TemporaryDirectory(prefix="clickport-yardsticks-") as name,
+        _clickhouse(setup) as clickhouse,
+    ):
+        folder = Path(name)
+        run = f"cp{token_hex(4)}"
+        tool = _tool(setup, plan, run, folder)
+        rows = []
+        for key, title in _SERVERS.items():
+            progress.say(f"yardstick: {title}")
+            with _server(key, clickhouse) as url:
+                rows.append({"name": title, **_driven(tool, url, run, folder)})
+        progress.say("yardstick: ClickHouse alone")
+        alone = _alone(tool.bodies, clickhouse)
+        progress.say(f"the target likewise: {setup.server.name}")
+        target = _driven(tool, setup.server.event_url, run, folder)
+        target |= _durable(setup, plan, run, int(target["acknowledged"]))
+    most = rows[0]["locust_a_second"]
+    return {
+        "probe": tool.name,
+        "connections": _CONNECTIONS,
+        "seconds": SECONDS,
+        "locust_at_most": most,
+        "locust_is_the_limit": target["locust_a_second"] >= _LIMIT_SHARE * most,
+        "target": {"name": setup.server.name, **target},
+        "yardsticks": [{**row, **_ratios(target, row)} for row in rows],
+        "clickhouse_alone": {
+            **alone,
+            "ratio": _ratio(target.get("durable_a_second"), alone["rows_a_second"]),
+        },
+    }
+
+
+def _ratios(target: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float | None]:
+    names = {"ratio": "probe_a_second", "locust_ratio": "locust_a_second"}
+    return {ratio: _ratio(target[name], row[name]) for ratio, name in names.items()}
+
+
+def _ratio(ours: float | None, theirs: float) -> float | None:
+    return round(ours / theirs, 2) if ours is not None and theirs else None
+
+
+def _tool(setup: Setup, plan: Plan, run: str, folder: Path) -> _Tool:
+    bodies = folder / "bodies"
+    sender = Sender(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
+    shots = (shot.body for shot in sender.visit() if shot.kind is Kind.EVENT)
+    bodies.write_bytes(b"\n".join(next(shots) for _ in range(_BODIES)) + b"\n")
+    flood = replace(plan, shape="flood", seconds=SECONDS, senders=_CONNECTIONS, processes=1)
+    words: tuple[str, ...]
+    wrk = shutil.which("wrk")
+    if not wrk:
+        script = str(bundled("load/probe.py"))
+        words = (sys.executable, "-P", script, "{url}", str(bodies), str(SECONDS), str(_CONNECTIONS))
+        return _Tool(plan=flood, bodies=bodies, name="load/probe.py (wrk is not installed)", words=words)
+    told = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout.split()
+    lua = ("-s", str(bundled("load/probe.lua")), "{url}", "--", str(bodies))
+    words = (wrk, "-t", "1", "-c", str(_CONNECTIONS), "-d", f"{SECONDS:.0f}s", *lua)
+    return _Tool(plan=flood, bodies=bodies, name=" ".join(told[:2]), words=words)
+
+
+def _driven(tool: _Tool, url: str, run: str, folder: Path) -> dict[str, Any]:
+    """Drive a server by Locust, then by the probe: answers a second of each."""
+    journal = folder / token_hex(4)
+    journal.mkdir()
+    with locust(tool.plan, url, f"{run}l", journal) as process:
+        code = process.wait(_LIMIT_SECONDS)
+        if code:
+            raise RuntimeError(f"Locust ended with exit code {code}.\n{process.tail(40)}")
+    answers = [answer for answer in Tail(journal).new() if answer.status]
+    told = _output(tuple(word.replace("{url}", url) for word in tool.words))
+    found = json.loads(told.splitlines()[-1])
+    acknowledged = found["answers"] - found["refused"]
+    return {
+        "probe_a_second": round(acknowledged / found["seconds"], 1),
+        "probe_p95_ms": round(found["p95_ms"], 3),
+        "locust_a_second": round(len(answers) / SECONDS, 1),
+        "acknowledged": acknowledged,
+        "refused": found["refused"],
+        "failed": found["failed"],
+    }
+
+
+def _durable(setup: Setup, plan: Plan, run: str, acknowledged: int) -> dict[str, Any]:
+    """How soon all that the probe was told is stored is stored: the bodies repeat, so rows are counted."""
+    readback = setup.readback()
+    if not readback or not setup.server:
+        return {}
+    began = clock()
+    found = stored(readback, run)
+    sender = Sender(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
+    url = setup.server.event_url
+    settled = settle(found, url, sender, expected=acknowledged, patience=_LIMIT_SECONDS / 2)
+    seconds = SECONDS + settled
+    return {
+        "stored": found.count() - 1,
+        "stored_after_s": round(clock() - began, 2),
+        "durable_a_second": round(acknowledged / seconds, 1),
+    }
+
+
+def _alone(bodies: Path, clickhouse: str) -> dict[str, float]:
+    words = (sys.executable, str(bundled("load/yardsticks.py")), "clickhouse", str(bodies), str(SECONDS))
+    found = json.loads(_output(words, CLICKHOUSE_URL=clickhouse))
+    return {"rows_a_second": round(found["rows"] / found["seconds"], 1)}
+
+
+def _output(words: tuple[str, ...], **env: str) -> str:
+    with Process([*words], env=env) as process:
+        code = process.wait(_LIMIT_SECONDS)
+        if code:
+            raise RuntimeError(f"{words[0]} ended with exit code {code}.\n{process.tail(40)}")
+        return process.tail(1)
+
+
+@contextmanager
+def _server(name: str, clickhouse: str) -> Iterator[str]:
+    port = free_port()
+    words = [sys.executable, str(bundled("load/yardsticks.py")), name, str(port)]
+    with Process(words, env={"CLICKHOUSE_URL": clickhouse}) as process:
+        process.wait_until_listening(port)
+        yield f"http://127.0.0.1:{port}{EVENT_PATH}"
+
+
+@contextmanager
+def _clickhouse(setup: Setup) -> Iterator[str]:
+    """A database of its own in the ClickHouse of the bundled server, or in one of its own."""
+    if setup.server and setup.server.clickhouse:
+        yield _database(setup.server.clickhouse)
+    else:
+        with reference_clickhouse() as url:
+            yield _database(url)
+
+
+def _database(url: str) -> str:
+    name = f"yardsticks_{token_hex(4)}"
+    try:
+        httpx.post(url, content=f"CREATE DATABASE {name}", trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise TargetUnavailable(f"could not make a database for the yardsticks: {error}") from error
+    return f"{url.rpartition('/')[0]}/{name}"

@@ -1,0 +1,165 @@
+"""What a server is measured against: ``python yardsticks.py empty-asgi|empty-wsgi|flask|naive PORT``.
+
+Each is served by granian with the settings of the reference server: one process, HTTP/1.1. ``clickhouse FILE
+SECONDS`` is no server: it feeds the ClickHouse of CLICKHOUSE_URL with prepared blocks made of the payloads in
+FILE, and prints what that came to as JSON.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from flask import Flask, request
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+BLOCK_ROWS = 10_000
+TYPES = {
+    "timestamp": "DateTime64(3, 'UTC')",
+    "type": "LowCardinality(String)",
+    "name": "String",
+    "meta_keys": "Array(String)",
+    "meta_values": "Array(String)",
+    "revenue_source_amount": "Nullable(Decimal(38, 9))",
+    "revenue_source_currency": "LowCardinality(String)",
+}
+_TABLE = f"""
+CREATE TABLE IF NOT EXISTS events ({", ".join(f"{name} {kind}" for name, kind in TYPES.items())})
+ENGINE = MergeTree ORDER BY (toDate(timestamp), type, name, timestamp)
+"""
+
+
+async def empty_asgi(
+    _scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    """Read a body and say 202."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def empty_wsgi(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """Read a body and say 202."""
+    environ["wsgi.input"].read()
+    start_response("202 Accepted", [("Content-Length", "0")])
+    return [b""]
+
+
+def flask() -> Flask:
+    """A Flask application that reads a body and says 202."""
+    app = Flask(__name__)
+
+    @app.post("/api/event")
+    def event() -> tuple[str, int]:
+        request.get_data()
+        return "", 202
+
+    return app
+
+
+def naive() -> Flask:
+    """A Flask application as it is written on the first day: a row inserted in each request."""
+    app = Flask(__name__)
+    clients = threading.local()
+
+    @app.post("/api/event")
+    def event() -> tuple[str, int]:
+        client = getattr(clients, "client", None)
+        if client is None:
+            client = clients.client = connect()
+        _insert(client, [row(json.loads(request.get_data(), parse_float=Decimal))])
+        return "", 202
+
+    return app
+
+
+def row(payload: dict[str, Any]) -> tuple[Any, ...]:
+    """The columns of a payload."""
+    amount = payload.get("ra")
+    return (
+        datetime.now(UTC),
+        "custom" if payload["t"] == "e" else "pageview",
+        payload.get("n", ""),
+        payload.get("mk", [])[:30],
+        [value[:2000] for value in payload.get("mv", [])[:30]],
+        None if amount is None else Decimal(amount),
+        "" if amount is None else payload.get("rc", "USD"),
+    )
+
+
+def connect() -> Client:
+    """A client of CLICKHOUSE_URL, with the table in place."""
+    parts = urlsplit(os.environ["CLICKHOUSE_URL"])
+    client = clickhouse_connect.get_client(
+        host=parts.hostname or "localhost",
+        port=parts.port or 8123,
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=parts.path.strip("/") or "default",
+        autogenerate_session_id=False,
+    )
+    client.command(_TABLE)
+    return client
+
+
+def _insert(client: Client, rows: list[tuple[Any, ...]]) -> None:
+    client.insert("events", rows, column_names=tuple(TYPES), column_type_names=tuple(TYPES.values()))
+
+
+def feed(payloads: Path, seconds: float) -> dict[str, float]:
+    """Insert one prepared block over and over; return rows and seconds."""
+    client = connect()
+    lines = payloads.read_text(encoding="utf-8").splitlines()
+    some = [row(json.loads(line, parse_float=Decimal)) for line in lines]
+    _insert(client, (some * (BLOCK_ROWS // len(some) + 1))[:BLOCK_ROWS])
+    block = client.raw_query(f"SELECT * FROM events LIMIT {BLOCK_ROWS}", fmt="Native")  # noqa: S608 - a number
+    began = time.monotonic()
+    inserts = 0
+    while time.monotonic() - began < seconds:
+        client.raw_insert("events", list(TYPES), insert_block=block, fmt="Native")
+        inserts += 1
+    return {"rows": inserts * BLOCK_ROWS, "seconds": time.monotonic() - began}
+
+
+_SERVERS = {
+    "empty-asgi": ("empty_asgi", Interfaces.ASGINL, False),
+    "empty-wsgi": ("empty_wsgi", Interfaces.WSGI, False),
+    "flask": ("flask", Interfaces.WSGI, True),
+    "naive": ("naive", Interfaces.WSGI, True),
+}
+
+
+def _serve(name: str, port: int) -> None:
+    target, interface, factory = _SERVERS[name]
+    Granian(
+        f"yardsticks:{target}",
+        port=port,
+        interface=interface,
+        factory=factory,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_enabled=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "clickhouse":
+        sys.stdout.write(json.dumps(feed(Path(sys.argv[2]), float(sys.argv[3]))) + "\n")
+    else:
+        _serve(sys.argv[1], int(sys.argv[2]))
