@@ -79,19 +79,28 @@ class Second:
 class Figures:
     """Takes answers and observations; says what they come to."""
 
-    def __init__(self, start: float) -> None:
-        self._start = start
+    def __init__(self) -> None:
+        self._start: float | None = None
+        self._last = 0.0
         self.seconds: dict[int, Second] = {}
         self.statuses: Counter[str] = Counter()
         self.service = Histogram()
         self._texts: dict[str, None] = {}
 
     def at(self, moment: float) -> Second:
-        """The second in which a moment of ``clock`` falls."""
-        return self.seconds.setdefault(max(0, int(moment - self._start)), Second())
+        """The second in which a moment of ``clock`` falls; before the first request nothing is kept."""
+        if self._start is None:
+            return Second()
+        return self.seconds.setdefault(self.number(moment), Second())
+
+    def number(self, moment: float) -> int:
+        """Which second that is; the first request was due in the first."""
+        return max(0, int(moment - (self._start or moment)))
 
     def answered(self, answer: Answer) -> None:
         """Count one request."""
+        self._start = self._start or answer.due
+        self._last = max(self._last, answer.due)
         second = self.at(answer.due)
         second.due += 1
         second.errors += not answer.expected
@@ -104,10 +113,9 @@ class Figures:
 
     def between(self, start: float, end: float) -> Second:
         """All seconds that lie wholly between two moments of ``clock``, as one."""
+        zero = self._start or start
         return _merged(
-            second
-            for number, second in self.seconds.items()
-            if start <= self._start + number and self._start + number + 1 <= end
+            second for n, second in self.seconds.items() if start <= zero + n and zero + n + 1 <= end
         )
 
     def total(self) -> Second:
@@ -119,9 +127,10 @@ class Figures:
         if not phases or phases[-1].name != "hold":
             return None
         last = phases[-1]
-        # Requests that are due now may be answered later; the last second is not whole.
+        zero = self._start or end
+        whole = range(math.ceil(last.start + _SETTLE - zero), math.floor(end - zero))
         held = self.between(last.start + _SETTLE, end)
-        seconds = max(0, math.floor(end - math.ceil(last.start + _SETTLE - self._start) - self._start))
+        seconds = len(whole)
         p95 = held.latency.quantile(0.95)
         met = p95 is not None and p95 <= objective and held.errors <= ERROR_SHARE * held.due
         rate = held.due / seconds if seconds else 0.0
@@ -130,8 +139,7 @@ class Figures:
     def report(self) -> dict[str, Any]:
         """Plain data: totals, and series of at most 240 points."""
         whole = self.total()
-        busy = [number for number, second in self.seconds.items() if second.due]
-        seconds = max(busy) - min(busy) + 1 if busy else 0
+        seconds = self._last - (self._start or self._last)
         memory = [second.memory for _, second in sorted(self.seconds.items()) if second.memory is not None]
         backlog = [second.backlog for _, second in sorted(self.seconds.items()) if second.backlog is not None]
         return {
@@ -145,14 +153,14 @@ class Figures:
             "visibility": whole.visible.summary(),
             "backlog": {"max": max(backlog), "end": backlog[-1]} if backlog else None,
             "memory_mb": {"first": memory[0], "last": memory[-1], "max": max(memory)} if memory else None,
-            "series": self._series(min(busy, default=0), max(self.seconds, default=0) + 1),
+            "series": self._series(max(self.seconds, default=0) + 1),
         }
 
-    def _series(self, first: int, end: int) -> dict[str, Any]:
-        step = math.ceil((end - first) / _POINTS)
+    def _series(self, length: int) -> dict[str, Any]:
+        step = math.ceil(length / _POINTS)
         points = [
             _merged(self.seconds[i] for i in range(start, start + step) if i in self.seconds)
-            for start in range(first, end, step)
+            for start in range(0, length, step)
         ]
         rates: Mapping[str, Any] = {
             name: [round(getattr(point, name) / step, 2) for point in points]

@@ -57,13 +57,11 @@ class _Run:
         self._setup = setup
         self._plan = plan
         self._progress = progress
-        self._start = clock()
-        self.figures = Figures(self._start)
+        self.figures = Figures()
         self.ledger = Ledger()
         self._stride = max(1, round(plan.rate / _FOLLOWED_A_SECOND))
         self._phases: tuple[Phase, ...] = ()
-        self._ended = self._start
-        self._last_acknowledged = self._start
+        self._ended = 0.0
 
     def send(self, url: str) -> None:
         watch = Watch(
@@ -80,7 +78,7 @@ class _Run:
                 while process.exit_code is None:
                     time.sleep(_POLL_SECONDS)
                     self._follow(journals, watch)
-                    second = int(clock() - self._start) - 2
+                    second = self.figures.number(clock()) - 2
                     if second in self.figures.seconds:
                         part = f"{second + 1} s"
                         self._progress.show(part, self.figures.seconds[second], watch.unseen())
@@ -138,7 +136,6 @@ class _Run:
             self.figures.answered(answer)
             self.ledger.answered(answer)
             if answer.kind is Kind.EVENT and answer.acknowledged:
-                self._last_acknowledged = max(self._last_acknowledged, answer.done)
                 if answer.number % self._stride == 0:
                     watch.follow(_nonce(answer, self._setup.run), answer.done)
 

@@ -36,6 +36,7 @@ def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "summary": dict(verdict.summary),
         "requirements": [_requirement(row) for row in verdict.requirements],
         "cases": [_case(result) for result in run.results],
+        **({"load": run.load} if run.load is not None else {}),
     }
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conformance.record import Run
 from conformance.registry import Level, Requirement
-from conformance.report import delivery, facts
+from conformance.report import delivery, facts, load
 from conformance.report.progress import Progress
 from conformance.report.text import cut, one_line, show, visible
 from conformance.verdict import CaseResult, Verdict
@@ -53,6 +53,7 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
         page.line()
     _ledger(page, verdict, requirements)
     _delivery(page, run, verdict)
+    _load(page, run)
     _drawn(page, run)
     _notes(page, run)
     _unverified(page, run, verdict)
@@ -203,6 +204,29 @@ def _sign(cell: delivery.Cell | None) -> str:
         return ""
     sign = _SIGNS.get(cell.mark, "")
     return sign if cell.mark == "not testable" else sign + cell.share
+
+
+def _load(page: _Page, run: Run) -> None:
+    if run.load is None:
+        return
+    page.line("Load", style="bold")
+    for name, text in load.figures(run.load).items():
+        page.line(text, label=f"  {name:<10}  ")
+    page.line()
+    rows, remarks = load.yardsticks(run.load)
+    if not rows:
+        return
+    page.line(
+        "Yardsticks: answers a second, and the target as a multiple, by a fast probe and by Locust",
+        style="bold",
+    )
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        cells = f"{row.probe:>9}{row.ratio:>10}{row.locust:>10}{row.locust_ratio:>10}"
+        page.line(f"  {row.name:<{width}}{cells}".rstrip(), wrap=False)
+    for remark in remarks:
+        page.line(remark, label="  ", style="dim")
+    page.line()
 
 
 def _drawn(page: _Page, run: Run) -> None:

@@ -8,12 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from conformance.record import Run
 from conformance.registry import Lane, Level, Requirement
-from conformance.report import delivery, facts, moments
+from conformance.report import delivery, facts, load, moments
+from conformance.report.plots import plots
 from conformance.report.text import cut, one_line, show, visible, without_credentials
 from conformance.verdict import CaseResult, RequirementResult, Status, Verdict
 
@@ -51,10 +52,14 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
 @cache
 def _template() -> Template:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
-    return environment.from_string((_HERE / "template.html").read_text(encoding="utf-8"))
+    return environment.get_template("template.html")
 
 
 def _own(name: str) -> Markup:
@@ -83,6 +88,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "about": list(_about(run, requirements)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
         "unverified": facts.by_reason(facts.unverified(run, verdict)),
+        "load": _load(run),
         "matrix": delivery.matrix(run, verdict),
         "groups": _groups(cases),
         "lanes": [str(lane) for lane in run.info.lanes],
@@ -90,6 +96,18 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "families": _families(verdict, requirements, anchors),
         "cases": cases,
         "statuses": [s for s in _WORST if any(case["status"] == s for case in cases)],
+    }
+
+
+def _load(run: Run) -> dict[str, Any] | None:
+    if run.load is None:
+        return None
+    rows, remarks = load.yardsticks(run.load)
+    return {
+        "figures": load.figures(run.load),
+        "plots": plots(run.load),
+        "yardsticks": rows,
+        "remarks": remarks,
     }
 
 

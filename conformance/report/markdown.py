@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from conformance.record import Run
 from conformance.registry import Level, Requirement
-from conformance.report import delivery, facts
+from conformance.report import delivery, facts, load
 from conformance.report.text import cut, one_line, show, visible, without_credentials
 from conformance.verdict import CaseResult, Verdict
 
@@ -28,6 +28,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         *_top(run, verdict),
         *_ledger(verdict, requirements),
         *_delivery(run, verdict),
+        *_load(run),
         *_cases("Failures", verdict.violations, requirements),
         *_cases("Errors", verdict.errors, requirements),
         *_cases("Warnings", verdict.warnings, requirements),
@@ -71,6 +72,21 @@ def _delivery(run: Run, verdict: Verdict) -> Iterable[str]:
     yield "### Delivery: tries in which the event was kept when its page was left"
     yield "\n".join(lines)
     yield "\n".join(f"- {_escape(engine)}, {told}" for engine, told in found.sums.items())
+
+
+def _load(run: Run) -> Iterable[str]:
+    if run.load is None:
+        return
+    yield "### Load"
+    yield "\n".join(f"- **{name}**: {_escape(text)}" for name, text in load.figures(run.load).items())
+    rows, remarks = load.yardsticks(run.load)
+    if rows:
+        lines = ["| a second | probe | target / this | Locust | target / this |", "|:--|--:|--:|--:|--:|"]
+        for row in rows:
+            cells = (row.probe, row.ratio, row.locust, row.locust_ratio)
+            lines.append(f"| {_escape(row.name)} | {' | '.join(cells)} |")
+        yield "\n".join(lines)
+        yield "\n\n".join(map(_escape, remarks))
 
 
 def _cell(cell: delivery.Cell) -> str:
