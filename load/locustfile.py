@@ -29,7 +29,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopUser
 
-from conformance.load.journal import Journal, begin_phase, clock
+from conformance.load.journal import Journal, begin_phase, clock, is_expected
 from conformance.load.mix import BadMix, Kind, Sender, Shot, read
 from conformance.load.plan import (
     DEFAULT_OBJECTIVE,
@@ -145,7 +145,7 @@ class Visitor(FastHttpUser):
         ) as response:
             done = clock()
             status = response.status_code
-            fine = 400 <= status < 500 if shot.kind is Kind.MALFORMED else 200 <= status < 300
+            fine = is_expected(shot.kind, status)
             text = "" if fine else str(response.text or response.error if status else response.error)
             self._shared.journal.add(shot.kind, shot.number, status, due=due, sent=sent, done=done, text=text)
             response.request_meta["response_time"] = (done - due) * 1000

@@ -13,7 +13,11 @@ from conformance import __version__
 from conformance.browsers import BROWSERS, BrowserMissing, find
 from conformance.verdict import Exit
 
-_REFERENCE = ("flask", "granian", "clickhouse-connect", "chdb-core")
+_REFERENCE = ("the bundled reference", "reference")
+_EXTRAS = {
+    **dict.fromkeys(("flask", "granian", "clickhouse-connect", "chdb-core"), _REFERENCE),
+    "locust": ("`clickport load`", "load"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +56,11 @@ def _look() -> Iterator[Finding]:
         except BrowserMissing as error:
             yield Finding(name=name, fine=False, text=str(error), needed=not others)
     yield from _hosts()
-    for name in _REFERENCE:
+    for name, (user, extra) in _EXTRAS.items():
         try:
             yield Finding(name=name, fine=True, text=version(name), needed=False)
         except PackageNotFoundError:
-            text = "only the bundled reference needs it: pip install 'clickport-conformance[reference]'"
+            text = f"only {user} needs it: pip install 'clickport-conformance[{extra}]'"
             yield Finding(name=name, fine=False, text=text, needed=False)
 
 

@@ -122,15 +122,14 @@ class Figures:
         """The whole run as one second."""
         return _merged(self.seconds.values())
 
-    def sustained(self, phases: Sequence[Phase], end: float, objective: float) -> dict[str, Any] | None:
+    def sustained(self, phases: Sequence[Phase], objective: float) -> dict[str, Any] | None:
         """What a ramp held at its end: None if it never came to hold anything."""
         if not phases or phases[-1].name != "hold":
             return None
         last = phases[-1]
-        zero = self._start or end
-        whole = range(math.ceil(last.start + _SETTLE - zero), math.floor(end - zero))
-        held = self.between(last.start + _SETTLE, end)
-        seconds = len(whole)
+        zero = self._start or self._last
+        seconds = len(range(math.ceil(last.start + _SETTLE - zero), math.floor(self._last - zero)))
+        held = self.between(last.start + _SETTLE, self._last)
         p95 = held.latency.quantile(0.95)
         met = p95 is not None and p95 <= objective and held.errors <= ERROR_SHARE * held.due
         rate = held.due / seconds if seconds else 0.0
@@ -163,7 +162,7 @@ class Figures:
             for start in range(0, length, step)
         ]
         rates: Mapping[str, Any] = {
-            name: [round(getattr(point, name) / step, 2) for point in points]
+            name: [round(getattr(point, name) / step, 4) for point in points]
             for name in ("due", "acknowledged", "errors")
         }
         latency = {

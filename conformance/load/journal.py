@@ -47,7 +47,18 @@ class Answer:
     @property
     def expected(self) -> bool:
         """Whether it is the answer that it should be."""
-        return 400 <= self.status < 500 if self.kind is Kind.MALFORMED else self.acknowledged
+        return is_expected(self.kind, self.status)
+
+
+def is_expected(kind: Kind, status: int) -> bool:
+    """Whether a status answers a request of this kind as it should; a pageview is not documented (WIRE-8)."""
+    match kind:
+        case Kind.EVENT:
+            return 200 <= status < 300
+        case Kind.PAGEVIEW:
+            return 200 <= status < 500
+        case Kind.MALFORMED:
+            return 400 <= status < 500
 
 
 @dataclass(frozen=True, slots=True)

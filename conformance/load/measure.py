@@ -27,6 +27,8 @@ from conformance.targets.process import Process, free_port
 _POLL_SECONDS = 0.2
 # Of the acknowledged events so many a second are followed to their row.
 _FOLLOWED_A_SECOND = 20.0
+# Once everything is stored, those are still looked for.
+_UNSEEN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,121 +48,124 @@ def measure(setup: Setup, plan: Plan, progress: Progress, *, patience: float) ->
 
     ``patience`` is how many seconds a row may take.
     """
-    assert setup.server
-    run = _Run(setup, plan, progress)
-    run.send(setup.server.event_url)
-    return run.conclude(setup.server.event_url, patience)
+    return _Run(setup, plan, progress).go(patience)
 
 
 class _Run:
     def __init__(self, setup: Setup, plan: Plan, progress: Progress) -> None:
+        assert setup.server
         self._setup = setup
+        self._url = setup.server.event_url
         self._plan = plan
         self._progress = progress
-        self.figures = Figures()
-        self.ledger = Ledger()
+        self._figures = Figures()
+        self._ledger = Ledger()
         self._stride = max(1, round(plan.rate / _FOLLOWED_A_SECOND))
         self._phases: tuple[Phase, ...] = ()
-        self._ended = 0.0
 
-    def send(self, url: str) -> None:
+    def go(self, patience: float) -> Measured:
         watch = Watch(
-            url,
+            self._url,
             self._stored(),
-            visible=lambda moment, seconds: self.figures.at(moment).visible.add(seconds),
+            visible=lambda moment, seconds: self._figures.at(moment).visible.add(seconds),
             figures=self._observed,
         )
+        found = self._stored()
+        settled = None
+        with watch:
+            self._send(watch)
+            self._require_answers()
+            if found and self._ledger.acknowledged:
+                settled = self._settle(found, patience)
+                watch.wait_for_rows(min(patience, _UNSEEN_SECONDS))
+        return self._conclude(found, settled)
+
+    def _send(self, watch: Watch) -> None:
         with tempfile.TemporaryDirectory(prefix="clickport-load-") as name:
             folder = Path(name)
             journals = Tail(folder)
             self._progress.say(f"sending {self._plan.words()}")
-            with watch, locust(self._plan, url, self._setup.run, folder) as process:
+            with locust(self._plan, self._url, self._setup.run, folder) as process:
                 while process.exit_code is None:
                     time.sleep(_POLL_SECONDS)
                     self._follow(journals, watch)
-                    second = self.figures.number(clock()) - 2
-                    if second in self.figures.seconds:
+                    second = self._figures.number(clock()) - 2
+                    if second in self._figures.seconds:
                         part = f"{second + 1} s"
-                        self._progress.show(part, self.figures.seconds[second], watch.unseen())
-                self._ended = clock()
+                        self._progress.show(part, self._figures.seconds[second], watch.unseen())
                 self._follow(journals, watch)
                 if process.exit_code:
-                    raise RuntimeError(
-                        f"Locust ended with exit code {process.exit_code}.\n{process.tail(40)}"
-                    )
+                    tail = process.tail(40)
+                    raise RuntimeError(f"Locust ended with exit code {process.exit_code}.\n{tail}")
             self._phases = phases(folder)
 
-    def conclude(self, url: str, patience: float) -> Measured:
-        total = self.figures.total()
-        if not total.due:
+    def _require_answers(self) -> None:
+        statuses = self._figures.statuses
+        if not statuses:
             raise RuntimeError("Locust ended without having sent anything")
-        if set(self.figures.statuses) == {"no answer"}:
-            raise TargetUnavailable(f"{url} answered none of {total.due} requests: {self._texts()}")
-        found = self._stored()
-        reconciled, settled, canary = None, None, ""
-        if found and self.ledger.acknowledged:
-            settled = self._settle(found, url, patience)
-            self.ledger.stored(
-                row for row in found.rows() if not (row.nonce and row.nonce.sender == SENTINEL)
-            )
-            reconciled = self.ledger.reconcile(self._setup.run)
+        if set(statuses) == {"no answer"}:
+            why = "; ".join(self._figures.report()["texts"]) or "no reason was given"
+            raise TargetUnavailable(f"{self._url} answered none of {statuses.total()} requests: {why}")
+
+    def _conclude(self, found: Stored | None, settled: float | None) -> Measured:
+        reconciled, canary = None, ""
+        if found and settled is not None:
+            self._ledger.stored(row for row in found.rows() if not _is_sentinel(row))
+            reconciled = self._ledger.reconcile(self._setup.run)
             canary = self._canary(reconciled)
         return Measured(
             plan=self._plan,
             reconciled=reconciled,
-            acknowledged=self.ledger.acknowledged,
-            statuses=", ".join(f"{n} times {status}" for status, n in self.figures.statuses.items()),
+            acknowledged=self._ledger.acknowledged,
+            statuses=", ".join(f"{n} times {status}" for status, n in self._figures.statuses.items()),
             canary=canary,
             report=self._report(reconciled, settled, found.size() if found else None),
         )
 
-    def _settle(self, found: Stored, url: str, patience: float) -> float:
-        self._progress.say(f"waiting for the rows of {self.ledger.acknowledged} acknowledged events")
+    def _settle(self, found: Stored, patience: float) -> float:
+        self._progress.say(f"waiting for the rows of {self._ledger.acknowledged} acknowledged events")
         sender = Sender(
             read(self._plan.mix), run=self._setup.run, name=SENTINEL, seed=0, envelope=self._setup.envelope
         )
-        acknowledged = self.ledger.acknowledged
-        return settle(found, url, sender, expected=acknowledged, patience=patience)
+        acknowledged = self._ledger.acknowledged
+        return settle(found, self._url, sender, expected=acknowledged, patience=patience)
 
     def _canary(self, before: Reconciled) -> str:
         """Bend the record of two events and compare again: what does not notice that proves nothing."""
-        if not self.ledger.bend():
+        if not self._ledger.bend():
             return ""
-        after = self.ledger.reconcile(self._setup.run)
+        after = self._ledger.reconcile(self._setup.run)
         if (after.lost, after.doubled) != (before.lost + 1, before.doubled + 1):
             raise RuntimeError(f"a bent record was not noticed: {before} became {after}")
         return "noticed"
 
     def _follow(self, tail: Tail, watch: Watch) -> None:
         for answer in tail.new():
-            self.figures.answered(answer)
-            self.ledger.answered(answer)
-            if answer.kind is Kind.EVENT and answer.acknowledged:
-                if answer.number % self._stride == 0:
-                    watch.follow(_nonce(answer, self._setup.run), answer.done)
+            self._figures.answered(answer)
+            self._ledger.answered(answer)
+            sampled = answer.kind is Kind.EVENT and answer.number % self._stride == 0
+            if sampled and answer.acknowledged:
+                watch.follow(_nonce(answer, self._setup.run), answer.done)
 
     def _observed(self, backlog: float | None, memory: float | None) -> None:
-        second = self.figures.at(clock())
+        second = self._figures.at(clock())
         second.backlog, second.memory = backlog, memory
 
     def _stored(self) -> Stored | None:
         readback = self._setup.readback()
         return stored(readback, self._setup.run) if readback else None
 
-    def _texts(self) -> str:
-        return "; ".join(self.figures.report()["texts"]) or "no reason was given"
-
     def _report(
         self, reconciled: Reconciled | None, settled: float | None, size: float | None
     ) -> dict[str, Any]:
-        plan, report = self._plan, self.figures.report()
+        plan, report = self._plan, self._figures.report()
         p95 = report["latency"]["p95_ms"]
         met = (
             p95 is not None
             and p95 <= plan.objective * 1000
             and report["errors"] <= ERROR_SHARE * report["requests"]
         )
-        sustained = self.figures.sustained(self._phases, self._ended, plan.objective)
+        sustained = self._figures.sustained(self._phases, plan.objective)
         if plan.shape == "ramp":
             met = bool(sustained and sustained["met"])
         return {

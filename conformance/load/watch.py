@@ -64,6 +64,12 @@ class Watch:
         with self._lock:
             return len(self._followed)
 
+    def wait_for_rows(self, seconds: float) -> None:
+        """Give those that are followed so many seconds more to be seen."""
+        deadline = clock() + seconds
+        while self.unseen() and clock() < deadline and not self._end.wait(_LEAST_SECONDS):
+            pass
+
     def _look_for_rows(self) -> None:
         wait = _LEAST_SECONDS
         while self._stored and not self._end.wait(wait):
@@ -88,7 +94,9 @@ class Watch:
     def _look_at_server(self) -> None:
         processes = _listeners(self._port)
         with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
-            while not self._end.wait(_METRICS_SECONDS):
+            ended = False
+            while not ended:
+                ended = self._end.wait(_METRICS_SECONDS)
                 self._figures(self._pending(http), _megabytes(processes))
 
     def _pending(self, http: httpx.Client) -> float | None:

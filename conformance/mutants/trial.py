@@ -1,4 +1,4 @@
-"""Runs ``clickport check`` on a subject, as a user would, and reads its run record."""
+"""Runs ``clickport check``, or ``load``, on a subject, as a user would, and reads its run record."""
 
 import os
 import shlex
@@ -20,6 +20,8 @@ from conformance.targets import TargetUnavailable
 
 _DOMAIN = "example.com"
 _SECONDS = 900.0
+# Enough to see a fault of one in a thousand, and no longer.
+_LOAD = ("--rate", "300", "--for", "6s", "--patience", "5s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,13 @@ def _run(subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[st
     record = folder / "run.jsonl"
     # Most of a null's cases wait for what never comes.
     jobs = "3" if subject.kind is Kind.NULL else "1"
-    command = [sys.executable, "-m", "conformance", "check", "--jobs", jobs, "--run-record", str(record)]
-    for lane in subject.lanes:
-        command += ["--lane", lane]
-    command += selectors
+    command = [sys.executable, "-m", "conformance"]
+    if subject.lanes == (Lane.LOAD,):
+        command += ["load", *_LOAD, *_server(subject, folder, database)]
+    else:
+        command += ["check", "--jobs", jobs, *(word for lane in subject.lanes for word in ("--lane", lane))]
+        command += selectors
+    command += ["--run-record", str(record)]
     if {Lane.TRACKER, Lane.PAIR} & set(subject.lanes):
         command += ["--tracker", str(_tracker(subject, folder))]
     if {Lane.SERVER, Lane.PAIR} & set(subject.lanes):

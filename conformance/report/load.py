@@ -9,7 +9,7 @@ from conformance.report.text import one_line
 
 @dataclass(frozen=True, kw_only=True)
 class Yardstick:
-    """A row of the comparison: requests (of ClickHouse, rows) a second, and the target as a multiple of it."""
+    """A row of the comparison: answers (of ClickHouse, rows) a second, and the target as a multiple of it."""
 
     name: str
     probe: str
@@ -115,16 +115,14 @@ def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[st
 def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     model = f"{found['connections']} connections for {found['seconds']:g} s, each waiting for its answer"
     yield f"By {one_line(found['probe'])} and by Locust: {model}."
-    was = (
-        "so it was the limit of what it says here" if found["locust_is_the_limit"] else "more than was needed"
-    )
-    yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {was}."
+    limit = "the limit of its column" if found["locust_is_the_limit"] else "more than the target takes"
+    yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {limit}."
     if "stored" in target:
         yield (
             f"Of the probe's events {target['acknowledged']:,} were acknowledged and {target['stored']:,} "
-            f"stored (those on their way at its end among them), the last {target['stored_after_s']} s after it "
-            f"had ended: {_rate(target['durable_a_second'])} a second were acknowledged and stored. The ratio "
-            "to ClickHouse alone is that of these."
+            "stored (those that were on their way at its end among them), the last "
+            f"{target['stored_after_s']} s later: {_rate(target['durable_a_second'])} a second from the "
+            "first request to the last row. The ratio to ClickHouse alone is that of these."
         )
 
 

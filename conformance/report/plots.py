@@ -21,7 +21,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Series over time on a canvas of 480 × 150; ticks are places with labels, ``limit`` is an objective's."""
+    """Series over time on a canvas of 480 × 150; ticks are places with labels, ``limit`` is a place."""
 
     title: str
     about: str

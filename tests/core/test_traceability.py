@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.case import Case, catalogue
+from conformance.load.checks import CHECKS
 from conformance.registry import Lane, Level, requirements
 
 ROOT = Path(__file__).parents[2]
@@ -122,8 +123,8 @@ def marked(folder: Path) -> Iterator[str]:
 
 
 def test_every_scenario_has_one_check() -> None:
-    """Each scenario is named by exactly one test function, and each name in a mark is a scenario."""
-    marks = [*marked(ROOT / "conformance" / "lanes"), *marked(ROOT / "e2e")]
+    """Each scenario is named by exactly one test function, or check of the load lane, and the reverse."""
+    marks = [*marked(ROOT / "conformance" / "lanes"), *marked(ROOT / "e2e"), *CHECKS]
     assert sorted(marks) == sorted(scenario_ids())
 
 

@@ -1,0 +1,209 @@
+"""``clickport load`` as a user runs it: sound and faulty servers, what it says, what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from conformance.cli import main
+from conformance.record import read
+from tests.check.conftest import Ended, Implementations
+from tests.load.conftest import load
+
+SCHEMA = Path(__file__).parents[2] / "fixtures" / "schema"
+LOST, DOUBLED, ALTERED, BAD = (
+    f"load/store-5-{what}"
+    for what in ("nothing-lost", "nothing-doubled", "nothing-altered", "bad-neighbours")
+)
+_LIMIT = 60
+_SOON = 5
+
+
+def figures(run: Ended) -> dict[str, Any]:
+    """What the run measured."""
+    found: dict[str, Any] = run.report["load"]
+    return found
+
+
+def test_sound_server_passes(bundled_run: Ended) -> None:
+    """On the bundled server everything is stored once, as it was sent: exit code 0."""
+    assert bundled_run.code == 0, bundled_run.text
+    assert set(bundled_run.statuses.values()) == {"pass"}
+    events = figures(bundled_run)["events"]
+    assert events["sent"] == events["acknowledged"] == events["stored"] > 300
+    assert (events["lost"], events["doubled"], events["altered"], events["stray"]) == (0, 0, 0, 0)
+    assert "each stored once, as it was sent" in bundled_run.text
+
+
+def test_rate_is_kept(bundled_run: Ended) -> None:
+    """150 a second for 3 seconds are 450 requests, whatever the server does."""
+    found = figures(bundled_run)
+    assert found["requests"] == pytest.approx(450, rel=0.05)
+    assert found["a_second"] == pytest.approx(150, rel=0.05)
+
+
+def test_visibility_and_backlog_are_measured(bundled_run: Ended) -> None:
+    """From the rows and from the server's own figures."""
+    found = figures(bundled_run)
+    assert found["visibility"]["p50_ms"] > 0
+    assert found["backlog"]["end"] == 0
+    assert found["memory_mb"]["max"] > 10
+    assert found["bytes_an_event"] > 10
+
+
+def test_reports_follow_their_schemas(bundled_run: Ended) -> None:
+    """The record and the JSON report are what their schemas say, and the canary was noticed."""
+    report = json.loads((SCHEMA / "report.schema.json").read_text())
+    Draft202012Validator(report).validate(bundled_run.report)
+    record = Draft202012Validator(json.loads((SCHEMA / "run-record.schema.json").read_text()))
+    lines = [
+        json.loads(line) for line in (bundled_run.folder / "clickport-load.jsonl").read_text().splitlines()
+    ]
+    for line in lines:
+        record.validate(line)
+    assert lines[-1]["canaries"] == {"load": "noticed"}
+
+
+def test_html_has_plots(bundled_run: Ended) -> None:
+    """Rate, latency, backlog and visibility are drawn."""
+    text = (bundled_run.folder / "report.html").read_text(encoding="utf-8")
+    for title in ("Rate", "Latency", "Backlog", "Visibility"):
+        assert f'role="img" aria-label="{title}: ' in text
+    assert text.count("<path") >= 7
+    assert "| a second |" not in (bundled_run.folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (LOST, "acknowledged events have no row, such as n = cp"),
+        (DOUBLED, "events have more than one row, such as n = cp"),
+        (ALTERED, "events have a row that is not what was sent, such as n = cp"),
+    ],
+)
+def test_each_fault_is_found(faulty: Ended, case: str, said: str) -> None:
+    """One event lost, one doubled, one altered: each is found by its own case, and named."""
+    assert faulty.code == 1, faulty.text
+    [found] = [c for c in faulty.report["cases"] if c["id"] == case]
+    assert found["status"] == "fail"
+    assert found["detail"].startswith("1 of ")
+    assert said in found["detail"]
+
+
+def test_no_more_is_blamed(faulty: Ended) -> None:
+    """What is right with the faulty server passes."""
+    assert faulty.statuses[BAD] == "pass"
+    events = figures(faulty)["events"]
+    assert (events["lost"], events["doubled"], events["altered"], events["stray"]) == (1, 1, 1, 0)
+
+
+def test_stall_shows_in_latency(faulty: Ended) -> None:
+    """The server stood still for a second: all that was due in it waited, though little was sent in it."""
+    found = figures(faulty)
+    assert found["latency"]["p95_ms"] > 400
+    # What a closed model would have told: of 600 requests only those on the way, one for each sender, waited.
+    assert found["service"]["p95_ms"] < 400
+
+
+def test_server_that_stores_nothing(tmp_path: Path) -> None:
+    """202 to everything and no row: all acknowledged events are lost."""
+    mine = Implementations(tmp_path)
+    run = load(tmp_path, *mine.null_server(), "--rate", "60", "--for", "1s", "--patience", "1s")
+    assert run.code == 1, run.text
+    events = figures(run)["events"]
+    assert (events["lost"], events["stored"]) == (events["acknowledged"], 0)
+    assert (run.statuses[LOST], run.statuses[DOUBLED]) == ("fail", "pass")
+
+
+def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
+    """Rates and latencies are measured, and the run ends with 4; a missed objective ends it with 1."""
+    mine = Implementations(tmp_path)
+    words = ("--rate", "40", "--for", "1s", "--objective-p95", "0.001ms")
+    run = load(tmp_path, *mine.server_alone(), *words)
+    assert set(run.statuses.values()) == {"not-testable"}
+    assert "no readback" in run.text
+    assert (run.code, "the objective was missed: p95 " in run.text) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["http://192.0.2.1:8000"], 2, "load is sent to 127.0.0.1 and localhost only"),
+        (["http://127.0.0.1:9"], 3, "nothing answers at http://127.0.0.1:9"),
+        (["--for", "2"], 2, "'2' is no duration: write 50ms, 90s, 10m or 1h"),
+        (["--mix", "none.toml"], 2, "none.toml"),
+        (["--report", "pdf=x"], 2, "write KIND=PATH"),
+        (["--clickhouse", "http://127.0.0.1:1"], 2, "name the server too"),
+        (["http://127.0.0.1:9", "--server-cmd", "x"], 2, "exclude each other"),
+    ],
+)
+def test_what_cannot_be_meant(words: list[str], code: int, said: str) -> None:
+    """Usage is refused before anything is started, with the way out."""
+    found = CliRunner().invoke(main, ["load", *words])
+    assert found.exit_code == code, found.output
+    assert said in found.output.replace("\n", " ")
+
+
+def test_interrupt_leaves_nothing_behind(tmp_path: Path, processes: Callable[[int], dict[int, str]]) -> None:
+    """SIGINT while load is sent: 130, Locust and server are gone, the record can be read."""
+    mine = Implementations(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conformance", "load", *mine.server(), "--rate", "50", "--for", "60s"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    below: dict[int, str] = {}
+    try:
+        _until(lambda: (tmp_path / "events.jsonl").stat().st_size > 0, "nothing was sent")
+        below = processes(process.pid)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=_LIMIT)
+        everything = " ".join(below.values())
+        assert "locustfile.py" in everything
+        assert "server.py" in everything
+    finally:
+        below |= processes(process.pid)
+        process.kill()
+        process.communicate()
+        left = {pid: words for pid, words in below.items() if not _ended(pid)}
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+    assert process.returncode == 130, errors
+    assert "interrupted; what was seen until then is in clickport-load.jsonl" in errors
+    assert "Traceback" not in errors
+    assert left == {}
+    assert read(tmp_path / "clickport-load.jsonl").interrupted
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + _LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process has ended, at once or within a few seconds; a zombie has."""
+    deadline = time.monotonic() + _SOON
+    while time.monotonic() < deadline:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return True
+        if stat.rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.02)
+    return False

@@ -1,0 +1,109 @@
+"""Figures made of answers: quantiles, what counts as an error, and what a ramp sustained."""
+
+from typing import Any
+
+import pytest
+
+from conformance.load.figures import Figures, Histogram
+from conformance.load.journal import Answer, Phase
+from conformance.load.mix import Kind
+
+START = 1_000_000.0
+
+
+def answer(due: float, latency: float = 0.001, *, status: int = 202, kind: Kind = Kind.EVENT) -> Answer:
+    """An answer that came ``latency`` seconds after the request was due; it was sent 1 ms before."""
+    done = START + due + latency
+    return Answer("a", kind, 0, status, due=START + due, sent=done - 0.001, done=done)
+
+
+def figures(*answers: Answer) -> Figures:
+    """The figures of these answers."""
+    found = Figures()
+    for one in answers:
+        found.answered(one)
+    return found
+
+
+def test_quantiles_are_right_to_two_percent() -> None:
+    """Of 1 to 1,000 ms, in any order."""
+    histogram = Histogram()
+    for number in range(1000, 0, -1):
+        histogram.add(number / 1000)
+    for share in (0.5, 0.95, 0.99, 1.0):
+        assert histogram.quantile(share) == pytest.approx(share, rel=0.02)
+    assert histogram.summary()["max_ms"] == 1000
+
+
+def test_memory_grows_with_time_not_with_requests() -> None:
+    """A second's hundred thousand latencies are some hundreds of counts."""
+    histogram = Histogram()
+    for number in range(100_000):
+        histogram.add((number % 5_000 + 1) / 1000)
+    assert len(histogram._counts) < 700
+
+
+def test_nothing_has_no_quantile() -> None:
+    """Where nothing was measured nothing is said."""
+    assert Histogram().summary() == {"p50_ms": None, "p95_ms": None, "p99_ms": None, "max_ms": None}
+
+
+def test_latency_counts_from_when_it_was_due() -> None:
+    """A stall is in the latency of all that was due in it, though each was sent late and answered fast."""
+    stalled = [answer(0.01 * n, 1.0 - 0.01 * n) for n in range(100)]
+    report = figures(*stalled).report()
+    assert report["latency"]["p50_ms"] == pytest.approx(500, rel=0.04)
+    assert report["service"]["p95_ms"] == pytest.approx(1.0, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "errors"),
+    [
+        (202, Kind.EVENT, 0),
+        (204, Kind.PAGEVIEW, 0),
+        (400, Kind.PAGEVIEW, 0),
+        (500, Kind.PAGEVIEW, 1),
+        (400, Kind.MALFORMED, 0),
+        (400, Kind.EVENT, 1),
+        (503, Kind.EVENT, 1),
+        (0, Kind.EVENT, 1),
+        (202, Kind.MALFORMED, 1),
+        (500, Kind.MALFORMED, 1),
+    ],
+)
+def test_errors_are_unexpected_answers(status: int, kind: Kind, errors: int) -> None:
+    """A 4xx is right for what is malformed, and nothing else; a pageview may be unknown to a server."""
+    assert figures(answer(0, status=status, kind=kind)).report()["errors"] == errors
+
+
+def test_series_are_bounded() -> None:
+    """Ten hours are told in 240 points, without losing a request."""
+    found = figures(*(answer(60.0 * minute) for minute in range(600))).report()["series"]
+    assert len(found["due"]) <= 240
+    assert sum(found["due"]) * found["step_s"] == pytest.approx(600, rel=0.01)
+
+
+def held(latency: float, *, status: int = 202) -> dict[str, Any] | None:
+    """What a ramp sustained that held 10 a second from its 5th to its 15th second, after slower steps."""
+    steps = [answer(0.1 * n, 9.0) for n in range(50)]
+    hold = [answer(5 + 0.1 * n, latency, status=status) for n in range(101)]
+    phases = (Phase(START, 10.0, "step"), Phase(START + 5, 10.0, "hold"))
+    return figures(*steps, *hold).sustained(phases, 0.05)
+
+
+def test_sustained_is_what_was_held_at_the_end() -> None:
+    """Only the hold counts, without the second in which it began."""
+    assert held(0.01) == {"rate": 10.0, "p95_ms": pytest.approx(10, rel=0.03), "seconds": 9, "met": True}
+
+
+def test_hold_that_breaks_is_not_sustained() -> None:
+    """Slow or refused, it is said."""
+    slow, refused = held(0.2), held(0.01, status=503)
+    assert slow
+    assert refused
+    assert (slow["met"], refused["met"]) == (False, False)
+
+
+def test_without_a_hold_nothing_is_sustained() -> None:
+    """A constant rate has no such figure."""
+    assert figures(answer(0)).sustained((Phase(START, 5.0, "constant"),), 0.05) is None

@@ -1,0 +1,116 @@
+"""Rates over time: constant, spike, and the ramp that finds what is sustained."""
+
+import pytest
+
+from conformance.load.plan import Plan, RemoteTarget, require_local, seconds_of
+from conformance.load.shapes import Constant, Ramp, Seen, Spike, shape
+
+
+def nothing() -> Seen:
+    """Nobody asks."""
+    raise AssertionError("this shape looks at nothing")
+
+
+def climb(capacity: float, *, seconds: float = 120.0, rate: float = 100.0) -> list[tuple[float, str]]:
+    """Ramp against a server that is fast up to a capacity, and slow above it: rate and phase by second."""
+    ramp = Ramp(rate=rate, seconds=seconds, objective=0.05)
+
+    def seen() -> Seen:
+        return Seen(p95=0.01 if ramp.rate <= capacity else 2.0, errors=0, requests=1000)
+
+    found: list[tuple[float, str]] = []
+    while want := ramp.want(len(found), seen):
+        found.append((want.rate, want.phase))
+    return found
+
+
+def test_constant() -> None:
+    """The rate, and the end."""
+    steady = Constant(rate=5, seconds=3)
+    wants = [steady.want(second, nothing) for second in (0, 2.9, 3)]
+    assert [want and want.rate for want in wants] == [5, 5, None]
+
+
+def test_spike() -> None:
+    """Five times the rate in the middle fifth."""
+    wants = [Spike(rate=10, seconds=100).want(second, nothing) for second in (0, 39, 40, 59, 60, 100)]
+    assert [want and want.rate for want in wants] == [10, 10, 50, 50, 10, None]
+
+
+def test_ramp_holds_what_was_good() -> None:
+    """Steps of 1.3 until the knee is passed, then the last good rate to the end."""
+    found = climb(250)
+    rates = list(dict.fromkeys(rate for rate, _ in found))
+    assert rates == pytest.approx([100, 130, 169, 219.7, 285.61])
+    rate, phase = found[-1]
+    assert (phase, len(found)) == ("hold", 120)
+    assert rate == pytest.approx(219.7)
+
+
+def test_ramp_goes_down_when_even_the_start_is_too_much() -> None:
+    """What cannot be held is left for nine tenths of it, as often as it takes."""
+    rate, phase = climb(60)[-1]
+    assert phase == "hold"
+    assert 50 < rate <= 60
+
+
+def test_ramp_leaves_time_to_hold() -> None:
+    """A server without a knee is not climbed for ever: at least a third of the time is held."""
+    found = climb(float("inf"))
+    assert sum(phase == "hold" for _, phase in found) >= 40
+
+
+def test_ramp_minds_errors() -> None:
+    """Fast refusals are no good rate."""
+    ramp = Ramp(rate=100, seconds=60, objective=0.05)
+    want = ramp.want(6, lambda: Seen(p95=0.001, errors=3, requests=1000))
+    assert want
+    assert (want.rate, want.phase) == (90, "hold")
+
+
+def test_every_shape_can_be_made() -> None:
+    """Each name of the option is a shape."""
+    with pytest.raises(KeyError):
+        shape("triangle", rate=1, seconds=1, objective=1)
+    assert shape("soak", rate=1, seconds=1, objective=1) == Constant(rate=1, seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "senders", "seconds"),
+    [
+        (Plan(), 55, 60),
+        (Plan(rate=7), 1, 60),
+        (Plan(rate=550, senders=8, seconds=2), 8, 2),
+        (Plan(shape="flood"), 32, 10),
+        (Plan(shape="soak"), 55, 3600),
+    ],
+)
+def test_plan_fills_in(plan: Plan, senders: int, seconds: float) -> None:
+    """What is not said follows from the shape and the rate."""
+    assert (plan.first_senders, plan.duration) == (senders, seconds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("50ms", 0.05), ("90s", 90), ("1.5m", 90), ("1h", 3600)])
+def test_durations(text: str, seconds: float) -> None:
+    """A number and its unit."""
+    assert seconds_of(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "-1s", "0s", "nans", "infs", "1d"])
+def test_what_is_no_duration(text: str) -> None:
+    """It says how to write one."""
+    with pytest.raises(ValueError, match="is no duration: write 50ms, 90s, 10m or 1h"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost:1/api/event", "http://[::1]:80"])
+def test_this_machine_may_be_loaded(url: str) -> None:
+    """Loopback by any of its names."""
+    require_local(url)
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.1:8000", "http://[2001:db8::1]"])
+def test_others_may_not(url: str) -> None:
+    """The message names the address and the way out."""
+    with pytest.raises(RemoteTarget, match=r"not this machine: .* ssh -L"):
+        require_local(url)

@@ -1,0 +1,94 @@
+"""The yardsticks and what drives them: each serves, the naive one stores, and both probes tell the same."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from conformance.load.yardsticks import _SERVERS, _alone, _server
+from conformance.paths import bundled
+from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.local import LocalClickHouse
+
+EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, "rc": "EUR"}
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A ClickHouse for the naive server."""
+    with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def empty(clickhouse: str) -> Iterator[str]:
+    """The empty callable that everything is measured against."""
+    with _server("empty-asgi", clickhouse) as url:
+        yield url
+
+
+@pytest.fixture
+def bodies(tmp_path: Path) -> Path:
+    """What the probes post."""
+    place = tmp_path / "bodies"
+    place.write_text(f"{json.dumps(EVENT)}\n" * 3)
+    return place
+
+
+@pytest.mark.parametrize("name", [name for name in _SERVERS if name != "empty-asgi"])
+def test_yardstick_takes_events(name: str, clickhouse: str) -> None:
+    """Each answers 202; the naive one has the row at once."""
+    with _server(name, clickhouse) as url:
+        assert httpx.post(url, json=EVENT).status_code == 202
+    if name == "naive":
+        client = connect(clickhouse)
+        columns = "name, meta_keys, meta_values, toString(revenue_source_amount), revenue_source_currency"
+        rows = client.query(f"SELECT {columns} FROM events").result_rows
+        client.command("TRUNCATE TABLE events")
+        client.close()
+        assert rows == [("Purchase", ["plan"], ["pro"], "49.99", "EUR")]
+
+
+def probe(*words: str) -> dict[str, Any]:
+    """What a probe tells in its last line."""
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_probes_tell_the_same(empty: str, bodies: Path) -> None:
+    """The probe that is always there, and wrk where it is installed, name the same figures."""
+    found = [probe(sys.executable, str(bundled("load/probe.py")), empty, str(bodies), "0.5", "4")]
+    if wrk := shutil.which("wrk"):
+        lua = str(bundled("load/probe.lua"))
+        found.append(probe(wrk, "-t", "1", "-c", "4", "-d", "1s", "-s", lua, empty, "--", str(bodies)))
+    for told in found:
+        assert sorted(told) == ["answers", "failed", "p95_ms", "refused", "seconds"]
+        assert told["answers"] > 50
+        assert (told["refused"], told["failed"]) == (0, 0)
+
+
+def test_probe_tells_refusals(bodies: Path) -> None:
+    """What is not answered by a 2xx, or not at all, is no answer that counts."""
+    gone = "http://127.0.0.1:9/api/event"
+    told = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), "0.1", "1")
+    assert told["answers"] == 0
+    assert told["failed"] > 0
+
+
+def test_clickhouse_alone(clickhouse: str, bodies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared blocks are rows in the table, ten thousand at a time."""
+    monkeypatch.setattr("conformance.load.yardsticks.SECONDS", 0.2)
+    assert _alone(bodies, clickhouse)["rows_a_second"] > 1_000
+    client = connect(clickhouse)
+    count = client.command("SELECT count() FROM events")
+    client.close()
+    assert isinstance(count, int)
+    assert count >= 20_000
+    assert count % 10_000 == 0
