@@ -1,12 +1,13 @@
 # Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest lint reference published-trackers serve clean
+.PHONY: help setup check test selftest load lint reference published-trackers serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
 	@echo "make test    run the tests of this project"
 	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 4 minutes)"
+	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
@@ -25,6 +26,9 @@ test: setup
 selftest: setup
 	@.venv/bin/clickport selftest $(ARGS)
 
+load: setup
+	@.venv/bin/clickport load --for 30s --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
+
 lint: setup
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
@@ -40,4 +44,4 @@ serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist .clickport/published clickport-run.jsonl
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist .clickport/published clickport-run.jsonl clickport-load.*

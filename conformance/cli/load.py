@@ -48,7 +48,7 @@ _DURATION = _Duration()
     "--rate",
     type=click.FloatRange(0.1, 1_000_000),
     default=DEFAULT_RATE,
-    show_default=True,
+    show_default=f"{DEFAULT_RATE:g}",
     metavar="N",
     help="Requests a second; of a ramp, those of its first step.",
 )

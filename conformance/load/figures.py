@@ -161,8 +161,13 @@ class Figures:
             _merged(self.seconds[i] for i in range(start, start + step) if i in self.seconds)
             for start in range(0, length, step)
         ]
+        # The last second is not whole, and after it nothing was due.
+        whole = int((self._last - (self._start or self._last)) / step)
         rates: Mapping[str, Any] = {
-            name: [round(getattr(point, name) / step, 4) for point in points]
+            name: [
+                round(getattr(point, name) / step, 4) if number < max(whole, 1) else None
+                for number, point in enumerate(points)
+            ]
             for name in ("due", "acknowledged", "errors")
         }
         latency = {

@@ -51,16 +51,34 @@ def plots(load: Mapping[str, Any]) -> tuple[Plot, ...]:
             step,
             limit=(objective, "objective"),
         ),
-        _plot("Backlog", "events that wait for ClickHouse", {"waiting": (series["backlog"], "link")}, step),
+        _plot(
+            "Backlog",
+            "events that wait for ClickHouse",
+            {"waiting": (_bridged(series["backlog"]), "link")},
+            step,
+        ),
         _plot(
             "Visibility",
             "ms from acknowledgement to row",
             {"p50": (series["visible_p50_ms"], "good"), "max": (series["visible_max_ms"], "warn")},
             step,
         ),
-        _plot("Memory", "MB, of the server's processes", {"resident": (series["memory_mb"], "link")}, step),
+        _plot(
+            "Memory",
+            "MB, of the server's processes",
+            {"resident": (_bridged(series["memory_mb"]), "link")},
+            step,
+        ),
     )
     return tuple(plot for plot in found if plot)
+
+
+def _bridged(values: Sequence[float | None]) -> list[float | None]:
+    """What is looked at now and then stands until the next look."""
+    found: list[float | None] = []
+    for value in values:
+        found.append(found[-1] if value is None and found else value)
+    return found
 
 
 def _plot(
