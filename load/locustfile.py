@@ -38,7 +38,7 @@ from conformance.load.plan import (
     require_local,
     seconds_of,
 )
-from conformance.load.shapes import SETTLE_SECONDS, SHAPES, Seen, shape
+from conformance.load.shapes import SETTLE_SECONDS, SHAPES, Seen, Want, shape
 from conformance.targets import Server
 from conformance.verdict import Exit
 
@@ -161,7 +161,7 @@ class Arrivals(LoadTestShape):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._shape: Any = None
-        self._rate = -1.0
+        self._last: Want | None = None
         self._changed = 0.0
         self._base: tuple[Counter[int], int, int] | None = None
 
@@ -180,8 +180,8 @@ class Arrivals(LoadTestShape):
         want = self._shape.want(now, self._seen)
         if want is None:
             return None
-        if want.rate != self._rate:
-            self._rate, self._changed, self._base = want.rate, now, None
+        if want != self._last:
+            self._last, self._changed, self._base = want, now, None
             if options.journal:
                 begin_phase(Path(options.journal), want.rate, want.phase)
         number = options.senders

@@ -11,13 +11,14 @@ from typing import Any
 
 from conformance.load.journal import Answer, Phase
 from conformance.load.mix import Kind
+from conformance.load.shapes import HOLD, SETTLE_SECONDS
 
 # Buckets are 2 % wide, from 10 µs on.
 _FIRST, _WIDTH = 1e-5, math.log(1.02)
 _POINTS = 240
 _TEXTS = 6
-# Of the requests of a phase so many may go wrong, and the first second is that of new connections.
-ERROR_SHARE, _SETTLE = 0.001, 1
+# So many requests may go wrong.
+ERROR_SHARE = 0.001
 
 
 class Histogram:
@@ -124,12 +125,12 @@ class Figures:
 
     def sustained(self, phases: Sequence[Phase], objective: float) -> dict[str, Any] | None:
         """What a ramp held at its end: None if it never came to hold anything."""
-        if not phases or phases[-1].name != "hold":
+        if not phases or phases[-1].name != HOLD:
             return None
         last = phases[-1]
         zero = self._start or self._last
-        seconds = len(range(math.ceil(last.start + _SETTLE - zero), math.floor(self._last - zero)))
-        held = self.between(last.start + _SETTLE, self._last)
+        seconds = len(range(math.ceil(last.start + SETTLE_SECONDS - zero), math.floor(self._last - zero)))
+        held = self.between(last.start + SETTLE_SECONDS, self._last)
         p95 = held.latency.quantile(0.95)
         met = p95 is not None and p95 <= objective and held.errors <= ERROR_SHARE * held.due
         rate = held.due / seconds if seconds else 0.0

@@ -1,15 +1,19 @@
 """How many requests a second are due, moment by moment. Pure; the locustfile asks once a second."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 STEP_SECONDS = 5.0
-# The first moments after a change of the rate are those of new connections.
-SETTLE_SECONDS = 1.0
-_GROWTH, _RETREAT = 1.3, 0.9
+# The first moments after a change of the rate are those of new connections, and of what was late before.
+SETTLE_SECONDS = 2.0
+HOLD = "hold"
+"""The phase of what is sustained."""
+
+_GROWTH, _RETREAT, _CLOSE = 1.3, 0.9, 1.1
 _SPIKE = 5.0
-_CLIMB = 0.6
+_SEARCH = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,43 +73,56 @@ class Spike:
 class Ramp:
     """Steps of 5 s, each 1.3 times the last, until p95 or errors break the objective: the knee is passed.
 
-    Then the last good rate is held, or nine tenths of it as often as it breaks: what is held at the end is
-    the sustained maximum. At most 60 % of the time is climbed, so that holding has its share.
+    One bad step may be the machine's: it counts when it breaks again. Then the rates between the best good
+    one and the least bad one are halved until they are within a tenth, and what was good is held, or nine
+    tenths of it as often as it breaks: what is held at the end is the sustained maximum. At most 60 % of the
+    time is searched.
     """
 
     rate: float
     seconds: float
     objective: float
     errors: float = 0.001
-    _began: float = 0.0
-    _holding: bool = False
-    _good: float = 0.0
-    _step: float = field(default=STEP_SECONDS, init=False)
+    _began: float = field(default=0.0, init=False)
+    _phase: str = field(default="step", init=False)
+    _good: float = field(default=0.0, init=False)
+    _bad: float = field(default=math.inf, init=False)
 
     def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:
         """The rate of this step."""
         if seconds >= self.seconds:
             return None
-        if seconds - self._began >= self._step:
+        if seconds - self._began >= STEP_SECONDS:
             self._judge(seconds, seen())
-        return Want(rate=self.rate, phase="hold" if self._holding else "step")
+        return Want(rate=self.rate, phase=self._phase)
 
     def _judge(self, seconds: float, seen: Seen) -> None:
         fine = bool(seen.requests) and seen.p95 <= self.objective
         fine = fine and seen.errors <= self.errors * seen.requests
+        if self._phase == HOLD and fine:
+            return
+        self._began = seconds
+        if self._phase == HOLD:
+            self.rate *= _RETREAT
+        elif not fine and self._phase == "step":
+            self._phase = "again"
+        else:
+            self._next(seconds, fine)
+
+    def _next(self, seconds: float, fine: bool) -> None:
+        """What to try after a step that counts."""
+        self._phase = "step"
         if fine:
             self._good = max(self._good, self.rate)
-            if self._holding:
-                return
-        if fine and seconds < _CLIMB * self.seconds:
-            self.rate *= _GROWTH
-        elif fine:
-            self._holding = True
         else:
-            # A queue that has grown is given the step to go before the rate is judged.
-            self.rate = self._good if self._good and not self._holding else self.rate * _RETREAT
-            self._holding = True
-        self._began = seconds
+            self._bad = min(self._bad, self.rate)
+        found = self._good and self._bad <= self._good * _CLOSE
+        if found or seconds >= _SEARCH * self.seconds:
+            self._phase, self.rate = HOLD, self._good or self.rate * _RETREAT
+        elif not self._good:
+            self.rate /= 2
+        else:
+            self.rate = min(self._good * _GROWTH, math.sqrt(self._good * self._bad))
 
 
 @dataclass(frozen=True, kw_only=True)

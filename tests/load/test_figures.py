@@ -92,8 +92,8 @@ def held(latency: float, *, status: int = 202) -> dict[str, Any] | None:
 
 
 def test_sustained_is_what_was_held_at_the_end() -> None:
-    """Only the hold counts, without the second in which it began."""
-    assert held(0.01) == {"rate": 10.0, "p95_ms": pytest.approx(10, rel=0.03), "seconds": 9, "met": True}
+    """Only the hold counts, without the two seconds in which it began."""
+    assert held(0.01) == {"rate": 10.0, "p95_ms": pytest.approx(10, rel=0.03), "seconds": 8, "met": True}
 
 
 def test_hold_that_breaks_is_not_sustained() -> None:

@@ -37,21 +37,60 @@ def test_spike() -> None:
     assert [want and want.rate for want in wants] == [10, 10, 50, 50, 10, None]
 
 
-def test_ramp_holds_what_was_good() -> None:
-    """Steps of 1.3 until the knee is passed, then the last good rate to the end."""
+def test_ramp_finds_the_knee() -> None:
+    """Steps of 1.3 until the knee is passed twice, halving between good and bad, then the best to the end."""
     found = climb(250)
-    rates = list(dict.fromkeys(rate for rate, _ in found))
-    assert rates == pytest.approx([100, 130, 169, 219.7, 285.61])
-    rate, phase = found[-1]
-    assert (phase, len(found)) == ("hold", 120)
-    assert rate == pytest.approx(219.7)
+    assert list(dict.fromkeys(rate for rate, _ in found)) == pytest.approx(
+        [100, 130, 169, 219.7, 285.61, 250.5, 234.6], rel=0.001
+    )
+    assert [rate for rate, phase in found if phase == "again"] == pytest.approx(
+        [285.61] * 5 + [250.5] * 5, 0.001
+    )
+    assert (found[-1][1], len(found)) == ("hold", 120)
+    assert found[-1][0] == pytest.approx(234.6, rel=0.001)
+
+
+def test_one_bad_step_is_tried_again() -> None:
+    """A machine that was busy for a moment does not end the climb."""
+    ramp = Ramp(rate=100, seconds=120, objective=0.05)
+    outcomes = iter([2.0, 0.01, 0.01])
+    wants = [
+        ramp.want(second, lambda: Seen(p95=next(outcomes), errors=0, requests=1000))
+        for second in (0, 5, 10, 15)
+    ]
+    assert [(w.rate, w.phase) for w in wants if w] == [
+        (100, "step"),
+        (100, "again"),
+        (130, "step"),
+        (169, "step"),
+    ]
 
 
 def test_ramp_goes_down_when_even_the_start_is_too_much() -> None:
-    """What cannot be held is left for nine tenths of it, as often as it takes."""
+    """The start is halved until something is good."""
     rate, phase = climb(60)[-1]
     assert phase == "hold"
     assert 50 < rate <= 60
+
+
+def test_hold_that_breaks_is_lowered() -> None:
+    """What was good for a step and is not for long is left for nine tenths of it."""
+    ramp = Ramp(rate=100, seconds=100, objective=0.05)
+    good = [True]
+
+    def seen() -> Seen:
+        return Seen(p95=0.01 if good[0] else 1.0, errors=0, requests=1000)
+
+    for second in range(60):
+        ramp.want(second, seen)
+    held = ramp.want(62, seen)
+    assert held
+    assert held.phase == "hold"
+    good[0] = False
+    lowered = ramp.want(70, seen)
+    assert lowered
+    assert lowered.phase == "hold"
+    assert lowered.rate == pytest.approx(held.rate * 0.9)
 
 
 def test_ramp_leaves_time_to_hold() -> None:
@@ -65,7 +104,7 @@ def test_ramp_minds_errors() -> None:
     ramp = Ramp(rate=100, seconds=60, objective=0.05)
     want = ramp.want(6, lambda: Seen(p95=0.001, errors=3, requests=1000))
     assert want
-    assert (want.rate, want.phase) == (90, "hold")
+    assert (want.rate, want.phase) == (100, "again")
 
 
 def test_every_shape_can_be_made() -> None:
