@@ -73,7 +73,7 @@ AMPLITUDE = '{"event_type": "Signup", "event_properties": {"plan": "pro", "amoun
         ("swetrix", "/log/custom", b'{"ev": "Signup", "meta": {"plan": "pro"}, "pid": "p"}', [SIGNUP]),
         ("swetrix", "/log/hb", b'{"pid": "p"}', []),
         ("posthog", "/e/", f"[{POSTHOG}, {POSTHOG}]".encode(), [SIGNUP, SIGNUP]),
-        ("posthog", "/e/?compression=gzip-js", gzip.compress(POSTHOG.encode()), [SIGNUP]),
+        ("posthog", "/e/?compression=gzip-js", gzip.compress(POSTHOG.encode(), mtime=0), [SIGNUP]),
         ("posthog", "/e/?compression=base64", form(POSTHOG), [SIGNUP]),
         ("posthog", "/e/", b'{"event": "$pageleave", "properties": {}}', []),
         ("posthog", "/flags/", b"not looked at", []),
