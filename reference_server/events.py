@@ -1,18 +1,14 @@
-"""The route of events, on the event loop: no thread and no framework between a request and its place on disk.
-
-Everything else goes on to the Flask application.
-"""
+"""The route of events, on the event loop: no thread and no framework before its place on disk."""
 
 import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from reference_server.body import INCOMPLETE, Application, Message, Receive, Send
-from reference_server.clickhouse.schema import EventRow
+from reference_server.clickhouse.schema import EventRow, written
 from reference_server.ingest import Arrival, Ingest
 from reference_server.normalise import Rejected
 from reference_server.outbox import Outbox, StoreUnavailable
@@ -32,11 +28,22 @@ _PREFLIGHT = {
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
+class Answer(NamedTuple):
+    """Status, headers and body of an answer."""
+
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    error: str = ""
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+
+def refusal(status: int, error: str, **headers: str) -> Answer:
+    """An answer that says as JSON, to any origin, what is wrong."""
+    body = json.dumps({"error": error}).encode()
+    own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return Answer(status, [*_ANY_ORIGIN.items(), *own.items(), *headers.items()], body)
+
+
+_TAKEN = Answer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
 class Keeper:
@@ -44,111 +51,78 @@ class Keeper:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._rows: list[EventRow] = []
-        self._kept: asyncio.Future[None] | None = None
+        self._rows: list[bytes] = []
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def keep(self, row: EventRow) -> None:
         """Return when the event is on disk. Raises StoreUnavailable and sqlite3.Error when it is not."""
-        if self._kept is None:
-            loop = asyncio.get_running_loop()
-            self._kept = loop.create_future()
+        loop = asyncio.get_running_loop()
+        if not self._rows:
             loop.call_soon(self._write)
-        self._rows.append(row)
-        # Shielded: a client that goes away must not end the wait of the others.
-        await asyncio.shield(self._kept)
+        # A future of its own: a sender that goes away must not end the wait of the others.
+        kept = loop.create_future()
+        self._rows.append(written(row))
+        self._waiting.append(kept)
+        await kept
 
     def _write(self) -> None:
-        rows, kept = self._rows, self._kept
-        self._rows, self._kept = [], None
-        assert kept
+        rows, waiting = self._rows, self._waiting
+        self._rows, self._waiting = [], []
         try:
             self._outbox.add(*rows)
         except Exception as error:
-            kept.set_exception(error)
-            kept.exception()  # Whoever waits is told; when nobody does any more, nobody needs to be.
+            for kept in waiting:
+                if not kept.done():
+                    kept.set_exception(error)
         else:
-            kept.set_result(None)
+            for kept in waiting:
+                if not kept.done():
+                    kept.set_result(None)
 
 
 class EventRoute:
-    """ASGI application: answers ``/api/event``, and lets ``others`` answer the rest.
+    """Answers ``/api/event``."""
 
-    It relies on ``WholeBodies`` around it, which has bodies at once, one byte too long if they are.
-    """
-
-    def __init__(self, ingest: Ingest, outbox: Outbox, others: Application, *, max_body: int) -> None:
+    def __init__(self, ingest: Ingest, outbox: Outbox, *, max_body: int) -> None:
         self._ingest = ingest
         self._keeper = Keeper(outbox)
-        self._others = others
         self._max_body = max_body
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request of the ASGI protocol, version 3."""
-        if scope["path"] != PATH:
-            await self._others(scope, receive, send)
-            return
-        answer = await self._answer(scope, receive)
-        body = json.dumps({"error": answer.error}).encode() if answer.error else b""
-        headers = {**_ANY_ORIGIN, **answer.headers}
-        if body:
-            headers["Content-Type"] = "application/json"
-        if answer.status != 204:
-            headers["Content-Length"] = str(len(body))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> Answer:
+        """Answer a request whose body is there, one byte too long if it is longer than the limit.
 
-    async def _answer(self, scope: Message, receive: Receive) -> _Answer:
-        if scope["method"] == "OPTIONS":
-            return _Answer(status=204, headers=_PREFLIGHT)
-        if scope["method"] != "POST":
-            allowed = {"Allow": ", ".join(METHODS)}
-            return _Answer(status=405, headers=allowed, error="events are sent by POST")
-        if reason := scope.get(INCOMPLETE):
-            return _Answer(status=408, headers={"Connection": "close"}, error=reason)
-        body = (await receive()).get("body", b"")
+        ``headers`` has a ``get`` by names in lower case.
+        """
+        if method != "POST":
+            if method == "OPTIONS":
+                return Answer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
+            return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
         if len(body) > self._max_body:
-            return _Answer(status=413, error=f"the body is larger than {self._max_body} bytes")
+            return refusal(413, f"the body is larger than {self._max_body} bytes")
         try:
-            return await self._take(_arrival(scope, body))
+            row, notes = self._ingest.take(_arrival(headers, ip, body))
+            if row:
+                await self._keeper.keep(row)
         except Rejected as error:
-            return _Answer(status=400, error=str(error))
+            return refusal(400, str(error))
         except (StoreUnavailable, sqlite3.Error) as error:
             _LOG.error("%s", error)
-            later = {"Retry-After": _RETRY_SECONDS}
-            return _Answer(status=503, headers=later, error="the event could not be stored: try again")
+            return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
         except Exception:
             _LOG.exception("unexpected error")
-            return _Answer(status=500, error="internal error")
-
-    async def _take(self, arrival: Arrival) -> _Answer:
-        row, notes = self._ingest.take(arrival)
-        if row:
-            await self._keeper.keep(row)
-        return _Answer(status=202, headers={NOTES_HEADER: _header(notes)} if notes else {})
+            return refusal(500, "internal error")
+        return _TAKEN._replace(headers=[*_TAKEN.headers, (NOTES_HEADER, _header(notes))]) if notes else _TAKEN
 
 
-def _arrival(scope: Message, body: bytes) -> Arrival:
-    headers = dict(scope["headers"])
-
-    def text(name: bytes) -> str:
-        value: bytes = headers.get(name, b"")
-        return value.decode("latin-1")
-
-    client = scope.get("client")
+def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
     return Arrival(
         body=body,
         received=datetime.now(UTC),
-        ip=client[0] if client else "",
-        user_agent=text(b"user-agent"),
-        origin=text(b"origin"),
-        referer=text(b"referer"),
-        host=text(b"host"),
+        ip=ip,
+        user_agent=headers.get("user-agent", ""),
+        origin=headers.get("origin", ""),
+        referer=headers.get("referer", ""),
+        host=headers.get("host", ""),
     )
 
 

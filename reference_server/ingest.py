@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import msgspec
+
 from reference_server.clickhouse.schema import EventRow
 from reference_server.normalise import Event, Rejected, normalise
 from reference_server.sites import Sites, host_of
@@ -81,6 +83,15 @@ def decode(body: bytes) -> dict[str, Any]:
     A byte-order mark is no harm. Of a key that comes twice the last value counts, as in JavaScript.
     """
     try:
+        payload = _QUICK.decode(body)
+    except (msgspec.DecodeError, RecursionError, ValueError, ArithmeticError):
+        return _decode(body)
+    return payload if isinstance(payload, dict) else _decode(body)
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    """The same, several times slower: it reads what the quick one does not, and says what is wrong."""
+    try:
         payload = _DECODER.decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Rejected(f"the body is not UTF-8 (byte {error.start})") from None
@@ -99,6 +110,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Rejected(f"the body is not JSON: {name} is no number there")
 
 
+_QUICK = msgspec.json.Decoder(float_hook=Decimal)
 # Integers become decimals, too: Python refuses to read ones of more than 4,300 digits as int.
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error, OperationalError
 
 from reference_server.clickhouse.client import Clients
-from reference_server.clickhouse.schema import EVENT_TYPES
+from reference_server.clickhouse.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS
 from reference_server.outbox import Batch, Outbox
 
 _MOST_ROWS, _MOST_BYTES = 10_000, 16 * 1024**2
@@ -109,14 +109,13 @@ class Loader:
             client = self._clients.get()
         except (ValueError, TypeError) as error:  # An odd answer to a greeting says nothing about the rows.
             raise OperationalError(f"ClickHouse cannot be talked to: {error}") from error
-        client.insert(
+        client.raw_insert(
             "events",
-            list(zip(*batch.rows, strict=True)),
             column_names=tuple(EVENT_TYPES),
-            column_type_names=tuple(EVENT_TYPES.values()),
-            column_oriented=True,
+            insert_block=b"\n".join(batch.rows),
+            fmt=FORMAT,
             # By the token the table knows a repetition, when nobody knows what became of the first time.
-            settings={"insert_deduplication_token": batch.token},
+            settings={**FORMAT_SETTINGS, "insert_deduplication_token": batch.token},
         )
 
     def _take_apart(self, outbox: Outbox, batch: Batch, error: Exception) -> None:

@@ -5,7 +5,6 @@ process is gone is adopted by another.
 """
 
 import fcntl
-import json
 import os
 import secrets
 import sqlite3
@@ -13,19 +12,18 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from reference_server.clickhouse.schema import EventRow
+from reference_server.clickhouse.schema import read
 
 # AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows. ``attempt`` has
 # the last number of the rows that are being inserted: a repetition has to be of exactly these.
 _TABLES = """
-CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
 """
 _OLDEST = "SELECT number, row FROM events WHERE number <= ? ORDER BY number"
 _ALL = 2**63 - 1
@@ -36,8 +34,6 @@ SELECT
     (SELECT count() FROM quarantine),
     (SELECT row FROM events ORDER BY number LIMIT 1)
 """
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
 DURABILITIES = tuple(_SYNCHRONOUS)
 """What an acknowledged event outlives: the end of the process, or a power cut as well."""
@@ -54,7 +50,7 @@ class Batch:
     token: str
     first: int
     last: int
-    rows: Sequence[EventRow]
+    rows: Sequence[bytes]
     size: int
 
 
@@ -97,18 +93,17 @@ class Outbox:
             else:  # Another process had it, and is done with it.
                 _unlock(file, lock)
 
-    def add(self, *rows: EventRow) -> None:
-        """Keep events, all or none. Raises StoreUnavailable when there is no room, and sqlite3.Error."""
-        texts = [_text(row) for row in rows]
-        size = sum(map(len, texts))
+    def add(self, *rows: bytes) -> None:
+        """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
+        size = sum(map(len, rows))
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 raise StoreUnavailable(
                     f"{self.pending} events wait for ClickHouse: there is no room for more"
                 )
             with self._transaction():
-                self._db.executemany("INSERT INTO events (row) VALUES (?)", zip(texts))
-            self.pending += len(texts)
+                self._db.executemany("INSERT INTO events (row) VALUES (?)", zip(rows))
+            self.pending += len(rows)
             self._bytes += size
         self._something.set()
 
@@ -138,8 +133,8 @@ class Outbox:
             token=f"{self._file.stem}:{first}-{last}",
             first=first,
             last=last,
-            rows=[_row(text) for _, text in rows],
-            size=sum(len(text) for _, text in rows),
+            rows=[line for _, line in rows],
+            size=sum(len(line) for _, line in rows),
         )
 
     def smaller(self, batch: Batch) -> None:
@@ -214,7 +209,7 @@ def census(folder: Path) -> Census:
         address = f"{file.absolute().as_uri()}?mode=rw"
         with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
             accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
-            times = [time for time in (found.oldest, first and _row(first).timestamp) if time]
+            times = [time for time in (found.oldest, first and read(first).timestamp) if time]
             found = Census(
                 accepted=found.accepted + accepted,
                 pending=found.pending + pending,
@@ -224,7 +219,7 @@ def census(folder: Path) -> Census:
     return found
 
 
-def _bounded(rows: Iterable[tuple[int, str]], most_bytes: int) -> Iterator[tuple[int, str]]:
+def _bounded(rows: Iterable[tuple[int, bytes]], most_bytes: int) -> Iterator[tuple[int, bytes]]:
     """The first rows, as many as have so many bytes together, one at the least."""
     size = 0
     for number, text in rows:
@@ -249,19 +244,3 @@ def _unlock(file: Path, lock: int) -> None:
     if not file.exists():
         file.with_suffix(".lock").unlink(missing_ok=True)
     os.close(lock)
-
-
-def _text(row: EventRow) -> str:
-    """JSON in ASCII: as many bytes as characters, and nothing in it that cannot be written."""
-    values: list[Any] = list(row)
-    values[1] = (row.timestamp - _EPOCH) // _MICROSECOND
-    amount = row.revenue_source_amount
-    values[12] = None if amount is None else str(amount)
-    return json.dumps(values, separators=(",", ":"))
-
-
-def _row(text: str) -> EventRow:
-    values = json.loads(text)
-    values[1] = _EPOCH + values[1] * _MICROSECOND
-    values[12] = None if values[12] is None else Decimal(values[12])
-    return EventRow(*values)

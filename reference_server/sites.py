@@ -1,6 +1,7 @@
 """Which site an event belongs to."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
@@ -14,6 +15,7 @@ def host_of(address: str) -> str:
     return (host or "").rstrip(".")
 
 
+@lru_cache(4096)
 def site_of(address: str) -> str:
     """Return the domain that a site is registered by: no scheme, ``www.``, port, path or slash."""
     return host_of(address).removeprefix("www.")

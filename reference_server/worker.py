@@ -6,38 +6,33 @@ import os
 import sys
 import threading
 from multiprocessing.connection import wait
-from typing import Any, cast
-
-from a2wsgi import WSGIMiddleware
 
 from reference_server.app import create_app
-from reference_server.body import Application, WholeBodies
+from reference_server.body import Bodies
 from reference_server.clickhouse.client import Clients
 from reference_server.config import DRAIN_SECONDS, Config
 from reference_server.events import EventRoute
+from reference_server.gateway import Gateway
 from reference_server.ingest import Ingest
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox
 from reference_server.sites import Sites
 from reference_server.visits import Visits
 
-_THREADS = 32
 
-
-def app() -> Application:
+def app() -> Gateway:
     """Return the application of this worker."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     config = Config.from_env()
     outbox = Outbox.create(config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
     loader = Loader(outbox, config.outbox_dir, Clients(config.clickhouse_url))
     loader.start()
-    # Two sets of types for the same protocol: theirs are narrower than what either side does.
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox)
-    threaded: Any = WSGIMiddleware(cast("Any", create_app(config).wsgi_app), workers=_THREADS)
     ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir))
-    route = EventRoute(ingest, outbox, threaded, max_body=config.max_body)
-    return WholeBodies(route, max_bytes=config.max_body, seconds=config.body_seconds)
+    route = EventRoute(ingest, outbox, max_body=config.max_body)
+    bodies = Bodies(max_bytes=config.max_body, seconds=config.body_seconds)
+    return Gateway(route, create_app(config), bodies)
 
 
 def _leave(loader: Loader, outbox: Outbox) -> None:

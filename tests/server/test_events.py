@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reference_server.events import EventRoute, Keeper
+from reference_server.events import Answer, EventRoute, Keeper
 from reference_server.ingest import Ingest
 from reference_server.outbox import Outbox, StoreUnavailable, census
 from reference_server.sites import Sites
@@ -68,27 +68,12 @@ def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
     assert census(tmp_path).pending == 2
 
 
-def answer(tmp_path: Path, method: str, body: bytes = b"", **scope: Any) -> tuple[int, dict[str, str], bytes]:
-    """Ask the route as a server would; return status, headers and body."""
+def answer(tmp_path: Path, method: str, body: bytes = b"") -> Answer:
+    """Ask the route as the gateway does."""
     outbox = Outbox.create(tmp_path / "outbox")
     ingest = Ingest(sites=Sites(()), visits=Visits(tmp_path))
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def others(*_: Any) -> None:
-        raise AssertionError("it is no other route")
-
-    route = EventRoute(ingest, outbox, others, max_body=1000)
-    whole = {"type": "http", "method": method, "path": "/api/event", "headers": [], "client": None, **scope}
-    asyncio.run(route(whole, receive, send))
-    start, end = sent
-    headers = {name.decode(): value.decode() for name, value in start["headers"]}
-    return start["status"], headers, end["body"]
+    route = EventRoute(ingest, outbox, max_body=1000)
+    return asyncio.run(route.answer(method, {}, "127.0.0.1", body))
 
 
 @pytest.mark.parametrize(
@@ -103,16 +88,17 @@ def test_an_error_says_why_to_any_origin(
     tmp_path: Path, method: str, body: bytes, status: int, reason: str
 ) -> None:
     """WIRE-7, WIRE-8: JSON with the reason, which a page may read."""
-    code, headers, text = answer(tmp_path, method, body)
-    assert (code, headers["access-control-allow-origin"], json.loads(text)) == (
+    code, pairs, text = answer(tmp_path, method, body)
+    headers = dict(pairs)
+    assert (code, headers["Access-Control-Allow-Origin"], json.loads(text)) == (
         status,
         "*",
         {"error": reason},
     )
-    assert headers["content-length"] == str(len(text))
+    assert headers["Content-Length"] == str(len(text))
 
 
-def test_head_has_no_body(tmp_path: Path) -> None:
-    """RFC 9110: the headers of an answer whose body is left out; and which methods there are."""
-    code, headers, text = answer(tmp_path, "HEAD")
-    assert (code, headers["allow"], text) == (405, "OPTIONS, POST", b"")
+def test_a_wrong_method_learns_which_there_are(tmp_path: Path) -> None:
+    """RFC 9110: 405 comes with Allow."""
+    code, headers, _ = answer(tmp_path, "PUT")
+    assert (code, dict(headers)["Allow"]) == (405, "OPTIONS, POST")

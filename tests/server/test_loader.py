@@ -12,10 +12,10 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import migrate
+from reference_server.clickhouse.schema import EVENT_TYPES, migrate, written
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox, census
-from tests.server.test_outbox import row
+from tests.server.test_outbox import line, row
 
 SECONDS = 20.0
 
@@ -36,13 +36,13 @@ class Unreliable(Clients):
             raise ValueError("that is no version: <html>")
         return self
 
-    def insert(self, *values: Any, **options: Any) -> None:
+    def raw_insert(self, *values: Any, **options: Any) -> None:
         """Insert, or fail as the next fault says."""
         self.inserts += 1
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "before":
             raise OperationalError("connection refused")
-        super().get().insert(*values, **options)
+        super().get().raw_insert(*values, **options)
         if fault == "after":
             raise OperationalError("no answer in time")
 
@@ -96,10 +96,29 @@ def test_a_repeated_insert_stores_once(
     """STORE-5: whether ClickHouse had the rows when its answer got lost, or not; equal rows stay two."""
     outbox, clients = Outbox.create(tmp_path), Unreliable(database.url, *faults)
     for name in ("a", "b", "b"):
-        outbox.add(row(name))
+        outbox.add(line(name))
     load(outbox, tmp_path, clients)
     assert stored(database) == ["a", "b", "b"]
     assert clients.inserts > len(faults)
+
+
+def test_columns_hold_what_was_written(database: LocalClickHouse, tmp_path: Path) -> None:
+    """Every column of rows with text of several kinds, amounts digit by digit, times to the millisecond."""
+    amounts = (None, "49.990000000", "-0.000000001", "1E-9", "99999999999999999999.999999999", "0")
+    rows = [row(f"n{number}", amount) for number, amount in enumerate(amounts)]
+    outbox = Outbox.create(tmp_path)
+    outbox.add(*map(written, rows))
+    load(outbox, tmp_path, Clients(database.url))
+    query = f"SELECT {', '.join(EVENT_TYPES)} FROM events ORDER BY name"
+    found = with_client(database, lambda client: client.query(query).result_rows)
+    moment = rows[0].timestamp.replace(microsecond=123000)
+    expected = [
+        each._replace(timestamp=moment, meta_keys=[*each.meta_keys], meta_values=[*each.meta_values])
+        for each in rows
+    ]  # type: ignore[arg-type]
+    assert [(*each[:1], each[1].replace(tzinfo=moment.tzinfo), *each[2:]) for each in found] == [
+        *map(tuple, expected)
+    ]
 
 
 def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_path: Path) -> None:
@@ -109,7 +128,7 @@ def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_pat
     try:
         outbox = Outbox.create(tmp_path)
         for name in ("a", "b", "poison", "c", "d"):
-            outbox.add(row(name))
+            outbox.add(line(name))
         load(outbox, tmp_path, Clients(database.url))
     finally:
         with_client(database, lambda c: c.command(constraint.format("DROP")))
@@ -121,7 +140,7 @@ def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
     """With a ClickHouse that is not there, ``stop`` ends in time, and what is left stays on disk."""
     outbox = Outbox.create(tmp_path)
     loader = Loader(outbox, tmp_path, Unreliable("http://127.0.0.1:9", *["before"] * 1000))
-    outbox.add(row("a"))
+    outbox.add(line("a"))
     loader.start()
     loader.stop(0.5)
     assert not [thread for thread in threading.enumerate() if thread.name == "loader" and thread.is_alive()]
@@ -131,10 +150,10 @@ def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
 def test_what_others_left_is_loaded_too(database: LocalClickHouse, tmp_path: Path) -> None:
     """An outbox that nobody holds is emptied by whoever comes by, and its file goes."""
     left = Outbox.create(tmp_path)
-    left.add(row("left"))
+    left.add(line("left"))
     left.close()  # As the kernel does for a process that dies.
     mine = Outbox.create(tmp_path)
-    mine.add(row("mine"))
+    mine.add(line("mine"))
     loader = Loader(mine, tmp_path, Clients(database.url))
     loader.start()
     deadline = time.monotonic() + SECONDS
