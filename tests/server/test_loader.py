@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import EVENT_TYPES, migrate, written
+from reference_server.clickhouse.schema import EVENT_TYPES, EventRow, migrate, written
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox, census
 from tests.server.test_outbox import line, row
@@ -111,14 +112,15 @@ def test_columns_hold_what_was_written(database: LocalClickHouse, tmp_path: Path
     load(outbox, tmp_path, Clients(database.url))
     query = f"SELECT {', '.join(EVENT_TYPES)} FROM events ORDER BY name"
     found = with_client(database, lambda client: client.query(query).result_rows)
-    moment = rows[0].timestamp.replace(microsecond=123000)
-    expected = [
-        each._replace(timestamp=moment, meta_keys=[*each.meta_keys], meta_values=[*each.meta_values])
-        for each in rows
-    ]  # type: ignore[arg-type]
-    assert [(*each[:1], each[1].replace(tzinfo=moment.tzinfo), *each[2:]) for each in found] == [
-        *map(tuple, expected)
-    ]
+    expected = [each._replace(timestamp=each.timestamp.replace(microsecond=123000)) for each in rows]
+    assert [EventRow(*map(frozen, each)) for each in found] == expected
+
+
+def frozen(value: Any) -> Any:
+    """A value of a row as ours are: arrays as tuples, times with their zone."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_path: Path) -> None:
