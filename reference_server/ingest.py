@@ -15,7 +15,7 @@ from reference_server.sites import Sites, host_of
 from reference_server.visits import Visits
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Arrival:
     """A request as far as it matters: its body, and what its headers and connection tell about the sender."""
 

@@ -98,19 +98,25 @@ def _properties(payload: Mapping[str, Any], notes: list[str]) -> tuple[tuple[str
     keys, values = _array(payload, "mk", notes), _array(payload, "mv", notes)
     if len(keys) != len(values):
         notes.append(f"mk has {len(keys)} members and mv {len(values)}: paired to the shorter")
-    pairs = list(zip(keys, values, strict=False))
-    if len(pairs) > PROPERTY_LIMIT:
-        notes.append(f"{len(pairs)} properties: the first {PROPERTY_LIMIT} kept")
-    pairs = pairs[:PROPERTY_LIMIT]
-    converted = sum(not isinstance(member, str) for pair in pairs for member in pair)
-    if converted:
-        notes.append(f"members of mk and mv converted to strings: {converted}")
-    whole = [well_formed(js_string(value)) for _, value in pairs]
-    short = tuple(cut(value) for value in whole)
-    changed = sum(len(before) != len(after) for before, after in zip(whole, short, strict=True))
-    if changed:
+    length = min(len(keys), len(values))
+    if length > PROPERTY_LIMIT:
+        notes.append(f"{length} properties: the first {PROPERTY_LIMIT} kept")
+    kept = min(length, PROPERTY_LIMIT)
+    names, whole = _strings(keys[:kept], notes, "mk"), _strings(values[:kept], notes, "mv")
+    short = tuple(map(cut, whole))
+    if short != whole:
+        changed = sum(before != after for before, after in zip(whole, short, strict=True))
         notes.append(f"values cut to 2000 characters: {changed}")
-    return tuple(well_formed(js_string(key)) for key, _ in pairs), short
+    return names, short
+
+
+def _strings(members: list[Any], notes: list[str], key: str) -> tuple[str, ...]:
+    """PROP-4 to PROP-6: whatever there is, as well-formed text."""
+    if set(map(type, members)) - {str}:
+        converted = sum(not isinstance(member, str) for member in members)
+        notes.append(f"members of {key} converted to strings: {converted}")
+        members = [js_string(member) for member in members]
+    return tuple(map(well_formed, members))
 
 
 def _array(payload: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:

@@ -11,6 +11,8 @@ VALUE_LIMIT = 2000  # PROP-3: characters of a value; UTF-16 code units, as JavaS
 
 def well_formed(text: str) -> str:
     """Return the text with U+FFFD for each lone surrogate (PROP-6), so that it can be written as UTF-8."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

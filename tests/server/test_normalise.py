@@ -261,7 +261,7 @@ def test_notes_tell_what_was_changed() -> None:
     assert kept.notes == (
         "mk has 32 members and mv 31: paired to the shorter",
         "31 properties: the first 30 kept",
-        "members of mk and mv converted to strings: 1",
+        "members of mv converted to strings: 1",
         "values cut to 2000 characters: 1",
         "ra is no finite number within 20 digits: revenue dropped",
         "s is no identifier: ignored",
