@@ -5,6 +5,7 @@ them the whole worker; so bodies are read on the event loop, and the application
 """
 
 import asyncio
+import time
 from typing import Any
 
 _DRAIN_BYTES = 32 * 1024**2
@@ -25,7 +26,7 @@ class Bodies:
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._since: dict[asyncio.Task[Any], float] = {}
-        self._looking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def read(self, headers: Any, protocol: Any) -> bytes:
         """Return the body of a request of the RSGI protocol.
@@ -35,11 +36,12 @@ class Bodies:
         announced = headers.get("content-length")
         if announced is None and "transfer-encoding" not in headers:
             return b""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._look(self._loop)
+        task = asyncio.current_task(self._loop)
         assert task
-        if not self._looking:
-            self._look(loop)
-        self._since[task] = loop.time()
+        self._since[task] = time.monotonic()
         try:
             if announced is None or int(announced) > self._max_bytes:
                 return await self._bounded(protocol)
@@ -69,9 +71,8 @@ class Bodies:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End the waits that are too long."""
-        over = loop.time() - self._seconds
+        over = time.monotonic() - self._seconds
         for task in [task for task, since in self._since.items() if since < over]:
             del self._since[task]
             task.cancel()
-        self._looking = True
         loop.call_later(_LOOK_SECONDS, self._look, loop)

@@ -53,10 +53,11 @@ class Keeper:
         self._outbox = outbox
         self._rows: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def keep(self, row: EventRow) -> None:
         """Return when the event is on disk. Raises StoreUnavailable and sqlite3.Error when it is not."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         if not self._rows:
             loop.call_soon(self._write)
         # A future of its own: a sender that goes away must not end the wait of the others.

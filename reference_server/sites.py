@@ -5,6 +5,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 
+@lru_cache(4096)
 def host_of(address: str) -> str:
     """Return the host of a URL or of a bare domain, in lower case, without port; empty if there is none."""
     text = address.strip()

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import threading
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 SESSION_SECONDS = 30 * 60
@@ -31,6 +32,12 @@ RETURNING session
 """
 
 
+@lru_cache(4096)
+def _visitor(salt: bytes, site: str, ip: str, user_agent: str) -> str:
+    seen = "\0".join((site, ip, user_agent)).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(seen, key=salt, digest_size=16).hexdigest()
+
+
 class Visits:
     """The salts, sessions and page visits of the last day."""
 
@@ -50,9 +57,7 @@ class Visits:
 
     def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
         """Return an id that is the same for a browser on a site during a day (UTC), and tells no more."""
-        salt = self._salt(now)
-        seen = "\0".join((site, ip, user_agent)).encode("utf-8", "surrogateescape")
-        return hashlib.blake2b(seen, key=salt, digest_size=16).hexdigest()
+        return _visitor(self._salt(now), site, ip, user_agent)
 
     def session(self, visitor: str, now: datetime) -> str:
         """Return the visitor's session: a new one after 30 minutes without an event."""
