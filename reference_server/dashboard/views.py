@@ -1,0 +1,131 @@
+"""The pages of a site and the lists inside them.
+
+A page brings its first rows along. While it is open it asks for itself again, and for its lists, each by the
+address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
+"""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.dashboard import formatting, guard
+from reference_server.dashboard.markup import FILTERS
+from reference_server.dashboard.settings_views import add_settings
+from reference_server.ranges import Range
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+from reference_server.sites import Sites, site_of
+
+PAGE = 100
+"""Rows of a list that come at once."""
+
+_MOST = 1000
+_FIRST = 10
+_METRICS = {"visitors": "Visitors", "pageviews": "Pageviews", "events": "Events", "conversions": "Conversions"}
+
+
+def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
+    """Return the pages, ready to be registered by an application."""
+    pages = Blueprint(
+        "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
+    )
+    guard.add_guard(pages)
+
+    @pages.record_once
+    def _prepare(state: object) -> None:
+        environment = state.app.jinja_env  # type: ignore[attr-defined] - Flask's BlueprintSetupState
+        environment.filters.update(FILTERS)
+
+    @pages.url_value_preprocessor
+    def _known(_endpoint: str | None, values: dict[str, str] | None) -> None:
+        site = (values or {}).get("site")
+        if site is not None and (site_of(site) != site or sites.find([site]) is None):
+            abort(404, f"{site} is not a site of this server.")
+
+    @pages.get("/")
+    def home() -> str:
+        return render_template("sites.html", sites=reader.sites())
+
+    @pages.get("/<site>")
+    def overview(site: str) -> str:
+        range_ = _range(settings, site)
+        goals = reader.goals(site, range_)
+        metric = request.args.get("metric", "visitors")
+        if metric not in _METRICS:
+            abort(400, f"{metric} is none of {', '.join(_METRICS)}.")
+        whole = request.args.get("part") != "top"
+        return render_template(
+            "overview.html",
+            site=site,
+            range=range_,
+            query=_query(),
+            periods=formatting.PERIODS,
+            metrics={key: name for key, name in _METRICS.items() if goals or key != "conversions"},
+            metric=metric,
+            kpis=reader.kpis(site, range_),
+            series=reader.series(site, range_, metric),
+            goals=goals,
+            events=reader.events(site, range_, limit=PAGE) if whole else None,
+            usage=reader.usage(site),
+            advice=reader.advice(site, range_),
+            **_paging(PAGE),
+        )
+
+    @pages.get("/<site>/events")
+    def events(site: str) -> str:
+        page = reader.events(site, _range(settings, site), **_window(PAGE))
+        return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
+
+    @pages.get("/<site>/events/properties")
+    def properties(site: str) -> str:
+        event = request.args.get("name", "")
+        found = reader.properties(site, _range(settings, site), event)
+        return render_template("properties.html", site=site, query=_query(), event=event, properties=found)
+
+    @pages.get("/<site>/events/values")
+    def values(site: str) -> str:
+        event, name = request.args.get("name", ""), request.args.get("property", "")
+        page = reader.values(site, _range(settings, site), event, name, **_window(_FIRST))
+        return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
+
+    @pages.get("/<site>/live")
+    def live(site: str) -> str:
+        return render_template("live.html", site=site)
+
+    @pages.get("/favicon.ico")
+    def icon() -> AnyResponse:
+        return redirect(url_for("dashboard.static", filename="icon.svg"))
+
+    add_settings(pages, reader, settings)
+    return pages
+
+
+def _range(settings: Settings, site: str) -> Range:
+    """The range that the address asks for. Raises ValueError naming what is wrong with it."""
+    asked = request.args
+    return Range.of(
+        asked.get("period") or "30d",
+        timezone=settings.timezone(site),
+        now=datetime.now(UTC),
+        first=asked.get("from") or None,
+        last=asked.get("to") or None,
+    )
+
+
+def _query() -> dict[str, str]:
+    """The part of the address that says which range is looked at, for links that keep it."""
+    return {key: request.args[key] for key in ("period", "from", "to") if request.args.get(key)}
+
+
+def _window(rows: int) -> dict[str, object]:
+    return {
+        "search": request.args.get("search", ""),
+        "limit": max(1, min(request.args.get("limit", rows, type=int), _MOST)),
+        "offset": max(0, request.args.get("offset", 0, type=int)),
+    }
+
+
+def _paging(rows: int) -> dict[str, object]:
+    """What a list has to know of its place: ``top`` is the largest count, which the bars are measured by."""
+    return {**_window(rows), "page": rows, "top": request.args.get("top", 0, type=int)}
