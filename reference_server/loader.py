@@ -116,7 +116,10 @@ class Loader:
             column_type_names=tuple(EVENT_TYPES.values()),
             column_oriented=True,
             # By the token the table knows a repetition, when nobody knows what became of the first time.
-            settings={"insert_deduplication_token": batch.token},
+            settings={
+                "insert_deduplication_token": batch.token,
+                "deduplicate_blocks_in_dependent_materialized_views": 1,
+            },
         )
 
     def _take_apart(self, outbox: Outbox, batch: Batch, error: Exception) -> None:
