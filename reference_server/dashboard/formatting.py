@@ -89,6 +89,8 @@ def days(range_: Range) -> str:
     """Write the days of a range: 29 Oct 2026 – 27 Nov 2026, Europe/Berlin."""
     if range_.period == "realtime":
         return "The last 30 minutes"
+    if range_.period == "all":
+        return f"All time, {range_.timezone}"
     first, last = _local(range_.start, range_), _local(range_.end - timedelta(milliseconds=1), range_)
     start, end = (f"{day.day} {day:%b %Y}" for day in (first, last))
     return f"{start if start == end else f'{start} – {end}'}, {range_.timezone}"

@@ -1,12 +1,13 @@
 """Settings of a site: its goals and its time zone, by plain forms."""
 
-from zoneinfo import available_timezones
+from contextlib import suppress
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reference_server.ranges import timezones
 from reference_server.reader import Reader
-from reference_server.settings import GoalExists, Settings
+from reference_server.settings import GoalExists, NoSuchGoal, Settings
 
 _SUGGESTIONS = 200
 
@@ -24,7 +25,7 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
                    for goal in goals],
             names=names[:_SUGGESTIONS],
             timezone=settings.timezone(site),
-            timezones=sorted(available_timezones()),
+            timezones=sorted(timezones()),
             done=request.args.get("done", ""),
             **also,
         )
@@ -41,17 +42,19 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
     @pages.post("/<site>/settings/goals")
     def create_goal(site: str) -> tuple[str, int] | AnyResponse:
         name = request.form.get("event_name", "")
-        if not name:
-            return show(site, 400, goal_error="Enter the name of an event.")
         try:
             settings.add_goal(site, name)
+        except ValueError:
+            return show(site, 400, goal_error="Enter the name of an event.")
         except GoalExists:
             return show(site, 409, goal_error="There is a goal for this event already.", goal_name=name)
         return redirect(url_for("dashboard.goals", site=site, done="created"), 303)
 
-    @pages.post("/<site>/settings/goals/<goal>/delete")
-    def delete_goal(site: str, goal: str) -> AnyResponse:
-        settings.delete_goal(site, goal)
+    @pages.post("/<site>/settings/goals/<int:goal>/delete")
+    def delete_goal(site: str, goal: int) -> AnyResponse:
+        # Gone is gone: somebody else may have deleted it first.
+        with suppress(NoSuchGoal):
+            settings.delete_goal(site, goal)
         return redirect(url_for("dashboard.goals", site=site, done="deleted"), 303)
 
     @pages.post("/<site>/settings/timezone")

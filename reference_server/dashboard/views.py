@@ -4,9 +4,9 @@ A page brings its first rows along. While it is open it asks for itself again, a
 address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.dashboard import formatting, guard
@@ -32,10 +32,8 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
     )
     guard.add_guard(pages)
 
-    @pages.record_once
-    def _prepare(state: object) -> None:
-        environment = state.app.jinja_env  # type: ignore[attr-defined] - Flask's BlueprintSetupState
-        environment.filters.update(FILTERS)
+    for name, filter_ in FILTERS.items():
+        pages.add_app_template_filter(filter_, name)
 
     @pages.url_value_preprocessor
     def _known(_endpoint: str | None, values: dict[str, str] | None) -> None:
@@ -108,9 +106,17 @@ def _range(settings: Settings, site: str) -> Range:
         asked.get("period") or "30d",
         timezone=settings.timezone(site),
         now=datetime.now(UTC),
-        first=asked.get("from") or None,
-        last=asked.get("to") or None,
+        first=_day("from"),
+        last=_day("to"),
     )
+
+
+def _day(name: str) -> date | None:
+    text = request.args.get(name)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError(f"{name} is no day: write it like 2026-11-27") from None
 
 
 def _query() -> dict[str, str]:

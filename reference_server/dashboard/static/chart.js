@@ -39,6 +39,15 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** How a point in time is written below the chart: as coarse as the points are far from each other. */
+function when(zone, rows) {
+  const step = rows.length > 1 ? rows[1][0] - rows[0][0] : 0;
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  const form = step < 80000 ? clock : step < 100000 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...form });
+  return (seconds) => format.format(new Date(seconds * 1000));
+}
+
 function options(uPlot, plot, table, zone, rows) {
   const axis = { stroke: colour("--quiet"), font: "12px Inter, system-ui, sans-serif", ticks: { show: false } };
   const labels = [...table.querySelectorAll("tbody tr")].map((row) => row.cells[0].textContent);
@@ -49,19 +58,19 @@ function options(uPlot, plot, table, zone, rows) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70 },
+      { ...axis, grid: { show: false }, space: 80, values: (_, splits) => splits.map(when(zone, rows)) },
       { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 48, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
         [3, 4, 5, 6, 7, 8, 9].flatMap((power) => [10 ** power, 2 * 10 ** power, 5 * 10 ** power])) },
     ],
     series: [
-      { label: "Time", value: (_, __, ___, index) => (index == null ? "–" : labels[index]) },
+      { label: "Time", value: (_, __, ___, index) => labels[index ?? labels.length - 1] },
       {
         label: table.tHead.rows[0].cells[1].textContent,
         stroke: colour("--accent"),
         fill: colour("--bar"),
         width: 2,
         points: { show: rows.length < 2 },
-        value: (_, value) => (value == null ? "–" : value.toLocaleString("en")),
+        value: (_, __, ___, index) => rows[index ?? rows.length - 1]?.[1].toLocaleString("en"),
       },
     ],
   };

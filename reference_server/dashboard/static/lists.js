@@ -1,6 +1,6 @@
 // Lists that fill themselves: each knows its address, and what is searched in it and shown of it.
 
-import { morphChildren } from "./morph.js";
+import { morph, morphChildren } from "./morph.js";
 import { writeMoney } from "./money.js";
 
 const MOST_REFRESHED = 500; // Beyond this many rows a list stays as it was loaded: a person reads it.
@@ -18,10 +18,19 @@ export async function fetchPart(address) {
   return part;
 }
 
-/** Load again every list that can be seen. Throws when one could not be. */
+/** Load again every list that can be seen, the outer ones first. Throws when one could not be. */
 export async function refreshLists(root) {
-  const seen = [...root.querySelectorAll("[data-list]")].filter((list) => !list.closest("[hidden]"));
-  await Promise.all(seen.filter((list) => shown(list) <= MOST_REFRESHED).map((list) => load(list)));
+  const within = (list) => list.parentElement.closest("[data-list]");
+  const outer = root.closest("[data-list]");
+  const seen = [...root.querySelectorAll("[data-list]")].filter(
+    (list) => within(list) === outer && !list.closest("[hidden]"),
+  );
+  await Promise.all(
+    seen.map(async (list) => {
+      if (shown(list) <= MOST_REFRESHED) await load(list);
+      await refreshLists(list);
+    }),
+  );
 }
 
 /** Make arrows, searching and "Show more" work for lists inside `root`, also those that come later. */
@@ -71,8 +80,10 @@ async function append(list, offset, top) {
     const rows = list.querySelector(":scope > [data-rows]");
     const known = new Set([...rows.children].map((row) => row.dataset.key));
     for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
-    list.querySelector(":scope > .more").remove();
-    list.append(...part.querySelectorAll(".more"));
+    const more = list.querySelector(":scope > .more");
+    const fresh = part.querySelector(".more");
+    if (fresh) morph(more, fresh);
+    else more.remove();
   } catch {
     complain(list);
   }

@@ -1,20 +1,22 @@
 // Makes a part of the page what the server says now, without touching what stays: focus, selection, open rows.
 
 // What the page itself sets while it is used.
-const OURS = ["aria-expanded", "aria-selected", "aria-busy", "hidden", "open", "tabindex", "value"];
+const OURS = ["aria-expanded", "aria-selected", "aria-busy", "hidden", "open", "tabindex"];
 
 /** Change `old` into `fresh`. The children of an element with `data-own` are left to whoever fills it. */
 export function morph(old, fresh) {
-  const focused = document.activeElement;
-  change(old, fresh);
-  // A row that moves takes the focus along: moving an element loses it.
-  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  keepingFocus(() => change(old, fresh));
 }
 
 /** Change the children of `old` into those of `fresh`; rows are told apart by `data-key`. */
 export function morphChildren(old, fresh) {
+  keepingFocus(() => children(old, fresh));
+}
+
+/** A row that moves takes the focus along: a browser takes it from an element that is moved. */
+function keepingFocus(work) {
   const focused = document.activeElement;
-  children(old, fresh);
+  work();
   if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
 }
 
@@ -23,11 +25,12 @@ function change(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
+  const ours = (name) => OURS.includes(name) || (name === "value" && old.nodeName === "INPUT");
   for (const { name, value } of fresh.attributes) {
-    if (!OURS.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (!ours(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    if (!OURS.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    if (!ours(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
   if (!fresh.hasAttribute("data-own")) children(old, fresh);
 }
