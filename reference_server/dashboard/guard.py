@@ -1,10 +1,11 @@
 """What every answer of the pages has in common: a strict policy, and errors that are pages too."""
 
-from urllib.parse import urlsplit
-
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.access import Door
 
 # Nothing of others, nothing inline: what visitors send cannot become a script or a style, come what may.
 _POLICY = (
@@ -21,8 +22,8 @@ _HEADERS = {
 _TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
 
 
-def add_guard(pages: Blueprint) -> None:
-    """Give the pages their headers, their errors, and a door that other sites' forms do not pass."""
+def add_guard(pages: Blueprint, door: Door) -> None:
+    """Give the pages their door, their headers and their errors."""
 
     @pages.after_request
     def _head(response: Response) -> Response:
@@ -32,14 +33,8 @@ def add_guard(pages: Blueprint) -> None:
         return response
 
     @pages.before_request
-    def _same_origin() -> None:
-        """A page of somebody else could send a form here: browsers say where it comes from."""
-        if request.method in ("GET", "HEAD", "OPTIONS"):
-            return
-        origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
-        if foreign or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            abort(403, "This was sent by a page of another site.")
+    def _door() -> AnyResponse | None:
+        return None if request.endpoint == "dashboard.static" else door.check_page()
 
     @pages.errorhandler(HTTPException)
     def _http(error: HTTPException) -> tuple[str, int]:

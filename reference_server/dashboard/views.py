@@ -4,18 +4,19 @@ A page brings its first rows along. While it is open it asks for itself again, a
 address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reference_server.access import Door
 from reference_server.dashboard import formatting, guard
 from reference_server.dashboard.markup import FILTERS
 from reference_server.dashboard.settings_views import add_settings
-from reference_server.ranges import Range
+from reference_server.ranges import DEFAULT_PERIOD, Range
 from reference_server.reader import Reader
 from reference_server.settings import Settings
-from reference_server.sites import Sites, site_of
+from reference_server.sites import Sites
 
 PAGE = 100
 """Rows of a list that come at once."""
@@ -25,12 +26,12 @@ _FIRST = 10
 _METRICS = {"visitors": "Visitors", "pageviews": "Pageviews", "events": "Events", "conversions": "Conversions"}
 
 
-def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
-    """Return the pages, ready to be registered by an application."""
+def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+    """Return the pages, behind the door."""
     pages = Blueprint(
         "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
-    guard.add_guard(pages)
+    guard.add_guard(pages, door)
 
     for name, filter_ in FILTERS.items():
         pages.add_app_template_filter(filter_, name)
@@ -38,8 +39,13 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
     @pages.url_value_preprocessor
     def _known(_endpoint: str | None, values: dict[str, str] | None) -> None:
         site = (values or {}).get("site")
-        if site is not None and (site_of(site) != site or sites.find([site]) is None):
-            abort(404, f"{site} is not a site of this server.")
+        if site is None:
+            return
+        found = sites.find([site])
+        if found is None:
+            abort(404, f"{site[:100]} is not a site of this server.")
+        if found != site:  # www.Example.com is example.com.
+            abort(redirect(request.path.replace(f"/{site}", f"/{found}", 1)))
 
     @pages.get("/")
     def home() -> str:
@@ -47,7 +53,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
 
     @pages.get("/<site>")
     def overview(site: str) -> str:
-        range_ = _range(settings, site)
+        range_ = _range(reader, site)
         goals = reader.goals(site, range_)
         metric = request.args.get("metric", "visitors")
         if metric not in _METRICS:
@@ -72,19 +78,19 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
-        page = reader.events(site, _range(settings, site), **_window(PAGE))
+        page = reader.events(site, _range(reader, site), **_window(PAGE))
         return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
 
     @pages.get("/<site>/events/properties")
     def properties(site: str) -> str:
         event = request.args.get("name", "")
-        found = reader.properties(site, _range(settings, site), event)
+        found = reader.properties(site, _range(reader, site), event)
         return render_template("properties.html", site=site, query=_query(), event=event, properties=found)
 
     @pages.get("/<site>/events/values")
     def values(site: str) -> str:
         event, name = request.args.get("name", ""), request.args.get("property", "")
-        page = reader.values(site, _range(settings, site), event, name, **_window(_FIRST))
+        page = reader.values(site, _range(reader, site), event, name, **_window(_FIRST))
         return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
 
     @pages.get("/<site>/live")
@@ -99,16 +105,11 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites) -> Blueprint:
     return pages
 
 
-def _range(settings: Settings, site: str) -> Range:
+def _range(reader: Reader, site: str) -> Range:
     """The range that the address asks for. Raises ValueError naming what is wrong with it."""
-    asked = request.args
-    return Range.of(
-        asked.get("period") or "30d",
-        timezone=settings.timezone(site),
-        now=datetime.now(UTC),
-        first=_day("from"),
-        last=_day("to"),
-    )
+    first, last = _day("from"), _day("to")
+    period = request.args.get("period") or ("custom" if first or last else DEFAULT_PERIOD)
+    return reader.range(site, period, first=first, last=last)
 
 
 def _day(name: str) -> date | None:
