@@ -6,9 +6,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Flask, Response, current_app, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
 
+from reference_server import api
+from reference_server.access import COOKIE, Door
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
 from reference_server.metrics import CONTENT_TYPE, metrics
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+from reference_server.sites import Sites
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _TRACKER_SECONDS = 3600
@@ -19,6 +24,13 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__, static_folder=None)
     clients = Clients(config.clickhouse_url)
     _errors(app)
+    settings = Settings(config.state_dir)
+    door = Door(config, settings)
+    app.secret_key = settings.secret()
+    app.config.update(COOKIE)
+    app.register_blueprint(door.blueprint())
+    reader = Reader(clients, settings, config.quota)
+    app.register_blueprint(api.blueprint(reader, settings, Sites(config.sites), door))
 
     @app.get("/tracker.js")
     def tracker() -> Response:

@@ -116,7 +116,7 @@ class Range:
         return "day" if length <= _MOST_DAYS else "month"
 
     def points(self) -> tuple[datetime, ...]:
-        """Return when each step of a series begins, the first at the start; days and months are local ones."""
+        """Return when each step of a series begins, the first at the start; days are local ones."""
         if self.interval in ("minute", "hour"):
             step = timedelta(minutes=1) if self.interval == "minute" else timedelta(hours=1)
             start = self.start.replace(second=0, microsecond=0) if self.raw else self.start
@@ -125,6 +125,13 @@ class Range:
         days = (self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1))
         begins = [day for day in days if self.interval == "day" or day.day == 1 or day == self.first]
         return tuple(_midnight(day, local) for day in begins)
+
+
+def month(timezone: str, now: datetime) -> Range:
+    """Return the current month of a time zone. Raises ValueError for a zone that there is not."""
+    first = now.astimezone(zone(timezone)).date().replace(day=1)
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return Range.of("custom", timezone=timezone, now=now, first=first, last=last)
 
 
 def _midnight(day: date, local: ZoneInfo) -> datetime:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reference_server.ranges import zone
 from reference_server.text import well_formed
@@ -90,6 +91,6 @@ class Settings:
         """Let go of the file."""
         self._db.close()
 
-    def _ask(self, query: str, *values: str | int | bytes) -> list[tuple[int | str, ...]]:
+    def _ask(self, query: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
