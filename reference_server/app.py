@@ -10,6 +10,7 @@ from reference_server import api
 from reference_server.access import COOKIE, Door
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
+from reference_server.dashboard import dashboard
 from reference_server.metrics import CONTENT_TYPE, metrics
 from reference_server.reader import Reader
 from reference_server.settings import Settings
@@ -30,7 +31,9 @@ def create_app(config: Config) -> Flask:
     app.config.update(COOKIE)
     app.register_blueprint(door.blueprint())
     reader = Reader(clients, settings, config.quota)
-    app.register_blueprint(api.blueprint(reader, settings, Sites(config.sites), door))
+    sites = Sites(config.sites)
+    app.register_blueprint(api.blueprint(reader, settings, sites, door))
+    app.register_blueprint(dashboard(reader, settings, sites, door))
 
     @app.get("/tracker.js")
     def tracker() -> Response:
