@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -13,11 +14,11 @@ _SHORT = 160
 
 def exact(text: str) -> Markup:
     """Write text as an attribute's value that a browser reads back unchanged: it turns a bare CR into LF."""
-    return Markup(escape(text).replace("\r", Markup("&#13;")))
+    return escape(text).replace("\r", Markup("&#13;"))
 
 
 def visible(text: str) -> Markup:
-    """Write text of a visitor: isolated, so that it cannot turn its surroundings round; what is long, folded."""
+    """Write text of a visitor: isolated, lest it turns its surroundings round; what is long, folded."""
     if not text.strip():
         return Markup('<span class="quiet">({})</span>').format("empty" if not text else "spaces only")
     if len(text) <= _SHORT:
@@ -48,7 +49,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "digest": digest,
     "exact": exact,
     "visible": visible,

@@ -21,8 +21,10 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
         page = render_template(
             "settings.html",
             site=site,
-            goals=[(goal, goal.event_name in names or goal.event_name in reader.names(site, goal.event_name))
-                   for goal in goals],
+            goals=[
+                (goal, goal.event_name in names or goal.event_name in reader.names(site, goal.event_name))
+                for goal in goals
+            ],
             names=names[:_SUGGESTIONS],
             timezone=settings.timezone(site),
             timezones=sorted(timezones()),

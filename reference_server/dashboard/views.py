@@ -5,6 +5,7 @@ address in ``data-list``; what comes is HTML too, so that everything is written,
 """
 
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -23,7 +24,12 @@ PAGE = 100
 
 _MOST = 1000
 _FIRST = 10
-_METRICS = {"visitors": "Visitors", "pageviews": "Pageviews", "events": "Events", "conversions": "Conversions"}
+_METRICS = {
+    "visitors": "Visitors",
+    "pageviews": "Pageviews",
+    "events": "Events",
+    "conversions": "Conversions",
+}
 
 
 def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
@@ -125,7 +131,7 @@ def _query() -> dict[str, str]:
     return {key: request.args[key] for key in ("period", "from", "to") if request.args.get(key)}
 
 
-def _window(rows: int) -> dict[str, object]:
+def _window(rows: int) -> dict[str, Any]:
     return {
         "search": request.args.get("search", ""),
         "limit": max(1, min(request.args.get("limit", rows, type=int), _MOST)),
@@ -133,6 +139,6 @@ def _window(rows: int) -> dict[str, object]:
     }
 
 
-def _paging(rows: int) -> dict[str, object]:
+def _paging(rows: int) -> dict[str, Any]:
     """What a list has to know of its place: ``top`` is the largest count, which the bars are measured by."""
     return {**_window(rows), "page": rows, "top": request.args.get("top", 0, type=int)}

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from conformance.browsers import find
 from conformance.browsers.playwright_engines import PLAYWRIGHT
@@ -64,23 +64,19 @@ def client(clickhouse: LocalClickHouse, server: Server) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def server(clickhouse: LocalClickHouse) -> Iterator[Server]:
     """A server for every site; that of ``quota.example`` has a quota."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reference_server", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": f"quota.example={QUOTA}"},
-    )
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        server = Server(line.removeprefix("Clickport reference server on ").partition(" ")[0])
-        yield server
-        server.http.close()
-        process.terminate()
-        process.wait(STOP_SECONDS)
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-m", "reference_server", "serve", "--port", "0"]
+    env = {**os.environ, "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": f"quota.example={QUOTA}"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            assert process.stdout
+            line = process.stdout.readline()
+            server = Server(line.removeprefix("Clickport reference server on ").partition(" ")[0])
+            yield server
+            server.http.close()
+            process.terminate()
+            process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +101,13 @@ Open = Callable[..., Page]
 @pytest.fixture
 def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
     """Open a path in a window of its own; a page that complains in the console fails the test."""
-    contexts, complaints = [], []
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    # The policy refusing something, for one. What the network says is seen by what the page does.
+    def hear(said: ConsoleMessage) -> None:
+        if "Failed to load" not in said.text:
+            complaints.append(said.text)
 
     def open_(path: str, **options: Any) -> Page:
         context = chromium.new_context(base_url=server.url, **options)
@@ -113,8 +115,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
         context.set_default_timeout(10_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        # Refused by the policy, for one. What the network says is seen by what the page does.
-        page.on("console", lambda said: "Failed to load" in said.text or complaints.append(said.text))
+        page.on("console", hear)
         page.goto(path)
         return page
 

@@ -48,7 +48,9 @@ def test_the_dashboard(filled: str, axe: str, open_page: Any, scheme: str, windo
     assert page.evaluate("document.documentElement.scrollWidth") == window["width"]
 
 
-@pytest.mark.parametrize("path", ["/", "/{}/settings/goals", "/{}/live", "/nothing.example", "/{}?period=never"])
+@pytest.mark.parametrize(
+    "path", ["/", "/{}/settings/goals", "/{}/live", "/nothing.example", "/{}?period=never"]
+)
 def test_the_other_pages(filled: str, axe: str, open_page: Any, path: str) -> None:
     """Sites, settings, the live page, an empty site and an error."""
     assert serious(open_page(path.format(filled), viewport=PHONE), axe) == []

@@ -47,7 +47,9 @@ def test_amounts_keep_their_digits(value: str, text: str, plain: str) -> None:
 
 def test_less_bounce_is_good() -> None:
     """A fall of the bounce rate is good news, that of anything else is not."""
-    assert [formatting.trend(*pair) for pair in (("bounce_rate", -3), ("visitors", -3), ("visitors", None))] == [
+    assert [
+        formatting.trend(*pair) for pair in (("bounce_rate", -3), ("visitors", -3), ("visitors", None))
+    ] == [
         "good",
         "bad",
         "even",

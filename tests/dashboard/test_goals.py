@@ -14,7 +14,7 @@ def create(page: Page, name: str) -> None:
 
 
 def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page: Any) -> None:
-    """With the first goal the conversion figures come; matching is exact; the rate is that of all visitors."""
+    """With the first goal the conversion figures come; matching is exact; the rate is of all visitors."""
     for name in (None, "Purchase", "Purchase", "purchase", "Purchase "):
         server.send(site, name)
     server.settle()

@@ -10,7 +10,14 @@ EVENT = {
     "type": "custom",
     "name": "<img src=x onerror=alert(1)>",
     "site": "live.example",
-    "payload": {"t": "e", "n": "<img src=x onerror=alert(1)>", "mk": ["plan"], "mv": ["é" * 2000], "ra": 49.99, "rc": "eur"},
+    "payload": {
+        "t": "e",
+        "n": "<img src=x onerror=alert(1)>",
+        "mk": ["plan"],
+        "mv": ["é" * 2000],
+        "ra": 49.99,
+        "rc": "eur",
+    },
     "stored": {
         "meta_keys": ["plan"],
         "meta_values": ["é" * 2000],

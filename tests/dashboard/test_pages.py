@@ -54,8 +54,8 @@ def test_sites_are_listed_once_they_have_sent(server: Any, site: str) -> None:
 
 
 def test_without_clickhouse_the_pages_say_so(tmp_path: Path) -> None:
-    """Where nothing answers, each page and list is a 503 that explains itself; what needs no numbers works."""
-    app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path))
+    """Where nothing answers, each page and list is a 503 that explains itself; the rest works."""
+    app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path, bound="127.0.0.1"))
     client = app.test_client()
     for path in ("/", "/example.com", "/example.com/events", "/example.com/settings/goals"):
         answer = client.get(path)

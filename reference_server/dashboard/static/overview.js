@@ -21,6 +21,7 @@ tabs(page);
 ranges(page);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(page));
 document.addEventListener("visibilitychange", () => schedule(0));
+addEventListener("online", () => schedule(0));
 schedule(PAUSE_MS);
 
 function schedule(pause) {
