@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from reference_server.config import Config
 
 Start = Callable[..., Any]
 DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
+PAGES = {"access", "dashboard"}  # Blueprints.
 EXAMPLES = 150  # For each operation, beside those that Schemathesis derives from the document.
 
 
@@ -36,8 +38,11 @@ def methods(rule: Rule) -> set[str]:
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
-    """The methods and paths that an application answers."""
-    return {(method, rule.rule) for rule in app.url_map.iter_rules() for method in methods(rule)}
+    """The methods and paths that an application answers, pages for people aside."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] not in PAGES]
+    return {
+        (method, re.sub("<(?:int:)?(.*?)>", r"{\1}", rule.rule)) for rule in rules for method in methods(rule)
+    }
 
 
 def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
