@@ -195,9 +195,8 @@ def _day(name: str) -> date | None:
     if text is None:
         return None
     try:
-        if not _DAY.fullmatch(text):  # Other spellings of ISO 8601 are not ours.
-            raise ValueError(text)
-        return date.fromisoformat(text)
+        # Other spellings of ISO 8601 are not ours.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         abort(400, f"{name} must be a day as YYYY-MM-DD, not {text[:100]!r}")
 

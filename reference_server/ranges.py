@@ -94,7 +94,7 @@ class Range:
         return (self.end - timedelta(microseconds=1)).astimezone(zone(self.timezone)).date()
 
     def previous(self) -> "Range | None":
-        """Return the range of as many days, or as long, right before this one; None if it would be too early."""
+        """Return the range of as many days, or as long, right before this one, if there can be one."""
         first = self.first - (self.last - self.first + timedelta(days=1))
         if self.period == "all" or first < _EARLIEST:
             return None
