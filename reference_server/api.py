@@ -1,5 +1,6 @@
 """The JSON API of what can be read and set: see openapi.json."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -20,6 +21,7 @@ MOST_ROWS = 1000
 _ROWS = 100
 _LAST_OFFSET = 10**9
 _GOAL_TYPE = "custom_event"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
@@ -193,11 +195,10 @@ def _day(name: str) -> date | None:
     if text is None:
         return None
     try:
-        if len(text) == len("2026-11-26"):  # Other spellings of ISO 8601 are not ours.
-            return date.fromisoformat(text)
+        # Other spellings of ISO 8601 are not ours.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
-        pass
-    abort(400, f"{name} must be a day as YYYY-MM-DD, not {text[:100]!r}")
+        abort(400, f"{name} must be a day as YYYY-MM-DD, not {text[:100]!r}")
 
 
 def _page() -> Mapping[str, Any]:

@@ -32,8 +32,8 @@ class Config:
     Accepted events outlive the ``process``, or a cut of the ``power`` as well (``durability``); when
     ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it takes no more.
 
-    Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to are on
-    this machine. ``quota`` is what a site may send in a month, by domain; under the empty one that of all others.
+    Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to
+    are on this machine. ``quota`` is what a site may send in a month, by domain; the empty one is any other.
     """
 
     clickhouse_url: str

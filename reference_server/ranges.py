@@ -94,14 +94,14 @@ class Range:
         return (self.end - timedelta(microseconds=1)).astimezone(zone(self.timezone)).date()
 
     def previous(self) -> "Range | None":
-        """Return the range of as many days, or as long, right before this one; None before all time."""
-        if self.period == "all":
+        """Return the range of as many days, or as long, right before this one, if there can be one."""
+        first = self.first - (self.last - self.first + timedelta(days=1))
+        if self.period == "all" or first < _EARLIEST:
             return None
         if self.period in ("realtime", "24h"):
             start = self.start - (self.end - self.start)
         else:
-            days = (self.last - self.first).days + 1
-            start = _midnight(self.first - timedelta(days=days), zone(self.timezone))
+            start = _midnight(first, zone(self.timezone))
         period = "realtime" if self.raw else "custom"
         return Range(start=start, end=self.start, period=period, timezone=self.timezone)
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from reference_server import advice as advices
 from reference_server import listings, traffic
 from reference_server.clickhouse.client import Clients
-from reference_server.ranges import DEFAULT_PERIOD, Range, month
+from reference_server.ranges import DEFAULT_PERIOD, Range, month, zone
 from reference_server.results import (
     Advice,
     EventPage,
@@ -22,7 +22,7 @@ from reference_server.settings import Settings
 from reference_server.sources import Source, ask
 
 _PAGE = 100
-_FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 86400 HAVING count()"
+_FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 900 HAVING count()"
 _SITES = "SELECT DISTINCT site FROM rollup_traffic WHERE step = 86400 ORDER BY site"
 
 
@@ -46,7 +46,7 @@ class Reader:
         """
         timezone, now = self._settings.timezone(site), datetime.now(UTC)
         if period == "all":
-            first = self._first_day(site, now)
+            first = self._first_day(site, timezone)
         return Range.of(period, timezone=timezone, now=now, first=first, last=last)
 
     def sites(self) -> tuple[str, ...]:
@@ -103,9 +103,8 @@ class Reader:
     def series(self, site: str, range_: Range, metric: str) -> Series:
         """Return a metric over time. Raises ValueError for one that there is not."""
         if range_.period == "all":  # Whoever made the range may not have known the first day.
-            now = datetime.now(UTC)
-            first = max(range_.first, self._first_day(site, now))
-            range_ = Range.of("all", timezone=range_.timezone, now=now, first=first)
+            first = max(range_.first, self._first_day(site, range_.timezone))
+            range_ = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
         names = (goal.event_name for goal in self._settings.goals(site))
         return traffic.series(self._source(site, range_), range_, metric, names)
 
@@ -132,7 +131,8 @@ class Reader:
     def _source(self, site: str, range_: Range) -> Source:
         return Source(self._clients, site, range_)
 
-    def _first_day(self, site: str, now: datetime) -> date:
-        """The day of the first event as far as its day in UTC tells, today if there is none."""
+    def _first_day(self, site: str, timezone: str) -> date:
+        """The day of the first event, today if there is none."""
         rows = ask(self._clients, _FIRST, {"site": site})
-        return rows[0][0].date() if rows else now.date()
+        first = rows[0][0].replace(tzinfo=UTC) if rows else datetime.now(UTC)
+        return first.astimezone(zone(timezone)).date()
