@@ -1,5 +1,6 @@
 """The dashboard as people use it: a real server on a real ClickHouse, looked at with Chromium."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
 
 from conformance.browsers import find
 from conformance.browsers.playwright_engines import PLAYWRIGHT
@@ -123,6 +124,22 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def feed() -> Callable[..., None]:
+    """Show the live page of a site with an endpoint that sends what a test wants to see."""
+
+    def show(page: Page, site: str, *events: Any) -> None:
+        text = "retry: 600000\n" + "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+
+        def answer(route: Route) -> None:
+            route.fulfill(body=text, content_type="text/event-stream")
+
+        page.route(f"**/api/sites/{site}/live", answer)
+        page.goto(f"/{site}/live")
+
+    return show
 
 
 @pytest.fixture(scope="session")
