@@ -6,9 +6,15 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Flask, Response, current_app, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
 
+from reference_server import api
+from reference_server.access import COOKIE, Door
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
+from reference_server.dashboard import dashboard
 from reference_server.metrics import CONTENT_TYPE, metrics
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+from reference_server.sites import Sites
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _TRACKER_SECONDS = 3600
@@ -19,6 +25,15 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__, static_folder=None)
     clients = Clients(config.clickhouse_url)
     _errors(app)
+    settings = Settings(config.state_dir)
+    door = Door(config, settings)
+    app.secret_key = settings.secret()
+    app.config.update(COOKIE)
+    app.register_blueprint(door.blueprint())
+    reader = Reader(clients, settings, config.quota)
+    sites = Sites(config.sites)
+    app.register_blueprint(api.blueprint(reader, settings, sites, door))
+    app.register_blueprint(dashboard(reader, settings, sites, door))
 
     @app.get("/tracker.js")
     def tracker() -> Response:

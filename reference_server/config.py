@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from reference_server.outbox import DURABILITIES
+from reference_server.sites import site_of
 
+KEY_PREFIX = "ck_"
 DRAIN_SECONDS = 5.0
 """How long a worker that is told to end goes on moving events to ClickHouse."""
 
@@ -29,6 +31,9 @@ class Config:
     that the worker processes of a server share. A legal event may have 360 KB: ``max_body`` is to stay above.
     Accepted events outlive the ``process``, or a cut of the ``power`` as well (``durability``); when
     ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it takes no more.
+
+    Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to
+    are on this machine. ``quota`` is what a site may send in a month, by domain; the empty one is any other.
     """
 
     clickhouse_url: str
@@ -39,6 +44,9 @@ class Config:
     durability: str = "process"
     max_backlog: int = 1024**3
     tracker: Path = field(default_factory=bundled_tracker)
+    bound: str = ""
+    api_keys: tuple[str, ...] = ()
+    quota: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outbox_dir(self) -> Path:
@@ -71,6 +79,23 @@ def _durability(text: str) -> str:
     return text
 
 
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    if not all(key.startswith(KEY_PREFIX) for key in keys):
+        raise ValueError(f"keys begin with {KEY_PREFIX}")
+    return keys
+
+
+def _quota(text: str) -> dict[str, int]:
+    quota = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        domain, _, number = entry.rpartition("=")
+        if not number.strip().isdecimal():
+            raise ValueError("entries are NUMBER, or DOMAIN=NUMBER")
+        quota[site_of(domain) if domain else ""] = int(number)
+    return quota
+
+
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "clickhouse_url": ("CLICKHOUSE_URL", str),
     "state_dir": ("CLICKPORT_STATE", Path),
@@ -80,4 +105,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "durability": ("CLICKPORT_DURABILITY", _durability),
     "max_backlog": ("CLICKPORT_MAX_BACKLOG", int),
     "tracker": ("CLICKPORT_TRACKER", Path),
+    "bound": ("CLICKPORT_BOUND", str),
+    "api_keys": ("CLICKPORT_API_KEYS", _keys),
+    "quota": ("CLICKPORT_QUOTA", _quota),
 }

@@ -117,7 +117,11 @@ class Loader:
             insert_block=b"\n".join(batch.rows),
             fmt=FORMAT,
             # By the token the table knows a repetition, when nobody knows what became of the first time.
-            settings={**FORMAT_SETTINGS, "insert_deduplication_token": batch.token},
+            settings={
+                **FORMAT_SETTINGS,
+                "insert_deduplication_token": batch.token,
+                "deduplicate_blocks_in_dependent_materialized_views": 1,
+            },
         )
 
     def _take_apart(self, outbox: Outbox, batch: Batch, error: Exception) -> None:

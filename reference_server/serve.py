@@ -75,7 +75,7 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
                 embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
             url = embedded.url if embedded else options.clickhouse_url or ""
             version = _migrated(url)
-            os.environ.update(_environment(options, url, folder))
+            os.environ.update(_environment(options, url, folder, address))
             outboxes = Config.from_env().outbox_dir
             if not options.data and not embedded:
                 stack.callback(_keep, outboxes)
@@ -151,10 +151,11 @@ def _keep(outboxes: Path) -> None:
         )
 
 
-def _environment(options: Options, url: str, folder: Path) -> Mapping[str, str]:
+def _environment(options: Options, url: str, folder: Path, address: str) -> Mapping[str, str]:
     """How the worker processes are told; what else they read (see Config) they inherit."""
     sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
-    return {"CLICKHOUSE_URL": url, "CLICKPORT_STATE": str(folder.absolute() / "state"), **sites}
+    state = str(folder.absolute() / "state")
+    return {"CLICKHOUSE_URL": url, "CLICKPORT_STATE": state, "CLICKPORT_BOUND": address, **sites}
 
 
 def _migrated(url: str) -> str:

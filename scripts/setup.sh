@@ -34,6 +34,18 @@ if [ ! -e frameworks/dist ]; then
   fi
 fi
 
+# The dashboard's chart and font, and axe for its tests.
+if ! cmp -s dashboard-assets/package-lock.json reference_server/dashboard/static/vendor/package-lock.json ||
+  [ ! -e dashboard-assets/node_modules ]; then
+  if command -v npm >/dev/null; then
+    say "installing the dashboard's chart and font (once, about 10 MB)"
+    (cd dashboard-assets && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
+      say "that failed: the dashboard shows tables instead of charts"
+  else
+    say "no npm here: the dashboard shows tables instead of charts"
+  fi
+fi
+
 # Three browsers: the system's, or, for Chromium and Firefox, those that Playwright downloads where that is possible.
 browsers() { .venv/bin/python -m conformance.browsers "$@"; }
 if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then

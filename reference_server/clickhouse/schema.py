@@ -7,6 +7,8 @@ from typing import NamedTuple
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from reference_server.clickhouse import rollups
+
 # Digits behind the point of an amount. REV-1 asks for 2 to 4; 9 keep every price that is written by hand,
 # while the binary dust of a sum such as 0.30000000000000004 falls away.
 AMOUNT_SCALE = 9
@@ -86,8 +88,13 @@ ORDER BY (site_id, toDate(timestamp), type, name, timestamp)
 SETTINGS non_replicated_deduplication_window = 10000
 """
 
+
+def _events(client: Client) -> None:
+    client.command(_EVENTS)
+
+
 # Append only: a migration that has run somewhere never changes and never goes.
-_MIGRATIONS = {1: (_EVENTS,)}
+_MIGRATIONS = {1: _events, 2: rollups.create}
 
 _DONE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, applied DateTime DEFAULT now())
@@ -99,10 +106,9 @@ def migrate(client: Client) -> None:
     """Bring the database up to date."""
     client.command(_DONE)
     done = {row[0] for row in client.query("SELECT number FROM schema_migrations").result_rows}
-    for number, statements in _MIGRATIONS.items():
+    for number, migration in _MIGRATIONS.items():
         if number not in done:
-            for statement in statements:
-                client.command(statement)
+            migration(client)
             client.insert(
                 "schema_migrations", [[number]], column_names=["number"], column_type_names=["UInt32"]
             )

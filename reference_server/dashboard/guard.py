@@ -1,0 +1,64 @@
+"""What every answer of the pages has in common: a strict policy, and errors that are pages too."""
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from flask import Blueprint, Response, current_app, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.access import Door
+
+# Nothing of others, nothing inline: what visitors send cannot become a script or a style, come what may.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
+
+
+def add_guard(pages: Blueprint, door: Door) -> None:
+    """Give the pages their door, their headers and their errors."""
+
+    @pages.after_request
+    def _head(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        if request.endpoint != "dashboard.static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @pages.before_request
+    def _door() -> AnyResponse | None:
+        return None if request.endpoint == "dashboard.static" else door.check_page()
+
+    @pages.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> tuple[str, int]:
+        status = error.code or 500
+        return _error(status, _TITLES.get(status, "That did not work"), error.description or error.name)
+
+    @pages.errorhandler(ValueError)
+    def _value(error: ValueError) -> tuple[str, int]:
+        return _error(400, _TITLES[400], str(error))
+
+    @pages.errorhandler(ClickHouseError)
+    def _away(error: ClickHouseError) -> tuple[str, int]:
+        current_app.logger.error("ClickHouse does not answer: %s", error)
+        text = (
+            "ClickHouse, where events are stored, does not answer. Events are still taken and will be stored "
+            "when it is back. This page tries again by itself."
+        )
+        return _error(503, "The numbers are away for a moment", text)
+
+    @pages.errorhandler(Exception)
+    def _fault(error: Exception) -> tuple[str, int]:
+        current_app.logger.exception("unexpected error", exc_info=error)
+        return _error(500, "That is our fault", "Something went wrong here; the server's log says what.")
+
+
+def _error(status: int, title: str, text: str) -> tuple[str, int]:
+    return render_template("error.html", status=status, title=title, text=text), status

@@ -1,0 +1,140 @@
+// Lists that fill themselves: each knows its address, and what is searched in it and shown of it.
+
+import { morph, morphChildren } from "./morph.js";
+import { writeMoney } from "./money.js";
+
+const MOST_REFRESHED = 500; // Beyond this many rows a list stays as it was loaded: a person reads it.
+const TYPING_MS = 200;
+const SECONDS = 15;
+
+const states = new WeakMap();
+
+/** Get a part of a page. Throws when the server does not answer, or not with a page. */
+export async function fetchPart(address) {
+  const answer = await fetch(address, { signal: AbortSignal.timeout(SECONDS * 1000) });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+  writeMoney(part);
+  return part;
+}
+
+/** Load again every list that can be seen, the outer ones first. Throws when one could not be. */
+export async function refreshLists(root) {
+  const within = (list) => list.parentElement.closest("[data-list]");
+  const outer = root.closest("[data-list]");
+  const seen = [...root.querySelectorAll("[data-list]")].filter(
+    (list) => within(list) === outer && !list.closest("[hidden]"),
+  );
+  await Promise.all(
+    seen.map(async (list) => {
+      if (shown(list) <= MOST_REFRESHED) await load(list);
+      await refreshLists(list);
+    }),
+  );
+}
+
+/** Make arrows, searching and "Show more" work for lists inside `root`, also those that come later. */
+export function listen(root) {
+  root.addEventListener("click", ({ target }) => {
+    const arrow = target.closest("button.arrow");
+    if (arrow) toggle(arrow);
+    const more = target.closest("[data-more]");
+    if (more) grow(more);
+    const again = target.closest("[data-again]");
+    if (again) attempt(again.closest("[data-list]"));
+  });
+  root.addEventListener("input", ({ target }) => {
+    if (!target.matches("[data-search]")) return;
+    const list = target.closest("[data-list]");
+    const state = stateOf(list);
+    Object.assign(state, { search: target.value, limit: undefined });
+    clearTimeout(state.timer);
+    state.timer = setTimeout(() => attempt(list), TYPING_MS);
+  });
+}
+
+function toggle(arrow) {
+  const inside = document.getElementById(arrow.getAttribute("aria-controls"));
+  const open = arrow.getAttribute("aria-expanded") !== "true";
+  arrow.setAttribute("aria-expanded", open);
+  inside.hidden = !open;
+  if (open) attempt(inside);
+}
+
+async function grow(button) {
+  const list = button.closest("[data-list]");
+  const state = stateOf(list);
+  const rows = shown(list);
+  state.limit = rows + Number(button.dataset.more);
+  if (state.limit <= MOST_REFRESHED) {
+    await attempt(list);
+  } else {
+    await append(list, rows, button.closest("[data-top]").dataset.top);
+  }
+  list.querySelector(":scope > [data-rows]")?.children[rows]?.querySelector("button")?.focus();
+}
+
+async function append(list, offset, top) {
+  try {
+    const part = await fetchPart(addressOf(list, { offset, top, limit: 100 }));
+    const rows = list.querySelector(":scope > [data-rows]");
+    const known = new Set([...rows.children].map((row) => row.dataset.key));
+    for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
+    const more = list.querySelector(":scope > .more");
+    const fresh = part.querySelector(".more");
+    if (fresh) morph(more, fresh);
+    else more.remove();
+  } catch {
+    complain(list);
+  }
+}
+
+async function attempt(list) {
+  try {
+    await load(list);
+  } catch {
+    complain(list);
+  }
+}
+
+async function load(list) {
+  const state = stateOf(list);
+  const turn = (state.turn = (state.turn ?? 0) + 1);
+  list.setAttribute("aria-busy", "true");
+  try {
+    const part = await fetchPart(addressOf(list, { limit: state.limit }));
+    // Somebody has typed, or asked for more, meanwhile: that answer counts.
+    if (turn === state.turn) morphChildren(list, part.body);
+  } finally {
+    if (turn === state.turn) list.removeAttribute("aria-busy");
+  }
+}
+
+function complain(list) {
+  if (list.querySelector(":scope > [data-rows]")) return; // What is there is better than nothing.
+  const text = document.createElement("p");
+  text.className = "empty error";
+  text.append("This could not be loaded. ");
+  const again = document.createElement("button");
+  Object.assign(again, { type: "button", textContent: "Try again" });
+  again.dataset.again = "";
+  text.append(again);
+  list.replaceChildren(text);
+}
+
+function addressOf(list, more) {
+  const address = new URL(list.dataset.list, location.href);
+  for (const [name, value] of Object.entries({ search: stateOf(list).search || undefined, ...more })) {
+    if (value !== undefined) address.searchParams.set(name, value);
+  }
+  return address;
+}
+
+function stateOf(list) {
+  if (!states.has(list)) states.set(list, {});
+  return states.get(list);
+}
+
+function shown(list) {
+  return list.querySelector(":scope > [data-rows]")?.children.length ?? 0;
+}

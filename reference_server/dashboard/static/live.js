@@ -1,0 +1,117 @@
+// Shows events as they arrive. What visitors sent becomes text of the page, never markup.
+
+import { money } from "./money.js";
+
+const MOST = 200;
+const LABELS = {
+  t: "type", n: "name", mk: "property names", mv: "property values", ra: "amount", rc: "currency",
+};
+
+const arrivals = document.querySelector("[data-arrivals]");
+const empty = document.querySelector("[data-empty]");
+const state = document.querySelector("[data-connection]");
+const pause = document.querySelector("[data-pause]");
+const held = [];
+
+const source = new EventSource(document.querySelector("[data-live]").dataset.live);
+source.addEventListener("open", () => connection("open", "Connected"));
+source.addEventListener("error", () => {
+  connection("lost", source.readyState === EventSource.CLOSED ? "Not connected: reload the page" : "Connecting again …");
+});
+source.addEventListener("message", ({ data }) => {
+  const event = JSON.parse(data);
+  if (paused()) {
+    held.push(event);
+    held.splice(0, held.length - MOST);
+    pause.textContent = `Continue (${held.length})`;
+  } else {
+    show(event);
+  }
+});
+
+pause.addEventListener("click", () => {
+  pause.setAttribute("aria-pressed", !paused());
+  pause.textContent = paused() ? "Continue" : "Pause";
+  if (!paused()) held.splice(0).forEach(show);
+});
+document.querySelector("[data-clear]").addEventListener("click", () => {
+  arrivals.replaceChildren();
+  empty.hidden = false;
+});
+
+function paused() {
+  return pause.getAttribute("aria-pressed") === "true";
+}
+
+function connection(name, text) {
+  state.dataset.connection = name;
+  state.textContent = text;
+}
+
+function show(event) {
+  empty.hidden = true;
+  arrivals.prepend(row(event));
+  while (arrivals.children.length > MOST) arrivals.lastChild.remove();
+}
+
+function row({ received, type, name, payload, stored, notes, advice }) {
+  const item = element("li");
+  item.dataset.liveEvent = name ?? "";
+  const head = element("div", "row");
+  head.append(time(received), sent(name || (type === "pageview" ? "Pageview" : "(no name)"), "name"));
+  const amount = stored?.revenue_source_amount;
+  if (amount != null) {
+    const currency = stored.revenue_source_currency;
+    head.append(element("span", "money", money(String(amount), currency) ?? `${amount} ${currency}`));
+  }
+  item.append(head);
+  if (notes?.length || advice?.length) item.append(remarks(notes ?? [], advice ?? []));
+  item.append(fields("Payload", payload ?? {}), fields("Stored", stored ?? {}));
+  return item;
+}
+
+function remarks(notes, advice) {
+  const list = element("ul");
+  for (const text of notes) list.append(sent(text, "note", "li"));
+  for (const { rule, text } of advice) {
+    const line = sent(text, "hint", "li");
+    line.dataset.advice = rule;
+    list.append(line);
+  }
+  return list;
+}
+
+function fields(title, values) {
+  const details = element("details");
+  details.append(element("summary", "", title));
+  const list = element("dl", "fieldset");
+  for (const [key, value] of Object.entries(values)) {
+    const term = element("dt", "", key);
+    if (LABELS[key]) term.title = LABELS[key];
+    const text = element("dd", "", JSON.stringify(value));
+    text.dataset.field = key;
+    list.append(term, text);
+  }
+  details.append(list);
+  return details;
+}
+
+function time(received) {
+  const made = element("time", "", new Date(received).toLocaleTimeString("en-GB"));
+  made.dateTime = received;
+  return made;
+}
+
+function sent(text, style, tag = "span") {
+  const outer = element(tag, style);
+  const inner = element("bdi", "sent", text.length > 160 ? `${text.slice(0, 160)}…` : text);
+  outer.append(inner);
+  return outer;
+}
+
+function element(tag, style, text) {
+  const made = document.createElement(tag);
+  if (style) made.className = style;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}

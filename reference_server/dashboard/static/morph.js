@@ -1,0 +1,66 @@
+// Makes a part of the page what the server says now, without touching what stays: focus, selection, open rows.
+
+// What the page itself sets while it is used.
+const OURS = ["aria-expanded", "aria-selected", "aria-busy", "hidden", "open", "tabindex"];
+
+/** Change `old` into `fresh`. The children of an element with `data-own` are left to whoever fills it. */
+export function morph(old, fresh) {
+  keepingFocus(() => change(old, fresh));
+}
+
+/** Change the children of `old` into those of `fresh`; rows are told apart by `data-key`. */
+export function morphChildren(old, fresh) {
+  keepingFocus(() => children(old, fresh));
+}
+
+/** A row that moves takes the focus along: a browser takes it from an element that is moved. */
+function keepingFocus(work) {
+  const focused = document.activeElement;
+  work();
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+}
+
+function change(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  const ours = (name) => OURS.includes(name) || (name === "value" && old.nodeName === "INPUT");
+  for (const { name, value } of fresh.attributes) {
+    if (!ours(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!ours(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  if (!fresh.hasAttribute("data-own")) children(old, fresh);
+}
+
+function children(old, fresh) {
+  const keyed = new Map();
+  for (const child of old.children) if (child.dataset.key !== undefined) keyed.set(child.dataset.key, child);
+  let at = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    const key = keyOf(next);
+    const same = key === undefined ? alike(at, next) && at : keyed.get(key);
+    if (!same) {
+      old.insertBefore(next, at);
+    } else {
+      if (same === at) at = at.nextSibling;
+      else old.insertBefore(same, at);
+      change(same, next);
+    }
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+function keyOf(node) {
+  return node.nodeType === Node.ELEMENT_NODE ? node.dataset.key : undefined;
+}
+
+function alike(old, next) {
+  return old && old.nodeName === next.nodeName && keyOf(old) === undefined;
+}

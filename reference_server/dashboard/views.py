@@ -1,0 +1,144 @@
+"""The pages of a site and the lists inside them.
+
+A page brings its first rows along. While it is open it asks for itself again, and for its lists, each by the
+address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
+"""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.access import Door
+from reference_server.dashboard import formatting, guard
+from reference_server.dashboard.markup import FILTERS
+from reference_server.dashboard.settings_views import add_settings
+from reference_server.ranges import DEFAULT_PERIOD, Range
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+from reference_server.sites import Sites
+
+PAGE = 100
+"""Rows of a list that come at once."""
+
+_MOST = 1000
+_FIRST = 10
+_METRICS = {
+    "visitors": "Visitors",
+    "pageviews": "Pageviews",
+    "events": "Events",
+    "conversions": "Conversions",
+}
+
+
+def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+    """Return the pages, behind the door."""
+    pages = Blueprint(
+        "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
+    )
+    guard.add_guard(pages, door)
+
+    for name, filter_ in FILTERS.items():
+        pages.add_app_template_filter(filter_, name)
+
+    @pages.url_value_preprocessor
+    def _known(_endpoint: str | None, values: dict[str, str] | None) -> None:
+        site = (values or {}).get("site")
+        if site is None:
+            return
+        found = sites.find([site])
+        if found is None:
+            abort(404, f"{site[:100]} is not a site of this server.")
+        if found != site:  # www.Example.com is example.com.
+            abort(redirect(request.path.replace(f"/{site}", f"/{found}", 1)))
+
+    @pages.get("/")
+    def home() -> str:
+        return render_template("sites.html", sites=reader.sites())
+
+    @pages.get("/<site>")
+    def overview(site: str) -> str:
+        range_ = _range(reader, site)
+        goals = reader.goals(site, range_)
+        metric = request.args.get("metric", "visitors")
+        if metric not in _METRICS:
+            abort(400, f"{metric} is none of {', '.join(_METRICS)}.")
+        whole = request.args.get("part") != "top"
+        return render_template(
+            "overview.html",
+            site=site,
+            range=range_,
+            query=_query(),
+            periods=formatting.PERIODS,
+            metrics={key: name for key, name in _METRICS.items() if goals or key != "conversions"},
+            metric=metric,
+            kpis=reader.kpis(site, range_),
+            series=reader.series(site, range_, metric),
+            goals=goals,
+            events=reader.events(site, range_, limit=PAGE) if whole else None,
+            usage=reader.usage(site),
+            advice=reader.advice(site, range_),
+            **_paging(PAGE),
+        )
+
+    @pages.get("/<site>/events")
+    def events(site: str) -> str:
+        page = reader.events(site, _range(reader, site), **_window(PAGE))
+        return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
+
+    @pages.get("/<site>/events/properties")
+    def properties(site: str) -> str:
+        event = request.args.get("name", "")
+        found = reader.properties(site, _range(reader, site), event)
+        return render_template("properties.html", site=site, query=_query(), event=event, properties=found)
+
+    @pages.get("/<site>/events/values")
+    def values(site: str) -> str:
+        event, name = request.args.get("name", ""), request.args.get("property", "")
+        page = reader.values(site, _range(reader, site), event, name, **_window(_FIRST))
+        return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
+
+    @pages.get("/<site>/live")
+    def live(site: str) -> str:
+        return render_template("live.html", site=site)
+
+    @pages.get("/favicon.ico")
+    def icon() -> AnyResponse:
+        return redirect(url_for("dashboard.static", filename="icon.svg"))
+
+    add_settings(pages, reader, settings)
+    return pages
+
+
+def _range(reader: Reader, site: str) -> Range:
+    """The range that the address asks for. Raises ValueError naming what is wrong with it."""
+    first, last = _day("from"), _day("to")
+    period = request.args.get("period") or ("custom" if first or last else DEFAULT_PERIOD)
+    return reader.range(site, period, first=first, last=last)
+
+
+def _day(name: str) -> date | None:
+    text = request.args.get(name)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError(f"{name} is no day: write it like 2026-11-27") from None
+
+
+def _query() -> dict[str, str]:
+    """The part of the address that says which range is looked at, for links that keep it."""
+    return {key: request.args[key] for key in ("period", "from", "to") if request.args.get(key)}
+
+
+def _window(rows: int) -> dict[str, Any]:
+    return {
+        "search": request.args.get("search", ""),
+        "limit": max(1, min(request.args.get("limit", rows, type=int), _MOST)),
+        "offset": max(0, request.args.get("offset", 0, type=int)),
+    }
+
+
+def _paging(rows: int) -> dict[str, Any]:
+    """What a list has to know of its place: ``top`` is the largest count, which the bars are measured by."""
+    return {**_window(rows), "page": rows, "top": request.args.get("top", 0, type=int)}

@@ -1,0 +1,138 @@
+"""Everything that can be read about a site, in one place."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from reference_server import advice as advices
+from reference_server import listings, traffic
+from reference_server.clickhouse.client import Clients
+from reference_server.ranges import DEFAULT_PERIOD, Range, month, zone
+from reference_server.results import (
+    Advice,
+    EventPage,
+    GoalResult,
+    Kpi,
+    PropertyCount,
+    Series,
+    Usage,
+    ValueCount,
+    ValuePage,
+)
+from reference_server.settings import Settings
+from reference_server.sources import Source, ask
+
+_PAGE = 100
+_FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 900 HAVING count()"
+_SITES = "SELECT DISTINCT site FROM rollup_traffic WHERE step = 86400 ORDER BY site"
+
+
+class Reader:
+    """Answers questions about sites; each may raise clickhouse-connect's errors.
+
+    ``quota`` has the monthly quota of sites by their domain, and under the empty name that of all others.
+    """
+
+    def __init__(self, clients: Clients, settings: Settings, quota: Mapping[str, int] | None = None) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._quota = quota or {}
+
+    def range(
+        self, site: str, period: str = DEFAULT_PERIOD, *, first: date | None = None, last: date | None = None
+    ) -> Range:
+        """Return a range of now, in the days of the site; ``all`` begins with its first event.
+
+        Raises ValueError naming what is wrong.
+        """
+        timezone, now = self._settings.timezone(site), datetime.now(UTC)
+        if period == "all":
+            first = self._first_day(site, timezone)
+        return Range.of(period, timezone=timezone, now=now, first=first, last=last)
+
+    def sites(self) -> tuple[str, ...]:
+        """Return the sites that have events."""
+        return tuple(site for (site,) in ask(self._clients, _SITES, {}))
+
+    def events(
+        self, site: str, range_: Range, *, search: str = "", limit: int = _PAGE, offset: int = 0
+    ) -> EventPage:
+        """Return the names of events, the most common first, with their total counts (DASH-1)."""
+        return listings.events(self._source(site, range_), search=search, limit=limit, offset=offset)
+
+    def properties(self, site: str, range_: Range, event: str) -> tuple[PropertyCount, ...]:
+        """Return the properties of an event (DASH-2)."""
+        return listings.properties(self._source(site, range_), event)
+
+    def values(
+        self,
+        site: str,
+        range_: Range,
+        event: str,
+        property_: str,
+        *,
+        search: str = "",
+        limit: int = _PAGE,
+        offset: int = 0,
+    ) -> ValuePage:
+        """Return the values of a property, the most common first (DASH-2)."""
+        source = self._source(site, range_)
+        return listings.values(source, event, property_, search=search, limit=limit, offset=offset)
+
+    def top_values(
+        self, site: str, range_: Range, event: str, limit: int = 10
+    ) -> dict[str, tuple[ValueCount, ...]]:
+        """Return the most common values of every property of an event at once."""
+        return listings.top_values(self._source(site, range_), event, limit)
+
+    def goals(self, site: str, range_: Range) -> tuple[GoalResult, ...]:
+        """Return the goals of a site and how often they were completed (GOAL-3)."""
+        if not (goals := self._settings.goals(site)):
+            return ()
+        source = self._source(site, range_)
+        return traffic.goals(source, goals, traffic.totals(source).visitors)
+
+    def kpis(self, site: str, range_: Range) -> tuple[Kpi, ...]:
+        """Return the figures at the top of the dashboard (GOAL-4)."""
+        goals = self._settings.goals(site)
+        previous = range_.previous()
+        return traffic.kpis(
+            traffic.figures(self._source(site, range_), goals),
+            traffic.figures(self._source(site, previous), goals) if previous else None,
+        )
+
+    def series(self, site: str, range_: Range, metric: str) -> Series:
+        """Return a metric over time. Raises ValueError for one that there is not."""
+        if range_.period == "all":  # Whoever made the range may not have known the first day.
+            first = max(range_.first, self._first_day(site, range_.timezone))
+            range_ = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
+        names = (goal.event_name for goal in self._settings.goals(site))
+        return traffic.series(self._source(site, range_), range_, metric, names)
+
+    def usage(self, site: str) -> Usage:
+        """Return what counts against the quota of the current month, in the time of the site (QUOTA-1)."""
+        range_ = month(self._settings.timezone(site), datetime.now(UTC))
+        found = traffic.totals(self._source(site, range_))
+        return Usage(
+            month=f"{range_.first:%Y-%m}",
+            pageviews=found.pageviews,
+            custom_events=found.customs,
+            quota=self._quota.get(site, self._quota.get("")),
+        )
+
+    def names(self, site: str, search: str = "") -> tuple[str, ...]:
+        """Return names that were seen at any time, the most common first."""
+        range_ = Range.of("all", timezone="UTC", now=datetime.now(UTC))
+        return listings.names(self._source(site, range_), search)
+
+    def advice(self, site: str, range_: Range) -> tuple[Advice, ...]:
+        """Return advice on the names and properties of a range (LINT-1 to LINT-3)."""
+        return advices.advice(self._source(site, range_))
+
+    def _source(self, site: str, range_: Range) -> Source:
+        return Source(self._clients, site, range_)
+
+    def _first_day(self, site: str, timezone: str) -> date:
+        """The day of the first event, today if there is none."""
+        rows = ask(self._clients, _FIRST, {"site": site})
+        first = rows[0][0].replace(tzinfo=UTC) if rows else datetime.now(UTC)
+        return first.astimezone(zone(timezone)).date()

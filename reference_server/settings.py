@@ -1,0 +1,96 @@
+"""What people set, site by site: the time zone and the goals. One SQLite file, shared by the processes."""
+
+import secrets
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reference_server.ranges import zone
+from reference_server.text import well_formed
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS timezones (site TEXT PRIMARY KEY, timezone TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS goals (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (site, name)
+);
+CREATE TABLE IF NOT EXISTS secrets (number INTEGER PRIMARY KEY, secret BLOB NOT NULL);
+"""
+
+
+class GoalExists(Exception):
+    """The site has a goal of that name."""
+
+
+class NoSuchGoal(Exception):
+    """The site has no goal of that number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A goal that custom events of exactly this name complete."""
+
+    id: int
+    event_name: str
+
+
+class Settings:
+    """The settings of all sites."""
+
+    def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(
+            state_dir / "settings.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(_TABLES)
+
+    def timezone(self, site: str) -> str:
+        """Return the time zone in which a site's days begin and end."""
+        rows = self._ask("SELECT timezone FROM timezones WHERE site = ?", site)
+        return str(rows[0][0]) if rows else "UTC"
+
+    def set_timezone(self, site: str, timezone: str) -> None:
+        """Choose the time zone of a site. Raises ValueError for one that there is not."""
+        zone(timezone)
+        self._ask("INSERT OR REPLACE INTO timezones VALUES (?, ?)", site, timezone)
+
+    def goals(self, site: str) -> tuple[Goal, ...]:
+        """Return the goals of a site, the oldest first."""
+        rows = self._ask("SELECT id, name FROM goals WHERE site = ? ORDER BY id", site)
+        return tuple(Goal(id=number, event_name=name) for number, name in rows)
+
+    def add_goal(self, site: str, event_name: str) -> Goal:
+        """Create a goal. The name is taken as it is. Raises GoalExists, and ValueError for an empty name."""
+        name = well_formed(event_name)  # As names are stored: a goal must match what was tracked.
+        if not name:
+            raise ValueError("event_name must be the name of an event: a string that is not empty")
+        try:
+            rows = self._ask("INSERT INTO goals (site, name) VALUES (?, ?) RETURNING id", site, name)
+        except sqlite3.IntegrityError:
+            raise GoalExists(f"there is a goal of the name {name[:100]!r} already") from None
+        return Goal(id=rows[0][0], event_name=name)
+
+    def delete_goal(self, site: str, number: int) -> None:
+        """Delete a goal. Raises NoSuchGoal."""
+        # SQLite has integers of 64 bits.
+        known = number < 2**63 and self._ask(
+            "DELETE FROM goals WHERE site = ? AND id = ? RETURNING id", site, number
+        )
+        if not known:
+            raise NoSuchGoal(f"there is no goal {str(number)[:20]}")
+
+    def secret(self) -> bytes:
+        """Return what the server's processes sign with, made at first need."""
+        self._ask("INSERT OR IGNORE INTO secrets VALUES (1, ?)", secrets.token_bytes(32))
+        return bytes(self._ask("SELECT secret FROM secrets WHERE number = 1")[0][0])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _ask(self, query: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()

@@ -1,0 +1,87 @@
+"""Where a query reads from: the rollups of a range, or for the last minutes the events themselves."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from reference_server.clickhouse.client import Clients
+from reference_server.clickhouse.rollups import DAY, HOUR, QUARTER, SESSIONS, STEPS, Rollup
+from reference_server.ranges import Range
+
+Row = tuple[Any, ...]
+
+# A query that takes longer is no answer any more; the client would not wait for it either.
+_QUERY_SECONDS = 25
+_MINUTE = 60
+
+
+class Source:
+    """The rows of one site in one range."""
+
+    def __init__(self, clients: Clients, site: str, range_: Range) -> None:
+        self._clients = clients
+        self._site = site
+        self._range = range_
+        self._start, self._end = _milliseconds(range_.start), _milliseconds(range_.end)
+
+    def ask(self, query: str, *rollups: Rollup, step: int = 0, **values: object) -> list[Row]:
+        """Ask a query in which the names of rollups stand in braces, for their rows of the range.
+
+        With ``step`` all rows are of that length. Whatever comes from outside is bound as ``values``.
+        """
+        for rollup in rollups:
+            query = query.replace(f"{{{rollup.table}}}", self._rows(rollup, step))
+        return ask(self._clients, query, {"site": self._site, **values})
+
+    def _rows(self, rollup: Rollup, step: int) -> str:
+        if self._range.raw:
+            where = f"""site_id = {{site:String}} AND timestamp >= fromUnixTimestamp64Milli({self._start})
+                AND timestamp < fromUnixTimestamp64Milli({self._end})"""
+            return f"({rollup.of_events(where, (_MINUTE,))})"
+        start, end = self._start // 1000, self._end // 1000
+        if rollup is SESSIONS:
+            days = f"day BETWEEN toDate(toDateTime({start}, 'UTC')) AND toDate(toDateTime({end - 1}, 'UTC'))"
+            where = f"{days} AND bucket >= {start} AND bucket < {end}"
+        else:
+            parts = [(step, start, end)] if step else pieces(start, end)
+            where = " OR ".join(
+                f"(step = {length} AND bucket >= {first} AND bucket < {last})"
+                for length, first, last in parts
+            )
+        # Nothing but numbers and the names of our own tables is put into the text.
+        return f"(SELECT * FROM {rollup.table} WHERE site = {{site:String}} AND ({where or 0}))"  # noqa: S608
+
+
+def ask(clients: Clients, query: str, values: Mapping[str, object]) -> list[Row]:
+    """Ask ClickHouse, with bound values."""
+    result = clients.get().query(
+        query, parameters=dict(values), settings={"max_execution_time": _QUERY_SECONDS}
+    )
+    return [tuple(row) for row in result.result_rows]
+
+
+def pieces(start: int, end: int, steps: tuple[int, ...] = STEPS[::-1]) -> Iterator[tuple[int, int, int]]:
+    """Cover a range (seconds) with as few buckets as can be: each step, and from where to where it is."""
+    step, *finer = steps
+    first, last = -(-start // step) * step, end // step * step
+    if not finer:  # Ranges end with whole quarters of an hour.
+        first, last = start // step * step, -(-end // step) * step
+    if first >= last:
+        if finer:
+            yield from pieces(start, end, tuple(finer))
+        return
+    if start < first:
+        yield from pieces(start, first, tuple(finer))
+    yield step, first, last
+    if last < end:
+        yield from pieces(last, end, tuple(finer))
+
+
+def common_step(moments: tuple[datetime, ...]) -> int:
+    """Return the longest step whose buckets begin at every one of these moments."""
+    seconds = [int(moment.timestamp()) for moment in moments]
+    return next((step for step in (DAY, HOUR) if all(s % step == 0 for s in seconds)), QUARTER)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

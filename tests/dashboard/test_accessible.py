@@ -1,0 +1,56 @@
+"""What axe finds on each kind of page: nothing serious, in light and dark, wide and on a phone."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+PHONE = {"width": 375, "height": 812}
+WIDE = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def filled(server: Any) -> str:
+    """A site with something of everything."""
+    site = "axe.example"
+    for number in range(12):
+        server.send(site, f"Event {number}", mk=["plan"], mv=["<b>" * 100], ra=9.99, rc="EUR")
+    for name in (None, "event 1", "Signup Pro", "Signup Free"):
+        server.send(site, name)
+    server.http.post(f"/api/sites/{site}/goals", json={"type": "custom_event", "event_name": "Event 1"})
+    server.settle()
+    return site
+
+
+def serious(page: Page, axe: str) -> list[str]:
+    """What axe calls serious or critical, with where it is."""
+    page.evaluate(axe)  # Not a script element: the policy of the page refuses it, as it should.
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 5, "axe has looked"
+    return [
+        f"{rule['id']}: {node['html'][:200]}"
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "window"), [("light", PHONE), ("dark", WIDE)], ids=["phone", "dark"])
+def test_the_dashboard(filled: str, axe: str, open_page: Any, scheme: str, window: dict[str, int]) -> None:
+    """The dashboard with both tabs, an opened event and its values; on a phone it is not wider than that."""
+    page = open_page(f"/{filled}?tab=goals", color_scheme=scheme, viewport=window)
+    assert serious(page, axe) == []
+    page.get_by_role("tab", name="Events").click()
+    page.locator("[data-event='Event 1'] button.arrow").click()
+    page.locator("[data-property=plan] button.arrow").click()
+    page.locator("[data-property-value]").wait_for()
+    assert serious(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == window["width"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/{}/settings/goals", "/{}/live", "/nothing.example", "/{}?period=never"]
+)
+def test_the_other_pages(filled: str, axe: str, open_page: Any, path: str) -> None:
+    """Sites, settings, the live page, an empty site and an error."""
+    assert serious(open_page(path.format(filled), viewport=PHONE), axe) == []

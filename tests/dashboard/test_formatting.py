@@ -1,0 +1,73 @@
+"""How figures are written."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from reference_server.dashboard import formatting, markup
+from reference_server.ranges import Range
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("visitors", 12345, "12,345"),
+        ("views_per_visit", 2, "2.0"),
+        ("bounce_rate", 41.25, "41.2%"),
+        ("conversion_rate", 100.0, "100%"),
+        ("conversion_rate", 0.01, "<0.1%"),
+        ("conversion_rate", 0.0, "0%"),
+        ("duration", 14.4, "14s"),
+        ("duration", 134, "2m 14s"),
+        ("duration", 7500, "2h 5m"),
+        ("duration", None, "–"),
+    ],
+)
+def test_figures_have_their_unit(key: str, value: float | None, text: str) -> None:
+    """Each figure on top is written in its own unit."""
+    assert formatting.kpi(key, value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "plain"),
+    [
+        ("1234.5", "1,234.50", "1234.5"),
+        ("49.990000000", "49.99", "49.99"),
+        ("0.1234", "0.1234", "0.1234"),
+        ("5000", "5,000", "5000"),
+        ("-5.00", "-5", "-5"),
+        ("100000000000000000000", "100,000,000,000,000,000,000", "100000000000000000000"),
+    ],
+)
+def test_amounts_keep_their_digits(value: str, text: str, plain: str) -> None:
+    """No digit of an amount is lost or made up."""
+    assert (formatting.amount(Decimal(value)), formatting.plain(Decimal(value))) == (text, plain)
+
+
+def test_less_bounce_is_good() -> None:
+    """A fall of the bounce rate is good news, that of anything else is not."""
+    assert [
+        formatting.trend(*pair) for pair in (("bounce_rate", -3), ("visitors", -3), ("visitors", None))
+    ] == [
+        "good",
+        "bad",
+        "even",
+    ]
+
+
+def test_the_days_of_a_range_are_local() -> None:
+    """A range is written with the days of the site's time zone, both of them in it."""
+    now = datetime(2026, 11, 27, 23, 30, tzinfo=UTC)
+    berlin = Range.of("7d", timezone="Europe/Berlin", now=now)
+    assert formatting.days(berlin) == "22 Nov 2026 – 28 Nov 2026, Europe/Berlin"
+    assert formatting.days(Range.of("today", timezone="UTC", now=now)) == "27 Nov 2026, UTC"
+
+
+def test_text_of_visitors_is_never_markup() -> None:
+    """Markup is escaped, a bare CR kept, direction isolated, emptiness named, and length folded."""
+    assert markup.exact('"><b>\r') == "&#34;&gt;&lt;b&gt;&#13;"
+    assert markup.visible("<b>") == '<bdi class="sent">&lt;b&gt;</bdi>'
+    assert "(empty)" in markup.visible("")
+    assert "(spaces only)" in markup.visible(" \n")
+    assert markup.visible("<" * 2000).count("&lt;") == 160 + 2000

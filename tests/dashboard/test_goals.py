@@ -1,0 +1,74 @@
+"""Settings → Goals, and what they do to the dashboard (GOAL-1 to GOAL-4); the site's time zone."""
+
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, expect
+
+
+def create(page: Page, name: str) -> None:
+    """Fill in the form as a person does."""
+    page.get_by_label("Goal type").select_option(label="Custom Event")
+    page.get_by_label("Event name").fill(name)
+    page.get_by_role("button", name="Create goal").click()
+
+
+def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page: Any) -> None:
+    """With the first goal the conversion figures come; matching is exact; the rate is of all visitors."""
+    for name in (None, "Purchase", "Purchase", "purchase", "Purchase "):
+        server.send(site, name)
+    server.settle()
+    page = open_page(f"/{site}/settings/goals")
+    options = page.locator("#names option").evaluate_all("all => all.map(o => o.value)")
+    assert sorted(options) == ["Purchase", "Purchase ", "purchase"]
+    create(page, "Purchase")
+    expect(page.locator("[data-goal='Purchase']")).to_be_visible()
+    page.goto(f"/{site}")
+    keys = page.locator("[data-kpi]").evaluate_all("all => all.map(k => k.dataset.kpi)")
+    assert keys == [
+        *("visitors", "pageviews", "views_per_visit", "bounce_rate"),
+        *("conversions", "conversion_rate", "duration"),
+    ]
+    assert page.locator("[data-kpi=conversions] [data-value]").get_attribute("data-value") == "2"
+    goal = page.locator("#panel-goals [data-goal='Purchase']")
+    assert goal.get_attribute("data-conversions") == "2"
+    assert float(goal.get_attribute("data-rate") or 0) == 200.0, "two completions, one visitor"
+    page.goto(f"/{site}/settings/goals")
+    page.get_by_role("button", name="Delete Purchase").click()
+    expect(page.get_by_role("status").first).to_have_text("The goal is deleted.")
+    page.goto(f"/{site}")
+    assert page.locator("[data-kpi=conversions]").count() == 0
+
+
+def test_names_are_taken_exactly(site: str, open_page: Any) -> None:
+    """Spaces and case make another goal; the same name twice is told, and stays in the field."""
+    page = open_page(f"/{site}/settings/goals")
+    for name in ("Sign up", "sign up", " Sign up "):
+        create(page, name)
+    create(page, "Sign up")
+    expect(page.locator("#event-hint")).to_have_text("There is a goal for this event already.")
+    assert page.get_by_label("Event name").input_value() == "Sign up"
+    names = page.locator("[data-goal]").evaluate_all("all => all.map(g => g.dataset.goal)")
+    assert names == ["Sign up", "sign up", " Sign up "]
+    expect(page.locator("[data-goal='Sign up'] .badge")).to_have_text("not seen yet")
+
+
+def test_days_follow_the_time_zone(site: str, open_page: Any) -> None:
+    """The time zone is chosen by its name; one that there is not is told."""
+    page = open_page(f"/{site}/settings/goals")
+    page.get_by_label("Days begin and end in").fill("Mars/Olympus")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#zone-hint")).to_contain_text("Mars/Olympus")
+    page.get_by_label("Days begin and end in").fill("Europe/Berlin")
+    page.get_by_role("button", name="Save").click()
+    page.goto(f"/{site}")
+    expect(page.locator("[data-days]")).to_contain_text("Europe/Berlin")
+
+
+def test_a_form_of_another_site_changes_nothing(server: Any, site: str) -> None:
+    """A page that somebody visits cannot set up goals here."""
+    answer = server.http.post(
+        f"/{site}/settings/goals", data={"event_name": "Evil"}, headers={"Origin": "https://evil.example"}
+    )
+    assert answer.status_code == httpx.codes.FORBIDDEN
+    assert server.http.get(f"/api/sites/{site}/goals").json()["goals"] == []

@@ -1,0 +1,79 @@
+"""Every page: its policy, its errors, and what it shows when there is nothing to show."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference_server.app import create_app
+from reference_server.config import Config
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/example.com", 200),
+        ("/example.com/settings/goals", 200),
+        ("/example.com/live", 200),
+        ("/example.com?period=never", 400),
+        ("/example.com?period=custom&from=2026-13-01&to=2026-01-01", 400),
+        ("/example.com?metric=money", 400),
+        ("/example.com/events?limit=-5&offset=x", 200),
+        ("/assets/base.css", 200),
+    ],
+)
+def test_every_answer_has_the_policy(server: Any, path: str, status: int) -> None:
+    """Pages, errors and files allow nothing inline and nothing of others, and are never framed."""
+    answer = server.http.get(path)
+    assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (status, POLICY)
+    for inline in ("<style", " style=", " onclick=", "<script>", "javascript:"):
+        assert inline not in answer.text
+
+
+def test_an_error_is_a_page(server: Any) -> None:
+    """It says what is wrong in words, and escapes what the address holds."""
+    answer = server.http.get("/example.com?period=<b>")
+    assert "<b>" not in answer.text
+    assert "&lt;b&gt;" in answer.text
+    assert 'data-error="400"' in answer.text
+
+
+def test_sites_are_listed_once_they_have_sent(server: Any, site: str) -> None:
+    """The first page lists the sites seen; an address with www. leads to the site without."""
+    server.send(site, None)
+    server.settle()
+    assert f'data-site="{site}"' in server.http.get("/").text
+    answer = server.http.get(f"/www.{site}/live")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/{site}/live")
+
+
+def test_without_clickhouse_the_pages_say_so(tmp_path: Path) -> None:
+    """Where nothing answers, each page and list is a 503 that explains itself; the rest works."""
+    app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path, bound="127.0.0.1"))
+    client = app.test_client()
+    for path in ("/", "/example.com", "/example.com/events", "/example.com/settings/goals"):
+        answer = client.get(path)
+        assert (answer.status_code, "ClickHouse" in answer.text) == (503, True), path
+        assert answer.headers["Content-Security-Policy"] == POLICY
+    assert client.get("/example.com/live").status_code == 200
+
+
+def test_usage_stands_beside_the_quota(server: Any, open_page: Any) -> None:
+    """Pageviews and custom events count one each (QUOTA-1); more than the quota is said aloud."""
+    for name in (None, "Signup", "Signup"):
+        server.send("quota.example", name)
+    server.settle()
+    page = open_page("/quota.example")
+    usage = page.locator("[data-usage]")
+    assert (usage.get_attribute("data-usage"), usage.get_attribute("data-quota")) == ("3", "50")
+    assert "used up" not in usage.inner_text()
+    for _ in range(48):
+        server.send("quota.example", "Signup")
+    page.locator("[data-usage='51']").wait_for()
+    assert "The monthly quota is used up." in usage.inner_text()

@@ -1,0 +1,101 @@
+"""The page keeps itself up to date, and out of the way of whoever uses it (DASH-3)."""
+
+from typing import Any
+
+from playwright.sync_api import expect
+
+SOON_MS = 5000
+
+
+def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) -> None:
+    """On an open page, empty at first, without a reload; counts and figures follow too."""
+    page = open_page(f"/{site}")
+    page.evaluate("window.same = true")
+    expect(page.locator("#panel-events .empty")).to_contain_text("No events in this range")
+    server.send(site, "Signup")
+    expect(page.locator("[data-event='Signup']")).to_have_attribute("data-count", "1", timeout=SOON_MS)
+    server.send(site, None)
+    server.send(site, "Signup")
+    expect(page.locator("[data-event='Signup']")).to_have_attribute("data-count", "2", timeout=SOON_MS)
+    expect(page.locator("[data-kpi=pageviews] [data-value]")).to_have_attribute("data-value", "1")
+    assert page.evaluate("window.same")
+
+
+def test_open_rows_and_the_focus_stay(server: Any, site: str, open_page: Any) -> None:
+    """Rows that change place stay open, keep the focus, and count on inside."""
+    server.send(site, "First", mk=["a"], mv=["1"])
+    server.send(site, "First", mk=["a"], mv=["1"])
+    server.send(site, "Second", mk=["b"], mv=["1"])
+    server.settle()
+    page = open_page(f"/{site}")
+    page.locator("[data-event='Second'] button.arrow").press("Enter")
+    page.locator("[data-property=b] button.arrow").press("Enter")
+    value = page.locator("[data-event='Second'] [data-property-value='1']")
+    expect(value).to_have_attribute("data-count", "1")
+    for _ in range(3):
+        server.send(site, "Second", mk=["b"], mv=["1"])
+    expect(page.locator("[data-event]").first).to_have_attribute("data-event", "Second", timeout=SOON_MS)
+    expect(value).to_have_attribute("data-count", "4", timeout=SOON_MS)
+    focused = page.evaluate("document.activeElement.closest('[data-property]').dataset.property")
+    assert focused == "b"
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+
+
+def test_a_server_that_is_away_is_told(server: Any, site: str, open_page: Any) -> None:
+    """The last numbers stay, a line says that they are old, and goes when the server is back."""
+    server.send(site, "Signup")
+    server.settle()
+    page = open_page(f"/{site}")
+    page.context.set_offline(True)
+    expect(page.locator("[data-strip]")).to_contain_text("last numbers", timeout=SOON_MS)
+    expect(page.locator("[data-event='Signup']")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.locator("[data-strip]")).to_be_empty(timeout=15_000)
+
+
+def test_a_row_that_cannot_be_opened_says_so(server: Any, site: str, open_page: Any) -> None:
+    """A row opened while the server is away offers to try again, and then works."""
+    server.send(site, "Signup", mk=["plan"], mv=["pro"])
+    server.settle()
+    page = open_page(f"/{site}")
+    page.context.set_offline(True)
+    page.locator("[data-event='Signup'] button.arrow").click()
+    again = page.locator("[data-event='Signup']").get_by_role("button", name="Try again")
+    again.wait_for()
+    page.context.set_offline(False)
+    again.click()
+    expect(page.locator("[data-property=plan]")).to_be_visible()
+
+
+def test_ranges_and_metrics_change_in_place(server: Any, site: str, open_page: Any) -> None:
+    """Another range, custom days among them, and another line of the chart: the address says so."""
+    server.send(site, "Signup")
+    server.settle()
+    page = open_page(f"/{site}")
+    page.evaluate("window.same = true")
+    page.get_by_label("Date range").select_option(label="Yesterday")
+    expect(page.locator("[data-event]")).to_have_count(0)
+    page.get_by_label("Date range").select_option(label="Custom dates")
+    page.get_by_label("From").fill("2020-01-01")
+    page.get_by_label("To", exact=True).fill("2020-01-02")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("[data-days]")).to_have_text("1 Jan 2020 – 2 Jan 2020, UTC")
+    page.get_by_label("Date range").select_option(label="Realtime")
+    expect(page.locator("[data-event='Signup']")).to_be_visible()
+    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page.locator("[data-series=events]")).to_be_attached()
+    assert page.url.endswith("period=realtime&metric=events")
+    assert page.locator(".plot canvas").is_visible()
+    assert page.evaluate("window.same")
+
+
+def test_tabs_are_walked_by_keyboard(site: str, open_page: Any) -> None:
+    """Arrow keys move between Goals and Events; the panel follows, and a reload shows the same."""
+    page = open_page(f"/{site}?tab=goals")
+    goals = page.get_by_role("tab", name="Goals")
+    goals.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Events")).to_be_focused()
+    expect(page.get_by_role("tabpanel", name="Events")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("tabpanel", name="Events")).to_be_visible()
+    expect(page.get_by_role("tabpanel", name="Goals")).to_be_hidden()
