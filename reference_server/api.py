@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from reference_server.access import Door
+from reference_server.feed import STREAM
 from reference_server.ranges import DEFAULT_PERIOD, Range
 from reference_server.reader import Reader
 from reference_server.results import EventCount, ValueCount
@@ -45,6 +46,7 @@ def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
 
     _lists(routes, reader)
     _figures(routes, reader)
+    _live(routes)
     _goals(routes, reader, settings)
     _settings(routes, settings)
     return routes
@@ -123,6 +125,14 @@ def _figures(routes: Blueprint, reader: Reader) -> None:
     def advice() -> Response:
         range_ = _range(reader)
         return _answer(range_, advice=reader.advice(g.site, range_))
+
+
+def _live(routes: Blueprint) -> None:
+    @routes.get("/live")
+    def live() -> Response:
+        # The gateway goes on from here: a thread for each who looks would be too many.
+        request.environ[STREAM] = g.site
+        return Response(content_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:

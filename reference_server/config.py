@@ -53,6 +53,11 @@ class Config:
         """Where the outboxes of the worker processes are."""
         return self.state_dir / "outbox"
 
+    @property
+    def live_dir(self) -> Path:
+        """Where worker processes say that somebody looks at the live page of a site."""
+        return self.state_dir / "live"
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read CLICKHOUSE_URL and the CLICKPORT_ variables. Raises ValueError naming what is wrong."""

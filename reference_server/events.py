@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reference_server.clickhouse.schema import EventRow, written
-from reference_server.ingest import Arrival, Ingest
+from reference_server.feed import Feed, shown
+from reference_server.ingest import Arrival, Ingest, decode
 from reference_server.normalise import Rejected
 from reference_server.outbox import Outbox, StoreUnavailable
 
@@ -84,8 +85,9 @@ class Keeper:
 class EventRoute:
     """Answers ``/api/event``."""
 
-    def __init__(self, ingest: Ingest, outbox: Outbox, *, max_body: int) -> None:
+    def __init__(self, ingest: Ingest, outbox: Outbox, feed: Feed, *, max_body: int) -> None:
         self._ingest = ingest
+        self._feed = feed
         self._keeper = Keeper(outbox)
         self._max_body = max_body
 
@@ -104,6 +106,8 @@ class EventRoute:
             row, notes = self._ingest.take(_arrival(headers, ip, body))
             if row:
                 await self._keeper.keep(row)
+                if self._feed.wanted(row.site_id):
+                    self._feed.publish(row.site_id, shown(decode(body), row, notes))
         except Rejected as error:
             return refusal(400, str(error))
         except (StoreUnavailable, sqlite3.Error) as error:

@@ -9,11 +9,13 @@ import logging
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reference_server.body import Bodies, Incomplete
 from reference_server.events import PATH, Answer, EventRoute, refusal
+from reference_server.feed import STREAM, Feed
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -25,10 +27,11 @@ _LOG = logging.getLogger(__name__)
 class Gateway:
     """An RSGI application."""
 
-    def __init__(self, events: EventRoute, others: "WSGIApplication", bodies: Bodies) -> None:
+    def __init__(self, events: EventRoute, others: "WSGIApplication", bodies: Bodies, feed: Feed) -> None:
         self._events = events
         self._others = others
         self._bodies = bodies
+        self._feed = feed
         self._threads = ThreadPoolExecutor(_THREADS, "flask")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -45,10 +48,24 @@ class Gateway:
                 environ = _environ(scope, headers, body)
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._threads, _ask, self._others, environ)
+                if site := environ.get(STREAM):
+                    await self._stream(site, protocol, answer)
+                    return
         if answer.body and scope.method != "HEAD":
             protocol.response_bytes(answer.status, answer.headers, answer.body)
         else:
             protocol.response_empty(answer.status, answer.headers)
+
+    async def _stream(self, site: str, protocol: Any, answer: Answer) -> None:
+        """Send the events of a site as they come, as server-sent events, until the reader goes."""
+        headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+        stream = protocol.response_stream(answer.status, headers)
+        async with aclosing(self._feed.listen(site)) as events:
+            async for event in events:
+                try:
+                    await stream.send_bytes(b"data: " + event + b"\n\n" if event else b":\n\n")
+                except Exception:  # granian tells in its own ways that nobody reads any more.
+                    return
 
 
 def client_of(scope: Any) -> str:

@@ -20,7 +20,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
-from reference_server import scratch
+from reference_server import feed, scratch
 from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
 from reference_server.clickhouse.schema import migrate
@@ -111,7 +111,7 @@ def _run(
 ) -> None:
     # A forked worker would hold copies of whatever is open here, and threads run here already.
     multiprocessing.set_start_method("spawn", force=True)
-    server = Granian(
+    server = _Server(
         "reference_server.worker:app",
         factory=True,
         address=address,
@@ -138,6 +138,15 @@ def _run(
         watch.stop()
     if watch.fault:
         raise CannotServe(watch.fault)
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """Granian, which waits for open requests when it ends: streams have to end first."""
+
+    def signal_handler_interrupt(self, *_: Any) -> None:
+        """End: by a signal, or because of what ``Watch`` saw."""
+        feed.end(Config.from_env().live_dir)
+        super().signal_handler_interrupt()
 
 
 def _keep(outboxes: Path) -> None:

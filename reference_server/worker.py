@@ -12,6 +12,7 @@ from reference_server.body import Bodies
 from reference_server.clickhouse.client import Clients
 from reference_server.config import DRAIN_SECONDS, Config
 from reference_server.events import EventRoute
+from reference_server.feed import Feed
 from reference_server.gateway import Gateway
 from reference_server.ingest import Ingest
 from reference_server.loader import Loader
@@ -30,9 +31,10 @@ def app() -> Gateway:
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox)
     ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir))
-    route = EventRoute(ingest, outbox, max_body=config.max_body)
+    feed = Feed(config.live_dir)
+    route = EventRoute(ingest, outbox, feed, max_body=config.max_body)
     bodies = Bodies(max_bytes=config.max_body, seconds=config.body_seconds)
-    return Gateway(route, create_app(config), bodies)
+    return Gateway(route, create_app(config), bodies, feed)
 
 
 def _leave(loader: Loader, outbox: Outbox) -> None:

@@ -1,0 +1,145 @@
+"""The live page's events: as they arrive, whichever process takes them, to those who look at their site."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reference_server.clickhouse.local import LocalClickHouse
+
+Start = Callable[..., Any]
+SECONDS = 20.0
+
+
+class Reader:
+    """Somebody who looks at a site."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+
+    def next(self) -> dict[str, Any]:
+        """Wait for the next event."""
+        for line in self._lines:
+            if line.startswith("data: "):
+                event: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                return event
+        raise AssertionError("the stream ended")
+
+
+@contextmanager
+def looking(server: Any, site: str) -> Iterator[Reader]:
+    """Open the stream of a site."""
+    with httpx.stream(
+        "GET", f"{server.url}/api/sites/{site}/live", timeout=SECONDS, trust_env=False
+    ) as answer:
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        next(lines)  # From here on nothing is missed.
+        yield Reader(lines)
+
+
+def send(server: Any, name: str, **members: Any) -> None:
+    """Send an event by a connection of its own, so that any process may get it."""
+    payload = {"t": "e", "n": name, "d": "live.example", **members}
+    answer = httpx.post(f"{server.url}/api/event", json=payload, trust_env=False)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.fixture(scope="module")
+def serving(start: Start, clickhouse: LocalClickHouse) -> Iterator[Any]:
+    """A server of two worker processes."""
+    with start("--workers", "2", CLICKHOUSE_URL=clickhouse.url) as server:
+        yield server
+
+
+def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
+    """The payload as it came, the row, what the limits did, and the advice about it (LINT-4, LINT-5)."""
+    with looking(serving, "live.example") as reader:
+        send(serving, "Purchase", mk=[f"k{n}" for n in range(31)], mv=["v"] * 31, ra="$49.99", rc="EUR")
+        event = reader.next()
+    assert (event["name"], event["type"], event["site"]) == ("Purchase", "custom", "live.example")
+    assert (event["payload"]["t"], event["payload"]["ra"], event["payload"]["rc"]) == ("e", "$49.99", "EUR")
+    assert event["payload"]["mk"] == [f"k{n}" for n in range(31)]
+    assert event["stored"] == {
+        "meta_keys": [f"k{n}" for n in range(30)],
+        "meta_values": ["v"] * 30,
+        "revenue_source_amount": None,
+        "revenue_source_currency": "",
+    }
+    assert event["notes"] == [
+        "31 properties: the first 30 kept",
+        "ra is no finite number within 20 digits: revenue dropped",
+    ]
+    assert [advice["rule"] for advice in event["advice"]] == ["LINT-4", "LINT-5"]
+
+
+def test_amounts_are_told_digit_by_digit(serving: Any) -> None:
+    """A number of the payload stays one, exactly; the stored amount is text."""
+    with looking(serving, "live.example") as reader:
+        send(serving, "Sale", ra=49.99)
+        event = reader.next()
+    assert event["payload"]["ra"] == 49.99
+    assert event["stored"]["revenue_source_amount"] == "49.99"
+    assert event["advice"] == []
+
+
+def test_events_of_every_process_reach_one_reader(serving: Any) -> None:
+    """Forty connections, shared out among two processes: all forty events, in their order."""
+    with looking(serving, "live.example") as reader:
+        names = [f"event {number}" for number in range(40)]
+        for name in names:
+            send(serving, name)
+        assert [reader.next()["name"] for _ in names] == names
+
+
+def test_another_site_is_not_told(serving: Any) -> None:
+    """Who looks at one site sees nothing of another, although its events come in between."""
+    with looking(serving, "live.example") as reader:
+        send(serving, "theirs", d="other.example")
+        send(serving, "ours")
+        assert reader.next()["name"] == "ours"
+
+
+def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
+    """Thirty values of 2,000 characters: each is shown as far as a person reads."""
+    with looking(serving, "live.example") as reader:
+        send(serving, "large", mk=["k"] * 30, mv=["\u0001" * 2000] * 30)
+        event = reader.next()
+    assert event["name"] == "large"
+    assert event["stored"]["meta_values"][29] == "\u0001" * 100 + "… (2000 characters)"
+
+
+def test_what_a_stranger_sends_is_not_shown(
+    start: Start, clickhouse: LocalClickHouse, tmp_path: Path
+) -> None:
+    """A datagram without the token of the process is none of its events; and the note of who looks goes."""
+    with start("--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
+        with looking(server, "live.example") as reader:
+            [file] = (tmp_path / "state" / "live").glob("*.json")
+            port = json.loads(file.read_text())["port"]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.sendto(b'{"site": "live.example", "name": "forged"}', ("127.0.0.1", port))
+            send(server, "real")
+            assert reader.next()["name"] == "real"
+        deadline = time.monotonic() + SECONDS
+        while list((tmp_path / "state" / "live").iterdir()):
+            send(server, "one more")  # The reader's going is noticed when something is to be sent.
+            assert time.monotonic() < deadline, "the process still believes that somebody looks"
+            time.sleep(0.05)
+
+
+def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalClickHouse) -> None:
+    """An open stream keeps no process: the end comes within the fixture's limit, as without it."""
+    with start(CLICKHOUSE_URL=clickhouse.url) as server, looking(server, "live.example"):
+        began = time.monotonic()
+        server.process.terminate()
+        server.process.wait(SECONDS)
+        assert server.process.returncode == 0
+        assert time.monotonic() - began < 8
