@@ -43,7 +43,8 @@ def add_guard(pages: Blueprint, door: Door) -> None:
 
     @pages.errorhandler(ValueError)
     def _value(error: ValueError) -> tuple[str, int]:
-        return _error(400, _TITLES[400], str(error))
+        text = str(error)
+        return _error(400, _TITLES[400], f"{text[:1].upper()}{text[1:]}.")
 
     @pages.errorhandler(ClickHouseError)
     def _away(error: ClickHouseError) -> tuple[str, int]:
@@ -61,4 +62,6 @@ def add_guard(pages: Blueprint, door: Door) -> None:
 
 
 def _error(status: int, title: str, text: str) -> tuple[str, int]:
-    return render_template("error.html", status=status, title=title, text=text), status
+    # Where the site is known the way back leads there.
+    site = (request.view_args or {}).get("site") if status != 404 else None
+    return render_template("error.html", status=status, title=title, text=text, site=site), status

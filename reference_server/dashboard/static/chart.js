@@ -58,7 +58,7 @@ function options(uPlot, plot, table, zone, rows) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, size: 28, values: (_, splits) => splits.map(when(zone, rows)) },
+      { ...axis, grid: { show: false }, space: 80, size: 32, gap: 10, values: (_, splits) => splits.map(when(zone, rows)) },
       { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 48, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
         [3, 4, 5, 6, 7, 8, 9].flatMap((power) => [10 ** power, 2 * 10 ** power, 5 * 10 ** power])) },
     ],
