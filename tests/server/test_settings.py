@@ -1,6 +1,5 @@
 """What people set, kept in a file that processes share."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,14 +7,6 @@ import pytest
 from reference_server.settings import Goal, GoalExists, NoSuchGoal, Settings
 
 SITE = "example.com"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    """Settings of nobody yet."""
-    settings = Settings(tmp_path)
-    yield settings
-    settings.close()
 
 
 def test_goals_are_of_a_site_and_in_their_order(settings: Settings) -> None:
