@@ -30,7 +30,7 @@ def counts(client: Client, site: str) -> dict[str, int]:
     """How many events each rollup has counted, by each of its steps."""
     traffic, events, properties, sessions = (rollup.table for rollup in ROLLUPS)
     queries = {
-        traffic: f"SELECT step, sum(pageviews+customs) FROM {traffic} WHERE site = {{site:String}} GROUP BY 1",
+        traffic: f"SELECT step, sum(pageviews) + sum(customs) FROM {traffic} WHERE site={{site:String}} GROUP BY 1",
         events: f"SELECT step, sum(count) FROM {events} WHERE site = {{site:String}} GROUP BY 1",
         properties: f"SELECT step, sum(count) FROM {properties} WHERE site = {{site:String}} GROUP BY 1",
         sessions: f"SELECT 900, sum(pageviews + customs) FROM {sessions} WHERE site = {{site:String}}",
