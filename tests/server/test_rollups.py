@@ -28,18 +28,14 @@ SOME = (
 
 def counts(client: Client, site: str) -> dict[str, int]:
     """How many events each rollup has counted, by each of its steps."""
-    traffic, events, properties, sessions = (rollup.table for rollup in ROLLUPS)
-    queries = {
-        traffic: f"SELECT step, sum(pageviews) + sum(customs) FROM {traffic} WHERE site={{site:String}} GROUP BY 1",
-        events: f"SELECT step, sum(count) FROM {events} WHERE site = {{site:String}} GROUP BY 1",
-        properties: f"SELECT step, sum(count) FROM {properties} WHERE site = {{site:String}} GROUP BY 1",
-        sessions: f"SELECT 900, sum(pageviews + customs) FROM {sessions} WHERE site = {{site:String}}",
-    }
-    return {
-        f"{table} {step}": count
-        for table, query in queries.items()
-        for step, count in client.query(query, parameters={"site": site}).result_rows
-    }
+    both = "sum(pageviews) + sum(customs)"
+    sums = (("step", both), ("step", "sum(count)"), ("step", "sum(count)"), ("900", both))
+    found = {}
+    for rollup, (step, what) in zip(ROLLUPS, sums, strict=True):
+        query = f"SELECT {step}, {what} FROM {rollup.table} WHERE site = {{site:String}} GROUP BY 1"
+        for length, count in client.query(query, parameters={"site": site}).result_rows:
+            found[f"{rollup.table} {length}"] = count
+    return found
 
 
 def expected(traffic: int, events: int, properties: int) -> dict[str, int]:
