@@ -104,6 +104,5 @@ def names(source: Source, search: str, limit: int = _NAMES) -> tuple[str, ...]:
 
 
 def _plain(amount: Decimal) -> Decimal:
-    """An amount without the zeros of its column: 49.99, and 1200 rather than 1.2E+3."""
-    short = amount.normalize()
-    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+    """An amount without the zeros that its column adds; not by ``normalize``, which rounds."""
+    return Decimal(f"{amount:.9f}".rstrip("0").rstrip("."))

@@ -66,7 +66,11 @@ def client(clickhouse: LocalClickHouse, server: Server) -> Iterator[Client]:
 def server(clickhouse: LocalClickHouse) -> Iterator[Server]:
     """A server for every site; that of ``quota.example`` has a quota."""
     command = [sys.executable, "-m", "reference_server", "serve", "--port", "0"]
-    env = {**os.environ, "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": f"quota.example={QUOTA}"}
+    env = {
+        **os.environ,
+        "CLICKHOUSE_URL": clickhouse.url,
+        "CLICKPORT_QUOTA": f"quota.example={QUOTA},shop.example=25000",
+    }
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout

@@ -17,8 +17,9 @@ INSERT INTO events (site_id, timestamp, type, name, visitor_id, session_id, page
 WITH (n, salt) -> cityHash64(n, salt) % 1000000 AS drawn
 SELECT site_id, timestamp + toIntervalSecond(5), 'custom', event.1, visitor_id, session_id, pageview_id,
     event.3, arrayMap((key, choices) -> choices[1 + drawn(n, key) % length(choices)], event.3, event.4),
-    if(event.5, toDecimal64(1900 + drawn(n, 7) % 8000, 2) / 100, NULL),
-    if(event.5, ['EUR', 'EUR', 'USD', 'JPY'][1 + drawn(n, 8) % 4], '')
+    if(event.5, if(currency = 'JPY', [4900, 1900, 9900], [4999, 1990, 9900])[1 + drawn(n, 7) % 3]
+        / if(currency = 'JPY', 1, toDecimal64(100, 2)), NULL),
+    if(event.5, ['EUR', 'EUR', 'USD', 'JPY'][1 + drawn(n, 8) % 4] AS currency, '')
 FROM (
     SELECT *, cityHash64(pageview_id) AS n, arrayJoin([
         ('CTA Click', 130, ['button', 'position'],

@@ -12,6 +12,7 @@ const states = new WeakMap();
 /** Get a part of a page. Throws when the server does not answer, or not with a page. */
 export async function fetchPart(address) {
   const answer = await fetch(address, { signal: AbortSignal.timeout(SECONDS * 1000) });
+  if (answer.redirected) location.reload(); // To the login: somebody has logged out meanwhile.
   if (!answer.ok) throw new Error(`${answer.status}`);
   const part = new DOMParser().parseFromString(await answer.text(), "text/html");
   writeMoney(part);
