@@ -61,6 +61,7 @@ def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
         *(sys.executable, "-m", "schemathesis.cli", "run", url),
         *("--checks", "all", "--continue-on-failure"),
         "--generation-deterministic",
+        *("--exclude-path", "/api/sites/{domain}/live"),  # It has no end: see test_live.py.
         "--no-color",
     ]
     env = {**os.environ, "NO_PROXY": "127.0.0.1"}
