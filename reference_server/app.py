@@ -52,7 +52,7 @@ def create_app(config: Config) -> Flask:
 
     @app.get("/metrics")
     def figures() -> Response:
-        return Response(metrics(config.outbox_dir), content_type=CONTENT_TYPE)
+        return Response(metrics(config), content_type=CONTENT_TYPE)
 
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:

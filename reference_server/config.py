@@ -34,6 +34,11 @@ class Config:
 
     Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to
     are on this machine. ``quota`` is what a site may send in a month, by domain; the empty one is any other.
+    What comes above it is to be counted or dropped (``over_quota``: "count", "drop").
+
+    ``rate_limit`` is how many requests an address may send in a minute, 0 for no limit; what comes above is
+    dropped with 200. Behind ``proxies`` of one's own the address is the one that the first of them saw.
+    Worker processes together serve ``max_connections`` at once; others wait to be accepted.
     """
 
     clickhouse_url: str
@@ -47,6 +52,10 @@ class Config:
     bound: str = ""
     api_keys: tuple[str, ...] = ()
     quota: Mapping[str, int] = field(default_factory=dict)
+    over_quota: str = "count"
+    rate_limit: int = 0
+    proxies: int = 0
+    max_connections: int = 1024
 
     @property
     def outbox_dir(self) -> Path:
@@ -78,10 +87,13 @@ def _sites(text: str) -> tuple[str, ...]:
     return tuple(site.strip() for site in text.split(",") if site.strip())
 
 
-def _durability(text: str) -> str:
-    if text not in DURABILITIES:
-        raise ValueError(f"it is one of {', '.join(DURABILITIES)}")
-    return text
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"it is one of {', '.join(choices)}")
+        return text
+
+    return read
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -107,10 +119,14 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "sites": ("CLICKPORT_SITES", _sites),
     "max_body": ("CLICKPORT_MAX_BODY", int),
     "body_seconds": ("CLICKPORT_BODY_SECONDS", float),
-    "durability": ("CLICKPORT_DURABILITY", _durability),
+    "durability": ("CLICKPORT_DURABILITY", _one_of(*DURABILITIES)),
     "max_backlog": ("CLICKPORT_MAX_BACKLOG", int),
     "tracker": ("CLICKPORT_TRACKER", Path),
     "bound": ("CLICKPORT_BOUND", str),
     "api_keys": ("CLICKPORT_API_KEYS", _keys),
     "quota": ("CLICKPORT_QUOTA", _quota),
+    "over_quota": ("CLICKPORT_OVER_QUOTA", _one_of("count", "drop")),
+    "rate_limit": ("CLICKPORT_RATE_LIMIT", int),
+    "proxies": ("CLICKPORT_PROXIES", int),
+    "max_connections": ("CLICKPORT_MAX_CONNECTIONS", int),
 }

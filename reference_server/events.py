@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reference_server.clickhouse.schema import EventRow, written
+from reference_server.doors import Doors
 from reference_server.feed import Feed, shown
 from reference_server.ingest import Arrival, Ingest, decode
 from reference_server.normalise import Rejected
@@ -47,6 +48,16 @@ def refusal(status: int, error: str, **headers: str) -> Answer:
 _TAKEN = Answer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
+def _told(answer: Answer, notes: Iterable[str]) -> Answer:
+    """The same answer, with notes on what was dropped or changed."""
+    return answer._replace(headers=[*answer.headers, (NOTES_HEADER, _header(notes))])
+
+
+def _dropped(note: str) -> Answer:
+    """As the hosted product has it: a sender is not to try again."""
+    return _told(_TAKEN._replace(status=200), [f"{note}: event dropped"])
+
+
 class Keeper:
     """Puts events into the outbox: those that come at once in one transaction."""
 
@@ -83,11 +94,15 @@ class Keeper:
 
 
 class EventRoute:
-    """Answers ``/api/event``."""
+    """Answers ``/api/event``. Events ``over_quota`` are dropped, or only counted."""
 
-    def __init__(self, ingest: Ingest, outbox: Outbox, feed: Feed, *, max_body: int) -> None:
+    def __init__(
+        self, ingest: Ingest, outbox: Outbox, feed: Feed, doors: Doors, *, max_body: int, over_quota: str
+    ) -> None:
         self._ingest = ingest
         self._feed = feed
+        self._doors = doors
+        self._drops = over_quota == "drop"
         self._keeper = Keeper(outbox)
         self._max_body = max_body
 
@@ -100,23 +115,44 @@ class EventRoute:
             if method == "OPTIONS":
                 return Answer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
             return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
-        if len(body) > self._max_body:
-            return refusal(413, f"the body is larger than {self._max_body} bytes")
         try:
-            row, notes = self._ingest.take(_arrival(headers, ip, body))
-            if row:
-                await self._keeper.keep(row)
-                if self._feed.wanted(row.site_id):
-                    self._feed.publish(row.site_id, shown(decode(body), row, notes))
+            return await self._take(_arrival(headers, ip, body))
         except Rejected as error:
+            self._doors.refused("malformed")
             return refusal(400, str(error))
         except (StoreUnavailable, sqlite3.Error) as error:
             _LOG.error("%s", error)
+            self._doors.refused("backlog")
             return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
         except Exception:
             _LOG.exception("unexpected error")
             return refusal(500, "internal error")
-        return _TAKEN._replace(headers=[*_TAKEN.headers, (NOTES_HEADER, _header(notes))]) if notes else _TAKEN
+
+    def incomplete(self) -> None:
+        """Count a body that did not come."""
+        self._doors.refused("incomplete")
+
+    async def _take(self, arrival: Arrival) -> Answer:
+        if not self._doors.lets_in(arrival.ip, arrival.received):
+            self._doors.refused("rate_limit")
+            return _dropped(f"more than {self._doors.rate} requests in a minute")
+        if len(arrival.body) > self._max_body:
+            self._doors.refused("too_large")
+            return refusal(413, f"the body is larger than {self._max_body} bytes")
+        row, notes = self._ingest.take(arrival)
+        if not row:
+            self._doors.refused("unknown_site")
+            return _told(_TAKEN, notes)
+        if not self._doors.within_quota(row.site_id, row.timestamp):
+            over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
+            if self._drops:
+                self._doors.refused("quota")
+                return _dropped(over)
+            notes = (*notes, over)
+        await self._keeper.keep(row)
+        if self._feed.wanted(row.site_id):
+            self._feed.publish(row.site_id, shown(decode(arrival.body), row, notes))
+        return _told(_TAKEN, notes) if notes else _TAKEN
 
 
 def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:

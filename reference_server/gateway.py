@@ -27,11 +27,14 @@ _LOG = logging.getLogger(__name__)
 class Gateway:
     """An RSGI application."""
 
-    def __init__(self, events: EventRoute, others: "WSGIApplication", bodies: Bodies, feed: Feed) -> None:
+    def __init__(
+        self, events: EventRoute, others: "WSGIApplication", bodies: Bodies, feed: Feed, *, proxies: int
+    ) -> None:
         self._events = events
         self._others = others
         self._bodies = bodies
         self._feed = feed
+        self._proxies = proxies
         self._threads = ThreadPoolExecutor(_THREADS, "flask")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -40,10 +43,11 @@ class Gateway:
         try:
             body = await self._bodies.read(headers, protocol)
         except Incomplete as error:
+            self._events.incomplete()
             answer = refusal(408, str(error), Connection="close")
         else:
             if scope.path == PATH:
-                answer = await self._events.answer(scope.method, headers, client_of(scope), body)
+                answer = await self._events.answer(scope.method, headers, self._sender(scope), body)
             else:
                 environ = _environ(scope, headers, body)
                 loop = asyncio.get_running_loop()
@@ -55,6 +59,14 @@ class Gateway:
             protocol.response_bytes(answer.status, answer.headers, answer.body)
         else:
             protocol.response_empty(answer.status, answer.headers)
+
+    def _sender(self, scope: Any) -> str:
+        """The address of the sender, as the first of our own proxies saw it."""
+        address = client_of(scope)
+        if not self._proxies:
+            return address
+        seen = [*scope.headers.get("x-forwarded-for", "").split(","), address]
+        return str(seen[max(-1 - self._proxies, -len(seen))]).strip() or address
 
     async def _stream(self, site: str, protocol: Any, answer: Answer) -> None:
         """Send the events of a site as they come, as server-sent events, until the reader goes."""

@@ -1,16 +1,17 @@
 """Figures of ingestion for Prometheus, in its text format."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
+from reference_server.config import Config
+from reference_server.doors import REASONS, refusals
 from reference_server.outbox import census
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def metrics(folder: Path) -> str:
-    """What the outboxes of all worker processes hold, as seen by whichever is asked."""
-    found = census(folder)
+def metrics(config: Config) -> str:
+    """What the outboxes of all worker processes hold, and what they refused; any of them can tell."""
+    found = census(config.outbox_dir)
     stored = found.accepted - found.pending - found.quarantined
     lag = (datetime.now(UTC) - found.oldest).total_seconds() if found.oldest else 0.0
     figures = (
@@ -25,8 +26,16 @@ def metrics(folder: Path) -> str:
         ("quarantined", "gauge", "Events on disk that ClickHouse refuses.", found.quarantined),
         ("lag_seconds", "gauge", "Age of the oldest pending event.", max(lag, 0.0)),
     )
-    return "".join(
-        f"# HELP clickport_events_{name} {text}\n# TYPE clickport_events_{name} {kind}\n"
-        f"clickport_events_{name} {value:g}\n"
+    lines = [
+        f"{_head(name, kind, text)}clickport_events_{name} {value:.15g}\n"
         for name, kind, text, value in figures
-    )
+    ]
+    reasons = "; ".join(f"{reason}: {text}" for reason, text in REASONS.items())
+    lines.append(_head("refused_total", "counter", f"Events that were turned away. {reasons}."))
+    for reason, count in refusals(config.state_dir).items():
+        lines.append(f'clickport_events_refused_total{{reason="{reason}"}} {count}\n')
+    return "".join(lines)
+
+
+def _head(name: str, kind: str, text: str) -> str:
+    return f"# HELP clickport_events_{name} {text}\n# TYPE clickport_events_{name} {kind}\n"

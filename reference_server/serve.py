@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from clickhouse_connect.driver.exceptions import ClickHouseError as ClientError
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from reference_server import feed, scratch
@@ -111,6 +112,7 @@ def _run(
 ) -> None:
     # A forked worker would hold copies of whatever is open here, and threads run here already.
     multiprocessing.set_start_method("spawn", force=True)
+    config = Config.from_env()
     server = _Server(
         "reference_server.worker:app",
         factory=True,
@@ -120,6 +122,9 @@ def _run(
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         websockets=False,
+        # Connections beyond these wait to be accepted; one that sends nothing is let go.
+        backpressure=max(config.max_connections // workers, 1),
+        http1_settings=HTTP1Settings(header_read_timeout=int(1000 * config.body_seconds)),
         workers=workers,
         workers_kill_timeout=_STOP_SECONDS,
         respawn_failed_workers=True,

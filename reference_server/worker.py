@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import sys
 import threading
+from datetime import UTC, datetime
 from multiprocessing.connection import wait
 
 from reference_server.app import create_app
 from reference_server.body import Bodies
 from reference_server.clickhouse.client import Clients
 from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.doors import Doors
 from reference_server.events import EventRoute
 from reference_server.feed import Feed
 from reference_server.gateway import Gateway
@@ -20,21 +22,37 @@ from reference_server.outbox import Outbox
 from reference_server.sites import Sites
 from reference_server.visits import Visits
 
+_THIS_MONTH = (
+    "SELECT site_id, count() FROM events WHERE timestamp >= {month:DateTime('UTC')} GROUP BY site_id"
+)
+
 
 def app() -> Gateway:
     """Return the application of this worker."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     config = Config.from_env()
     outbox = Outbox.create(config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
-    loader = Loader(outbox, config.outbox_dir, Clients(config.clickhouse_url))
+    clients = Clients(config.clickhouse_url)
+    loader = Loader(outbox, config.outbox_dir, clients)
     loader.start()
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox)
     ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir))
     feed = Feed(config.live_dir)
-    route = EventRoute(ingest, outbox, feed, max_body=config.max_body)
+    doors = _doors(config, clients)
+    route = EventRoute(ingest, outbox, feed, doors, max_body=config.max_body, over_quota=config.over_quota)
     bodies = Bodies(max_bytes=config.max_body, seconds=config.body_seconds)
-    return Gateway(route, create_app(config), bodies, feed)
+    return Gateway(route, create_app(config), bodies, feed, proxies=config.proxies)
+
+
+def _doors(config: Config, clients: Clients) -> Doors:
+    doors = Doors(config.state_dir, rate=config.rate_limit, quota=config.quota)
+    if config.quota:
+        now = datetime.now(UTC)
+        doors.begin_month(
+            now, clients.get().query(_THIS_MONTH, {"month": now.strftime("%Y-%m-01")}).result_rows
+        )
+    return doors
 
 
 def _leave(loader: Loader, outbox: Outbox) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reference_server.doors import Doors
 from reference_server.events import Answer, EventRoute, Keeper
 from reference_server.feed import Feed
 from reference_server.ingest import Ingest
@@ -73,7 +74,8 @@ def answer(tmp_path: Path, method: str, body: bytes = b"") -> Answer:
     """Ask the route as the gateway does."""
     outbox = Outbox.create(tmp_path / "outbox")
     ingest = Ingest(sites=Sites(()), visits=Visits(tmp_path))
-    route = EventRoute(ingest, outbox, Feed(tmp_path / "live"), max_body=1000)
+    doors = Doors(tmp_path)
+    route = EventRoute(ingest, outbox, Feed(tmp_path / "live"), doors, max_body=1000, over_quota="count")
     return asyncio.run(route.answer(method, {}, "127.0.0.1", body))
 
 

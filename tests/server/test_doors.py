@@ -1,0 +1,153 @@
+"""What comes in and what does not: each limit, what it answers, and where it is told."""
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.doors import Doors, refusals
+
+Start = Callable[..., Any]
+NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
+
+
+def figures(server: Any) -> dict[str, int]:
+    """How often each reason was met, as the metrics tell."""
+    lines = [
+        line
+        for line in server.http.get("/metrics").text.splitlines()
+        if line.startswith("clickport_events_ref")
+    ]
+    return {line.split('"')[1]: int(line.split()[-1]) for line in lines}
+
+
+def stored(server: Any, client: Any, site: str) -> int:
+    """How many rows a site has."""
+    server.settle()
+    rows = client.query(
+        "SELECT count() FROM events WHERE site_id = {site:String}", {"site": site}
+    ).result_rows
+    return int(rows[0][0])
+
+
+def send(server: Any, site: str, **headers: str) -> httpx.Response:
+    """Send an event by a connection of its own."""
+    payload = {"t": "e", "n": "a", "d": site}
+    return httpx.post(f"{server.url}/api/event", json=payload, headers=headers, trust_env=False)
+
+
+def test_a_minute_is_counted_for_each_address(tmp_path: Path) -> None:
+    """Two processes share the count; another address, and the next minute, have their own."""
+    one, two = Doors(tmp_path, rate=3), Doors(tmp_path, rate=3)
+    seen = [doors.lets_in("192.0.2.1", NOON) for doors in (one, two, one, two, one)]
+    assert seen == [True, True, True, False, False]
+    assert two.lets_in("192.0.2.2", NOON)
+    assert two.lets_in("192.0.2.1", NOON + timedelta(minutes=1))
+    assert not one.lets_in("192.0.2.1", NOON + timedelta(seconds=29))
+
+
+def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
+    """The default."""
+    doors = Doors(tmp_path)
+    assert all(doors.lets_in("192.0.2.1", NOON) and doors.within_quota("a", NOON) for _ in range(1000))
+
+
+def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
+    """QUOTA-1: a site's own quota, or that of all others; the next month begins anew."""
+    doors = Doors(tmp_path, quota={"a.example": 2, "": 1})
+    assert [doors.within_quota("a.example", NOON) for _ in range(3)] == [True, True, False]
+    assert [doors.within_quota("b.example", NOON) for _ in range(2)] == [True, False]
+    assert [doors.within_quota("c.example", NOON) for _ in range(2)] == [True, False]
+    assert doors.within_quota("a.example", NOON + timedelta(days=5))
+
+
+def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
+    """What ClickHouse has of this month counts, and is not counted again after a restart."""
+    doors = Doors(tmp_path, quota={"": 10})
+    doors.begin_month(NOON, [("a.example", 9)])
+    assert [doors.within_quota("a.example", NOON) for _ in range(2)] == [True, False]
+    doors.begin_month(NOON, [("a.example", 0)])
+    assert not doors.within_quota("a.example", NOON)
+
+
+def test_figures_are_of_all_processes(tmp_path: Path) -> None:
+    """Also when no process has begun."""
+    assert set(refusals(tmp_path).values()) == {0}
+    for _ in range(2):
+        Doors(tmp_path).refused("quota")
+    assert refusals(tmp_path)["quota"] == 2
+
+
+def test_a_sender_over_the_limit_is_dropped_with_200(
+    start: Start, clickhouse: LocalClickHouse, client: Any
+) -> None:
+    """As the hosted product has it: 60 of a minute are stored, a header and the metrics tell of the others."""
+    site = "limited.example"
+    with start("--workers", "2", CLICKHOUSE_URL=clickhouse.url, CLICKPORT_RATE_LIMIT="60") as server:
+        while datetime.now(UTC).second > 50:  # Not across two minutes.
+            time.sleep(0.1)
+        answers = [send(server, site) for _ in range(70)]
+        assert Counter(answer.status_code for answer in answers) == {202: 60, 200: 10}
+        assert answers[-1].headers["x-clickport-notes"] == "more than 60 requests in a minute: event dropped"
+        assert stored(server, client, site) == 60
+        assert figures(server)["rate_limit"] == 10
+
+
+def test_behind_a_proxy_the_sender_is_the_one_before_it(start: Start, clickhouse: LocalClickHouse) -> None:
+    """What a client claims in front of what our proxy wrote changes nothing."""
+    with start(CLICKHOUSE_URL=clickhouse.url, CLICKPORT_RATE_LIMIT="1", CLICKPORT_PROXIES="1") as server:
+        seen = ["192.0.2.1", "192.0.2.2", "198.51.100.9, 192.0.2.1"]
+        codes = [send(server, "proxied.example", **{"X-Forwarded-For": value}).status_code for value in seen]
+        assert codes == [202, 202, 200]
+
+
+@pytest.mark.parametrize("over", ["drop", "count"])
+def test_over_quota(start: Start, clickhouse: LocalClickHouse, client: Any, over: str) -> None:
+    """QUOTA-1: events and pageviews alike; above the quota they are dropped or taken, and it is told."""
+    site, (status, rows) = f"{over}.example", {"drop": (200, 3), "count": (202, 5)}[over]
+    env = {"CLICKPORT_QUOTA": f"{site}=3", "CLICKPORT_OVER_QUOTA": over}
+    with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
+        for letter in "epe":
+            assert server.post({"t": letter, "n": "a", "d": site}).status_code == 202
+        answers = [server.post({"t": letter, "n": "a", "d": site}) for letter in "pe"]
+        assert [answer.status_code for answer in answers] == [status] * 2
+        assert "over the monthly quota of 3" in answers[0].headers["x-clickport-notes"]
+        assert stored(server, client, site) == rows
+        assert figures(server)["quota"] == (2 if over == "drop" else 0)
+
+
+def test_every_other_refusal_is_counted(start: Start, clickhouse: LocalClickHouse) -> None:
+    """No event, no site of ours, a body that is too large, and one that never comes."""
+    env = {"CLICKPORT_MAX_BODY": "1000", "CLICKPORT_BODY_SECONDS": "1"}
+    with start("--site", "ours.example", CLICKHOUSE_URL=clickhouse.url, **env) as server:
+        server.post(b"{}")
+        server.post({"t": "e", "n": "a", "d": "theirs.example"})
+        server.post(b"x" * 1001)
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port)) as slow:
+            slow.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
+            assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        wanted = {"malformed": 1, "unknown_site": 1, "too_large": 1, "incomplete": 1}
+        assert {reason: count for reason, count in figures(server).items() if count} == wanted
+
+
+def test_a_client_that_says_nothing_is_let_go(start: Start, clickhouse: LocalClickHouse) -> None:
+    """Half a header, and no more: the connection ends, and others are served although few may come."""
+    env = {"CLICKPORT_BODY_SECONDS": "1", "CLICKPORT_MAX_CONNECTIONS": "3"}
+    with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
+        address = httpx.URL(server.url)
+        silent = [socket.create_connection((address.host, address.port)) for _ in range(6)]
+        for each in silent:
+            each.sendall(b"POST /api/event HT")
+            each.settimeout(20)
+        assert send(server, "patient.example").status_code == 202
+        assert [each.recv(100)[:12] in (b"", b"HTTP/1.1 408") for each in silent] == [True] * 6
+        for each in silent:
+            each.close()
