@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.registry import requirements
+from reference_server import config, doors
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,6 +28,14 @@ def test_reference_names_every_requirement() -> None:
     """Every requirement id is a row of the reference."""
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert [id_ for id_ in requirements() if f"| {id_} |" not in text] == []
+
+
+def test_every_variable_and_reason_of_the_server_is_explained() -> None:
+    """docs/run-the-server.md has a row for each, and none that is not read."""
+    text = (ROOT / "docs" / "run-the-server.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert rows == {variable for variable, _ in config._VARIABLES.values()}
+    assert [reason for reason in doors.REASONS if f"`{reason}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

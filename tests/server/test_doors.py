@@ -88,7 +88,7 @@ def test_figures_are_of_all_processes(tmp_path: Path) -> None:
 def test_a_sender_over_the_limit_is_dropped_with_200(
     start: Start, clickhouse: LocalClickHouse, client: Any
 ) -> None:
-    """As the hosted product has it: 60 of a minute are stored, a header and the metrics tell of the others."""
+    """As the hosted product has it: 60 of a minute are stored; header and metrics tell of the others."""
     site = "limited.example"
     with start("--workers", "2", CLICKHOUSE_URL=clickhouse.url, CLICKPORT_RATE_LIMIT="60") as server:
         while datetime.now(UTC).second > 50:  # Not across two minutes.
