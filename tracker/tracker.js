@@ -72,9 +72,13 @@
         credentials: 'omit',
         keepalive: cost > 0,
       });
-      // The clock starts when the calling task is over, so that a long task counts for nothing.
+      // A timer, not a clock: it starts when the calling task is over, and while the page is busy the refusal
+      // waits before it in line, so that a slow page is not taken for a slow network.
       await 0;
-      const began = Date.now();
+      let late;
+      setTimeout(() => {
+        late = 1;
+      }, REFUSED_WITHIN);
       await answer.then(
         // The browser gives the bytes back when the answer has been read to its end.
         (response) => response.text(),
@@ -82,7 +86,7 @@
         // network failure that comes later may have reached the server and is never repeated (DELIV-3); nor is
         // what a page is told when it is left or closed, while its request lives on.
         () => {
-          cost && !left && !closed && Date.now() - began < REFUSED_WITHIN && post(body, 0);
+          cost && !left && !closed && !late && post(body, 0);
         },
       );
     } catch {}

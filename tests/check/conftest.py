@@ -1,12 +1,14 @@
 """Runs of the real command, in a folder of their own, against small implementations and faults in them."""
 
+import fcntl
 import json
+import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +142,23 @@ def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
 
 @pytest.fixture(scope="session")
 def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """A run of the whole tracker lane over the tracker without a fault, with a report of each kind."""
-    folder = tmp_path_factory.mktemp("good")
+    """A run of the whole tracker lane over the tracker without a fault, with a report of each kind.
+
+    Made once for all processes of pytest.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "good"
+    folder.mkdir(exist_ok=True)
+    ended = folder / "ended.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ended.exists():
+            made = _good_tracker_run(folder)
+            ended.write_text(json.dumps({**asdict(made), "folder": str(folder)}), encoding="utf-8")
+    return Ended(**{**json.loads(ended.read_text(encoding="utf-8")), "folder": folder})
+
+
+def _good_tracker_run(folder: Path) -> Ended:
     kinds = {"json": "report.json", "junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
     words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), *LEFT_OUT, *FEW, *reports]

@@ -208,7 +208,7 @@ def test_whatever_happens_what_was_acknowledged_is_stored_once(world: World) -> 
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=4,
+            max_examples=2,
             stateful_step_count=16,
             deadline=None,
             derandomize=True,
