@@ -29,7 +29,7 @@ export async function refreshLists(root) {
   await Promise.all(
     seen.map(async (list) => {
       // What a person waits for comes first.
-      if (shown(list) <= MOST_REFRESHED && !stateOf(list).waiting) await load(list);
+      if (shown(list) <= MOST_REFRESHED && !stateOf(list).waiting && isOld(list)) await load(list);
       await refreshLists(list);
     }),
   );
@@ -37,6 +37,7 @@ export async function refreshLists(root) {
 
 /** Make arrows, searching and "Show more" work for lists inside `root`, also those that come later. */
 export function listen(root) {
+  for (const list of root.querySelectorAll("[data-every]")) stateOf(list);
   root.addEventListener("click", ({ target }) => {
     const arrow = target.closest("button.arrow");
     if (arrow) toggle(arrow);
@@ -117,8 +118,11 @@ async function latest(list, asked, put) {
   const turn = (state.turn = (state.turn ?? 0) + 1);
   list.setAttribute("aria-busy", "true");
   try {
+    const address = list.dataset.list;
     const part = await fetchPart(addressOf(list, asked));
-    if (turn === state.turn) put(part);
+    if (turn !== state.turn) return;
+    put(part);
+    Object.assign(state, { address, at: performance.now() });
   } finally {
     if (turn === state.turn) list.removeAttribute("aria-busy");
   }
@@ -144,8 +148,14 @@ function addressOf(list, more) {
   return address;
 }
 
+/** Whether it is time for a list: one that costs much says how many seconds its content is good for. */
+function isOld(list) {
+  const { address, at } = stateOf(list);
+  return address !== list.dataset.list || performance.now() - at >= 1000 * (list.dataset.every ?? 0);
+}
+
 function stateOf(list) {
-  if (!states.has(list)) states.set(list, {});
+  if (!states.has(list)) states.set(list, { address: list.dataset.list, at: 0 });
   return states.get(list);
 }
 
