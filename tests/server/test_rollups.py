@@ -1,9 +1,11 @@
 """The rollups hold what the events say: after retries, upgrades, and in any time zone."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -19,6 +21,7 @@ from reference_server.reader import Reader
 from reference_server.sources import pieces
 from tests.server.reading import NOW, Pen, Sent
 
+Start = Callable[..., Any]
 SOME = (
     Sent(),
     Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free")], visitor="w", session="t"),
@@ -76,6 +79,26 @@ def test_a_repetition_makes_good_what_failed_half_way(pen: Pen) -> None:
         pen.client.command(f"RENAME TABLE {table}_away TO {table}")
     pen.write(*SOME, token=f"{pen.site}:1-3")
     assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
+
+
+def test_the_loader_makes_good_what_failed_half_way(start: Start, pen: Pen) -> None:
+    """The same by the server itself: its events are stored, a rollup fails, and its next try brings that."""
+    table = ROLLUPS[2].table
+    with start(CLICKHOUSE_URL=pen.url) as server:
+        pen.client.command(f"RENAME TABLE {table} TO {table}_away")
+        try:
+            event = {"t": "e", "n": "Signup", "mk": ["plan"], "mv": ["pro"], "d": pen.site}
+            assert server.post(event).status_code == 202
+            query, deadline = (
+                "SELECT count() FROM events WHERE site_id = {site:String}",
+                time.monotonic() + 20,
+            )
+            while not pen.client.query(query, parameters={"site": pen.site}).result_rows[0][0]:
+                assert time.monotonic() < deadline, "the event is not stored"
+        finally:
+            pen.client.command(f"RENAME TABLE {table}_away TO {table}")
+        server.settle()
+    assert counts(pen.client, pen.site) == expected(traffic=1, events=1, properties=1)
 
 
 def test_arrays_of_unequal_length_hold_up_nothing(pen: Pen) -> None:
