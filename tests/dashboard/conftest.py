@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
 from conformance.browsers import find
 from conformance.browsers.playwright_engines import PLAYWRIGHT
@@ -23,6 +23,9 @@ from reference_server.clickhouse.local import LocalClickHouse
 STOP_SECONDS = 20
 SETTLE_SECONDS = 20
 QUOTA = 50
+PATIENCE_MS = 15_000  # For a machine that does other things too.
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Server:
@@ -117,7 +120,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
     def open_(path: str, **options: Any) -> Page:
         context = chromium.new_context(base_url=server.url, **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", hear)

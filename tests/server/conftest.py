@@ -202,10 +202,10 @@ def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
 
 
 @pytest.fixture
-def pen(client: Client) -> Pen:
+def pen(clickhouse: LocalClickHouse, client: Client) -> Pen:
     """Writes events of a site that no other test has."""
     migrate(client)
-    return Pen(client, f"{uuid.uuid4().hex}.example")
+    return Pen(client, f"{uuid.uuid4().hex}.example", clickhouse.url)
 
 
 @pytest.fixture
@@ -217,9 +217,11 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def reader(clickhouse: LocalClickHouse, settings: Settings) -> Reader:
+def reader(clickhouse: LocalClickHouse, settings: Settings) -> Iterator[Reader]:
     """Reads what ``pen`` wrote."""
-    return Reader(Clients(clickhouse.url), settings, {"": 1000})
+    clients = Clients(clickhouse.url)
+    yield Reader(clients, settings, {"": 1000})
+    clients.get().close()
 
 
 @pytest.fixture

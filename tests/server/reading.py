@@ -50,7 +50,7 @@ class Sent:
 class Pen:
     """Writes events of one site."""
 
-    def __init__(self, client: Client, site: str, url: str = "") -> None:
+    def __init__(self, client: Client, site: str, url: str) -> None:
         self.client = client
         self.url = url
         self.site = site

@@ -55,7 +55,7 @@ def test_other_sites_and_other_days_are_not_counted(pen: Pen, reader: Reader) ->
     """Neither the site of an almost equal domain, nor the day before and the day after."""
     pen.write(Sent(name="Signup"), Sent(name="Signup", at=DAYS.start), Sent(name="Signup", at=DAYS.end))
     pen.write(Sent(name="Signup", at=DAYS.start - timedelta(milliseconds=1)))
-    Pen(pen.client, f"{pen.site}.au").write(Sent(name="Signup"))
+    Pen(pen.client, f"{pen.site}.au", pen.url).write(Sent(name="Signup"))
     assert listed(reader.events(pen.site, DAYS)) == [("Signup", 2)]
 
 
@@ -279,10 +279,12 @@ def test_all_time_begins_with_the_first_event(pen: Pen, reader: Reader, settings
     assert reader.series(pen.site, whole, "visitors") == reader.series(pen.site, range_, "visitors")
 
 
-def test_usage_counts_pageviews_and_events_alike(pen: Pen, reader: Reader) -> None:
-    """QUOTA-1: of the current month alone."""
+def test_usage_counts_pageviews_and_events_alike(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """QUOTA-1: of the current month alone, in UTC whatever the site's time zone."""
+    settings.set_timezone(pen.site, "Pacific/Kiritimati")
     now = datetime.now(UTC)
-    pen.write(Sent(at=now), *[Sent(name="Signup", at=now)] * 2, Sent(at=now - timedelta(days=32)))
+    before = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(milliseconds=1)
+    pen.write(Sent(at=now), *[Sent(name="Signup", at=now)] * 2, Sent(at=before))
     usage = reader.usage(pen.site)
     assert (usage.month, usage.pageviews, usage.custom_events, usage.total, usage.quota) == (
         f"{now:%Y-%m}",

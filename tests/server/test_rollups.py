@@ -1,12 +1,16 @@
 """The rollups hold what the events say: after retries, upgrades, and in any time zone."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +23,7 @@ from reference_server.reader import Reader
 from reference_server.sources import pieces
 from tests.server.reading import NOW, Pen, Sent
 
+Start = Callable[..., Any]
 SOME = (
     Sent(),
     Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free")], visitor="w", session="t"),
@@ -65,17 +70,43 @@ def test_equal_events_of_two_inserts_count_twice(pen: Pen) -> None:
     assert counts(pen.client, pen.site) == expected(traffic=6, events=4, properties=4)
 
 
-def test_a_repetition_makes_good_what_failed_half_way(pen: Pen) -> None:
-    """The events were stored but a rollup was not: the loader's repetition brings it, and doubles nothing."""
-    table = ROLLUPS[2].table
-    pen.client.command(f"RENAME TABLE {table} TO {table}_away")
+@contextmanager
+def refusing(pen: Pen, table: str) -> Iterator[None]:
+    """A rollup that takes nothing of the site for a while."""
+    pen.client.command(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK throwIf(site = '{pen.site}') = 0")
     try:
-        with pytest.raises(Exception, match=table):
-            pen.write(*SOME, token=f"{pen.site}:1-3")
+        yield
     finally:
-        pen.client.command(f"RENAME TABLE {table}_away TO {table}")
+        pen.client.command(f"ALTER TABLE {table} DROP CONSTRAINT refuse")
+
+
+def stored(pen: Pen) -> int:
+    """How many events of the site there are."""
+    query = "SELECT count() FROM events WHERE site_id = {site:String}"
+    return int(pen.client.query(query, parameters={"site": pen.site}).result_rows[0][0])
+
+
+@pytest.mark.parametrize("table", [rollup.table for rollup in ROLLUPS])
+def test_a_repetition_makes_good_what_failed_half_way(pen: Pen, table: str) -> None:
+    """The events were stored, a rollup failed: the repetition brings it, and doubles no other."""
+    with refusing(pen, table), pytest.raises(ClickHouseError, match="throwIf"):
+        pen.write(*SOME, token=f"{pen.site}:1-3")
+    assert (stored(pen), len(counts(pen.client, pen.site)) < 10) == (3, True)
     pen.write(*SOME, token=f"{pen.site}:1-3")
     assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
+
+
+def test_the_loader_makes_good_what_failed_half_way(start: Start, pen: Pen) -> None:
+    """The same by the server itself: it goes on trying until the rollups have what the events have."""
+    with start(CLICKHOUSE_URL=pen.url) as server:
+        with refusing(pen, ROLLUPS[2].table):
+            event = {"t": "e", "n": "Signup", "mk": ["plan"], "mv": ["pro"], "d": pen.site}
+            assert server.post(event).status_code == 202
+            deadline = time.monotonic() + 20
+            while not stored(pen):
+                assert time.monotonic() < deadline, "the event is not stored"
+        server.settle()
+    assert (stored(pen), counts(pen.client, pen.site)) == (1, expected(traffic=1, events=1, properties=1))
 
 
 def test_arrays_of_unequal_length_hold_up_nothing(pen: Pen) -> None:
