@@ -73,11 +73,13 @@ class Gateway:
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
         stream = protocol.response_stream(answer.status, headers)
         async with aclosing(self._feed.listen(site)) as events:
+            quiet = b"event: ready\ndata:\n\n"
             async for event in events:
                 try:
-                    await stream.send_bytes(b"data: " + event + b"\n\n" if event else b":\n\n")
+                    await stream.send_bytes(b"data: " + event + b"\n\n" if event else quiet)
                 except Exception:  # granian tells in its own ways that nobody reads any more.
                     return
+                quiet = b":\n\n"
 
 
 def client_of(scope: Any) -> str:

@@ -1,4 +1,4 @@
-"""The live page, fed by an endpoint that says what a test wants to see."""
+"""The live page: with the server's own events, and with more than it would send."""
 
 from typing import Any
 
@@ -28,19 +28,26 @@ EVENT = {
 }
 
 
-def test_an_event_is_shown_with_what_became_of_it(open_page: Any, feed: Any) -> None:
-    """Payload, stored values, what the limits did, and advice: all as text."""
-    page = open_page("/")
-    feed(page, "live.example", EVENT)
-    row = page.locator("[data-live-event]")
-    assert row.get_attribute("data-live-event") == EVENT["name"]
-    assert row.locator(".name").inner_text() == EVENT["name"]
-    assert row.locator(".money").inner_text() == "€49.99"
-    assert row.locator(".note").inner_text() == "31 properties: the first 30 kept"
-    assert row.locator("[data-advice=LINT-4]").inner_text() == "Send amounts as numbers."
-    row.get_by_text("Payload").click()
-    assert row.locator("[data-field=ra]").inner_text() == "49.99"
-    assert row.locator("[data-field=mk]").inner_text() == '["plan"]'
+def test_an_event_is_shown_with_what_became_of_it(open_page: Any, server: Any, site: str) -> None:
+    """From the request to the open page: payload, stored values, what the limits did, advice; all as text."""
+    page = open_page(f"/{site}/live")
+    expect(page.locator("[data-connection]")).to_have_text("Connected")
+    name = "<img src=x onerror=alert(1)>"
+    server.send(site, "other", mk=[f"k{n}" for n in range(31)], mv=["v"] * 31, ra="$49.99")
+    server.send(site, name, mk=["plan"], mv=["pro"], ra=49.99, rc="EUR")
+    rows = page.locator("[data-live-event]")
+    expect(rows).to_have_count(2)
+    assert [row.get_attribute("data-live-event") for row in rows.all()] == [name, "other"]
+    newest, oldest = rows.all()
+    assert newest.locator(".name").inner_text() == name
+    assert newest.locator(".money").inner_text() == "€49.99"
+    newest.get_by_text("Payload").click()
+    assert newest.locator("[data-field=ra]").inner_text() == "49.99"
+    assert newest.locator("[data-field=mk]").inner_text() == '["plan"]'
+    assert newest.locator(".note").count() == 0
+    assert oldest.locator(".note").first.inner_text() == "31 properties: the first 30 kept"
+    advice = [each.get_attribute("data-advice") for each in oldest.locator("[data-advice]").all()]
+    assert advice == ["LINT-4", "LINT-5"]
     assert page.locator("main img").count() == 0
     expect(page.locator("[data-empty]")).to_be_hidden()
 

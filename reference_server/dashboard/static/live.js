@@ -14,7 +14,7 @@ const pause = document.querySelector("[data-pause]");
 const held = [];
 
 const source = new EventSource(document.querySelector("[data-live]").dataset.live);
-source.addEventListener("open", () => connection("open", "Connected"));
+source.addEventListener("ready", () => connection("open", "Connected"));
 source.addEventListener("error", () => {
   connection("lost", source.readyState === EventSource.CLOSED ? "Not connected: reload the page" : "Connecting again …");
 });
@@ -54,7 +54,7 @@ function show(event) {
   while (arrivals.children.length > MOST) arrivals.lastChild.remove();
 }
 
-function row({ received, type, name, payload, stored, notes, advice }) {
+function row({ received, type, name, payload, stored, notes, advice, left_out }) {
   const item = element("li");
   item.dataset.liveEvent = name ?? "";
   const head = element("div", "row");
@@ -66,6 +66,7 @@ function row({ received, type, name, payload, stored, notes, advice }) {
   }
   item.append(head);
   if (notes?.length || advice?.length) item.append(remarks(notes ?? [], advice ?? []));
+  if (left_out) item.append(element("p", "note", `${left_out} more before this one: too many to show`));
   item.append(fields("Payload", payload ?? {}), fields("Stored", stored ?? {}));
   return item;
 }
