@@ -69,7 +69,7 @@ def _remarks(payload: Mapping[str, Any], notes: tuple[str, ...]) -> list[Remark]
         text = "Pass the amount as a number, 49.99, without a currency symbol; the currency is rc."
         found.append(Remark(rule="LINT-4", text=text))
     if any("cut to" in note or "properties:" in note for note in notes):
-        text = "Visitors lose this silently: at most 30 properties, and 2,000 characters a value."
+        text = "What is beyond the limits is lost silently: 30 properties, 2,000 characters a value."
         found.append(Remark(rule="LINT-5", text=text))
     return found
 

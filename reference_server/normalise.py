@@ -143,6 +143,7 @@ def _revenue(payload: Mapping[str, Any], notes: list[str]) -> tuple[Decimal | No
         return None, ""
     currency = payload.get("rc")
     if currency is None:
+        notes.append(f"no rc: the currency is {DEFAULT_CURRENCY}")
         return amount, DEFAULT_CURRENCY
     if not (isinstance(currency, str) and _CURRENCY.fullmatch(currency)):
         notes.append("rc is no three-letter code: revenue dropped")

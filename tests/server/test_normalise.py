@@ -282,6 +282,11 @@ def test_notes_only_where_they_are_due(keys: Any, values: Any, notes: tuple[str,
     assert event(mk=keys, mv=values).notes == notes
 
 
+def test_a_currency_that_was_left_out_is_noted() -> None:
+    """REV-2: the default is right, and easily forgotten."""
+    assert event(ra=5).notes == ("no rc: the currency is USD",)
+
+
 def test_a_clean_event_has_no_notes() -> None:
     """What is kept as it came needs no words."""
     assert event(mk=["k"], mv=["v"], ra=5, rc="EUR", s="s1", p="p1").notes == ()
