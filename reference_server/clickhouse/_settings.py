@@ -10,15 +10,15 @@ _MEMORY_BYTES = 2 * 1024**3
 _MARK_CACHE_BYTES = 64 * 1024**2
 
 
-def config_xml(password: str) -> str:
-    """config.xml: any free loopback port, memory caps, and a gate before every request but ``/ping``.
+def config_xml(password: str, port: int = 0) -> str:
+    """config.xml: a port (0: any), memory caps, and a gate before every request but ``/ping``.
 
     clickhouse-local logs itself in as ``default`` without a password, so that user must exist, and would be
     open to everybody on the machine. The gate lets in only who sends the credentials of our own user.
     """
     credentials = base64.b64encode(f"{USER}:{password}".encode()).decode()
     return f"""<clickhouse>
-  <http_port>0</http_port>
+  <http_port>{port}</http_port>
   <listen_host>127.0.0.1</listen_host>
   <users_config>users.xml</users_config>
   <max_server_memory_usage>{_MEMORY_BYTES}</max_server_memory_usage>

@@ -7,9 +7,11 @@ starts that handler; everything here is about the process around it.
 import http.client
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -40,13 +42,26 @@ class DataFolderInUse(StartFailed):
     """Another process serves the same data folder."""
 
 
+def _own_port() -> int:
+    """A free port below those of outgoing connections, so that none takes it between two starts."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ClickHouseError("there is no free port below 32,000")
+
+
 class LocalClickHouse:
     """An embedded ClickHouse on ``data_dir``: a context manager, or ``start`` and ``stop``.
 
-    Each start has a port and a password of its own, so that no other user of the machine gets in.
+    Each start has a port and a password of its own, so that no other user of the machine gets in; with
+    ``steady`` all of its starts have the same, so that who knows its URL finds it again.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, steady: bool = False) -> None:
+        self._steady = steady
+        self._port = _own_port() if steady else 0
+        self._password = ""
         self.data_dir = data_dir.absolute()
         self._process: subprocess.Popen[bytes] | None = None
         self._run: Path | None = None
@@ -77,14 +92,15 @@ class LocalClickHouse:
                 "the embedded ClickHouse is not installed: pip install 'clickport-conformance[reference]', "
                 "or set CLICKHOUSE_URL to a ClickHouse of yours"
             )
-        password = secrets.token_hex(16)
+        if not self._steady or not self._password:
+            self._password = secrets.token_hex(16)
         try:
-            self._spawn(password)
+            self._spawn(self._password)
             port = self._wait_until_ready()
         except BaseException:  # Ctrl-C while it starts must not leave a process either.
             self.stop()
             raise
-        self._url = f"http://{USER}:{password}@127.0.0.1:{port}/default"
+        self._url = f"http://{USER}:{self._password}@127.0.0.1:{port}/default"
 
     def stop(self) -> None:
         """End the child, at worst by SIGKILL, and remove its run folder; harmless when it is gone already."""
@@ -115,7 +131,7 @@ class LocalClickHouse:
         except OSError as error:
             raise StartFailed(f"the data folder {self.data_dir} cannot be used: {error}") from error
         (run / "tmp").mkdir()
-        (run / "config.xml").write_text(config_xml(password))
+        (run / "config.xml").write_text(config_xml(password, self._port))
         (run / "users.xml").write_text(users_xml(password))
         with (run / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(

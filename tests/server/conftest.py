@@ -2,23 +2,19 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from reference_server.clickhouse import local
-from reference_server.clickhouse._settings import config_xml
 from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
 from reference_server.clickhouse.schema import migrate
@@ -78,7 +74,7 @@ class World:
     """Processes to be ended and started again: a ClickHouse that comes back where it was, and a server."""
 
     def __init__(self, folder: Path) -> None:
-        self.clickhouse = LocalClickHouse(folder / "clickhouse")
+        self.clickhouse = LocalClickHouse(folder / "clickhouse", steady=True)
         self.sites: frozenset[str] = frozenset()  # Of the running server; none when none runs.
         self._data = folder / "server"
         self._serving = ExitStack()
@@ -148,27 +144,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """Processes to be ended and started again; the server finds its ClickHouse by the same URL each time."""
-    port = _own_port()
-    monkeypatch.setattr(local, "secrets", SimpleNamespace(token_hex=lambda _: "steady"))
-    monkeypatch.setattr(
-        local,
-        "config_xml",
-        lambda password: config_xml(password).replace("<http_port>0", f"<http_port>{port}"),
-    )
     world = World(tmp_path)
     yield world
     world.end()
-
-
-def _own_port() -> int:
-    """A free port below those that the kernel gives outgoing connections, so that none takes it meanwhile."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port")
 
 
 @pytest.fixture(scope="session")

@@ -169,3 +169,41 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
     assert (batch.token, names(batch)) == (token, ["one", "two"])
     outbox.stored(batch)
     assert names(outbox.next_batch(10, MOST)) == ["three"]
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    """STORE-5: an event that found no room is not acknowledged; once there is room, all goes on."""
+    program = """
+        import resource, sqlite3, sys
+        from pathlib import Path
+        from reference_server.outbox import Outbox
+        from tests.server.test_outbox import MOST, line, names
+
+        outbox = Outbox.create(Path(sys.argv[1]))
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+        kept = []
+        try:
+            while True:
+                outbox.add(line(name := f"n{len(kept)}"))
+                kept.append(name)
+        except sqlite3.OperationalError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        outbox.add(line("after"))
+        stored = []
+        while batch := outbox.next_batch(50, MOST):
+            stored += names(batch)
+            outbox.stored(batch)
+        print(len(kept) > 10, stored == [*kept, "after"], outbox.pending)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [error, found] = done.stdout.splitlines()
+    assert error in ("disk I/O error", "database or disk is full")
+    assert found == "True True 0"
