@@ -175,6 +175,7 @@ def test_names_seen_are_suggested(pen: Pen, reader: Reader) -> None:
 def test_advice_on_properties(pen: Pen, reader: Reader) -> None:
     """LINT-3: values that are nearly all different, or addresses, ids and times; not those of a small set."""
     pen.write(
+        *(Sent(name="View", properties=[("page", f"page {n % 60}")]) for n in range(120)),
         *(
             Sent(
                 name="Signup",

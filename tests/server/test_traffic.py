@@ -38,12 +38,12 @@ def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
     """Each beside the range before; conversions only once there is a goal (GOAL-4)."""
     before = NOW - timedelta(days=7)
     pen.write(
-        # A session with two pageviews and an event, a minute; one that bounces; one that only has an event.
+        # A session with two pageviews and an event, a minute; one that bounces; one that only has events.
         Sent(visitor="a", session="1"),
         Sent(visitor="a", session="1", at=NOW + timedelta(seconds=20)),
         Sent(visitor="a", session="1", name="Signup", at=NOW + timedelta(seconds=60)),
         Sent(visitor="b", session="2"),
-        Sent(visitor="c", session="3", name="Signup"),
+        *[Sent(visitor="c", session="3", name="Signup")] * 2,
         # A single pageview with an event is no bounce.
         Sent(visitor="d", session="4"),
         Sent(visitor="d", session="4", name="Other"),
@@ -60,7 +60,7 @@ def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
     assert kpis(reader, pen.site) == expected
     settings.add_goal(pen.site, "Signup")
     found = kpis(reader, pen.site)
-    assert found == expected | {"conversions": (2, 0, None), "conversion_rate": (50.0, 0.0, None)}
+    assert found == expected | {"conversions": (3, 0, None), "conversion_rate": (75.0, 0.0, None)}
     order = ["visitors", "pageviews", "views_per_visit", "bounce_rate"]
     assert list(found) == [*order, "conversions", "conversion_rate", "duration"]
 
@@ -73,14 +73,16 @@ def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:
     assert kpis(reader, pen.site, everything) == dict.fromkeys(keys, (0, None, None))
 
 
-def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader) -> None:
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kolkata"])
+def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader, timezone: str) -> None:
     """Its rows of two days are put together; of a range that cuts it, the part inside counts."""
-    midnight = datetime(2026, 11, 26, tzinfo=UTC)
-    pen.write(Sent(at=midnight - timedelta(seconds=30)), Sent(at=midnight + timedelta(seconds=60)))
-    found = kpis(reader, pen.site)
-    assert (found["views_per_visit"][0], found["bounce_rate"][0], found["duration"][0]) == (2, 0, 90)
-    today = kpis(reader, pen.site, Range.of("today", timezone="UTC", now=NOW))
-    assert (today["views_per_visit"], today["bounce_rate"][0]) == ((1, 1, 0), 100)
+    today = Range.of("today", timezone=timezone, now=NOW)
+    yesterday = Range.of("yesterday", timezone=timezone, now=NOW)
+    seconds = (-1800, -1770, 0, 60)
+    pen.write(*(Sent(at=today.start + timedelta(seconds=each)) for each in seconds))
+    for range_, views, duration in ((DAYS, 4, 1860), (today, 2, 60), (yesterday, 2, 30)):
+        found = kpis(reader, pen.site, range_)
+        assert (found["views_per_visit"][0], found["duration"][0]) == (views, duration)
 
 
 def test_many_sessions_are_sampled_well(pen: Pen, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +119,7 @@ def test_a_series_has_no_holes(pen: Pen, reader: Reader, settings: Settings) -> 
     ]
 
 
-@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/London"])
 @pytest.mark.parametrize(
     ("period", "interval"), [("realtime", "minute"), ("24h", "hour"), ("30d", "day"), ("custom", "month")]
 )
