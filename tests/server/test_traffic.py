@@ -1,6 +1,6 @@
 """Figures over time: expected values are counted by hand from the events of each test."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
