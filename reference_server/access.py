@@ -5,7 +5,7 @@ import hmac
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session
 from werkzeug.exceptions import HTTPException
@@ -58,7 +58,8 @@ class Door:
             self.check()
         except HTTPException as error:
             if error.code == 401 and request.method in _SAFE:
-                return redirect(f"/login?next={request.path}", code=303)
+                wanted = urlencode({"next": request.full_path.removesuffix("?")})
+                return redirect(f"/login?{wanted}", code=303)
             raise
         return None
 

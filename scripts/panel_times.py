@@ -92,17 +92,17 @@ def fill(client: Client, total: int) -> float:
     return time.monotonic() - began
 
 
-def sizes(client: Client, total: int) -> dict[str, str]:
-    """Return how much room each table takes for an event."""
+def sizes(client: Client, total: int) -> dict[str, float]:
+    """Return how many bytes each table takes for an event."""
     query = (
         "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND table IN {tables:Array(String)} "
     )
     tables = ["events", *(rollup.table for rollup in ROLLUPS)]
     rows = client.query(query + "GROUP BY table ORDER BY table", parameters={"tables": tables}).result_rows
-    return {f"{table}: bytes an event": f"{size / total:.1f}" for table, size in rows}
+    return {f"{table}, bytes an event": size / total for table, size in rows}
 
 
-def measured(total: int) -> dict[str, str]:
+def measured(total: int) -> dict[str, float]:
     """Return every figure for a number of events."""
     with tempfile.TemporaryDirectory() as folder, LocalClickHouse(Path(folder) / "clickhouse") as clickhouse:
         client = connect(clickhouse.url)
@@ -111,12 +111,9 @@ def measured(total: int) -> dict[str, str]:
         settings = Settings(Path(folder) / "state")
         settings.set_timezone(SITE, TIMEZONE)
         settings.add_goal(SITE, "Event 19")
-        figures = {
-            name: f"{_milliseconds(ask):.0f} ms"
-            for name, ask in panels(Reader(Clients(clickhouse.url), settings)).items()
-        }
-        made = {"events made in a second": f"{total / filling:,.0f}"}
-        return figures | sizes(client, total) | made
+        reader = Reader(Clients(clickhouse.url), settings)
+        times = {f"{name}, ms": _milliseconds(ask) for name, ask in panels(reader).items()}
+        return times | sizes(client, total) | {"thousand events made in a second": total / filling / 1000}
 
 
 def _milliseconds(ask: Callable[[], object]) -> float:
@@ -129,12 +126,16 @@ def _milliseconds(ask: Callable[[], object]) -> float:
 
 
 def main(numbers: list[str]) -> None:
-    """Print the table."""
+    """Print the table; the growth is from the first number of events to the last."""
     totals = [int(float(number)) for number in numbers] or [1_000_000, 10_000_000]
     columns = [measured(total) for total in totals]
-    lines = [f"| events | {' | '.join(f'{total:,}' for total in totals)} |", "|---" * (len(totals) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0]]
-    sys.stdout.write("\n".join(lines) + "\n")
+    header = ["", *(f"{total:,} events" for total in totals), "growth"]
+    rows = [header, ["---"] * len(header)]
+    for name in columns[0]:
+        figures = [column[name] for column in columns]
+        written = (f"{figure:.0f}" if figure >= 10 else f"{figure:.1f}" for figure in figures)
+        rows.append([name, *written, f"× {figures[-1] / figures[0]:.1f}"])
+    sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 if __name__ == "__main__":

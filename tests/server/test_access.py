@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from reference_server.access import is_loopback
+from reference_server.access import Door, is_loopback
 from reference_server.app import create_app
 from reference_server.clickhouse.local import LocalClickHouse
 from reference_server.config import Config
+from reference_server.settings import Settings
 
 SETTINGS = "/api/sites/example.com/settings"
 KEYS = ("ck_one", "ck_zwei_ü")
@@ -121,6 +123,24 @@ def test_a_login_leads_to_no_other_server(tmp_path: Path, wanted: str) -> None:
     """What a link to the login says is not believed."""
     answer = app(tmp_path).test_client().post("/login", data={"password": "ck_one", "next": wanted})
     assert answer.headers["Location"] == "/"
+
+
+def test_a_page_leads_to_the_login_and_back(tmp_path: Path) -> None:
+    """With all that its address says."""
+    door = Door(
+        Config(clickhouse_url="http://x", state_dir=tmp_path, api_keys=KEYS), settings := Settings(tmp_path)
+    )
+    server = app(tmp_path)
+    with server.test_request_context("/example.com?from=2026-11-01&to=2026-11-02"):
+        answer = door.check_page()
+    settings.close()
+    assert answer
+    client = server.test_client()
+    wanted = client.get(answer.headers["Location"])
+    assert (answer.status_code, wanted.status_code) == (303, 200)
+    wanted_next = parse_qs(urlsplit(answer.headers["Location"]).query)["next"][0]
+    after = client.post("/login", data={"password": "ck_one", "next": wanted_next})
+    assert after.headers["Location"] == "/example.com?from=2026-11-01&to=2026-11-02"
 
 
 def test_the_login_page_escapes(tmp_path: Path) -> None:
