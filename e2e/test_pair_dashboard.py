@@ -21,10 +21,12 @@ def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> 
             board = Board(site, viewer)
             board.open()
             site.require("the Events tab before", board.events, [])
-            evidence.sent = f"clickport.track('Quite new {token}')"
-            began = time.monotonic()
-            run(caller, evidence.sent)
-            site.require_new("the Events tab", board.events, [(f"Quite new {token}", 1)], began)
+            # What the page loads when its tab is chosen may have the first name in it; the second comes later.
+            for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
+                evidence.sent = f"clickport.track('{names[-1]}')"
+                began = time.monotonic()
+                run(caller, evidence.sent)
+                site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
     finally:
         caller.close()
         viewer.close()

@@ -12,6 +12,7 @@ from conformance.lanes.site import Site
 T = TypeVar("T")
 
 _SECONDS = 5.0
+_SHORT = 60
 
 # What can be seen; the control that a label is of; the element of a kind that has this text on it.
 _EYES = """
@@ -86,6 +87,18 @@ class Board:
     def usage(self) -> list[int]:
         """The usage of the month that is shown."""
         return [number for (number,) in self._rows("[data-usage]", "[Number(e.dataset.usage)]")]
+
+    def require_text(self, name: str, text: str) -> None:
+        """Require that a row shows its name as it is, or as much of a long one. Raises Violation."""
+        if " ".join(name[:_SHORT].split()) not in " ".join(text.split()):
+            raise Violation(f"the row of {name[:_SHORT]!r} reads {text[:_SHORT]!r}")
+
+    def require_harmless(self) -> None:
+        """Require that nothing a visitor sent has become an element, or was run. Raises Violation."""
+        if self.ask("return window.hacked === 1"):
+            raise Violation("a script that a visitor sent was run")
+        if found := self.ask("return document.querySelector(\"img[src='x'], [onmouseover]\")?.outerHTML"):
+            raise Violation(f"what a visitor sent has become an element: {found[:_SHORT]}")
 
     def unfold(self, selector: str) -> None:
         """Click the arrow of a row. Raises Violation without one."""

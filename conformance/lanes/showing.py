@@ -1,5 +1,6 @@
 """Events of the dashboard lane, and what the documentation makes of them: expected values, written by hand."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +34,9 @@ CASES = [("purchase", 3), ("PURCHASE", 2), (LAST, 1), ("Purchase", 1)]
 
 MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
 """What ``send_money`` sends; nobody knows the code ZZZ, and it is one."""
+
+MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
+"""The same as ``digits`` has it, in whatever form the page writes amounts."""
 
 GOAL_NAMES = ("Sign up", " Sign up ", "sign up", "Achat 🎉 réussi", "Signup")
 """Names of goals, each of its own: nothing is trimmed or folded."""
@@ -141,6 +145,11 @@ def amounts(site: Site) -> dict[str, dict[str, str]]:
     return {name: {code: _plain(amount) for code, amount in rows} for name, rows in site.revenue()}
 
 
+def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The digits of amounts on a page, by event and currency; 7.00 is 7, and 60.5 is 60.50."""
+    return {name: {code: _digits(text) for code, text in by.items()} for name, by in revenue.items()}
+
+
 def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:
     """Ranges by their days, and what is in them of what came ``today``, whatever the site's time zone."""
     days = {
@@ -183,3 +192,11 @@ def _plain(amount: str) -> str:
         return amount
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _digits(text: str) -> str:
+    number = re.sub(r"[^\d.,]", "", text)
+    cents = re.search(r"[.,](\d\d?)$", number)
+    fraction = cents[1].ljust(2, "0") if cents else "00"
+    whole = re.sub(r"\D", "", number[: cents.start()] if cents else number)
+    return whole if fraction == "00" else whole + fraction
