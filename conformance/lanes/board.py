@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
+from unicodedata import category
 from urllib.parse import urlencode
 
 from conformance.browsers import Tab
 from conformance.evidence import Violation
 from conformance.lanes.site import Site
-
-T = TypeVar("T")
 
 _SECONDS = 5.0
 _SHORT = 60
@@ -90,7 +89,7 @@ class Board:
 
     def require_text(self, name: str, text: str) -> None:
         """Require that a row shows its name as it is, or as much of a long one. Raises Violation."""
-        if " ".join(name[:_SHORT].split()) not in " ".join(text.split()):
+        if _shown(name[:_SHORT]) not in _shown(text):
             raise Violation(f"the row of {name[:_SHORT]!r} reads {text[:_SHORT]!r}")
 
     def require_harmless(self) -> None:
@@ -168,3 +167,8 @@ class Board:
         thrown = self.ask(f"try {{ {script} }} catch (error) {{ return String(error) }} return ''")
         if thrown:
             raise Violation(f"{otherwise} at {self._tab.url} ({thrown})")
+
+
+def _shown(text: str) -> str:
+    """What can be seen of a text: no marks of direction, which browsers leave out at will, and single spaces."""
+    return " ".join("".join(c for c in text if category(c) != "Cf").split())
