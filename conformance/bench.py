@@ -127,8 +127,8 @@ class Bench:
         and of its shim, with the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before
         the tracker. The tracker and its endpoint are cross-origin to the page, as with a hosted product. With
         an ``endpoint`` among the values it is that one, and the scripts are of the page's origin: only then
-        is it told what they raise. A page that is ``stored`` may be kept by the browser. ``domain`` is the site
-        in the snippet, if it is another than the run's.
+        is it told what they raise. A page that is ``stored`` may be kept by the browser. ``domain`` is the
+        site in the snippet, if it is another than the run's.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence
@@ -47,9 +48,9 @@ def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
         site.settle()
         now = [("Signup", 2), (LAST, 1)]
         for period in ("realtime", "24h", "today", "7d", "14d", "30d", "all"):
-            site.require(f"events of {period}", lambda period=period: site.events(period=period), now)
+            site.require(f"events of {period}", partial(site.events, period=period), now)
         for name, range_, rows in showing.custom_ranges(datetime.now(UTC).date(), now):
-            site.require(f"events of {name}", lambda range_=range_: site.events(**range_), rows)
+            site.require(f"events of {name}", partial(site.events, **range_), rows)
 
 
 @scenarios("dashboard/dash-1-api-hostile-names")
@@ -71,9 +72,7 @@ def test_values(bench: Bench, evidence: Evidence, token: str) -> None:
         site.settle()
         site.require("properties", lambda: site.properties("Signup"), showing.PROPERTIES)
         for property_, rows in showing.VALUES.items():
-            site.require(
-                f"values of {property_}", lambda name=property_: site.values("Signup", name), rows
-            )
+            site.require(f"values of {property_}", partial(site.values, "Signup", property_), rows)
 
 
 @scenarios("dashboard/dash-2-api-none")

@@ -16,7 +16,7 @@ def test_exact_name(bench: Bench, evidence: Evidence, token: str) -> None:
         for name in showing.GOAL_NAMES:
             site.track(name)
         site.settle()
-        site.require("goals", site.goals, {name: (1, 100.0) for name in showing.GOAL_NAMES})
+        site.require("goals", site.goals, dict.fromkeys(showing.GOAL_NAMES, (1, 100.0)))
 
 
 @scenarios("dashboard/goal-1-api-deleted")

@@ -23,7 +23,7 @@ def test_form(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
             site.track(name)
         site.settle()
         board.open("Goals")
-        site.require("the Goals tab", board.goals, {name: (1, 100.0) for name in names})
+        site.require("the Goals tab", board.goals, dict.fromkeys(names, (1, 100.0)))
 
 
 @scenarios("dashboard/goal-1-page-deleted")

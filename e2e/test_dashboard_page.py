@@ -2,7 +2,6 @@
 
 import re
 import time
-from datetime import UTC, datetime
 
 from conformance.bench import Bench
 from conformance.evidence import Evidence, Violation

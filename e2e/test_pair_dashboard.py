@@ -21,7 +21,7 @@ def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> 
             board = Board(site, viewer)
             board.open()
             site.require("the Events tab before", board.events, [])
-            # What the page loads when its tab is chosen may have the first name in it; the second comes later.
+            # What the page loads when its tab is chosen may have the first in it; the second comes later.
             for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
                 evidence.sent = f"clickport.track('{names[-1]}')"
                 began = time.monotonic()

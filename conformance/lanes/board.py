@@ -112,7 +112,8 @@ class Board:
             f"""const type = control('Goal type');
             type.value = [...type.options].find((o) => o.text.trim() === 'Custom Event').value;
             const input = control('Event name');
-            Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, {json.dumps(name)});
+            const typed = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+            typed.set.call(input, {json.dumps(name)});
             for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind, {{ bubbles: true }}));
             called('button', 'Create goal').click()""",
             "no form of Goal type, Event name and Create goal",
@@ -170,5 +171,5 @@ class Board:
 
 
 def _shown(text: str) -> str:
-    """What can be seen of a text: no marks of direction, which browsers leave out at will, and single spaces."""
+    """What can be seen of a text: single spaces, and no marks of direction, which a browser may leave out."""
     return " ".join("".join(c for c in text if category(c) != "Cf").split())

@@ -1,4 +1,4 @@
-"""Events of the dashboard lane, and what the documentation makes of them: expected values, written by hand."""
+"""Events of the dashboard lane, and what the documentation makes of them, written down by hand."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ HOSTILE = (
     "Zahlung 🎉 完了",
     "long " * 400,
 )
-"""Names, and values, that a visitor may send and a page must show as what they are; the last has 2,000 characters."""
+"""Names, and values, that anybody may send and a page shows as they are; the last has 2,000 characters."""
 
 PROPERTIES = [("plan", 7), ("source", 2)]
 VALUES = {
@@ -58,7 +58,7 @@ KPIS_WITHOUT_GOAL = ["visitors", "pageviews", "views_per_visit", "bounce_rate", 
 KPIS = [*KPIS_WITHOUT_GOAL[:-1], "conversions", "conversion_rate", "duration"]
 """The figures on top, by their keys, in their order."""
 
-_ADVICE = {
+_ADVICE: dict[str, list[dict[str, Any]]] = {
     "LINT-1": [{"name": "Sign up"}, {"name": "sign up"}, {"name": "SignUp"}],
     "LINT-2": [{"name": f"Signup {plan}"} for plan in ("Free", "Pro", "Team")],
     "LINT-3": [{"name": "Open", "properties": {"user": f"user{n}@example.com"}} for n in range(60)],
@@ -152,7 +152,7 @@ def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 
 def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:
     """Ranges by their days, and what is in them of what came ``today``, whatever the site's time zone."""
-    days = {
+    days: dict[str, tuple[int, int, list[tuple[str, int]]]] = {
         "a past week": (-14, -8, []),
         "days to come": (8, 14, []),
         "the days around this one": (-1, 1, now),

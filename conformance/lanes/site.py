@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from conformance.bench import ROW_SECONDS, Bench
 from conformance.dashboard import Dashboard
@@ -16,8 +16,6 @@ from conformance.evidence import Evidence, Violation
 from conformance.lanes.batch import event_url
 from conformance.lanes.canary import bent_figure, fly
 from conformance.lanes.requests import Request, Sender, as_json
-
-T = TypeVar("T")
 
 LAST = "Last event"
 """The name of the event that ``settle`` sends: once by the first visitor."""
@@ -127,7 +125,7 @@ class Site:
             found.setdefault(rule, []).extend(names)
         return found
 
-    def require(self, what: str, read: Callable[[], T], expected: T) -> None:
+    def require(self, what: str, read: Callable[[], object], expected: object) -> None:
         """Require that the dashboard says what is expected, now or shortly after. Raises Violation."""
         seen = self.wait(read, expected, _LATE_SECONDS)
         self.evidence.received = {**self.evidence.received, what: seen}
@@ -135,7 +133,7 @@ class Site:
         bent = bent_figure(seen)
         fly(self.bench, self.evidence, None if bent is None else partial(require_equal, what, bent, expected))
 
-    def require_new(self, what: str, read: Callable[[], T], expected: T, since: float) -> None:
+    def require_new(self, what: str, read: Callable[[], object], expected: object, since: float) -> None:
         """Require that something appears by itself in time, and keep how long it took. Raises Violation."""
         seen = self.wait(read, expected, NEW_NAME_SECONDS)
         seconds = time.monotonic() - since
@@ -143,7 +141,7 @@ class Site:
         require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the call", seen, expected)
         self.evidence.notes += (f"there {seconds:.1f} s after the call",)
 
-    def wait(self, read: Callable[[], T], expected: T, seconds: float) -> T:
+    def wait(self, read: Callable[[], object], expected: object, seconds: float) -> object:
         """Read until it is what is expected, or so long; return what was read last."""
         deadline = time.monotonic() + seconds
         while (seen := read()) != expected and time.monotonic() < deadline:
@@ -151,7 +149,7 @@ class Site:
         return seen
 
     def _rows(self, path: str, list_: str, *columns: str, **query: str | int) -> list[Any]:
-        return self.dashboard.api(self.domain, path, **query).rows(list_, *columns)
+        return self.dashboard.api(self.domain, path, query=query).rows(list_, *columns)
 
     def _send(self, payload: Mapping[str, Any], visitor: int, times: int) -> None:
         """Visitors are told apart by their browsers, and have a session each."""

@@ -5,7 +5,6 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-
 _LISTS = ("events", "properties", "values", "goals", "kpis", "names", "advice")
 _EMPTY = {**{name: [] for name in _LISTS}, "pageviews": 0, "custom_events": 0, "total": 0}
 
