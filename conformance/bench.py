@@ -3,12 +3,13 @@
 import html
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from conformance.browsers import FREEZES_ON_REQUEST, Browser, Pictures, Tab, start
+from conformance.dashboard import Dashboard
 from conformance.evidence import Violation
 from conformance.paths import bundled
 from conformance.readback import Readback, StoredRow
@@ -106,8 +107,19 @@ class Bench:
             self._browsers[key] = self._stack.enter_context(browser)
         return self._browsers[key]
 
+    @cached_property
+    def dashboard(self) -> Dashboard:
+        """The dashboard under test."""
+        return self._stack.enter_context(closing(Dashboard(self.setup)))
+
     def page(
-        self, template: str = "visit.html", *, before: str = "", stored: bool = False, **values: str
+        self,
+        template: str = "visit.html",
+        *,
+        before: str = "",
+        stored: bool = False,
+        domain: str = "",
+        **values: str,
     ) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
 
@@ -115,16 +127,14 @@ class Bench:
         and of its shim, with the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before
         the tracker. The tracker and its endpoint are cross-origin to the page, as with a hosted product. With
         an ``endpoint`` among the values it is that one, and the scripts are of the page's origin: only then
-        is it told what they raise. A page that is ``stored`` may be kept by the browser.
+        is it told what they raise. A page that is ``stored`` may be kept by the browser. ``domain`` is the
+        site in the snippet, if it is another than the run's.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
         endpoint, nonce = values.get("endpoint"), values.get("nonce", "")
-        snippet = (
-            self._snippet(endpoint, nonce=nonce)
-            if endpoint
-            else self._snippet(f"{recorder.there}{EVENT_PATH}", recorder.there, nonce=nonce)
-        )
+        origin = "" if endpoint else recorder.there
+        snippet = self._snippet(endpoint or f"{origin}{EVENT_PATH}", origin, domain=domain, nonce=nonce)
         text = text.replace("{{before}}", f"<script>{before}</script>" if before else "")
         for name, value in values.items():
             text = text.replace("{{" + name + "}}", html.escape(value))
@@ -139,8 +149,9 @@ class Bench:
         """The paths of the scripts in each page, in order: the tracker's, and its shim's."""
         return (TRACKER_PATH, SHIM_PATH) if self.setup.options.shim else (TRACKER_PATH,)
 
-    def _snippet(self, endpoint: str, origin: str = "", *, nonce: str = "") -> str:
-        data = f'data-domain="{html.escape(self.setup.options.domain)}" data-api="{html.escape(endpoint)}"'
+    def _snippet(self, endpoint: str, origin: str, *, domain: str, nonce: str) -> str:
+        site = html.escape(domain or self.setup.options.domain)
+        data = f'data-domain="{site}" data-api="{html.escape(endpoint)}"'
         if nonce:
             data += f' nonce="{html.escape(nonce)}"'
         return "".join(f'<script defer {data} src="{origin}{path}"></script>' for path in self.scripts)

@@ -31,6 +31,11 @@ class Case:
     vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     drawn: bool = False
 
+    @property
+    def on_page(self) -> bool:
+        """Whether a case of the dashboard lane is seen on the page, in a browser, rather than in the API."""
+        return self.id.partition("/")[2].startswith(f"{self.requirement.lower()}-page-")
+
 
 class UnknownSelector(ValueError):
     """A pattern of ``--only`` or ``--skip`` that matches no case and no requirement."""

@@ -53,6 +53,12 @@ class Options:
     readback_cmd: str | None = _option(
         "Read stored rows as JSON lines from a command; {since} and {port} are filled in.", metavar="CMD"
     )
+    dashboard: str | None = _option(
+        "Check the dashboard lane too: the dashboard and its API are here.", metavar="URL"
+    )
+    dashboard_key: str | None = _option(
+        "The key that the dashboard wants, sent as x-api-key.", metavar="KEY", secret=True
+    )
     envelope: str | None = _option("Extra fields that the server demands in each payload.", metavar="JSON")
     domain: str = _option("The site's domain: data-domain of the snippet.", default="example.com")
     lane: tuple[str, ...] = _option(
@@ -105,7 +111,7 @@ class Options:
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
         for name, least in (("max_examples", 1), ("repeat", 1), ("seed", 0), ("fuzz_seconds", 0)):
             _require_number(name, getattr(self, name), least)
-        for name in ("server", "clickhouse"):
+        for name in ("server", "clickhouse", "dashboard"):
             _require_url(name, getattr(self, name))
         for name in ("server_cmd", "readback_cmd"):
             _require_words(name, getattr(self, name))
@@ -122,6 +128,10 @@ class Options:
         if self.has_readback and not self.has_server:
             raise UsageError(
                 "a readback says what a server stored: name the server too, with --server or --server-cmd"
+            )
+        if (self.dashboard or self.dashboard_key) and not self.has_server:
+            raise UsageError(
+                "a dashboard shows what a server took: name the server too, with --server or --server-cmd"
             )
         _ = self.envelope_fields
         _ = self.known
@@ -147,16 +157,21 @@ class Options:
     @property
     def allowed_lanes(self) -> tuple[Lane, ...]:
         """The lanes that the given targets allow."""
-        if self.bundled:
-            return (Lane.TRACKER, Lane.SERVER, Lane.PAIR, Lane.DASHBOARD)
-        tracker = (Lane.TRACKER,) if self.tracker else ()
-        server = (Lane.SERVER,) if self.has_server else ()
-        return (*tracker, *server, *((Lane.PAIR,) if tracker and server else ()))
+        allowed = {
+            Lane.TRACKER: self.bundled or self.tracker,
+            Lane.SERVER: self.bundled or self.has_server,
+            Lane.PAIR: self.bundled or (self.tracker and self.has_server),
+            Lane.DASHBOARD: self.bundled or self.has_server,
+        }
+        return tuple(lane for lane, given in allowed.items() if given)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """The lanes to check."""
-        return tuple(dict.fromkeys(Lane(lane) for lane in self.lane)) or self.allowed_lanes
+        """The lanes to check: those chosen, or all, a dashboard of the user's only where it is named."""
+        if self.lane:
+            return tuple(dict.fromkeys(map(Lane, self.lane)))
+        named = self.bundled or self.dashboard
+        return tuple(lane for lane in self.allowed_lanes if named or lane is not Lane.DASHBOARD)
 
     @property
     def known(self) -> tuple[Known, ...]:
@@ -185,8 +200,9 @@ class Options:
         return members
 
     def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults."""
-        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) != f.default}
+        """The options that differ from their defaults, as far as they may be told."""
+        told = [f for f in fields(self) if not f.metadata.get("secret")]
+        return {f.name: v for f in told if (v := getattr(self, f.name)) != f.default}
 
     def command_line(self, *names: str) -> list[str]:
         """Those of the named options that are given, as words of a command line."""
@@ -230,6 +246,6 @@ _NEEDS = {
     Lane.TRACKER: "a tracker: --tracker FILE",
     Lane.SERVER: "a server: --server, --server-cmd or --server-app",
     Lane.PAIR: "a tracker and a server: --tracker and --server",
-    Lane.DASHBOARD: "the bundled reference, so far: leave out --tracker and --server",
+    Lane.DASHBOARD: "a server whose dashboard it is: --server, --server-cmd or --server-app",
     Lane.LOAD: "`clickport load`",
 }

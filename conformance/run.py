@@ -13,7 +13,7 @@ from conformance.fuzz import store
 from conformance.fuzz.store import Kept, counterexample_of
 from conformance.options import Options, UsageError
 from conformance.record import RecordWriter, Run, read
-from conformance.registry import requirements
+from conformance.registry import Lane, requirements
 from conformance.session import Checks, Referee, pytest_arguments
 from conformance.setup import BROWSER_LANES, Setup, prepare
 from conformance.verdict import CaseResult, Status
@@ -76,6 +76,8 @@ def chosen_cases(options: Options) -> list[Case]:
 
 
 def _results_of(case: Case, setup: Setup) -> int:
+    if case.lane is Lane.DASHBOARD:
+        return len(setup.viewers) if case.on_page else 1
     return len(setup.browsers) if case.lane in BROWSER_LANES else 1
 
 

@@ -77,7 +77,9 @@ class Checks:
             cases = [known[id_] for id_ in mark.args]
             metafunc.parametrize("case", cases, ids=[case.id for case in cases])
             if "engine" in metafunc.fixturenames:
-                metafunc.parametrize("engine", [browser.name for browser in self._setup.browsers])
+                lanes = {case.lane for case in cases}
+                browsers = self._setup.viewers if Lane.DASHBOARD in lanes else self._setup.browsers
+                metafunc.parametrize("engine", [browser.name for browser in browsers])
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect the cases that were not asked for."""
@@ -228,8 +230,10 @@ def _repro(case: Case, setup: Setup, browser: str | None) -> str:
     """The command that repeats one case; what needs more than the targets' options is the user's to add."""
     targets = setup.options.command_line(
         *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
-        *("clickhouse", "readback_url", "readback_cmd"),
+        *("clickhouse", "readback_url", "readback_cmd", "dashboard"),
     )
+    if case.lane is Lane.DASHBOARD and setup.options.has_server and not setup.options.dashboard:
+        targets.append("--lane dashboard")
     drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
     engine = (
         [f"--browser {browser}"] if browser and (setup.options.browser or len(setup.browsers) > 1) else []

@@ -14,10 +14,10 @@ from conformance.readback import ClickHouseReadback, CommandReadback, Readback, 
 from conformance.record import RunInfo
 from conformance.registry import Lane
 from conformance.targets import Server, TargetUnavailable, load_shim, load_tracker
-from conformance.targets.server import bundled_server, server_at, server_by_app, server_by_command
+from conformance.targets.server import EVENT_PATH, bundled_server, server_at, server_by_app, server_by_command
 from conformance.witness import BadMapping, PayloadMapping
 
-BROWSER_LANES = {Lane.TRACKER, Lane.PAIR}
+BROWSER_LANES = {Lane.TRACKER, Lane.PAIR, Lane.DASHBOARD}
 SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 
@@ -39,6 +39,17 @@ class Setup:
     def envelope(self) -> Mapping[str, Any]:
         """The fields that the server demands in each payload beside the documented ones."""
         return self.options.envelope_fields or (self.server.envelope if self.server else {})
+
+    @property
+    def viewers(self) -> tuple[Installed, ...]:
+        """The browsers in which a dashboard is looked at: what it shows is no matter of the engine."""
+        return self.browsers if self.options.browser else self.browsers[:1]
+
+    @property
+    def dashboard(self) -> str:
+        """Where the dashboard and its API are."""
+        assert self.server
+        return (self.options.dashboard or self.server.url.removesuffix(EVENT_PATH)).rstrip("/")
 
     def readback(self) -> Readback | None:
         """A new connection to where stored rows are read, or None when no readback was given."""

@@ -1,6 +1,7 @@
 """Chromium and Firefox by Playwright: the system's own, or Playwright's download where there is one."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ _FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _PICTURE_SECONDS = 3.0
+_POLICY = ("Content Security Policy", "CSP")
 
 
 class _PlaywrightTab:
@@ -61,6 +63,21 @@ class _PlaywrightTab:
             self._page.wait_for_function(condition, timeout=seconds * 1000, polling=_POLL_SECONDS * 1000)
         except PlaywrightTimeoutError as error:
             raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}") from error
+        except PlaywrightError as error:
+            if not any(word in error.message for word in _POLICY):
+                raise
+            self._ask_until(condition, seconds)
+
+    def _ask_until(self, condition: str, seconds: float) -> None:
+        """The same from outside, for pages whose policy forbids eval, which Playwright waits by."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(PlaywrightError):  # Between two pages there is none that could answer.
+                if self._page.evaluate(f"() => Boolean({condition})"):
+                    return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
+            time.sleep(_POLL_SECONDS)
 
     def screenshot(self) -> bytes:
         return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)

@@ -24,9 +24,16 @@ class Called:
 
 @contextmanager
 def joined(bench: Bench) -> Iterator[None]:
-    """Let events pass through the recorder to the server. Raises NotTestable without a readback."""
+    """Let events pass on to the server, to be read back. Raises NotTestable without a readback."""
     if bench.readback is None:
         raise NotTestable(NO_READBACK)
+    with passed_on(bench):
+        yield
+
+
+@contextmanager
+def passed_on(bench: Bench) -> Iterator[None]:
+    """Let events pass through the recorder to the server."""
     assert bench.setup.server
     bench.recorder.forward(bench.setup.server.event_url)
     try:

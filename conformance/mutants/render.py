@@ -100,10 +100,10 @@ _PAGE = """<!doctype html>
 {% if matrix.quick %}Mutants met the cases of their own requirement only.{% endif %}</p>
 {% if matrix.problems %}<ul>{% for problem in matrix.problems %}<li>{{ problem }}{% endfor %}</ul>{% endif %}
 <table>
-<tr><th>subject<th>must fail<th>tracker<th>server<th>pair<th>also failed<th>seconds
+<tr><th>subject<th>must fail<th>tracker<th>server<th>pair<th>dashboard<th>also failed<th>seconds
 {% for f in matrix.findings %}
 <tr><td>{{ f.subject.name }}<td>{{ f.subject.fails | join(", ") }}
-{% for lane in ("tracker", "server", "pair") %}
+{% for lane in ("tracker", "server", "pair", "dashboard") %}
   {% if lane not in f.subject.lanes %}<td>
   {% elif lane in f.killed %}<td class="killed">✓ killed
   {% elif f.problems %}<td class="wrong">✗ {{ f.outcome }}

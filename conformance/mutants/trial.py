@@ -87,7 +87,7 @@ def _run(subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[st
     command += ["--run-record", str(record)]
     if {Lane.TRACKER, Lane.PAIR} & set(subject.lanes):
         command += ["--tracker", str(_tracker(subject, folder))]
-    if {Lane.SERVER, Lane.PAIR} & set(subject.lanes):
+    if {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD} & set(subject.lanes):
         command += _server(subject, folder, database)
     environment = {**os.environ, "CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
     done = subprocess.run(
@@ -134,7 +134,7 @@ def _server(subject: Subject, folder: Path, database: str) -> list[str]:
         place = folder / subject.edit.file
         place.write_text(subject.edit.apply(source(subject.edit.file).read_text("utf-8")), "utf-8")
     return [
-        *("--server-cmd", f"{python} -m reference_server serve --port {{port}} --site {_DOMAIN}"),
+        *("--server-cmd", f"{python} -m reference_server serve --port {{port}}"),
         *("--clickhouse", database, "--envelope", f'{{"d": "{_DOMAIN}"}}'),
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from conformance.bench import Bench
 from conformance.case import Case
 from conformance.evidence import Evidence, SuiteFault, Violation
-from conformance.lanes.canary import bent_outcome, bent_rows, fly
+from conformance.lanes.canary import bent_figure, bent_outcome, bent_rows, fly
 from conformance.lanes.pages import Outcome
 from conformance.options import Options
 from conformance.readback import StoredRow
@@ -100,3 +100,19 @@ def test_row_is_bent_where_the_vector_looks(column: str, value: object) -> None:
 def test_nothing_to_bend() -> None:
     """A vector that names nothing, or an observation of nothing, makes no canary."""
     assert (bent_rows([ROW], {}), bent_rows([], {"name": "x"}), bent_rows(None, {"name": "x"})) == (None,) * 3
+
+
+@pytest.mark.parametrize(
+    ("seen", "bent"),
+    [
+        ([("Signup", 3), ("Login", 2)], [("Signup", 4), ("Login", 2)]),
+        ({"Signup": (2, 50.0)}, {"Signup": (3, 50.0)}),
+        ({"visitors": 4.0}, {"visitors": 5.0}),
+        ([("Signup", True)], None),
+        ([], None),
+        (["Signup"], None),
+    ],
+)
+def test_figure_is_bent_where_there_is_one(seen: object, bent: object) -> None:
+    """Of what a dashboard said the first number is bent; where there is none there is no canary."""
+    assert bent_figure(seen) == bent

@@ -33,7 +33,13 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"lane": ("tracker",), "server": SERVER}, "--lane tracker needs a tracker: --tracker FILE"),
         ({"lane": ("pair",), "tracker": "t.js"}, "--lane pair needs a tracker and a server"),
         ({"lane": ("tracker", "pair"), "tracker": "t.js"}, "--lane pair needs a tracker and a server"),
-        ({"lane": ("dashboard",), "server": SERVER}, "--lane dashboard needs the bundled reference"),
+        (
+            {"lane": ("dashboard",), "tracker": "t.js"},
+            "--lane dashboard needs a server whose dashboard it is",
+        ),
+        ({"dashboard": SERVER}, "a dashboard shows what a server took: name the server too"),
+        ({"dashboard_key": "ck_1"}, "a dashboard shows what a server took"),
+        ({"dashboard": "shop.example", "server": SERVER}, "--dashboard 'shop.example' is no URL"),
         ({"envelope": "{'d': 1}"}, "--envelope is no JSON"),
         ({"envelope": ""}, "--envelope is no JSON"),
         ({"envelope": '["d"]'}, "--envelope must be a JSON object"),
@@ -59,6 +65,8 @@ def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None
         ({"server_cmd": "./s"}, (Lane.SERVER,)),
         ({"server_app": "a:b"}, (Lane.SERVER,)),
         ({"tracker": "t.js", "server": SERVER}, (Lane.TRACKER, Lane.SERVER, Lane.PAIR)),
+        ({"server": SERVER, "dashboard": SERVER}, (Lane.SERVER, Lane.DASHBOARD)),
+        ({"server": SERVER, "lane": ("dashboard",)}, (Lane.DASHBOARD,)),
         ({"tracker": "t.js", "server": SERVER, "lane": ("pair",)}, (Lane.PAIR,)),
         ({"lane": ("pair", "tracker", "pair")}, (Lane.PAIR, Lane.TRACKER)),
     ],
@@ -85,6 +93,12 @@ def test_given_tells_what_was_chosen() -> None:
     """Options that were left at their defaults, or given as them, are not among those given."""
     options = Options(tracker="t.js", only=("PROP-*",), strict=True, table="events", domain="example.com")
     assert options.given() == {"tracker": "t.js", "only": ("PROP-*",), "strict": True}
+
+
+def test_a_key_is_not_told() -> None:
+    """A run record and its reports are shown around: the key of a dashboard is not among what they tell."""
+    options = Options(server=SERVER, dashboard=SERVER, dashboard_key="ck_secret")
+    assert options.given() == {"server": SERVER, "dashboard": SERVER}
 
 
 def test_nothing_given() -> None:

@@ -35,8 +35,8 @@ LINT-1  MAY    S D    LINT-2  MAY    S D    LINT-3  MAY    S D    LINT-4  MAY   
 """
 LANES = {"T": "tracker", "S": "server", "P": "pair", "D": "dashboard", "L": "load"}
 LEVELS = ["MAY", "SHOULD", "MUST"]
-# What the first release has to check whole: every MUST of these, in each of its lanes.
-CHECKED = {"API", "PROP", "REV", "WIRE", "STORE", "DELIV"}
+# What has to be checked whole: every MUST of these, in each of its lanes.
+CHECKED = {"API", "PROP", "REV", "WIRE", "STORE", "DELIV", "DASH", "GOAL", "QUOTA"}
 
 
 def table() -> Iterator[tuple[str, str, list[str]]]:
@@ -77,7 +77,7 @@ def test_reasons_are_given_for_lanes_of_the_requirement() -> None:
 
 
 def test_every_must_is_checked() -> None:
-    """Each MUST of the call, the wire and the row has cases in each of its lanes."""
+    """Each MUST of the call, the wire, the row and the dashboard has cases in each of its lanes."""
     musts = [(r, lane) for r, lane in PLACES if r.level is Level.MUST and r.family in CHECKED]
     assert [(r.id, str(lane)) for r, lane in musts if not cases_of(r.id, lane)] == []
 
@@ -105,6 +105,31 @@ def test_case_ids_begin_with_their_requirement() -> None:
     """The id of a case leads to its requirement with one search."""
     lost = [c.id for c in catalogue() if not c.id.startswith(f"{c.lane}/{c.requirement.lower()}-")]
     assert lost == []
+
+
+def test_dashboard_cases_say_where_they_look() -> None:
+    """A case of the dashboard lane is named after the way that it takes: the API, or the page in a browser.
+
+    Every MUST of the lane is looked at both ways.
+    """
+    own = [case for case in catalogue() if case.lane is Lane.DASHBOARD]
+    ways = {case.id: case.id.removeprefix(f"dashboard/{case.requirement.lower()}-")[:4] for case in own}
+    assert set(ways.values()) == {"api-", "page"}
+    assert [c.id for c in own if c.on_page != (ways[c.id] == "page")] == []
+    seen = {(case.requirement, case.on_page) for case in own if case.level is not Level.MAY}
+    assert len(seen) == 2 * len({requirement for requirement, _ in seen})
+
+
+def test_only_cases_on_the_page_have_a_browser() -> None:
+    """Of the dashboard lane those functions take a browser that check what is seen on the page."""
+    wrong = []
+    for path in sorted((ROOT / "e2e").glob("test_dashboard_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                ids = [ast.literal_eval(a) for d in node.decorator_list for a in getattr(d, "args", [])]
+                engine = "engine" in {argument.arg for argument in node.args.args}
+                wrong += [id_ for id_ in ids if ("-page-" in id_) != engine]
+    assert wrong == []
 
 
 def scenario_ids() -> list[str]:

@@ -1,8 +1,12 @@
-"""A server that accepts everything and keeps nothing: ``python server.py PORT``."""
+"""A server that accepts everything and keeps nothing, with an empty dashboard: ``python server.py PORT``."""
 
+import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+_LISTS = ("events", "properties", "values", "goals", "kpis", "names", "advice")
+_EMPTY = {**{name: [] for name in _LISTS}, "pageviews": 0, "custom_events": 0, "total": 0}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -10,9 +14,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _accept(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(202)
-        self.send_header("Content-Length", "0")
+        asked = self.command == "GET" and self.path.startswith("/api/sites/")
+        body = json.dumps(_EMPTY).encode() if asked else b""
+        self.send_response(200 if asked else 202)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = _accept
 

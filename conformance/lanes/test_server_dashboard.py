@@ -1,0 +1,22 @@
+"""What is said of events that were posted: the usage of a month (QUOTA-1), advice (LINT-1 to LINT-3)."""
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes import showing
+from conformance.lanes.marks import scenarios
+from conformance.lanes.site import new_site
+
+
+@scenarios("server/quota-1-counts-alike")
+def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
+    """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        showing.send_three_of_each(site)
+        site.settle()
+        site.require("usage: pageviews, custom events, both", site.usage, (3, 3, 6))
+
+
+@scenarios("server/lint-1-names-alike", "server/lint-2-variants", "server/lint-3-many-values")
+def test_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+    """LINT-1 to LINT-3, open: what is advised about such events."""
+    showing.require_advice(bench, evidence, token)

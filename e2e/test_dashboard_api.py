@@ -1,0 +1,130 @@
+"""What the JSON API of a dashboard says of known events: names, properties, ranges, currencies."""
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes import showing
+from conformance.lanes.marks import scenarios
+from conformance.lanes.site import LAST, new_site
+
+
+@scenarios("dashboard/dash-1-api-totals")
+def test_totals(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-1: three events of one visitor count three times, as those of three visitors do."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Signup", times=3)
+        site.track("Login", visitor=1)
+        site.track("Login", visitor=2)
+        site.settle()
+        site.require("events", site.events, [("Signup", 3), ("Login", 2), (LAST, 1)])
+
+
+@scenarios("dashboard/dash-1-api-every-name")
+def test_every_name(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-1: of more names than a page has, each is a row, and none is there twice."""
+    with new_site(bench, evidence, token) as site:
+        names = [f"Event {number:03}" for number in range(120)]
+        for name in names:
+            site.track(name)
+        site.settle()
+        expected = [(name, 1) for name in (*names, LAST)]
+        site.require("events", lambda: site.events(limit=1000), expected)
+        parts = [0, 50, 100]
+        site.require(
+            "events by 50",
+            lambda: [row for offset in parts for row in site.events(limit=50, offset=offset)],
+            expected,
+        )
+
+
+@scenarios("dashboard/dash-1-api-range")
+def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-1: what came now is in every range that has this moment in it, and in no other."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        site.track("Signup", times=2)
+        site.settle()
+        now = [("Signup", 2), (LAST, 1)]
+        for period in ("realtime", "24h", "today", "7d", "14d", "30d", "all"):
+            site.require(f"events of {period}", partial(site.events, period=period), now)
+        for name, range_, rows in showing.custom_ranges(datetime.now(UTC).date(), now):
+            site.require(f"events of {name}", partial(site.events, **range_), rows)
+
+
+@scenarios("dashboard/dash-1-api-hostile-names")
+def test_hostile_names(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-1: names that hold markup, quotes or odd characters come back as they were sent."""
+    with new_site(bench, evidence, token) as site:
+        for name in showing.HOSTILE:
+            site.track(name)
+        site.settle()
+        expected = sorted([*((name, 1) for name in showing.HOSTILE), (LAST, 1)])
+        site.require("events", lambda: sorted(site.events()), expected)
+
+
+@scenarios("dashboard/dash-2-api-values")
+def test_values(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-2: an event's properties have their values, most common first, ties by their text."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_plans(site)
+        site.settle()
+        site.require("properties", lambda: site.properties("Signup"), showing.PROPERTIES)
+        for property_, rows in showing.VALUES.items():
+            site.require(f"values of {property_}", partial(site.values, "Signup", property_), rows)
+
+
+@scenarios("dashboard/dash-2-api-none")
+def test_no_properties(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-2: an event is known to have properties when it has some, and else not to."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Signup", {"plan": "pro"}, times=2)
+        site.settle()
+        site.require("has_properties", site.has_properties, [("Signup", True), (LAST, False)])
+        site.require(f"properties of {LAST}", lambda: site.properties(LAST), [])
+
+
+@scenarios("dashboard/dash-3-api-new-name")
+def test_new_name(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-3: a name that was never seen is listed in seconds, and nothing was set up for it."""
+    with new_site(bench, evidence, token) as site:
+        site.require("events before", site.events, [])
+        began = time.monotonic()
+        site.track("Quite new")
+        site.require_new("events", site.events, [("Quite new", 1)], began)
+
+
+@scenarios("dashboard/dash-4-api-case")
+def test_case(bench: Bench, evidence: Evidence, token: str) -> None:
+    """DASH-4: Purchase, purchase and PURCHASE are three events, each with its own count."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_cases(site)
+        site.settle()
+        site.require("events", site.events, showing.CASES)
+
+
+@scenarios("dashboard/quota-1-api-counts-alike")
+def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
+    """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        showing.send_three_of_each(site)
+        site.settle()
+        site.require("usage: pageviews, custom events, both", site.usage, (3, 3, 6))
+
+
+@scenarios("dashboard/rev-9-api-two-currencies")
+def test_currencies(bench: Bench, evidence: Evidence, token: str) -> None:
+    """REV-9: what came in in three currencies is three amounts."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_money(site)
+        site.settle()
+        site.require("revenue", lambda: showing.amounts(site), showing.MONEY)
+
+
+@scenarios(
+    "dashboard/lint-1-api-names-alike", "dashboard/lint-2-api-variants", "dashboard/lint-3-api-many-values"
+)
+def test_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+    """LINT-1 to LINT-3, open: what the dashboard advises about such events."""
+    showing.require_advice(bench, evidence, token)

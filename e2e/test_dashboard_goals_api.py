@@ -1,0 +1,99 @@
+"""What the JSON API of a dashboard makes of goals: exact names, completions, rates, the figures on top."""
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes import showing
+from conformance.lanes.marks import scenarios
+from conformance.lanes.site import LAST, new_site, require_equal
+
+
+@scenarios("dashboard/goal-1-api-exact-name")
+def test_exact_name(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-1: a goal is created of any name, which stays as it is, spaces and emoji too."""
+    with new_site(bench, evidence, token) as site:
+        for name in showing.GOAL_NAMES:
+            site.add_goal(name)
+        for name in showing.GOAL_NAMES:
+            site.track(name)
+        site.settle()
+        site.require("goals", site.goals, dict.fromkeys(showing.GOAL_NAMES, (1, 100.0)))
+
+
+@scenarios("dashboard/goal-1-api-deleted")
+def test_deleted(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-1: a goal that was deleted is gone, its conversions with it; the events stay."""
+    with new_site(bench, evidence, token) as site:
+        id_ = site.add_goal("Signup")
+        site.add_goal(LAST)
+        site.track("Signup", times=2)
+        site.settle()
+        site.require("goals", site.goals, {"Signup": (2, 200.0), LAST: (1, 100.0)})
+        site.delete_goal(id_)
+        site.require("goals after", site.goals, {LAST: (1, 100.0)})
+        site.require("events after", site.events, [("Signup", 2), (LAST, 1)])
+
+
+@scenarios("dashboard/goal-2-api-exact")
+def test_match(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-2: an event of another case, or with a letter or a space more or less, completes no goal."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        site.add_goal("never sent")
+        showing.send_near_misses(site)
+        site.settle()
+        site.require("goals", site.goals, showing.NEAR_MISSES)
+
+
+@scenarios("dashboard/goal-3-api-completions")
+def test_completions(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-3: one visitor who completes a goal twice is two conversions."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        showing.send_completions(site)
+        site.settle()
+        site.require("goals", site.goals, showing.COMPLETIONS)
+
+
+@scenarios("dashboard/goal-3-api-rate")
+def test_rate(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-3: the rate is per hundred visitors of the site, those included who only looked at pages."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        showing.send_lookers(site)
+        site.settle()
+        site.require("goals", site.goals, showing.LOOKERS)
+
+
+@scenarios("dashboard/goal-3-api-rate-of-range")
+def test_rate_of_range(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-3: in a range without events a goal has no conversions, and its rate is 0."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        site.add_goal("Purchase")
+        site.track("Purchase")
+        site.settle()
+        week = showing.past_week()
+        site.require("goals of a past week", lambda: site.goals(**week), {"Purchase": (0, 0.0)})
+        site.require("goals of today", lambda: site.goals(period="today"), {"Purchase": (1, 100.0)})
+
+
+@scenarios("dashboard/goal-4-api-needs-a-goal")
+def test_no_goal(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-4: the figures of conversions are there once there is a goal, and not before."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Purchase")
+        site.settle()
+        require_equal("keys of the KPIs without a goal", [*site.kpis()], showing.KPIS_WITHOUT_GOAL)
+        site.add_goal("Purchase")
+        site.require("keys of the KPIs with one", lambda: [*site.kpis()], showing.KPIS)
+
+
+@scenarios("dashboard/goal-4-api-agree")
+def test_figures_agree(bench: Bench, evidence: Evidence, token: str) -> None:
+    """GOAL-4: the figures on top are those of all goals together."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        site.add_goal("Signup")
+        showing.send_two_goals(site)
+        site.settle()
+        site.require("goals", site.goals, showing.TWO_GOALS)
+        site.require("KPIs", lambda: showing.of_conversions(site.kpis()), showing.TOP)

@@ -1,0 +1,108 @@
+"""What the page of a dashboard makes of goals, in a browser: the form, the Goals tab, the figures on top."""
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes import showing
+from conformance.lanes.board import Board
+from conformance.lanes.marks import scenarios
+from conformance.lanes.site import LAST, new_site, require_equal
+
+
+@scenarios("dashboard/goal-1-page-form")
+def test_form(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-1: Settings → Goals takes a type and a name, exactly, before the event was ever seen."""
+    with new_site(bench, evidence, token) as site:
+        board = Board(site, bench.shared_tab(engine))
+        names = [" Achat 🎉 réussi ", "achat 🎉 réussi"]
+        for number, name in enumerate(names, start=1):
+            board.open_goals()
+            board.create_goal(name)
+            board.until_goals(names[:number])
+            require_equal("goals in the settings", sorted(board.goal_names()), sorted(names[:number]))
+        for name in (*names, names[0].strip()):
+            site.track(name)
+        site.settle()
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, dict.fromkeys(names, (1, 100.0)))
+
+
+@scenarios("dashboard/goal-1-page-deleted")
+def test_deleted(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-1: a goal that is deleted in the settings is gone there, and from the Goals tab."""
+    with new_site(bench, evidence, token) as site:
+        for name in ("Signup", LAST):
+            site.add_goal(name)
+        site.track("Signup")
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open_goals()
+        board.delete_goal("Signup")
+        board.until_goals([LAST])
+        require_equal("goals in the settings", board.goal_names(), [LAST])
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, {LAST: (1, 100.0)})
+
+
+@scenarios("dashboard/goal-2-page-exact")
+def test_match(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-2: on the Goals tab an event of almost the same name is no conversion."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        site.add_goal("never sent")
+        showing.send_near_misses(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, showing.NEAR_MISSES)
+
+
+@scenarios("dashboard/goal-3-page-completions")
+def test_completions(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-3: the Goals tab counts completions, not people; more of them than people are above 100."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        showing.send_completions(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, showing.COMPLETIONS)
+
+
+@scenarios("dashboard/goal-3-page-rate")
+def test_rate(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-3: the rate on the Goals tab is per hundred visitors, those included who only look at pages."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        showing.send_lookers(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, showing.LOOKERS)
+
+
+@scenarios("dashboard/goal-4-page-needs-a-goal")
+def test_no_goal(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-4: the cards of conversions are there once there is a goal, and not before."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Purchase")
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("cards without a goal", lambda: [*board.kpis()], showing.KPIS_WITHOUT_GOAL)
+        site.add_goal("Purchase")
+        board.open()
+        site.require("cards with one", lambda: [*board.kpis()], showing.KPIS)
+
+
+@scenarios("dashboard/goal-4-page-agree")
+def test_figures_agree(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-4: the cards on top show what the Goals tab below them has in all."""
+    with new_site(bench, evidence, token) as site:
+        site.add_goal("Purchase")
+        site.add_goal("Signup")
+        showing.send_two_goals(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, showing.TWO_GOALS)
+        site.require("cards", lambda: showing.of_conversions(board.kpis()), showing.TOP)

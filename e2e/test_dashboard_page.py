@@ -1,0 +1,163 @@
+"""What the page of a dashboard shows of known events, in a browser: names, values, ranges, currencies."""
+
+import re
+import time
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence, Violation
+from conformance.lanes import showing
+from conformance.lanes.board import Board
+from conformance.lanes.marks import scenarios
+from conformance.lanes.site import LAST, new_site, require_equal
+
+
+@scenarios("dashboard/dash-1-page-totals")
+def test_totals(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-1: the Events tab has a row for each name, with its total; name and number can be read."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Signup", times=12)
+        site.track("Login", visitor=1)
+        site.track("Login", visitor=2)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
+        text = board.texts()["Signup"]
+        if not re.search(r"Signup[\s\S]*\b12\b", text):
+            raise Violation(f"the row of Signup, 12 times, reads {text!r}")
+
+
+@scenarios("dashboard/dash-1-page-every-name")
+def test_every_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-1: each of fifty names has its row."""
+    with new_site(bench, evidence, token) as site:
+        names = [f"Event {number:02}" for number in range(50)]
+        for name in names:
+            site.track(name)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, [(name, 1) for name in (*names, LAST)])
+
+
+@scenarios("dashboard/dash-1-page-range")
+def test_range(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-1: what came now is not on the page of a past week, and is on that of today."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        site.track("Signup", times=2)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open(**showing.past_week())
+        site.require("the Events tab of a past week", board.events, [])
+        board.open(period="today")
+        site.require("the Events tab of today", board.events, [("Signup", 2), (LAST, 1)])
+
+
+@scenarios("dashboard/dash-1-page-hostile-names")
+def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-1: names that hold markup, quotes or odd characters are shown as text, and run nothing."""
+    with new_site(bench, evidence, token) as site:
+        for name in showing.HOSTILE:
+            site.track(name, {name: name})
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        expected = sorted([*((name, 1) for name in showing.HOSTILE), (LAST, 1)])
+        site.require("the Events tab", lambda: sorted(board.events()), expected)
+        for name, text in board.texts().items():
+            board.require_text(name, text)
+        board.require_harmless()
+
+
+@scenarios("dashboard/dash-2-page-values")
+def test_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-2: a row opens to its properties, and these to their values, most common first."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_plans(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
+        require_equal("properties before the row is opened", board.properties(), [])
+        board.unfold('[data-event="Signup"]')
+        site.require("properties of Signup", board.properties, showing.PROPERTIES)
+        require_equal("values before a property is opened", board.values(), [])
+        board.unfold('[data-property="plan"]')
+        site.require("values of plan", board.values, showing.VALUES["plan"])
+
+
+@scenarios("dashboard/dash-2-page-hostile-values")
+def test_hostile_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-2: properties and values that hold markup are shown as text, and run nothing."""
+    with new_site(bench, evidence, token) as site:
+        for value in showing.HOSTILE:
+            site.track("Signup", {"plan": value})
+        site.track("Signup", {showing.HOSTILE[0]: "pro"})
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
+        board.unfold('[data-event="Signup"]')
+        site.require("properties", board.properties, sorted([("plan", 7), (showing.HOSTILE[0], 1)]))
+        board.unfold('[data-property="plan"]')
+        site.require("values", lambda: sorted(board.values()), sorted((v, 1) for v in showing.HOSTILE))
+        board.require_harmless()
+
+
+@scenarios("dashboard/dash-2-page-arrow")
+def test_arrow(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-2: an event with properties has an arrow, and one without has none."""
+    with new_site(bench, evidence, token) as site:
+        site.track("Signup", {"plan": "pro"}, times=2)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("arrows", board.arrows, [("Signup", 1), (LAST, 0)])
+
+
+@scenarios("dashboard/dash-3-page-new-name")
+def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-3: on a page that is open a new name and a new count appear by themselves, in seconds."""
+    with new_site(bench, evidence, token) as site:
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab before", board.events, [])
+        # What the page loads when its tab is chosen may have the first name in it; the second comes later.
+        for names in (["One"], ["One", "Two"]):
+            began = time.monotonic()
+            site.track(names[-1])
+            site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
+
+
+@scenarios("dashboard/dash-4-page-case")
+def test_case(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-4: Purchase, purchase and PURCHASE are three rows, each with its own count."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_cases(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, showing.CASES)
+
+
+@scenarios("dashboard/quota-1-page-counts-alike")
+def test_usage(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """QUOTA-1: the usage on the page is that of three pageviews and three events: six."""
+    with new_site(bench, evidence, token) as site, showing.same_day():
+        showing.send_three_of_each(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("usage", board.usage, [6])
+
+
+@scenarios("dashboard/rev-9-page-two-currencies")
+def test_currencies(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """REV-9: three currencies are three amounts on the page, and a code that nobody knows breaks nothing."""
+    with new_site(bench, evidence, token) as site:
+        showing.send_money(site)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open()
+        site.require("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
+        site.require("revenue", lambda: showing.digits(board.revenue()), showing.MONEY_DIGITS)

@@ -1,0 +1,32 @@
+"""From a call in one tab to the row in another (DASH-3)."""
+
+import time
+
+from conformance.bench import Bench
+from conformance.evidence import Evidence
+from conformance.lanes.board import Board
+from conformance.lanes.marks import scenarios
+from conformance.lanes.pages import run
+from conformance.lanes.pairing import passed_on
+from conformance.lanes.site import new_site
+
+
+@scenarios("pair/dash-3-new-name")
+def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DASH-3: while the dashboard is open a new name appears in it, in seconds, and nobody touches it."""
+    caller, viewer = bench.tab(engine), bench.tab(engine)
+    try:
+        with new_site(bench, evidence, token) as site, passed_on(bench):
+            caller.goto(bench.page(domain=site.domain))
+            board = Board(site, viewer)
+            board.open()
+            site.require("the Events tab before", board.events, [])
+            # What the page loads when its tab is chosen may have the first in it; the second comes later.
+            for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
+                evidence.sent = f"clickport.track('{names[-1]}')"
+                began = time.monotonic()
+                run(caller, evidence.sent)
+                site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
+    finally:
+        caller.close()
+        viewer.close()
