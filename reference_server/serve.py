@@ -69,7 +69,7 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
     """
     with _stopped_by_signals(), ExitStack() as stack:
         try:
-            address, port = _free_address(options.host, options.port)
+            address, port = stack.enter_context(_reserved(options.host, options.port))
             folder = options.data or stack.enter_context(scratch.folder("data"))
             embedded = None
             if not options.clickhouse_url:
@@ -186,17 +186,27 @@ def _migrated(url: str) -> str:
         raise CannotServe(f"ClickHouse at {host} cannot be used: {error}") from error
 
 
-def _free_address(host: str, port: int) -> tuple[str, int]:
-    """Resolve the address, and make sure that nobody listens there: granian would share the port silently."""
+@contextmanager
+def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Resolve the address, make sure that nobody listens there, and keep others away from it.
+
+    Granian would share the port silently, with one of two servers that looked for a free one at once, too.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            name: tuple[Any, ...] = probe.getsockname()
-            return str(name[0]), int(name[1])
+        kept = socket.socket(family)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # It never listens, and gets no connection; with this it lets in the workers of the same user.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(address)
     except OSError as error:
         raise CannotServe(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    with kept:
+        name: tuple[Any, ...] = kept.getsockname()
+        yield str(name[0]), int(name[1])
 
 
 @contextmanager

@@ -13,7 +13,7 @@ def test_the_login_leads_back_and_out(tmp_path: Path) -> None:
     )
     client = create_app(config).test_client()
     answer = client.get("/example.com/live")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/example.com/live")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=%2Fexample.com%2Flive")
     with client.get("/assets/base.css") as file:
         assert file.status_code == 200
     form = client.get(answer.headers["Location"])

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +17,8 @@ from reference_server.outbox import Outbox, StoreUnavailable, census
 from reference_server.sites import Sites
 from reference_server.visits import Visits
 from tests.server.test_outbox import row
+
+T = TypeVar("T")
 
 
 class Counted(Outbox):
@@ -29,13 +32,19 @@ class Counted(Outbox):
         super().add(*rows)
 
 
+def in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run it in a thread: Playwright may have a loop running in this one, for other tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
     """Let coroutines run at once, and return what came of each, exceptions as well."""
 
     async def run() -> list[Any]:
         return await asyncio.gather(*waiting, return_exceptions=True)
 
-    return asyncio.run(run())
+    return in_a_loop(run())
 
 
 def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
@@ -66,7 +75,7 @@ def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await going
 
-    asyncio.run(run())
+    in_a_loop(run())
     assert census(tmp_path).pending == 2
 
 
@@ -76,7 +85,7 @@ def answer(tmp_path: Path, method: str, body: bytes = b"") -> Answer:
     ingest = Ingest(sites=Sites(()), visits=Visits(tmp_path))
     doors = Doors(tmp_path)
     route = EventRoute(ingest, outbox, Feed(tmp_path / "live"), doors, max_body=1000, over_quota="count")
-    return asyncio.run(route.answer(method, {}, "127.0.0.1", body))
+    return in_a_loop(route.answer(method, {}, "127.0.0.1", body))
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ def test_a_wrong_method_is_405(server: Server, method: str) -> None:
 
 def test_an_unknown_path_is_404_in_json(server: Server) -> None:
     """Every error is JSON."""
-    answer = server.http.get("/nothing")
+    answer = server.http.get("/api/nothing")
     assert (answer.status_code, list(answer.json())) == (404, ["error"])
 
 
