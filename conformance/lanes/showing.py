@@ -38,6 +38,8 @@ MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
 MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
 """The same as ``digits`` has it, in whatever form the page writes amounts."""
 
+_SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
+
 GOAL_NAMES = ("Sign up", " Sign up ", "sign up", "Achat 🎉 réussi", "Signup")
 """Names of goals, each of its own: nothing is trimmed or folded."""
 
@@ -148,6 +150,11 @@ def amounts(site: Site) -> dict[str, dict[str, str]]:
 def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """The digits of amounts on a page, by event and currency; 7.00 is 7, and 60.5 is 60.50."""
     return {name: {code: _digits(text) for code, text in by.items()} for name, by in revenue.items()}
+
+
+def sums(text: str) -> list[str]:
+    """The numbers in the row of ``send_money`` that are sums over currencies, rounded or not."""
+    return [number for number in re.findall(r"\d[\d.,]*", text) if _digits(number) in _SUMS]
 
 
 def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:
