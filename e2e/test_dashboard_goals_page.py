@@ -53,7 +53,7 @@ def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, {name: (1, 100.0) for name in showing.HOSTILE})
+        site.require("the Goals tab", board.goals, dict.fromkeys(showing.HOSTILE, (1, 100.0)))
         board.require_harmless()
         board.open_goals()
         require_equal("goals in the settings", sorted(board.goal_names()), sorted(showing.HOSTILE))

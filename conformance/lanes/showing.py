@@ -29,7 +29,7 @@ VALUES = {
 }
 """What ``send_plans`` sends: the property that comes second in sending is first in none of these."""
 
-CASES = [("purchase", 3), ("PURCHASE", 2), (LAST, 1), ("Purchase", 1)]
+CASES = [("purchase", 3), ("PURCHASE", 2), ("Purchase", 1), (LAST, 1)]
 """What ``send_cases`` sends, and the last event: by count, ties by name."""
 
 MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
