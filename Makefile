@@ -1,7 +1,7 @@
 # Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest load lint reference published-trackers serve clean
+.PHONY: help setup check test selftest load lint reference published-trackers screenshots serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
+	@echo "make screenshots   make the pictures of docs/dashboard.md anew"
 	@echo "make serve   run the reference server (ARGS='--port 8000')"
 	@echo "make clean   remove what these commands made, .venv included"
 
@@ -39,6 +40,9 @@ reference: setup
 
 published-trackers: setup
 	@.venv/bin/python scripts/published_trackers.py $(ARGS)
+
+screenshots: setup
+	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)
 
 serve: setup
 	@.venv/bin/clickport serve $(ARGS)

@@ -7,12 +7,12 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, make_response, redirect, request, session
-from markupsafe import escape
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.config import Config
+from reference_server.policy import HEADERS
 from reference_server.settings import Settings
 
 COOKIE: dict[str, Any] = {
@@ -26,21 +26,6 @@ COOKIE: dict[str, Any] = {
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Who forwards for somebody else is no longer this machine.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
-
-_FORM = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Log in</title>
-<h1>Log in</h1>
-<p role="alert">{error}</p>
-<form method="post">
-<input type="hidden" name="next" value="{next}">
-<p><label>API key <input type="password" name="password" autocomplete="current-password" required></label></p>
-<p><button>Log in</button></p>
-</form>
-</html>
-"""
 
 
 class Door:
@@ -159,9 +144,7 @@ def _own_path(wanted: str) -> str:
 
 
 def _page(error: str, wanted: str, status: int = 200) -> Response:
-    response = make_response(_FORM.format(error=escape(error), next=escape(wanted)), status)
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
+    response = make_response(render_template("login.html", error=error, next=wanted), status)
+    response.headers.update(HEADERS)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -18,7 +18,7 @@ def _list(words: str) -> frozenset[str]:
 
 # Words for acts: "Video Play" is an object and what is done to it, "Signup Pro" an act and its variant.
 _ACTS = _list(
-    """add book buy call cancel change checkout clear click close complete contact copy create delete donate
+    """add book buy call cancel change checkout clear click close complete copy create delete donate
     donation download edit end error expand export fail filter finish follow hover import install invite join
     leave like login logout mute open order pause pay payment play print purchase read register registration
     remove rename reply reset resume save scroll search seek select send share show signin signout signup skip

@@ -247,7 +247,7 @@ def _event(row: EventCount) -> dict[str, Any]:
         "count": row.count,
         "visitors": row.visitors,
         "has_properties": row.has_properties,
-        "revenue": [{"currency": code, "amount": str(amount)} for code, amount in row.revenue],
+        "revenue": [{"currency": code, "amount": f"{amount:f}"} for code, amount in row.revenue],
     }
 
 

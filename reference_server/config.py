@@ -62,7 +62,8 @@ class Config:
                 try:
                     given[name] = read(text)
                 except ValueError as error:
-                    raise ValueError(f"{variable}={text!r} cannot be used: {error}") from error
+                    shown = variable if name == "api_keys" else f"{variable}={text!r}"
+                    raise ValueError(f"{shown} cannot be used: {error}") from error
         for name in ("clickhouse_url", "state_dir"):
             if name not in given:
                 raise ValueError(f"{_VARIABLES[name][0]} is not set")

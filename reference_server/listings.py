@@ -11,11 +11,11 @@ _NAMES = 50
 
 # Most common first, ties by their text: bytes of UTF-8, the order of code points.
 _EVENTS = """
-SELECT name, sum(count) AS total, uniqCombinedMerge(15)(visitors), sum(with_properties) > 0,
+SELECT name, sum(count) AS total, uniqCombinedMerge(14)(visitors), sum(with_properties) > 0,
     groupArrayIf((currency, amount), currency != '')
 FROM (
     SELECT name, currency, sum(count) AS count, sum(with_properties) AS with_properties,
-        sum(amount) AS amount, uniqCombinedMergeState(15)(visitors) AS visitors
+        sum(amount) AS amount, uniqCombinedMergeState(14)(visitors) AS visitors
     FROM {rollup_events}
     WHERE {search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
     GROUP BY name, currency
@@ -104,6 +104,5 @@ def names(source: Source, search: str, limit: int = _NAMES) -> tuple[str, ...]:
 
 
 def _plain(amount: Decimal) -> Decimal:
-    """An amount without the zeros of its column: 49.99, and 1200 rather than 1.2E+3."""
-    short = amount.normalize()
-    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+    """An amount without the zeros that its column adds; not by ``normalize``, which rounds."""
+    return Decimal(f"{amount:.9f}".rstrip("0").rstrip("."))

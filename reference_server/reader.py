@@ -109,8 +109,8 @@ class Reader:
         return traffic.series(self._source(site, range_), range_, metric, names)
 
     def usage(self, site: str) -> Usage:
-        """Return what counts against the quota of the current month, in the time of the site (QUOTA-1)."""
-        range_ = month(self._settings.timezone(site), datetime.now(UTC))
+        """Return what counts against the quota of the current month, which is that of UTC (QUOTA-1)."""
+        range_ = month("UTC", datetime.now(UTC))
         found = traffic.totals(self._source(site, range_))
         return Usage(
             month=f"{range_.first:%Y-%m}",

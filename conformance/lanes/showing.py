@@ -129,6 +129,7 @@ def send_two_goals(site: Site) -> None:
     site.view(visitor=3)
     site.view(visitor=4, times=3)
     site.track("Something else", visitor=4)
+    site.track("purchase", visitor=4)
 
 
 def of_conversions(kpis: dict[str, float]) -> dict[str, float]:

@@ -6,19 +6,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.access import Door
+from reference_server.policy import HEADERS
 
-# Nothing of others, nothing inline: what visitors send cannot become a script or a style, come what may.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
 
 
@@ -27,7 +16,7 @@ def add_guard(pages: Blueprint, door: Door) -> None:
 
     @pages.after_request
     def _head(response: Response) -> Response:
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         if request.endpoint != "dashboard.static":
             response.headers["Cache-Control"] = "no-store"
         return response
@@ -43,7 +32,8 @@ def add_guard(pages: Blueprint, door: Door) -> None:
 
     @pages.errorhandler(ValueError)
     def _value(error: ValueError) -> tuple[str, int]:
-        return _error(400, _TITLES[400], str(error))
+        text = str(error)
+        return _error(400, _TITLES[400], f"{text[:1].upper()}{text[1:]}.")
 
     @pages.errorhandler(ClickHouseError)
     def _away(error: ClickHouseError) -> tuple[str, int]:
@@ -61,4 +51,6 @@ def add_guard(pages: Blueprint, door: Door) -> None:
 
 
 def _error(status: int, title: str, text: str) -> tuple[str, int]:
-    return render_template("error.html", status=status, title=title, text=text), status
+    # Where the site is known the way back leads there.
+    site = (request.view_args or {}).get("site") if status != 404 else None
+    return render_template("error.html", status=status, title=title, text=text, site=site), status

@@ -9,23 +9,16 @@ from reference_server.ranges import timezones
 from reference_server.reader import Reader
 from reference_server.settings import GoalExists, NoSuchGoal, Settings
 
-_SUGGESTIONS = 200
-
 
 def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
     """Add the pages of the settings."""
 
     def show(site: str, status: int = 200, **also: str) -> tuple[str, int]:
-        goals = settings.goals(site)
-        names = reader.names(site, "")
         page = render_template(
             "settings.html",
             site=site,
-            goals=[
-                (goal, goal.event_name in names or goal.event_name in reader.names(site, goal.event_name))
-                for goal in goals
-            ],
-            names=names[:_SUGGESTIONS],
+            goals=reader.goals(site, reader.range(site, "all")),
+            names=reader.names(site),
             timezone=settings.timezone(site),
             timezones=sorted(timezones()),
             done=request.args.get("done", ""),

@@ -64,7 +64,6 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
         metric = request.args.get("metric", "visitors")
         if metric not in _METRICS:
             abort(400, f"{metric} is none of {', '.join(_METRICS)}.")
-        whole = request.args.get("part") != "top"
         return render_template(
             "overview.html",
             site=site,
@@ -76,16 +75,24 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
             kpis=reader.kpis(site, range_),
             series=reader.series(site, range_, metric),
             goals=goals,
-            events=reader.events(site, range_, limit=PAGE) if whole else None,
             usage=reader.usage(site),
-            advice=reader.advice(site, range_),
-            **_paging(PAGE),
+            **({} if request.args.get("part") == "top" else _lists(site, range_)),
         )
+
+    def _lists(site: str, range_: Range) -> dict[str, Any]:
+        """What a page brings along at first, and then asks for by the addresses of its lists."""
+        events, advice = reader.events(site, range_, limit=PAGE), reader.advice(site, range_)
+        return {"events": events, "advice": advice, **_paging(PAGE)}
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
         page = reader.events(site, _range(reader, site), **_window(PAGE))
         return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
+
+    @pages.get("/<site>/advice")
+    def advice(site: str) -> str:
+        found = reader.advice(site, _range(reader, site))
+        return render_template("advice.html", advice=found)
 
     @pages.get("/<site>/events/properties")
     def properties(site: str) -> str:

@@ -1,5 +1,6 @@
 """The dashboard as people use it: a real server on a real ClickHouse, looked at with Chromium."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
 from conformance.browsers import find
 from conformance.browsers.playwright_engines import PLAYWRIGHT
@@ -22,6 +23,9 @@ from reference_server.clickhouse.local import LocalClickHouse
 STOP_SECONDS = 20
 SETTLE_SECONDS = 20
 QUOTA = 50
+PATIENCE_MS = 15_000  # For a machine that does other things too.
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Server:
@@ -65,7 +69,11 @@ def client(clickhouse: LocalClickHouse, server: Server) -> Iterator[Client]:
 def server(clickhouse: LocalClickHouse) -> Iterator[Server]:
     """A server for every site; that of ``quota.example`` has a quota."""
     command = [sys.executable, "-m", "reference_server", "serve", "--port", "0"]
-    env = {**os.environ, "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": f"quota.example={QUOTA}"}
+    env = {
+        **os.environ,
+        "CLICKHOUSE_URL": clickhouse.url,
+        "CLICKPORT_QUOTA": f"quota.example={QUOTA},shop.example=25000",
+    }
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout
@@ -112,7 +120,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
     def open_(path: str, **options: Any) -> Page:
         context = chromium.new_context(base_url=server.url, **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", hear)
@@ -123,6 +131,22 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def feed() -> Callable[..., None]:
+    """Show the live page of a site with an endpoint that sends what a test wants to see."""
+
+    def show(page: Page, site: str, *events: Any) -> None:
+        text = "retry: 600000\n" + "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+
+        def answer(route: Route) -> None:
+            route.fulfill(body=text, content_type="text/event-stream")
+
+        page.route(f"**/api/sites/{site}/live", answer)
+        page.goto(f"/{site}/live")
+
+    return show
 
 
 @pytest.fixture(scope="session")

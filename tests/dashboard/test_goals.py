@@ -43,13 +43,15 @@ def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page
 def test_names_are_taken_exactly(site: str, open_page: Any) -> None:
     """Spaces and case make another goal; the same name twice is told, and stays in the field."""
     page = open_page(f"/{site}/settings/goals")
-    for name in ("Sign up", "sign up", " Sign up "):
+    markup = "<img src=x onerror=alert(1)>"
+    for name in ("Sign up", "sign up", " Sign up ", markup):
         create(page, name)
     create(page, "Sign up")
     expect(page.locator("#event-hint")).to_have_text("There is a goal for this event already.")
     assert page.get_by_label("Event name").input_value() == "Sign up"
     names = page.locator("[data-goal]").evaluate_all("all => all.map(g => g.dataset.goal)")
-    assert names == ["Sign up", "sign up", " Sign up "]
+    assert names == ["Sign up", "sign up", " Sign up ", markup]
+    assert page.locator("main img").count() == 0
     expect(page.locator("[data-goal='Sign up'] .badge")).to_have_text("not seen yet")
 
 

@@ -1,9 +1,8 @@
 """The live page, fed by an endpoint that says what a test wants to see."""
 
-import json
 from typing import Any
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 EVENT = {
     "received": "2026-11-27T10:00:00+00:00",
@@ -29,21 +28,10 @@ EVENT = {
 }
 
 
-def feed(page: Page, *events: dict[str, Any]) -> None:
-    """Open the live page with an endpoint that sends these events."""
-    text = "retry: 600000\n" + "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-
-    def answer(route: Route) -> None:
-        route.fulfill(body=text, content_type="text/event-stream")
-
-    page.route("**/api/sites/live.example/live", answer)
-    page.goto("/live.example/live")
-
-
-def test_an_event_is_shown_with_what_became_of_it(open_page: Any) -> None:
+def test_an_event_is_shown_with_what_became_of_it(open_page: Any, feed: Any) -> None:
     """Payload, stored values, what the limits did, and advice: all as text."""
     page = open_page("/")
-    feed(page, EVENT)
+    feed(page, "live.example", EVENT)
     row = page.locator("[data-live-event]")
     assert row.get_attribute("data-live-event") == EVENT["name"]
     assert row.locator(".name").inner_text() == EVENT["name"]
@@ -57,10 +45,10 @@ def test_an_event_is_shown_with_what_became_of_it(open_page: Any) -> None:
     expect(page.locator("[data-empty]")).to_be_hidden()
 
 
-def test_many_events_stay_bounded_and_are_cleared(open_page: Any) -> None:
+def test_many_events_stay_bounded_and_are_cleared(open_page: Any, feed: Any) -> None:
     """The newest 200 are kept, the newest first; clearing leaves the hint of the beginning."""
     page = open_page("/")
-    feed(page, *({**EVENT, "name": f"name {number}"} for number in range(250)))
+    feed(page, "live.example", *({**EVENT, "name": f"name {number}"} for number in range(250)))
     rows = page.locator("[data-live-event]")
     expect(rows.first).to_have_attribute("data-live-event", "name 249")
     expect(rows).to_have_count(200)

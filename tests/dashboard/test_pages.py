@@ -64,6 +64,21 @@ def test_without_clickhouse_the_pages_say_so(tmp_path: Path) -> None:
     assert client.get("/example.com/live").status_code == 200
 
 
+def test_a_page_without_its_numbers_looks_for_them(open_page: Any, tmp_path: Path) -> None:
+    """Shown while ClickHouse is away, it becomes the dashboard when ClickHouse is back."""
+    app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path, bound="127.0.0.1"))
+    away = app.test_client().get("/back.example").text
+    page = open_page("/")
+    page.route(
+        "**/back.example",
+        lambda route: route.fulfill(status=503, body=away, content_type="text/html"),
+        times=2,
+    )
+    page.goto("/back.example")
+    assert page.locator("[data-error='503'] h1").inner_text() == "The numbers are away for a moment"
+    page.locator("[data-kpi=visitors]").wait_for()
+
+
 def test_usage_stands_beside_the_quota(server: Any, open_page: Any) -> None:
     """Pageviews and custom events count one each (QUOTA-1); more than the quota is said aloud."""
     for name in (None, "Signup", "Signup"):

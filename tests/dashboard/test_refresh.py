@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-SOON_MS = 5000
+SOON_MS = 10_000  # A few seconds, on a machine that does other things too.
 
 
 def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) -> None:
@@ -47,10 +47,10 @@ def test_a_server_that_is_away_is_told(server: Any, site: str, open_page: Any) -
     server.settle()
     page = open_page(f"/{site}")
     page.context.set_offline(True)
-    expect(page.locator("[data-strip]")).to_contain_text("last numbers", timeout=SOON_MS)
+    expect(page.locator("[data-strip]")).to_contain_text("last numbers")
     expect(page.locator("[data-event='Signup']")).to_be_visible()
     page.context.set_offline(False)
-    expect(page.locator("[data-strip]")).to_be_empty(timeout=15_000)
+    expect(page.locator("[data-strip]")).to_be_empty()
 
 
 def test_a_row_that_cannot_be_opened_says_so(server: Any, site: str, open_page: Any) -> None:
@@ -68,16 +68,19 @@ def test_a_row_that_cannot_be_opened_says_so(server: Any, site: str, open_page: 
 
 
 def test_ranges_and_metrics_change_in_place(server: Any, site: str, open_page: Any) -> None:
-    """Another range, custom days among them, and another line of the chart: the address says so."""
-    server.send(site, "Signup")
+    """Another range, custom days (in any order) among them, and another line: the address says so."""
+    for name in ("Signup", "signup"):
+        server.send(site, name)
     server.settle()
     page = open_page(f"/{site}")
     page.evaluate("window.same = true")
+    expect(page.locator("[data-advice=LINT-1]")).to_contain_text("signup")
     page.get_by_label("Date range").select_option(label="Yesterday")
     expect(page.locator("[data-event]")).to_have_count(0)
+    expect(page.locator("[data-advice]")).to_have_count(0)
     page.get_by_label("Date range").select_option(label="Custom dates")
-    page.get_by_label("From").fill("2020-01-01")
-    page.get_by_label("To", exact=True).fill("2020-01-02")
+    page.get_by_label("From").fill("2020-01-02")
+    page.get_by_label("To", exact=True).fill("2020-01-01")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("[data-days]")).to_have_text("1 Jan 2020 – 2 Jan 2020, UTC")
     page.get_by_label("Date range").select_option(label="Realtime")

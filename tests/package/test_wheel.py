@@ -54,6 +54,16 @@ def test_code_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert Path(done.stdout.strip()) == installed / "conformance" / "__init__.py"
 
 
+def test_the_dashboard_is_whole(installed: Path) -> None:
+    """Its templates and its own files are there; and others', with their licences, if set-up had them."""
+    inside = Path("reference_server") / "dashboard"
+    files = {path.relative_to(ROOT) for path in (ROOT / inside).rglob("*.*") if path.suffix != ".pyc"}
+    assert {path for path in files if not (installed / path).exists()} == set()
+    vendor = inside / "static" / "vendor"
+    for folder in (installed / vendor).glob("*/"):
+        assert (folder / "LICENSE").exists(), folder.name
+
+
 def test_check_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     """All lanes of the bundled reference run from the wheel; what --only left out is not verified: 4."""
     only = ("tracker/wire-2-plain", "server/store-1-plain", "pair/store-1-plain")

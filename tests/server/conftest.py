@@ -19,8 +19,12 @@ from clickhouse_connect.driver.client import Client
 
 from reference_server.clickhouse import local
 from reference_server.clickhouse._settings import config_xml
-from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.schema import migrate
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+from tests.server.reading import Pen
 
 STOP_SECONDS = 20
 SETTLE_SECONDS = 20
@@ -195,6 +199,29 @@ def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
     client = connect(clickhouse.url)
     yield client
     client.close()
+
+
+@pytest.fixture
+def pen(clickhouse: LocalClickHouse, client: Client) -> Pen:
+    """Writes events of a site that no other test has."""
+    migrate(client)
+    return Pen(client, f"{uuid.uuid4().hex}.example", clickhouse.url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of nobody yet."""
+    settings = Settings(tmp_path)
+    yield settings
+    settings.close()
+
+
+@pytest.fixture
+def reader(clickhouse: LocalClickHouse, settings: Settings) -> Iterator[Reader]:
+    """Reads what ``pen`` wrote."""
+    clients = Clients(clickhouse.url)
+    yield Reader(clients, settings, {"": 1000})
+    clients.get().close()
 
 
 @pytest.fixture

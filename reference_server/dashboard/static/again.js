@@ -1,6 +1,6 @@
 // Loads the page again as soon as the server has its numbers back.
 
-const PAUSE_MS = 2000;
+const PAUSE_MS = 1000;
 
 async function look() {
   try {

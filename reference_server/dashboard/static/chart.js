@@ -1,5 +1,7 @@
 // Draws the table of a series. Without this, or without uPlot, the table is what there is.
 
+const LABEL_WIDTH = 90;
+
 let chart;
 let drawn = "";
 
@@ -39,6 +41,14 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** Which points are named below the chart: as many as there is room for. */
+function thinned(rows) {
+  return ({ width }) => {
+    const every = Math.ceil(rows.length / Math.max(2, Math.floor(width / LABEL_WIDTH)));
+    return rows.filter((_, at) => at % every === 0).map(([time]) => time);
+  };
+}
+
 /** How a point in time is written below the chart: as coarse as the points are far from each other. */
 function when(zone, rows) {
   const step = rows.length > 1 ? rows[1][0] - rows[0][0] : 0;
@@ -58,7 +68,7 @@ function options(uPlot, plot, table, zone, rows) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, size: 28, values: (_, splits) => splits.map(when(zone, rows)) },
+      { ...axis, grid: { show: false }, size: 32, gap: 10, splits: thinned(rows), values: (_, splits) => splits.map(when(zone, rows)) },
       { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 48, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
         [3, 4, 5, 6, 7, 8, 9].flatMap((power) => [10 ** power, 2 * 10 ** power, 5 * 10 ** power])) },
     ],

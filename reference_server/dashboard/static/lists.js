@@ -12,6 +12,7 @@ const states = new WeakMap();
 /** Get a part of a page. Throws when the server does not answer, or not with a page. */
 export async function fetchPart(address) {
   const answer = await fetch(address, { signal: AbortSignal.timeout(SECONDS * 1000) });
+  if (answer.redirected) location.reload(); // To the login: somebody has logged out meanwhile.
   if (!answer.ok) throw new Error(`${answer.status}`);
   const part = new DOMParser().parseFromString(await answer.text(), "text/html");
   writeMoney(part);
@@ -27,7 +28,8 @@ export async function refreshLists(root) {
   );
   await Promise.all(
     seen.map(async (list) => {
-      if (shown(list) <= MOST_REFRESHED) await load(list);
+      // What a person waits for comes first.
+      if (shown(list) <= MOST_REFRESHED && !stateOf(list).waiting && isOld(list)) await load(list);
       await refreshLists(list);
     }),
   );
@@ -35,6 +37,7 @@ export async function refreshLists(root) {
 
 /** Make arrows, searching and "Show more" work for lists inside `root`, also those that come later. */
 export function listen(root) {
+  for (const list of root.querySelectorAll("[data-every]")) stateOf(list);
   root.addEventListener("click", ({ target }) => {
     const arrow = target.closest("button.arrow");
     if (arrow) toggle(arrow);
@@ -74,37 +77,52 @@ async function grow(button) {
   list.querySelector(":scope > [data-rows]")?.children[rows]?.querySelector("button")?.focus();
 }
 
-async function append(list, offset, top) {
+function append(list, offset, top) {
+  return serve(list, () =>
+    latest(list, { offset, top, limit: 100 }, (part) => {
+      const rows = list.querySelector(":scope > [data-rows]");
+      const known = new Set([...rows.children].map((row) => row.dataset.key));
+      for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
+      const more = list.querySelector(":scope > .more");
+      const fresh = part.querySelector(".more");
+      if (fresh) morph(more, fresh);
+      else more.remove();
+    }),
+  );
+}
+
+function attempt(list) {
+  return serve(list, () => load(list));
+}
+
+/** Do what a person asked of a list: nothing else is loaded into it until then, and a failure is told. */
+async function serve(list, work) {
+  const state = stateOf(list);
+  state.waiting = (state.waiting ?? 0) + 1;
   try {
-    const part = await fetchPart(addressOf(list, { offset, top, limit: 100 }));
-    const rows = list.querySelector(":scope > [data-rows]");
-    const known = new Set([...rows.children].map((row) => row.dataset.key));
-    for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
-    const more = list.querySelector(":scope > .more");
-    const fresh = part.querySelector(".more");
-    if (fresh) morph(more, fresh);
-    else more.remove();
+    await work();
   } catch {
     complain(list);
+  } finally {
+    state.waiting -= 1;
   }
 }
 
-async function attempt(list) {
-  try {
-    await load(list);
-  } catch {
-    complain(list);
-  }
+function load(list) {
+  return latest(list, { limit: stateOf(list).limit }, (part) => morphChildren(list, part.body));
 }
 
-async function load(list) {
+/** Get what a list asks for and put it there, unless the list has asked for something else meanwhile. */
+async function latest(list, asked, put) {
   const state = stateOf(list);
   const turn = (state.turn = (state.turn ?? 0) + 1);
   list.setAttribute("aria-busy", "true");
   try {
-    const part = await fetchPart(addressOf(list, { limit: state.limit }));
-    // Somebody has typed, or asked for more, meanwhile: that answer counts.
-    if (turn === state.turn) morphChildren(list, part.body);
+    const address = list.dataset.list;
+    const part = await fetchPart(addressOf(list, asked));
+    if (turn !== state.turn) return;
+    put(part);
+    Object.assign(state, { address, at: performance.now() });
   } finally {
     if (turn === state.turn) list.removeAttribute("aria-busy");
   }
@@ -130,8 +148,14 @@ function addressOf(list, more) {
   return address;
 }
 
+/** Whether it is time for a list: one that costs much says how many seconds its content is good for. */
+function isOld(list) {
+  const { address, at } = stateOf(list);
+  return address !== list.dataset.list || performance.now() - at >= 1000 * (list.dataset.every ?? 0);
+}
+
 function stateOf(list) {
-  if (!states.has(list)) states.set(list, {});
+  if (!states.has(list)) states.set(list, { address: list.dataset.list, at: 0 });
   return states.get(list);
 }
 

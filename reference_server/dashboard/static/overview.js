@@ -96,7 +96,9 @@ function ranges(root) {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (from.value && to.value) show(change({ period: "custom", from: from.value, to: to.value }));
+    if (!from.value || !to.value) return;
+    const days = [from.value, to.value].sort(); // As people mean it, whichever they named first.
+    show(change({ period: "custom", from: days[0], to: days[1] }));
   });
   root.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-swap]");

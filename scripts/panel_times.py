@@ -1,0 +1,141 @@
+"""How long the panels of the dashboard take on a million events and more: a table in Markdown.
+
+    python scripts/panel_times.py 1e6 1e7 1e8
+
+The events are made inside ClickHouse: 90 days of one site, half of them pageviews, 20 names, sessions of six
+events. Times are medians of five, the whole way from the question to Python objects.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from clickhouse_connect.driver.client import Client
+
+from reference_server.clickhouse.client import Clients, connect
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.rollups import ROLLUPS
+from reference_server.clickhouse.schema import migrate
+from reference_server.reader import Reader
+from reference_server.settings import Settings
+
+SITE = "example.com"
+DAYS = 90
+CHUNK = 1_000_000
+TRIES = 5
+# Not UTC, and not even whole hours from it: the ends of its days cost most.
+TIMEZONE = "Asia/Kolkata"
+
+# Events of a session are as far apart as 100 seconds, whatever the number of events.
+EVENTS = """
+INSERT INTO events
+WITH greatest(1, intDiv({total:UInt64} * 100, 86400 * {days:UInt64})) AS apart,
+    intDiv(number, apart * 6) * apart + number % apart AS session,
+    if(number % 2 = 0, 'pageview', 'custom') AS kind,
+    if(kind = 'custom', toUInt8(sqrt(cityHash64(number) % 400)), 0) AS which
+SELECT {site:String}, {start:DateTime64(3, 'UTC')} + toIntervalMillisecond(
+        intDiv(number * 86400000 * {days:UInt64}, {total:UInt64})),
+    kind, if(kind = 'custom', concat('Event ', toString(which)), ''),
+    concat('v', toString(intDiv(session * 2, 3))), concat('s', toString(session)), '',
+    {site:String}, '/', '',
+    if(kind = 'custom', ['plan', 'source'], []),
+    if(kind = 'custom', [arrayElement(['free', 'pro', 'team'], number % 3 + 1), toString(number % 50)], []),
+    if(which = 19, toDecimal128(number % 100, 9) + toDecimal128('0.99', 9), NULL),
+    if(which = 19, if(number % 3 = 0, 'EUR', 'USD'), '')
+FROM numbers({first:UInt64}, {count:UInt64})
+"""
+
+
+def panels(reader: Reader) -> dict[str, Callable[[], object]]:
+    """Return what the dashboard asks for."""
+
+    def of(period: str) -> dict[str, Callable[[], object]]:
+        range_ = reader.range(SITE, period)
+        return {
+            f"events, {period}": lambda: reader.events(SITE, range_),
+            f"KPIs, {period}": lambda: reader.kpis(SITE, range_),
+        }
+
+    month = reader.range(SITE, "30d")
+    return {
+        **of("30d"),
+        "events searched, 30d": lambda: reader.events(SITE, month, search="event 1"),
+        "properties, 30d": lambda: reader.properties(SITE, month, "Event 19"),
+        "values, 30d": lambda: reader.values(SITE, month, "Event 19", "source"),
+        "goals, 30d": lambda: reader.goals(SITE, month),
+        "chart of visitors, 30d": lambda: reader.series(SITE, month, "visitors"),
+        "chart of conversions, 30d": lambda: reader.series(SITE, month, "conversions"),
+        "usage": lambda: reader.usage(SITE),
+        "suggestions": lambda: reader.names(SITE, "even"),
+        "advice, 30d": lambda: reader.advice(SITE, month),
+        **of("all"),
+        **of("24h"),
+        **of("realtime"),
+    }
+
+
+def fill(client: Client, total: int) -> float:
+    """Make the events and return the seconds that it took."""
+    began = time.monotonic()
+    now = datetime.now(UTC)
+    for first in range(0, total, CHUNK):
+        values = {
+            **{"site": SITE, "days": DAYS, "total": total, "first": first},
+            "count": min(CHUNK, total - first),
+            "start": datetime.fromtimestamp(now.timestamp() - DAYS * 86400, UTC),
+        }
+        client.command(EVENTS, parameters=values, settings={"insert_deduplicate": 0})
+    return time.monotonic() - began
+
+
+def sizes(client: Client, total: int) -> dict[str, str]:
+    """Return how much room each table takes for an event."""
+    query = (
+        "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND table IN {tables:Array(String)} "
+    )
+    tables = ["events", *(rollup.table for rollup in ROLLUPS)]
+    rows = client.query(query + "GROUP BY table ORDER BY table", parameters={"tables": tables}).result_rows
+    return {f"{table}: bytes an event": f"{size / total:.1f}" for table, size in rows}
+
+
+def measured(total: int) -> dict[str, str]:
+    """Return every figure for a number of events."""
+    with tempfile.TemporaryDirectory() as folder, LocalClickHouse(Path(folder) / "clickhouse") as clickhouse:
+        client = connect(clickhouse.url)
+        migrate(client)
+        filling = fill(client, total)
+        settings = Settings(Path(folder) / "state")
+        settings.set_timezone(SITE, TIMEZONE)
+        settings.add_goal(SITE, "Event 19")
+        figures = {
+            name: f"{_milliseconds(ask):.0f} ms"
+            for name, ask in panels(Reader(Clients(clickhouse.url), settings)).items()
+        }
+        made = {"events made in a second": f"{total / filling:,.0f}"}
+        return figures | sizes(client, total) | made
+
+
+def _milliseconds(ask: Callable[[], object]) -> float:
+    times = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        ask()
+        times.append(time.perf_counter() - began)
+    return 1000 * median(times)
+
+
+def main(numbers: list[str]) -> None:
+    """Print the table."""
+    totals = [int(float(number)) for number in numbers] or [1_000_000, 10_000_000]
+    columns = [measured(total) for total in totals]
+    lines = [f"| events | {' | '.join(f'{total:,}' for total in totals)} |", "|---" * (len(totals) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0]]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

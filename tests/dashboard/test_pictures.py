@@ -1,0 +1,136 @@
+"""Pictures of the pages for the documentation: ``make screenshots`` puts all of them into docs/images.
+
+Without that two are made: that the pages can be pictured, and show a chart, stays true.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from playwright.sync_api import Page
+
+SITE = "shop.example"
+FOLDER = os.environ.get("CLICKPORT_PICTURES", "")
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 812}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+_ARRIVALS: tuple[dict[str, Any], ...] = (
+    {"name": "CTA Click", "payload": {"t": "e", "n": "CTA Click", "mk": ["button"], "mv": ["hero-signup"]}},
+    {
+        "name": "Purchase",
+        "payload": {"t": "e", "n": "Purchase", "mk": ["product"], "mv": ["Pro"], "ra": "$49.99", "rc": "EUR"},
+        "notes": ["ra is no finite number within 20 digits: revenue dropped"],
+        "advice": [{"rule": "LINT-4", "text": "Pass 49.99, not '$49.99': the currency has its own field."}],
+    },
+    {
+        "name": "Signup",
+        "payload": {"t": "e", "n": "Signup", "mk": ["plan"], "mv": ["pro"]},
+        "notes": ["31 properties: the first 30 kept"],
+    },
+    {
+        "name": "Purchase",
+        "payload": {"t": "e", "n": "Purchase", "mk": ["product"], "mv": ["Pro"], "ra": 49.99, "rc": "EUR"},
+        "stored": {
+            "meta_keys": ["product"],
+            "meta_values": ["Pro"],
+            "revenue_source_amount": "49.99",
+            "revenue_source_currency": "EUR",
+        },
+    },
+)
+
+only_for_the_documentation = pytest.mark.skipif(not FOLDER, reason="one of those that make screenshots makes")
+
+
+@pytest.fixture(scope="module")
+def shop(server: Any, client: Client) -> str:
+    """A site with two months of traffic and two goals."""
+    for statement in Path(__file__).with_name("shop.sql").read_text(encoding="utf-8").split(";\n"):
+        if statement.strip():
+            client.command(statement)
+    for name in ("Signup", "Purchase"):
+        goal = {"type": "custom_event", "event_name": name}
+        server.http.post(f"/api/sites/{SITE}/goals", json=goal).raise_for_status()
+    return SITE
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where pictures go."""
+    return Path(FOLDER) if FOLDER else tmp_path
+
+
+def picture(page: Page, file: Path, *, whole: bool = False) -> bytes:
+    """Make a picture once everything is drawn, fonts included."""
+    page.evaluate("document.fonts.ready")
+    if page.locator(".plot").count():
+        page.locator(".plot canvas").wait_for()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return page.screenshot(path=file, full_page=whole, animations="disabled")
+
+
+def drawn(page: Page) -> int:
+    """How many pixels of the chart are painted."""
+    script = (
+        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 == 3 && v)"
+    )
+    return len(page.locator(".plot canvas").evaluate(f"c => Array.from(({script})(c))"))
+
+
+def test_the_dashboard(shop: str, open_page: Any, folder: Path) -> None:
+    """Wide, with an event opened down to its values; the chart is painted."""
+    page = open_page(f"/{shop}?tab=events", viewport=WIDE)
+    for row in ("[data-event=Signup]", "[data-property=plan]"):
+        page.locator(f"{row} > .row > button.arrow").click()
+    page.locator("[data-property-value]").first.wait_for()
+    assert picture(page, folder / "dashboard.png", whole=True).startswith(PNG)
+    assert drawn(page) > 1000
+
+
+def test_the_dashboard_on_a_phone(shop: str, open_page: Any, folder: Path) -> None:
+    """Everything in one column, none of it cut off."""
+    page = open_page(f"/{shop}?tab=events", viewport=PHONE, device_scale_factor=2)
+    assert picture(page, folder / "phone.png", whole=True).startswith(PNG)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@only_for_the_documentation
+def test_the_dashboard_in_the_dark(shop: str, open_page: Any, folder: Path) -> None:
+    """The same colours' roles, in the dark; the goals."""
+    page = open_page(f"/{shop}?tab=goals&period=7d", viewport=WIDE, color_scheme="dark")
+    picture(page, folder / "dark.png")
+
+
+@only_for_the_documentation
+def test_an_opened_event(shop: str, open_page: Any, folder: Path) -> None:
+    """The panel alone: an event with revenue, its properties and their values."""
+    page = open_page(f"/{shop}?tab=events", viewport=WIDE)
+    for row in ("[data-event=Purchase]", "[data-property=product]"):
+        page.locator(f"{row} > .row > button.arrow").click()
+    page.locator("[data-property-value]").first.wait_for()
+    page.locator("section", has=page.locator("#panel-events")).screenshot(path=folder / "event.png")
+
+
+@only_for_the_documentation
+def test_the_settings(shop: str, open_page: Any, folder: Path) -> None:
+    """Goals and time zone."""
+    picture(open_page(f"/{shop}/settings/goals", viewport=WIDE), folder / "settings.png")
+
+
+@only_for_the_documentation
+def test_the_live_page(shop: str, open_page: Any, feed: Any, folder: Path) -> None:
+    """Events as they arrive, with what the limits did to them."""
+    page = open_page("/", viewport={"width": 1280, "height": 700})
+    head = {"received": "2026-11-27T10:00:00Z", "type": "custom", "site": shop}
+    feed(page, shop, *({**head, **arrival} for arrival in _ARRIVALS))
+    page.locator("[data-live-event='Purchase'] summary").first.click()
+    picture(page, folder / "live.png")
+
+
+@only_for_the_documentation
+def test_an_empty_site(open_page: Any, folder: Path) -> None:
+    """What a site looks like before anything has arrived."""
+    picture(open_page("/empty.example", viewport=WIDE), folder / "empty.png")

@@ -1,0 +1,226 @@
+"""Who may read: this machine, a key, or a login; and nobody through the browser of somebody else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from reference_server.access import is_loopback
+from reference_server.app import create_app
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.config import Config
+
+SETTINGS = "/api/sites/example.com/settings"
+KEYS = ("ck_one", "ck_zwei_ü")
+Start = Callable[..., Any]
+
+
+def app(folder: Path, bound: str = "0.0.0.0", keys: tuple[str, ...] = KEYS) -> Flask:
+    """A server that is bound to an address; nothing here asks its ClickHouse."""
+    return create_app(
+        Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=folder, bound=bound, api_keys=keys)
+    )
+
+
+def status(
+    client: FlaskClient, *, peer: str = "203.0.113.5", host: str = "stats.example", **headers: str
+) -> int:
+    """Ask for the settings from an address, by a name of the server."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    environ = {"REMOTE_ADDR": peer, "HTTP_HOST": host}
+    return client.get(SETTINGS, headers=given, environ_overrides=environ).status_code
+
+
+@pytest.mark.parametrize(
+    ("bound", "peer", "host", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1:8000", 200),
+        ("127.0.0.1", "127.0.0.1", "localhost:8000", 200),
+        ("::1", "::1", "[::1]:8000", 200),
+        ("127.0.0.1", "::ffff:127.0.0.1", "127.0.0.1", 200),
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1", 401),  # Whoever can reach it is asked, wherever he is.
+        ("", "127.0.0.1", "127.0.0.1", 401),
+        ("127.0.0.1", "203.0.113.5", "127.0.0.1", 401),
+        ("127.0.0.1", "", "127.0.0.1", 401),
+        ("127.0.0.1", "127.0.0.1", "rebound.example", 401),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1.rebound.example", 401),
+    ],
+)
+def test_only_this_machine_reads_without_a_key(
+    tmp_path: Path, bound: str, peer: str, host: str, expected: int
+) -> None:
+    """From loopback, to loopback, by a name of loopback: a page may have made its own name lead here."""
+    assert status(app(tmp_path, bound).test_client(), peer=peer, host=host) == expected
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_a_proxy_on_this_machine_is_not_this_machine(tmp_path: Path, header: str) -> None:
+    """What it forwards comes from elsewhere, whatever it says."""
+    client = app(tmp_path, "127.0.0.1").test_client()
+    answer = client.get(SETTINGS, headers={header: "127.0.0.1"})
+    assert (client.get(SETTINGS).status_code, answer.status_code) == (200, 401)
+
+
+def test_a_key_lets_in(tmp_path: Path) -> None:
+    """Each of the keys, as it is; a wrong one is told so even on this machine."""
+    client = app(tmp_path).test_client()
+    assert [status(client, x_api_key=key) for key in ("ck_one", "ck_on", "ck_one ck_one", "", "CK_ONE")] == [
+        *(200, 401, 401, 401, 401)
+    ]
+    assert (
+        status(app(tmp_path, "127.0.0.1").test_client(), peer="127.0.0.1", host="localhost", x_api_key="no")
+        == 401
+    )
+
+
+def test_a_server_without_keys_says_what_is_missing(tmp_path: Path) -> None:
+    """403 with the name of the variable; an empty key is none."""
+    client = app(tmp_path, keys=()).test_client()
+    answer = client.get(SETTINGS)
+    assert (answer.status_code, "CLICKPORT_API_KEYS" in answer.text) == (403, True)
+    assert status(client, x_api_key="") == 401
+    assert client.post("/login", data={"password": ""}).status_code == 401
+
+
+def test_a_login_lasts_until_the_logout(tmp_path: Path) -> None:
+    """The key as a password, kept by a cookie that no script reads and no other site sends."""
+    client = app(tmp_path).test_client()
+    assert client.post("/login", data={"password": "ck_two"}).status_code == 401
+    assert status(client) == 401
+    answer = client.post("/login", data={"password": KEYS[1], "next": "/example.com?period=7d"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/example.com?period=7d")
+    cookie = answer.headers["Set-Cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=Strict" in cookie, "ck_" in cookie) == (True, True, False)
+    assert client.get(SETTINGS).status_code == 200
+    assert client.post("/logout").status_code == 303
+    assert client.get(SETTINGS).status_code == 401
+
+
+def test_a_login_ends_with_its_key(tmp_path: Path) -> None:
+    """Another process of the server knows the cookie; one without the key does not take it any more."""
+    first, second = app(tmp_path), app(tmp_path)
+    client = first.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    cookie = client.get_cookie("clickport")
+    assert cookie
+    statuses = []
+    for server in (second, app(tmp_path, keys=KEYS[1:]), app(tmp_path / "other")):
+        other = server.test_client()
+        other.set_cookie("clickport", cookie.value)
+        statuses.append(other.get(SETTINGS).status_code)
+    assert statuses == [200, 401, 401]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "evil", ""]
+)
+def test_a_login_leads_to_no_other_server(tmp_path: Path, wanted: str) -> None:
+    """What a link to the login says is not believed."""
+    answer = app(tmp_path).test_client().post("/login", data={"password": "ck_one", "next": wanted})
+    assert answer.headers["Location"] == "/"
+
+
+def test_the_login_page_escapes(tmp_path: Path) -> None:
+    """It is a form, and no more than a form whatever the link to it says."""
+    answer = app(tmp_path).test_client().get('/login?next="><script>alert(1)</script>')
+    assert (answer.status_code, "<script>" in answer.text, 'type="password"' in answer.text) == (
+        200,
+        False,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:81"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_page_of_another_origin_changes_nothing(tmp_path: Path, headers: dict[str, str]) -> None:
+    """Neither on this machine, nor by logging in or out; what has a key is no page of another origin."""
+    client = app(tmp_path, "127.0.0.1").test_client()
+    change: dict[str, Any] = {"json": {"timezone": "Asia/Tokyo"}}
+    assert client.put(SETTINGS, headers=headers, **change).status_code == 403
+    assert client.post("/login", data={"password": "ck_one"}, headers=headers).status_code == 403
+    assert client.post("/logout", headers=headers).status_code == 403
+    assert client.get(SETTINGS).json == {"timezone": "UTC"}
+    assert client.put(SETTINGS, headers={**headers, "x-api-key": "ck_one"}, **change).status_code == 200
+
+
+def test_a_page_of_the_server_itself_changes_settings(tmp_path: Path) -> None:
+    """As browsers tell it."""
+    client = app(tmp_path, "127.0.0.1").test_client()
+    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert client.put(SETTINGS, headers=headers, json={"timezone": "Asia/Tokyo"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("::ffff:127.0.0.1", True)]
+    + [
+        (address, False)
+        for address in ("", "0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "localhost.example")
+    ],
+)
+def test_what_is_this_machine(address: str, expected: bool) -> None:
+    """Loopback addresses and their name; not the address that means every one."""
+    assert is_loopback(address) == expected
+
+
+def test_a_started_server_knows_what_it_is_bound_to(start: Start, clickhouse: LocalClickHouse) -> None:
+    """Events are taken from everywhere; reading is free on loopback, and needs a key on all addresses."""
+    options = {"CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_API_KEYS": "ck_one"}
+    for host, expected in (("127.0.0.1", 200), ("0.0.0.0", 401)):
+        with start("--host", host, **options) as server:
+            url = server.url.replace("0.0.0.0", "127.0.0.1")
+            assert server.http.get(f"{url}{SETTINGS}").status_code == expected
+            assert server.http.get(f"{url}{SETTINGS}", headers={"x-api-key": "ck_one"}).status_code == 200
+            assert server.http.post(f"{url}/api/event", json={"t": "p", "d": "a.example"}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("quota", "1000", {"": 1000}),
+        ("quota", "1000, www.Example.com = 5,", {"": 1000, "example.com": 5}),
+        ("api_keys", " ck_a, ck_b ,", ("ck_a", "ck_b")),
+    ],
+)
+def test_variables_are_read(name: str, text: str, expected: object) -> None:
+    """Lists by commas."""
+    env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", f"CLICKPORT_{name.upper()}": text}
+    assert getattr(Config.from_env(env), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "reason"),
+    [
+        ("CLICKPORT_QUOTA", "many", "NUMBER, or DOMAIN=NUMBER"),
+        ("CLICKPORT_QUOTA", "example.com=-1", "NUMBER, or DOMAIN=NUMBER"),
+        ("CLICKPORT_API_KEYS", "secret", "keys begin with ck_"),
+    ],
+)
+def test_what_is_wrong_with_a_variable_is_told(variable: str, text: str, reason: str) -> None:
+    """By its name and its reason."""
+    env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
+    with pytest.raises(ValueError, match=f"{variable}.*{reason}"):
+        Config.from_env(env)
+
+
+def test_a_key_is_not_told(tmp_path: Path) -> None:
+    """The message about keys that cannot be used has none of them in it."""
+    env = {
+        "CLICKHOUSE_URL": "http://x",
+        "CLICKPORT_STATE": str(tmp_path),
+        "CLICKPORT_API_KEYS": "ck_a,s3cret",
+    }
+    with pytest.raises(ValueError, match="CLICKPORT_API_KEYS cannot be used") as told:
+        Config.from_env(env)
+    assert "s3cret" not in str(told.value)

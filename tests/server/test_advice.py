@@ -1,0 +1,60 @@
+"""Advice on names: what the documentation warns of, and little else."""
+
+import pytest
+
+from reference_server.advice import about_names
+
+
+def advice(*names: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The rules that speak up, and about which names."""
+    return [(found.rule, found.names) for found in about_names(names)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Purchase", "purchase"),
+        ("Sign up", "Signup"),
+        (" Signup", "Signup"),
+        ("Form  Submit", "Form Submit", "form submit"),
+        ("STRASSE", "straße"),
+    ],
+)
+def test_names_that_look_alike(names: tuple[str, ...]) -> None:
+    """LINT-1: names that differ only in case or spacing."""
+    assert advice(*names, "Other") == [("LINT-1", tuple(sorted(names)))]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Signup Free", "Signup Pro"),
+        ("signup_free", "signup_pro"),
+        ("signupFree", "signupPro"),
+        ("Download Brochure", "Download Price List", "Download Manual"),
+        ("Checkout Step 1", "Checkout Step 2"),
+        ("Banner Top", "Banner Bottom"),
+    ],
+)
+def test_variants_spelt_into_names(names: tuple[str, ...]) -> None:
+    """LINT-2: variants belong into a property."""
+    assert [rule for rule, _ in advice(*names, "Other")] == ["LINT-2"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Signup",),
+        ("Signup", "Signup Pro"),
+        ("Video Play", "Video Pause", "Video Complete"),
+        ("Form Submit", "CTA Click", "Purchase", "Donation"),
+        ("Signup Started", "Signup Completed"),
+        ("Contact Page", "Contact Form"),
+        ("🎉", "🎊"),
+        ("!", "?", " "),
+        ("1", "2", "3"),
+    ],
+)
+def test_names_that_are_fine(names: tuple[str, ...]) -> None:
+    """An object and what is done to it is two events, not two variants."""
+    assert advice(*names) == []

@@ -1,0 +1,340 @@
+"""What the dashboard shows: expected values are counted by hand from the events of each test."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from reference_server.ranges import Range
+from reference_server.reader import Reader
+from reference_server.results import EventCount, EventPage, PropertyCount, ValueCount, ValuePage
+from reference_server.settings import Settings
+from tests.server.reading import NOW, Pen, Sent
+
+DAYS = Range.of("7d", timezone="UTC", now=NOW)
+NASTY = (
+    "'\"`\\",
+    "a\0b",
+    "\t\r\n\x07\x1f",
+    "%s {x:String} $1",
+    "🎉" * 10_000,
+    "</script>",
+    " lead ",
+    "\\N",
+    "NULL",
+)
+
+
+def listed(page: EventPage) -> list[tuple[str, int]]:
+    """The names of a page with their counts."""
+    return [(row.name, row.count) for row in page.rows]
+
+
+def test_events_have_total_counts(pen: Pen, reader: Reader) -> None:
+    """DASH-1: every event counts, not every visitor; the most common first, ties by name."""
+    signups = [Sent(name="Signup", visitor="v")] * 3
+    pen.write(*signups, Sent(name="b"), Sent(name="a"), Sent(name="a", visitor="w"), Sent(name="b"), Sent())
+    assert reader.events(pen.site, DAYS) == EventPage(
+        rows=(
+            EventCount(name="Signup", count=3, visitors=1, has_properties=False),
+            EventCount(name="a", count=2, visitors=2, has_properties=False),
+            EventCount(name="b", count=2, visitors=1, has_properties=False),
+        ),
+        total=3,
+    )
+
+
+def test_names_that_differ_in_case_or_space_are_different(pen: Pen, reader: Reader) -> None:
+    """DASH-4: and ties are in the order of code points."""
+    names = ["Purchase", "purchase", " Purchase", "PURCHASE", "Purchase "]
+    pen.write(*(Sent(name=name) for name in names))
+    assert listed(reader.events(pen.site, DAYS)) == [(name, 1) for name in sorted(names)]
+
+
+def test_other_sites_and_other_days_are_not_counted(pen: Pen, reader: Reader) -> None:
+    """Neither the site of an almost equal domain, nor the day before and the day after."""
+    pen.write(Sent(name="Signup"), Sent(name="Signup", at=DAYS.start), Sent(name="Signup", at=DAYS.end))
+    pen.write(Sent(name="Signup", at=DAYS.start - timedelta(milliseconds=1)))
+    Pen(pen.client, f"{pen.site}.au", pen.url).write(Sent(name="Signup"))
+    assert listed(reader.events(pen.site, DAYS)) == [("Signup", 2)]
+
+
+def test_currencies_are_never_added(pen: Pen, reader: Reader) -> None:
+    """REV-9: each has its own exact sum; refunds count, what is no revenue does not, and zero is one."""
+    pen.write(
+        *(Sent(name="Purchase", revenue=("0.1", "EUR")) for _ in range(3)),
+        Sent(name="Purchase", revenue=("49.99", "USD")),
+        Sent(name="Purchase", revenue=("-9.99", "USD")),
+        Sent(name="Purchase", revenue=("0", "XXX")),
+        Sent(name="Purchase", revenue=("99999999999999999999.999999999", "JPY")),
+        Sent(name="Purchase"),
+        Sent(name="Signup"),
+    )
+    purchase, signup = reader.events(pen.site, DAYS).rows
+    assert (purchase.count, signup.revenue) == (8, ())
+    assert [(currency, f"{amount:f}") for currency, amount in purchase.revenue] == [
+        ("EUR", "0.3"),
+        ("JPY", "99999999999999999999.999999999"),
+        ("USD", "40"),
+        ("XXX", "0"),
+    ]
+
+
+def test_properties_and_values_are_counted(pen: Pen, reader: Reader) -> None:
+    """DASH-2: how often each value came, most common first, ties by value; an arrow only for some."""
+    pen.write(
+        *[Sent(name="Signup", properties=[("plan", "pro"), ("source", "ad")])] * 2,
+        Sent(name="Signup", properties=[("plan", "free")]),
+        Sent(name="Signup", properties=[("plan", "Free")]),
+        Sent(name="Signup"),
+        Sent(name="Other", properties=[("plan", "pro")]),
+        Sent(name="Bare"),
+    )
+    arrows = {row.name: row.has_properties for row in reader.events(pen.site, DAYS).rows}
+    assert arrows == {"Signup": True, "Other": True, "Bare": False}
+    assert reader.properties(pen.site, DAYS, "Signup") == (
+        PropertyCount(name="plan", count=4, distinct=3),
+        PropertyCount(name="source", count=2, distinct=1),
+    )
+    plans = (("pro", 2), ("Free", 1), ("free", 1))
+    rows = tuple(ValueCount(value=value, count=count) for value, count in plans)
+    assert reader.values(pen.site, DAYS, "Signup", "plan") == ValuePage(rows=rows, total=3)
+    ads = (ValueCount(value="ad", count=2),)
+    assert reader.top_values(pen.site, DAYS, "Signup", 2) == {"plan": rows[:2], "source": ads}
+
+
+def test_a_key_that_comes_twice_counts_for_each_value(pen: Pen, reader: Reader) -> None:
+    """As stored: parallel arrays may hold a key twice."""
+    pen.write(Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free"), ("plan", "pro")]))
+    assert reader.properties(pen.site, DAYS, "Signup") == (PropertyCount(name="plan", count=3, distinct=2),)
+    assert [(row.value, row.count) for row in reader.values(pen.site, DAYS, "Signup", "plan").rows] == [
+        ("pro", 2),
+        ("free", 1),
+    ]
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_any_text_is_found_again(pen: Pen, reader: Reader, settings: Settings, text: str) -> None:
+    """Names, keys and values are bound, whatever is in them: as name, search, goal and metric."""
+    pen.write(Sent(name=text, properties=[(text, text)]), Sent(name=f"{text}x", properties=[("x", "x")]))
+    settings.add_goal(pen.site, text)
+    assert listed(reader.events(pen.site, DAYS, search=text)) == [(text, 1), (f"{text}x", 1)]
+    assert [row.name for row in reader.properties(pen.site, DAYS, text)] == [text]
+    values = reader.values(pen.site, DAYS, text, text, search=text).rows
+    assert [(row.value, row.count) for row in values] == [(text, 1)]
+    assert reader.names(pen.site, text) == (text, f"{text}x")
+    assert [goal.conversions for goal in reader.goals(pen.site, DAYS)] == [1]
+    assert sum(point.value for point in reader.series(pen.site, DAYS, "conversions").points) == 1
+
+
+def test_ten_thousand_names_are_paged_and_searched(pen: Pen, reader: Reader) -> None:
+    """Pages follow each other without gap; the total is that of the search, also behind the last page."""
+    names = [f"Éclair {number:05}" for number in range(10_000)]
+    pen.write(*(Sent(name=name, properties=[("id", name)]) for name in names))
+    third = reader.events(pen.site, DAYS, limit=100, offset=200)
+    assert ([row.name for row in third.rows], third.total) == (names[200:300], 10_000)
+    found = reader.events(pen.site, DAYS, search="éCLAIR 0123", limit=4, offset=8)
+    assert ([row.name for row in found.rows], found.total) == (["Éclair 01238", "Éclair 01239"], 10)
+    assert reader.events(pen.site, DAYS, offset=20_000) == EventPage(rows=(), total=10_000)
+    assert reader.events(pen.site, DAYS, search="%") == EventPage(rows=(), total=0)
+    value = reader.values(pen.site, DAYS, names[7], "id", search="00007", limit=1)
+    assert value == ValuePage(rows=(ValueCount(value=names[7], count=1),), total=1)
+
+
+def test_goals_match_exactly_and_count_completions(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """GOAL-2, GOAL-3: not the prefix, not the other case; the rate is over all visitors of the site."""
+    pen.write(
+        *[Sent(name="Signup", visitor="v")] * 2,
+        Sent(name="signup", visitor="w"),
+        Sent(name="Signup Pro", visitor="x"),
+        Sent(visitor="y"),
+        *(Sent(visitor=f"z{number}") for number in range(4)),
+    )
+    goal, none = settings.add_goal(pen.site, "Signup"), settings.add_goal(pen.site, "Sign")
+    found = reader.goals(pen.site, DAYS)
+    assert [(each.id, each.event_name) for each in found] == [(goal.id, "Signup"), (none.id, "Sign")]
+    assert [(each.conversions, each.visitors, each.rate) for each in found] == [(2, 1, 25.0), (0, 0, 0.0)]
+
+
+def kpis(
+    reader: Reader, site: str, range_: Range = DAYS
+) -> dict[str, tuple[float, float | None, float | None]]:
+    """The figures by their key."""
+    return {kpi.key: (kpi.value, kpi.previous, kpi.change) for kpi in reader.kpis(site, range_)}
+
+
+def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """Each beside the range before; conversions only once there is a goal (GOAL-4)."""
+    before = NOW - timedelta(days=7)
+    pen.write(
+        # A session with two pageviews and an event, a minute; one that bounces; one that only has an event.
+        Sent(visitor="a", session="1"),
+        Sent(visitor="a", session="1", at=NOW + timedelta(seconds=20)),
+        Sent(visitor="a", session="1", name="Signup", at=NOW + timedelta(seconds=60)),
+        Sent(visitor="b", session="2"),
+        Sent(visitor="c", session="3", name="Signup"),
+        # A single pageview with an event is no bounce.
+        Sent(visitor="d", session="4"),
+        Sent(visitor="d", session="4", name="Other"),
+        Sent(visitor="a", session="0", at=before),
+        Sent(visitor="b", session="5", at=before),
+    )
+    expected = {
+        "visitors": (4, 2, 100.0),
+        "pageviews": (4, 2, 100.0),
+        "views_per_visit": (1.33, 1.0, 33.0),
+        "bounce_rate": (33.33, 100.0, -66.67),
+        "duration": (15.0, 0.0, None),
+    }
+    assert kpis(reader, pen.site) == expected
+    settings.add_goal(pen.site, "Signup")
+    found = kpis(reader, pen.site)
+    assert found == expected | {"conversions": (2, 0, None), "conversion_rate": (50.0, 0.0, None)}
+    order = ["visitors", "pageviews", "views_per_visit", "bounce_rate"]
+    assert list(found) == [*order, "conversions", "conversion_rate", "duration"]
+
+
+def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:
+    """A site without events has zeros and no changes; all time has nothing before it."""
+    keys = ("visitors", "pageviews", "views_per_visit", "bounce_rate", "duration")
+    assert kpis(reader, pen.site) == dict.fromkeys(keys, (0, 0, None))
+    everything = reader.range(pen.site, "all")
+    assert kpis(reader, pen.site, everything) == dict.fromkeys(keys, (0, None, None))
+
+
+def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader) -> None:
+    """Its rows of two days are put together; of a range that cuts it, the part inside counts."""
+    midnight = datetime(2026, 11, 26, tzinfo=UTC)
+    pen.write(Sent(at=midnight - timedelta(seconds=30)), Sent(at=midnight + timedelta(seconds=60)))
+    found = kpis(reader, pen.site)
+    assert (found["views_per_visit"][0], found["bounce_rate"][0], found["duration"][0]) == (2, 0, 90)
+    today = kpis(reader, pen.site, Range.of("today", timezone="UTC", now=NOW))
+    assert (today["views_per_visit"], today["bounce_rate"][0]) == ((1, 1, 0), 100)
+
+
+def test_many_sessions_are_sampled_well(pen: Pen, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more sessions than are read, the figures are as good as those of all: here of 30,000 a tenth."""
+    monkeypatch.setattr("reference_server.traffic._SESSIONS", 4_000)
+    sent = [Sent(session=f"s{number}") for number in range(30_000)]
+    pen.write(*sent, *sent[:10_000])
+    found = kpis(reader, pen.site)
+    assert found["bounce_rate"][0] == pytest.approx(100 * 2 / 3, rel=0.05)
+    assert found["views_per_visit"][0] == pytest.approx(4 / 3, rel=0.05)
+    assert found["pageviews"][0] == 40_000
+
+
+def test_a_series_has_no_holes(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """Days of the site; visitors are counted once a step, whatever they do."""
+    first, last = date(2026, 10, 24), date(2026, 10, 26)
+    range_ = Range.of("custom", timezone="Europe/Berlin", now=NOW, first=first, last=last)
+    for hour in (0, 5, 24, 24.9, 25):
+        at = range_.start + timedelta(days=1, hours=hour)
+        pen.write(Sent(at=at, name="Signup"), Sent(at=at), Sent(at=at, visitor="w", name="Other"))
+    settings.add_goal(pen.site, "Signup")
+    for metric, values in {
+        "visitors": [0, 2, 2],
+        "pageviews": [0, 4, 1],
+        "events": [0, 8, 2],
+        "conversions": [0, 4, 1],
+    }.items():
+        series = reader.series(pen.site, range_, metric)
+        assert (metric, [point.value for point in series.points]) == (metric, values)
+    assert [f"{point.time:%m-%d %H:%M}" for point in series.points] == [
+        "10-23 22:00",
+        "10-24 22:00",
+        "10-25 23:00",
+    ]
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
+@pytest.mark.parametrize(
+    ("period", "interval"), [("realtime", "minute"), ("24h", "hour"), ("30d", "day"), ("custom", "month")]
+)
+def test_an_event_is_in_its_step(pen: Pen, reader: Reader, period: str, timezone: str, interval: str) -> None:
+    """An event at the first moment of a step and one at its last are in it, those around it are not."""
+    custom = {"first": date(2026, 1, 1), "last": date(2026, 12, 31)} if period == "custom" else {}
+    range_ = Range.of(period, timezone=timezone, now=NOW, **custom)
+    begin, end = range_.points()[7:9]
+    tick = timedelta(milliseconds=1)
+    pen.write(*(Sent(at=at) for at in (begin - tick, begin, end - tick, end)))
+    series = reader.series(pen.site, range_, "pageviews")
+    expected = [0] * len(range_.points())
+    expected[6:9] = [1, 2, 1]
+    assert (series.interval, [point.value for point in series.points]) == (interval, expected)
+
+
+def test_an_unknown_metric_is_refused(pen: Pen, reader: Reader) -> None:
+    """By its name."""
+    with pytest.raises(ValueError, match="'money' is no metric: it is one of visitors, "):
+        reader.series(pen.site, DAYS, "money")
+
+
+def test_all_time_begins_with_the_first_event(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """In the days of the site: late in the evening of UTC it is the next day in Tokyo."""
+    settings.set_timezone(pen.site, "Asia/Tokyo")
+    pen.write(Sent(at=datetime(2026, 10, 31, 20, tzinfo=UTC)))
+    range_ = reader.range(pen.site, "all")
+    assert range_.first == date(2026, 11, 1)
+    whole = Range.of("all", timezone="Asia/Tokyo", now=datetime.now(UTC))
+    assert reader.series(pen.site, whole, "visitors") == reader.series(pen.site, range_, "visitors")
+
+
+def test_usage_counts_pageviews_and_events_alike(pen: Pen, reader: Reader, settings: Settings) -> None:
+    """QUOTA-1: of the current month alone, in UTC whatever the site's time zone."""
+    settings.set_timezone(pen.site, "Pacific/Kiritimati")
+    now = datetime.now(UTC)
+    before = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(milliseconds=1)
+    pen.write(Sent(at=now), *[Sent(name="Signup", at=now)] * 2, Sent(at=before))
+    usage = reader.usage(pen.site)
+    assert (usage.month, usage.pageviews, usage.custom_events, usage.total, usage.quota) == (
+        f"{now:%Y-%m}",
+        *(1, 2, 3, 1000),
+    )
+
+
+def test_names_seen_are_suggested(pen: Pen, reader: Reader) -> None:
+    """From any time, the most common first; sites are listed once they have events."""
+    pen.write(*[Sent(name="Signup")] * 2, Sent(name="Purchase", at=datetime(2020, 1, 1, tzinfo=UTC)), Sent())
+    assert reader.names(pen.site) == ("Signup", "Purchase")
+    assert reader.names(pen.site, "pURCH") == ("Purchase",)
+    assert pen.site in reader.sites()
+
+
+def test_advice_on_properties(pen: Pen, reader: Reader) -> None:
+    """LINT-3: values that are nearly all different, or addresses, ids and times; not those of a small set."""
+    pen.write(
+        *(
+            Sent(
+                name="Signup",
+                properties=[("order", f"no. {n}"), ("plan", "pro"), ("page", f"{n % 20}"), ("few", f"x{n}")][
+                    : 3 if n > 48 else 4
+                ],
+            )
+            for n in range(60)
+        ),
+        *(
+            Sent(
+                name="Login",
+                properties=[
+                    ("mail", f"user{n}@example.com"),
+                    ("id", f"0b0e7f1a-91a5-4b7e-8a3c-00000000000{n}"),
+                    ("when", f"2026-11-26T12:00:0{n}Z"),
+                    ("stamp", f"176416000{n}"),
+                    ("day", f"2026-11-0{n}"),
+                ],
+            )
+            for n in range(1, 4)
+        ),
+    )
+    found = [(advice.rule, advice.names) for advice in reader.advice(pen.site, DAYS)]
+    assert found == [
+        ("LINT-3", ("Signup", "order")),
+        *(("LINT-3", ("Login", key)) for key in ("id", "mail", "stamp", "when")),
+    ]
+
+
+def test_amounts_are_exact(pen: Pen, reader: Reader) -> None:
+    """Of a thousand odd amounts, in one insert or many, to the last digit."""
+    pen.write(*[Sent(name="Purchase", revenue=("0.000000001", "EUR"))] * 999)
+    pen.write(Sent(name="Purchase", revenue=("19.999999001", "EUR")))
+    assert reader.events(pen.site, DAYS).rows[0].revenue == (("EUR", Decimal("20")),)

@@ -1,0 +1,214 @@
+"""The rollups hold what the events say: after retries, upgrades, and in any time zone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.rollups import ROLLUPS, STEPS, create
+from reference_server.clickhouse.schema import migrate
+from reference_server.ranges import Range
+from reference_server.reader import Reader
+from reference_server.sources import pieces
+from tests.server.reading import NOW, Pen, Sent
+
+Start = Callable[..., Any]
+SOME = (
+    Sent(),
+    Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free")], visitor="w", session="t"),
+    Sent(name="Purchase", revenue=("49.99", "EUR"), at=NOW - timedelta(days=1)),
+)
+
+
+def counts(client: Client, site: str) -> dict[str, int]:
+    """How many events each rollup has counted, by each of its steps."""
+    both = "sum(pageviews) + sum(customs)"
+    sums = (("step", both), ("step", "sum(count)"), ("step", "sum(count)"), ("900", both))
+    found = {}
+    for rollup, (step, what) in zip(ROLLUPS, sums, strict=True):
+        query = f"SELECT {step}, {what} FROM {rollup.table} WHERE site = {{site:String}} GROUP BY 1"
+        for length, count in client.query(query, parameters={"site": site}).result_rows:
+            found[f"{rollup.table} {length}"] = count
+    return found
+
+
+def expected(traffic: int, events: int, properties: int) -> dict[str, int]:
+    """The counts of each rollup; sessions have but one step."""
+    tables = {"rollup_traffic": traffic, "rollup_events": events, "rollup_properties": properties}
+    steps = {f"{table} {step}": count for table, count in tables.items() for step in STEPS}
+    return steps | {"rollup_sessions 900": traffic}
+
+
+def test_each_event_is_counted_in_each_step(pen: Pen) -> None:
+    """By quarter of an hour, hour and day; a key that comes twice in an event counts twice."""
+    pen.write(*SOME)
+    assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
+
+
+def test_a_repeated_insert_counts_once(pen: Pen) -> None:
+    """STORE-5 for rollups: the loader repeats an insert when it does not know what became of it."""
+    pen.write(*SOME, token=f"{pen.site}:1-3")
+    pen.write(*SOME, token=f"{pen.site}:1-3")
+    assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
+
+
+def test_equal_events_of_two_inserts_count_twice(pen: Pen) -> None:
+    """What makes a repetition is the token, not the content."""
+    pen.write(*SOME, token=f"{pen.site}:1-3")
+    pen.write(*SOME, token=f"{pen.site}:4-6")
+    assert counts(pen.client, pen.site) == expected(traffic=6, events=4, properties=4)
+
+
+@contextmanager
+def refusing(pen: Pen, table: str) -> Iterator[None]:
+    """A rollup that takes nothing of the site for a while."""
+    pen.client.command(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK throwIf(site = '{pen.site}') = 0")
+    try:
+        yield
+    finally:
+        pen.client.command(f"ALTER TABLE {table} DROP CONSTRAINT refuse")
+
+
+def stored(pen: Pen) -> int:
+    """How many events of the site there are."""
+    query = "SELECT count() FROM events WHERE site_id = {site:String}"
+    return int(pen.client.query(query, parameters={"site": pen.site}).result_rows[0][0])
+
+
+@pytest.mark.parametrize("table", [rollup.table for rollup in ROLLUPS])
+def test_a_repetition_makes_good_what_failed_half_way(pen: Pen, table: str) -> None:
+    """The events were stored, a rollup failed: the repetition brings it, and doubles no other."""
+    with refusing(pen, table), pytest.raises(ClickHouseError, match="throwIf"):
+        pen.write(*SOME, token=f"{pen.site}:1-3")
+    assert (stored(pen), len(counts(pen.client, pen.site)) < 10) == (3, True)
+    pen.write(*SOME, token=f"{pen.site}:1-3")
+    assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
+
+
+def test_the_loader_makes_good_what_failed_half_way(start: Start, pen: Pen) -> None:
+    """The same by the server itself: it goes on trying until the rollups have what the events have."""
+    with start(CLICKHOUSE_URL=pen.url) as server:
+        with refusing(pen, ROLLUPS[2].table):
+            event = {"t": "e", "n": "Signup", "mk": ["plan"], "mv": ["pro"], "d": pen.site}
+            assert server.post(event).status_code == 202
+            deadline = time.monotonic() + 20
+            while not stored(pen):
+                assert time.monotonic() < deadline, "the event is not stored"
+        server.settle()
+    assert (stored(pen), counts(pen.client, pen.site)) == (1, expected(traffic=1, events=1, properties=1))
+
+
+def test_arrays_of_unequal_length_hold_up_nothing(pen: Pen) -> None:
+    """Another writer's row with a key too many has an empty value; its neighbours are stored."""
+    row = SOME[1].row(pen.site)._replace(meta_values=("pro",))
+    pen.client.insert("events", [row], settings=pen.settings(pen.site))
+    query = "SELECT value FROM rollup_properties WHERE site = {site:String} AND step = 900 ORDER BY value"
+    rows = pen.client.query(query, parameters={"site": pen.site}).result_rows
+    assert [tuple(row) for row in rows] == [("",), ("pro",)]
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Iterator[Pen]:
+    """A database of a version without rollups, with events."""
+    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
+        client = connect(clickhouse.url)
+        migrate(client)
+        for rollup in ROLLUPS:
+            client.command(f"DROP TABLE {rollup.table}_view")
+            client.command(f"DROP TABLE {rollup.table}")
+        client.command("ALTER TABLE schema_migrations DELETE WHERE number = 2 SETTINGS mutations_sync = 1")
+        pen = Pen(client, "example.com", clickhouse.url)
+        pen.write(*SOME)
+        yield pen
+        client.close()
+
+
+def test_events_of_before_are_counted(before: Pen) -> None:
+    """An upgrade fills the rollups, and what comes later is added."""
+    migrate(before.client)
+    before.write(*SOME)
+    migrate(before.client)
+    assert counts(before.client, before.site) == expected(traffic=6, events=4, properties=4)
+
+
+def test_an_upgrade_that_broke_off_is_made_good(before: Pen) -> None:
+    """Some rollups were complete, one had its table but no view, one had nothing yet."""
+    create(before.client)
+    before.client.command("DROP TABLE rollup_events_view")
+    before.client.command("DROP TABLE rollup_properties_view")
+    before.client.command("DROP TABLE rollup_properties")
+    migrate(before.client)
+    before.write(*SOME)
+    assert counts(before.client, before.site) == expected(traffic=6, events=4, properties=4)
+
+
+def test_two_processes_upgrade_at_once(before: Pen) -> None:
+    """Each event counts once, whoever comes first."""
+    barrier = threading.Barrier(2)
+    threads = [threading.Thread(target=upgrade, args=(before, barrier)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts(before.client, before.site) == expected(traffic=3, events=2, properties=2)
+    tables = {row[0] for row in before.client.query("SHOW TABLES LIKE 'rollup%'").result_rows}
+    assert tables == {name for rollup in ROLLUPS for name in (rollup.table, f"{rollup.table}_view")}
+
+
+def upgrade(pen: Pen, barrier: threading.Barrier) -> None:
+    """Upgrade when the other is about to."""
+    client = connect(pen.url)
+    barrier.wait(20)
+    migrate(client)
+    client.close()
+
+
+@given(st.integers(0, 4000), st.integers(1, 4000))
+def test_pieces_cover_a_range_exactly(begin: int, length: int) -> None:
+    """Each quarter of an hour of a range is in one piece, and none around it."""
+    covered: list[int] = []
+    for step, first, last in pieces(begin * 900, (begin + length) * 900):
+        assert first % step == last % step == 0
+        covered += range(first // 900, last // 900)
+    assert covered == list(range(begin, begin + length))
+
+
+def test_a_year_is_read_in_few_pieces() -> None:
+    """What makes reading cheap: days, but for the ends."""
+    range_ = Range.of(
+        "custom", timezone="Asia/Kathmandu", now=NOW, first=date(2025, 1, 1), last=date(2025, 12, 31)
+    )
+    found = list(pieces(int(range_.start.timestamp()), int(range_.end.timestamp())))
+    assert sum((last - first) // step for step, first, last in found) == 3 + 5 + 364 + 18 + 1
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"])
+def test_days_of_a_zone_begin_and_end_on_the_millisecond(pen: Pen, reader: Reader, timezone: str) -> None:
+    """An event right before a day, at its first and last moment, and right after: two are in it."""
+    day = Range.of("custom", timezone=timezone, now=NOW, first=date(2026, 4, 5), last=date(2026, 4, 5))
+    tick = timedelta(milliseconds=1)
+    for moment in (day.start - tick, day.start, day.end - tick, day.end):
+        pen.write(Sent(name="Signup", at=moment))
+    assert [(row.name, row.count) for row in reader.events(pen.site, day).rows] == [("Signup", 2)]
+
+
+def test_minutes_are_read_from_the_events(pen: Pen, reader: Reader) -> None:
+    """Realtime is exact to the millisecond, and works without a rollup."""
+    range_ = Range.of("realtime", timezone="UTC", now=NOW)
+    tick = timedelta(milliseconds=1)
+    for moment in (range_.start - tick, range_.start, range_.end - tick, range_.end):
+        pen.write(Sent(name="Signup", at=moment, properties=[("plan", "pro")]))
+    assert [row.count for row in reader.events(pen.site, range_).rows] == [2]
+    assert [row.count for row in reader.values(pen.site, range_, "Signup", "plan").rows] == [2]
+    assert {kpi.key: kpi.value for kpi in reader.kpis(pen.site, range_)}["duration"] == 1800

@@ -1,0 +1,70 @@
+"""What people set, kept in a file that processes share."""
+
+from pathlib import Path
+
+import pytest
+
+from reference_server.settings import Goal, GoalExists, NoSuchGoal, Settings
+
+SITE = "example.com"
+
+
+def test_goals_are_of_a_site_and_in_their_order(settings: Settings) -> None:
+    """GOAL-1: created, listed, deleted; another site has its own."""
+    first, second = settings.add_goal(SITE, "Signup"), settings.add_goal(SITE, "Purchase")
+    settings.add_goal("other.example", "Signup")
+    assert settings.goals(SITE) == (first, second)
+    settings.delete_goal(SITE, first.id)
+    assert settings.goals(SITE) == (Goal(id=second.id, event_name="Purchase"),)
+
+
+@pytest.mark.parametrize(
+    "name", [" Signup ", "signup", "SIGNUP", "a\0b", "a\0c", "'\"\\%_", "🎉" * 10_000, "\t\n"]
+)
+def test_a_name_is_taken_exactly(settings: Settings, name: str) -> None:
+    """GOAL-1: not trimmed, not folded, not cut."""
+    settings.add_goal(SITE, "Signup")
+    settings.add_goal(SITE, "a\0")
+    settings.add_goal(SITE, name)
+    assert settings.goals(SITE)[2].event_name == name
+
+
+def test_a_goal_is_created_once(settings: Settings) -> None:
+    """The second of the same name is told so; an id is never given again."""
+    goal = settings.add_goal(SITE, "Signup")
+    with pytest.raises(GoalExists, match="'Signup'"):
+        settings.add_goal(SITE, "Signup")
+    settings.delete_goal(SITE, goal.id)
+    assert settings.add_goal(SITE, "Signup").id > goal.id
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 2**63, 10**30])
+def test_only_a_goal_of_the_site_can_be_deleted(settings: Settings, number: int) -> None:
+    """Numbers of other sites' goals, and those beyond SQLite, are not there."""
+    settings.add_goal("other.example", "Signup")
+    with pytest.raises(NoSuchGoal):
+        settings.delete_goal(SITE, number)
+    assert len(settings.goals("other.example")) == 1
+
+
+def test_text_that_is_not_well_formed_is_as_it_is_stored(settings: Settings) -> None:
+    """A lone surrogate is U+FFFD in the name of an event, so it is in that of its goal."""
+    assert settings.add_goal(SITE, "a\ud800").event_name == "a\ufffd"
+
+
+def test_the_time_zone_is_utc_until_it_is_chosen(settings: Settings) -> None:
+    """Each site has its own, and an unknown one changes nothing."""
+    settings.set_timezone(SITE, "Europe/Berlin")
+    with pytest.raises(ValueError, match="is no time zone"):
+        settings.set_timezone(SITE, "Europe/Atlantis")
+    assert (settings.timezone(SITE), settings.timezone("other.example")) == ("Europe/Berlin", "UTC")
+
+
+def test_processes_share_everything(settings: Settings, tmp_path: Path) -> None:
+    """Another process of the server sees goals and zones at once, and signs with the same secret."""
+    other = Settings(tmp_path)
+    assert other.secret() == settings.secret()
+    goal = settings.add_goal(SITE, "Signup")
+    settings.set_timezone(SITE, "Asia/Tokyo")
+    assert (other.goals(SITE), other.timezone(SITE)) == ((goal,), "Asia/Tokyo")
+    other.close()
