@@ -54,13 +54,17 @@ class Answer:
 
 
 class Dashboard:
-    """Asks for what the contract has. ``silent``: it was waited for an event of ours, and none came."""
+    """Asks for what the contract has.
+
+    ``silent``: an event of ours was waited for, and none came. ``wrong``: a figure was waited for in vain.
+    """
 
     def __init__(self, setup: "Setup") -> None:
         key = setup.options.dashboard_key
         self.url = setup.dashboard
         self.key = key or ""
         self.silent: bool | None = None
+        self.wrong = False
         self._http = httpx.Client(
             timeout=_SECONDS, trust_env=False, headers={"x-api-key": key} if key else {}
         )

@@ -43,6 +43,23 @@ def test_deleted(bench: Bench, engine: str, evidence: Evidence, token: str) -> N
         site.require("the Goals tab", board.goals, {LAST: (1, 100.0)})
 
 
+@scenarios("dashboard/goal-1-page-hostile-names")
+def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """GOAL-1: goals whose names hold markup or odd characters are shown as text, and run nothing."""
+    with new_site(bench, evidence, token) as site:
+        for name in showing.HOSTILE:
+            site.add_goal(name)
+            site.track(name)
+        site.settle()
+        board = Board(site, bench.shared_tab(engine))
+        board.open("Goals")
+        site.require("the Goals tab", board.goals, dict.fromkeys(showing.HOSTILE, (1, 100.0)))
+        board.require_harmless()
+        board.open_goals()
+        require_equal("goals in the settings", sorted(board.goal_names()), sorted(showing.HOSTILE))
+        board.require_harmless()
+
+
 @scenarios("dashboard/goal-2-page-exact")
 def test_match(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-2: on the Goals tab an event of almost the same name is no conversion."""

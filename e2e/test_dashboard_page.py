@@ -161,3 +161,4 @@ def test_currencies(bench: Bench, engine: str, evidence: Evidence, token: str) -
         board.open()
         site.require("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
         site.require("revenue", lambda: showing.digits(board.revenue()), showing.MONEY_DIGITS)
+        require_equal("sums over currencies in the row", showing.sums(board.texts()["Purchase"]), [])

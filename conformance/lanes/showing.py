@@ -29,7 +29,7 @@ VALUES = {
 }
 """What ``send_plans`` sends: the property that comes second in sending is first in none of these."""
 
-CASES = [("purchase", 3), ("PURCHASE", 2), (LAST, 1), ("Purchase", 1)]
+CASES = [("purchase", 3), ("PURCHASE", 2), ("Purchase", 1), (LAST, 1)]
 """What ``send_cases`` sends, and the last event: by count, ties by name."""
 
 MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
@@ -37,6 +37,8 @@ MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
 
 MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
 """The same as ``digits`` has it, in whatever form the page writes amounts."""
+
+_SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
 
 GOAL_NAMES = ("Sign up", " Sign up ", "sign up", "Achat 🎉 réussi", "Signup")
 """Names of goals, each of its own: nothing is trimmed or folded."""
@@ -127,6 +129,7 @@ def send_two_goals(site: Site) -> None:
     site.view(visitor=3)
     site.view(visitor=4, times=3)
     site.track("Something else", visitor=4)
+    site.track("purchase", visitor=4)
 
 
 def of_conversions(kpis: dict[str, float]) -> dict[str, float]:
@@ -148,6 +151,11 @@ def amounts(site: Site) -> dict[str, dict[str, str]]:
 def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """The digits of amounts on a page, by event and currency; 7.00 is 7, and 60.5 is 60.50."""
     return {name: {code: _digits(text) for code, text in by.items()} for name, by in revenue.items()}
+
+
+def sums(text: str) -> list[str]:
+    """The numbers in the row of ``send_money`` that are sums over currencies, rounded or not."""
+    return [number for number in re.findall(r"\d[\d.,]*", text) if _digits(number) in _SUMS]
 
 
 def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:

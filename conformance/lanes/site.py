@@ -10,21 +10,21 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
-from conformance.bench import ROW_SECONDS, Bench
+from conformance.bench import LATE_ROW_SECONDS, ROW_SECONDS, Bench
 from conformance.dashboard import Dashboard
 from conformance.evidence import Evidence, Violation
 from conformance.lanes.batch import event_url
 from conformance.lanes.canary import bent_figure, fly
 from conformance.lanes.requests import Request, Sender, as_json
 
-LAST = "Last event"
-"""The name of the event that ``settle`` sends: once by the first visitor."""
+LAST = "last event"
+"""The name of the event that ``settle`` sends: once by the first visitor.."""
 
 NEW_NAME_SECONDS = 10.0
 """Within so long a name is there that was never seen before ("within a few seconds")."""
 
-_LATE_SECONDS = 3.0
-_SILENT_SECONDS = 1.0
+# How long when the same kind of wait was in vain before.
+_SHORT_SECONDS = 1.0
 _POLL_SECONDS = 0.03
 _SHOWN = 500
 
@@ -61,7 +61,7 @@ class Site:
     def settle(self) -> None:
         """Send the last event, and wait until the list of events has it. Raises Violation."""
         self.track(LAST)
-        deadline = time.monotonic() + (_SILENT_SECONDS if self.dashboard.silent else ROW_SECONDS)
+        deadline = time.monotonic() + (_SHORT_SECONDS if self.dashboard.silent else ROW_SECONDS)
         while (LAST, 1) not in self.events(limit=1000):
             if time.monotonic() > deadline:
                 self.dashboard.silent = self.dashboard.silent is not False
@@ -127,7 +127,8 @@ class Site:
 
     def require(self, what: str, read: Callable[[], object], expected: object) -> None:
         """Require that the dashboard says what is expected, now or shortly after. Raises Violation."""
-        seen = self.wait(read, expected, _LATE_SECONDS)
+        seen = self.wait(read, expected, _SHORT_SECONDS if self.dashboard.wrong else LATE_ROW_SECONDS)
+        self.dashboard.wrong |= seen != expected
         self.evidence.received = {**self.evidence.received, what: seen}
         require_equal(what, seen, expected)
         bent = bent_figure(seen)
