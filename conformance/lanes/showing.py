@@ -40,7 +40,7 @@ MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}
 
 _SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
 
-GOAL_NAMES = ("Sign up", " Sign up ", "sign up", "Achat 🎉 réussi", "Signup")
+GOAL_NAMES = (" Sign up ", "Sign up", "sign up", "Achat 🎉 réussi", "Signup")
 """Names of goals, each of its own: nothing is trimmed or folded."""
 
 NEAR_MISSES = {"Purchase": (2, 200.0), "never sent": (0, 0.0)}
