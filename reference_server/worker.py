@@ -42,7 +42,7 @@ def app() -> Gateway:
     feed = Feed(config.live_dir)
     doors = _doors(config, clients)
     route = EventRoute(ingest, outbox, feed, doors, max_body=config.max_body, over_quota=config.over_quota)
-    # What is here now stays, and events leave no cycles behind: looking for some took a twentieth of the time.
+    # What is here now stays, and events leave no cycles behind: looking took a twentieth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     bodies = Bodies(max_bytes=config.max_body, seconds=config.body_seconds)
