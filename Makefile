@@ -23,7 +23,7 @@ check: setup
 	@.venv/bin/clickport check $(ARGS)
 
 test: setup
-	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 selftest: setup
 	@.venv/bin/clickport selftest $(ARGS)

@@ -1,4 +1,4 @@
-"""What a server is measured against: ``python yardsticks.py empty-asgi|empty-wsgi|flask|naive PORT``.
+"""What a server is measured against: ``python yardsticks.py empty-rsgi|empty-wsgi|flask|naive PORT``.
 
 Each is served by granian with the settings of the reference server: one process, HTTP/1.1. ``clickhouse FILE
 SECONDS`` is no server: it feeds the ClickHouse of CLICKHOUSE_URL with prepared blocks made of the payloads in
@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from flask import Flask, request
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -42,16 +42,10 @@ ENGINE = MergeTree ORDER BY (toDate(timestamp), type, name, timestamp)
 """
 
 
-async def empty_asgi(
-    _scope: dict[str, Any],
-    receive: Callable[[], Awaitable[dict[str, Any]]],
-    send: Callable[[dict[str, Any]], Awaitable[None]],
-) -> None:
+async def empty_rsgi(_scope: Any, protocol: Any) -> None:
     """Read a body and say 202."""
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+    await protocol()
+    protocol.response_empty(202, [("content-length", "0")])
 
 
 def empty_wsgi(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -138,7 +132,7 @@ def feed(payloads: Path, seconds: float) -> dict[str, float]:
 
 
 _SERVERS = {
-    "empty-asgi": ("empty_asgi", Interfaces.ASGINL, False),
+    "empty-rsgi": ("empty_rsgi", Interfaces.RSGI, False),
     "empty-wsgi": ("empty_wsgi", Interfaces.WSGI, False),
     "flask": ("flask", Interfaces.WSGI, True),
     "naive": ("naive", Interfaces.WSGI, True),
@@ -151,6 +145,7 @@ def _serve(name: str, port: int) -> None:
         f"yardsticks:{target}",
         port=port,
         interface=interface,
+        loop=Loops.uvloop,
         factory=factory,
         http=HTTPModes.http1,
         websockets=False,

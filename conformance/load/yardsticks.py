@@ -36,7 +36,7 @@ _CONNECTIONS = 32
 _BODIES = 2_000
 _LIMIT_SECONDS = 60.0
 _SERVERS = {
-    "empty-asgi": "empty ASGI callable on granian",
+    "empty-rsgi": "empty RSGI callable on granian, as the reference is one",
     "empty-wsgi": "empty WSGI callable on granian",
     "flask": "bare Flask on granian, 202",
     "naive": "naive Flask on granian, an insert in each request",
