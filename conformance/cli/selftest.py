@@ -18,7 +18,9 @@ _RENDERERS = {"json": render.as_json, "html": render.as_html}
 @click.command("selftest", short_help="Try the referee: does each check notice its fault?")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Subjects at a time.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Try these subjects or requirements only.")
-@click.option("--quick", is_flag=True, help="Let mutants meet the vectors of their own requirement only.")
+@click.option(
+    "--quick", is_flag=True, help="Let mutants meet the vectors of their own requirement only, in one lane."
+)
 @click.option(
     "--cases", multiple=True, metavar="GLOB", help="Try them on these cases only, such as '*-fuzz*'."
 )

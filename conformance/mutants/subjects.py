@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
@@ -51,6 +51,10 @@ class Subject:
     edit: Edit | None = None
     fails: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
+
+    def in_one_lane(self) -> "Subject":
+        """The same, a mutant in the first of its lanes only."""
+        return replace(self, lanes=self.lanes[:1]) if self.kind is Kind.MUTANT else self
 
 
 @cache

@@ -111,7 +111,7 @@ def test_server_that_dies_at_the_start_could_not_run(check: "Check") -> None:
 def test_readback_that_fails_could_not_run(check: "Check", mine: "Implementations") -> None:
     """A readback that cannot be run ends with 3, names itself, and takes no time over it."""
     unreadable = ["--readback-cmd", "no-such-readback --since {since}"]
-    run = check(*mine.server_alone(), *unreadable, "--only", "store-*", "--only", "wire-*")
+    run = check(*mine.server_alone(), *unreadable, "--only", "store-1", "--only", "wire-6")
     assert run.code == 3, run.text
     assert "no-such-readback" in run.text
     assert run.seconds < 90

@@ -104,7 +104,7 @@ def test_fault_is_found(
 
 def test_lack_of_keepalive_is_found_in_the_exits(check: "Check", mine: "Implementations") -> None:
     """Without keepalive nothing but DELIV-1 and DELIV-2 fail, and the text says why."""
-    chosen = _only("deliv-1", "deliv-2-href-*", "deliv-2-form-*", "wire-*", "store-*", "api-1")
+    chosen = _only("deliv-1", "deliv-2-href-*", "wire-*", "api-1")
     run = check("--tracker", mine.tracker("keepalive: true", "keepalive: false"), *chosen)
     assert (run.code, run.violated) == (1, {"DELIV-1", "DELIV-2"}), run.text
     [why] = run.details("DELIV-1")
@@ -115,7 +115,9 @@ def test_lack_of_keepalive_is_found_in_the_exits(check: "Check", mine: "Implemen
 def test_sending_twice_is_one_violation(check: "Check", mine: "Implementations") -> None:
     """A tracker that sends each event twice violates WIRE-4 and nothing else: every copy is right."""
     twice = ("        send(", "        send(message.apply(null, call));\n        send(")
-    run = check("--tracker", mine.tracker(*twice), *_only("wire-*", "prop-*", "rev-*", "api-*"))
+    run = check(
+        "--tracker", mine.tracker(*twice), *_only("wire-*", "prop-1", "rev-1", "api-2"), "--skip", "*-fuzz*"
+    )
     assert (run.code, run.violated) == (1, {"WIRE-4"}), run.text
 
 
@@ -153,12 +155,12 @@ def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations"
     """A null tracker ends with 1, soon, and its silence is never taken for a fault of the suite."""
     tracker = mine.folder / "null.js"
     tracker.write_text("/* nothing */", encoding="utf-8")
-    chosen = _only("api-1", "wire-4", "deliv-1", "deliv-2-href-*", "deliv-2-*-close-*", "api-4")
+    chosen = _only("api-1", "wire-4", "deliv-1", "deliv-2-href-*", "api-4")
     run = check("--tracker", str(tracker), *chosen)
     assert run.code == 1, run.text
     assert run.violated == {"API-1", "API-4", "WIRE-4", "DELIV-1", "DELIV-2"}
     assert [case for case, status in run.statuses.items() if status == "error"] == []
-    assert run.seconds < 40
+    assert run.seconds < 100
 
 
 def _only(*patterns: str) -> list[str]:

@@ -22,7 +22,7 @@ from reference_server.config import Config
 Start = Callable[..., Any]
 DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
 PAGES = {"access", "dashboard"}  # Blueprints.
-EXAMPLES = 150  # Of events, beside those that Schemathesis derives from the document.
+EXAMPLES = 80  # Of events, beside those that Schemathesis derives from the document.
 # A document cannot say that a range ends before it begins, nor which time zones there are: 400, rightly.
 SETTINGS = f"""
 generation.max-examples = {EXAMPLES}
