@@ -45,9 +45,9 @@ def hold(
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` only
-    vectors and scenarios of the requirement that it must fail; with ``cases`` only those of these ids.
-    Trackers run in each of ``browsers``.
+    A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` so does
+    a null, and a mutant only vectors and scenarios of the requirement that it must fail; with ``cases`` only
+    those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
     try:
@@ -61,13 +61,13 @@ def hold(
 
 def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterator[str]:
     """The options that say which cases a subject meets."""
-    if subject.kind is Kind.MUTANT:
-        # One failure of a requirement tells as much as ten.
+    # One failure of a requirement tells as much as ten, and those of a null take the longest.
+    if subject.kind is Kind.MUTANT or (quick and subject.kind is Kind.NULL):
         yield "--first-failure"
-        if quick:
-            for requirement in subject.fails:
-                yield from ("--only", requirement)
-            yield from ("--skip", "*-fuzz*")
+    if subject.kind is Kind.MUTANT and quick:
+        for requirement in subject.fails:
+            yield from ("--only", requirement)
+        yield from ("--skip", "*-fuzz*")
     for pattern in cases:
         yield from ("--only", pattern)
 
