@@ -86,7 +86,7 @@ class Dashboard:
         answer = self.api(site, "events")
         self._require_open(answer)
         try:
-            known = answer.status in _BROKEN or "events" in answer.data
+            known = answer.status in _BROKEN or bool(answer.pick(answer.data, "events"))
         except Violation:
             known = False
         if not known:

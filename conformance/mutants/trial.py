@@ -45,8 +45,8 @@ def hold(
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` so does
-    a null, and a mutant only vectors and scenarios of the requirement that it must fail; with ``cases`` only
+    A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` so do
+    nulls and liars, and a mutant only vectors and scenarios of the requirement that it must fail; with ``cases`` only
     those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
@@ -61,8 +61,8 @@ def hold(
 
 def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterator[str]:
     """The options that say which cases a subject meets."""
-    # One failure of a requirement tells as much as ten, and those of a null take the longest.
-    if subject.kind is Kind.MUTANT or (quick and subject.kind is Kind.NULL):
+    # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
+    if subject.kind is Kind.MUTANT or (quick and subject.kind in (Kind.NULL, Kind.LYING)):
         yield "--first-failure"
     if subject.kind is Kind.MUTANT and quick:
         for requirement in subject.fails:

@@ -26,6 +26,7 @@ def test_columns_of_rows_are_read() -> None:
         ("<p>Hello", 200, "was answered with no JSON"),
         ("{}", 200, "no events in {}"),
         ("[]", 200, r"no events in \[\]"),
+        ("", 202, "no events in null"),
         ('{"events": [{"name": "Signup"}]}', 200, 'no name, count in {"name": "Signup"}'),
         ('{"events": ["Signup"]}', 200, 'no name, count in "Signup"'),
     ],
