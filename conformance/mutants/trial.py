@@ -46,8 +46,8 @@ def hold(
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
     A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` so do
-    nulls and liars, and a mutant only vectors and scenarios of the requirement that it must fail; with ``cases`` only
-    those of these ids. Trackers run in each of ``browsers``.
+    nulls and liars; a liar only vectors and scenarios, and a mutant only those of the requirement that it
+    must fail. With ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
     try:
@@ -64,9 +64,10 @@ def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterat
     # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
     if subject.kind is Kind.MUTANT or (quick and subject.kind in (Kind.NULL, Kind.LYING)):
         yield "--first-failure"
-    if subject.kind is Kind.MUTANT and quick:
+    if quick and subject.kind is Kind.MUTANT:
         for requirement in subject.fails:
             yield from ("--only", requirement)
+    if quick and subject.kind in (Kind.MUTANT, Kind.LYING):
         yield from ("--skip", "*-fuzz*")
     for pattern in cases:
         yield from ("--only", pattern)
