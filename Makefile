@@ -6,7 +6,7 @@ ARGS ?=
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
 	@echo "make test    run the tests of this project"
-	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 4 minutes)"
+	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 7 minutes)"
 	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
