@@ -45,9 +45,9 @@ def hold(
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    A mutant meets the cases of a requirement up to the first that fails in each lane; with ``quick`` so do
-    nulls and liars; a liar only vectors and scenarios, and a mutant only those of the requirement that it
-    must fail. With ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``.
+    A mutant meets the cases of a requirement up to the first that fails in each lane. With ``quick`` so do
+    nulls and liars, nobody is searched, and a mutant meets only the requirement that it must fail. With
+    ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``.
     """
     started = time.monotonic()
     try:
@@ -67,7 +67,7 @@ def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterat
     if quick and subject.kind is Kind.MUTANT:
         for requirement in subject.fails:
             yield from ("--only", requirement)
-    if quick and subject.kind in (Kind.MUTANT, Kind.LYING):
+    if quick:
         yield from ("--skip", "*-fuzz*")
     for pattern in cases:
         yield from ("--only", pattern)
