@@ -163,7 +163,6 @@ class Feed:
                 try:
                     event = await asyncio.wait_for(queue.get(), _STILL_SECONDS)
                 except TimeoutError:
-                    self._listening.touch()
                     yield b""
                     continue
                 if event is _END:
@@ -171,6 +170,13 @@ class Feed:
                 yield event
         finally:
             self._listening.remove(site, queue)
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        if self._outgoing:
+            self._outgoing.close()
+        if self._listening:
+            self._listening.close()
 
     def _look(self) -> None:
         found: dict[str, list[tuple[int, bytes]]] = {}
@@ -192,6 +198,7 @@ class _Listening(asyncio.DatagramProtocol):
         self._file = folder / f"{os.getpid()}.json"
         self._token = secrets.token_hex(16)  # Other users of the machine must not write into the page.
         self._port = 0
+        self._transport: asyncio.BaseTransport | None = None
         self._queues: dict[str, list[asyncio.Queue[bytes]]] = {}
         self._ended = False
 
@@ -204,6 +211,7 @@ class _Listening(asyncio.DatagramProtocol):
             lambda: cls(folder), local_addr=("127.0.0.1", 0)
         )
         protocol._port = transport.get_extra_info("sockname")[1]
+        protocol._stay(loop)
         return protocol
 
     def datagram_received(self, data: bytes, _addr: Any) -> None:
@@ -237,10 +245,19 @@ class _Listening(asyncio.DatagramProtocol):
             del self._queues[site]
         self._write()
 
-    def touch(self) -> None:
-        """Say that this process lives."""
-        with suppress(FileNotFoundError):
-            os.utime(self._file)
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._transport:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what has to be closed."""
+        self._transport = transport
+
+    def _stay(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say again and again that this process lives, however many events come or do not."""
+        self._write()
+        loop.call_later(_STILL_SECONDS, self._stay, loop)
 
     def _write(self) -> None:
         if not self._queues:

@@ -18,7 +18,7 @@ from conformance.lanes.canary import bent_figure, fly
 from conformance.lanes.requests import Request, Sender, as_json
 
 LAST = "last event"
-"""The name of the event that ``settle`` sends: once by the first visitor.."""
+"""The name of the event that ``settle`` sends: once, by the first visitor."""
 
 NEW_NAME_SECONDS = 10.0
 """Within so long a name is there that was never seen before ("within a few seconds")."""

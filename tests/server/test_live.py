@@ -1,17 +1,20 @@
 """The live page's events: as they arrive, whichever process takes them, to those who look at their site."""
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from reference_server import feed
 from reference_server.clickhouse.local import LocalClickHouse
+from tests.server.test_events import in_a_loop
 
 Start = Callable[..., Any]
 SECONDS = 20.0
@@ -143,3 +146,26 @@ def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalCl
         server.process.wait(SECONDS)
         assert server.process.returncode == 0
         assert time.monotonic() - began < 8
+
+
+def test_a_busy_site_stays_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks is not taken for gone because events never pause."""
+    monkeypatch.setattr(feed, "_STILL_SECONDS", 0.2)
+    monkeypatch.setattr(feed, "_GONE_SECONDS", 0.6)
+
+    async def watch() -> int:
+        looking, sending = feed.Feed(tmp_path), feed.Feed(tmp_path)
+        ends = time.monotonic() + 2.0
+        seen = 0
+        async with aclosing(looking.listen("live.example")) as events:
+            await anext(events)
+            while time.monotonic() < ends:
+                assert sending.wanted("live.example"), f"nobody looks any more after {seen} events"
+                sending.publish("live.example", {"name": "busy"})
+                seen += json.loads(await anext(events))["name"] == "busy"
+                await asyncio.sleep(0.05)
+        looking.close()
+        sending.close()
+        return seen
+
+    assert in_a_loop(watch()) > 20
