@@ -84,6 +84,11 @@ class Config:
         return cls(**given)
 
 
+def quota_of(quota: Mapping[str, int], site: str) -> int | None:
+    """Return what a site may send in a month: its own quota, or that of all others, if there is one."""
+    return quota.get(site, quota.get(""))
+
+
 def _sites(text: str) -> tuple[str, ...]:
     return tuple(site.strip() for site in text.split(",") if site.strip())
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reference_server.config import quota_of
+
 _FILE = "doors.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -72,7 +74,7 @@ class Doors:
 
     def quota(self, site: str) -> int | None:
         """The events that a site may send in a month, or None."""
-        return self._quota.get(site, self._quota.get(""))
+        return quota_of(self._quota, site)
 
     def within_quota(self, site: str, now: datetime) -> bool:
         """Count an event or pageview of a site, alike (QUOTA-1), and say whether it is within its quota."""

@@ -157,6 +157,7 @@ class Feed:
             self._listening = await _Listening.start(self._folder)
         queue = self._listening.add(site)
         try:
+            # No event that comes after so long is missed: the next one makes every process look again.
             await asyncio.sleep(1.2 * _LOOK_SECONDS)
             yield b""
             while True:

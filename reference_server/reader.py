@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from reference_server import advice as advices
 from reference_server import listings, traffic
 from reference_server.clickhouse.client import Clients
+from reference_server.config import quota_of
 from reference_server.ranges import DEFAULT_PERIOD, Range, month, zone
 from reference_server.results import (
     Advice,
@@ -116,7 +117,7 @@ class Reader:
             month=f"{range_.first:%Y-%m}",
             pageviews=found.pageviews,
             custom_events=found.customs,
-            quota=self._quota.get(site, self._quota.get("")),
+            quota=quota_of(self._quota, site),
         )
 
     def names(self, site: str, search: str = "") -> tuple[str, ...]:
