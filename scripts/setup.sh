@@ -67,4 +67,9 @@ if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then
   browsers chromium >/dev/null || fail "without Chromium the tests cannot run"
   browsers || say "without these browsers the checks run in the others"
 fi
+if ! command -v wrk >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "installing wrk, the fast sender of make load (once, about 2 MB)"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null ||
+    say "not here: make load compares by a slower sender of its own"
+fi
 touch .venv/browsers-done

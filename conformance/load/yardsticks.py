@@ -32,7 +32,8 @@ from conformance.targets.process import Process, free_port
 from conformance.targets.server import EVENT_PATH, reference_clickhouse
 
 SECONDS = 4.0
-_CONNECTIONS = 32
+# Events come from many visitors at once. Locust cannot drive as many as fast, and says so by its figures.
+_CONNECTIONS, _SENDERS = 128, 32
 _BODIES = 2_000
 _LIMIT_SECONDS = 60.0
 _SERVERS = {
@@ -68,7 +69,7 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
         rows = []
         for key, title in _SERVERS.items():
             progress.say(f"yardstick: {title}")
-            with _server(key, clickhouse) as url:
+            with _server(key, clickhouse, plan.workers) as url:
                 rows.append({"name": title, **_driven(tool, url, run, folder)})
         progress.say("yardstick: ClickHouse alone")
         alone = _alone(tool.bodies, clickhouse)
@@ -79,6 +80,7 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
     return {
         "probe": tool.name,
         "connections": _CONNECTIONS,
+        "workers": plan.workers,
         "seconds": SECONDS,
         "locust_at_most": most,
         "locust_is_the_limit": target["locust_a_second"] >= _LIMIT_SHARE * most,
@@ -105,7 +107,7 @@ def _tool(setup: Setup, plan: Plan, run: str, folder: Path) -> _Tool:
     sender = Sender(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
     shots = (shot.body for shot in sender.visit() if shot.kind is Kind.EVENT)
     bodies.write_bytes(b"\n".join(next(shots) for _ in range(_BODIES)) + b"\n")
-    flood = replace(plan, shape="flood", seconds=SECONDS, senders=_CONNECTIONS, processes=1)
+    flood = replace(plan, shape="flood", seconds=SECONDS, senders=_SENDERS, processes=1)
     words: tuple[str, ...]
     wrk = shutil.which("wrk")
     if not wrk:
@@ -173,9 +175,9 @@ def _output(words: tuple[str, ...], **env: str) -> str:
 
 
 @contextmanager
-def _server(name: str, clickhouse: str) -> Iterator[str]:
+def _server(name: str, clickhouse: str, workers: int) -> Iterator[str]:
     port = free_port()
-    words = [sys.executable, str(bundled("load/yardsticks.py")), name, str(port)]
+    words = [sys.executable, str(bundled("load/yardsticks.py")), name, str(port), str(workers)]
     with Process(words, env={"CLICKHOUSE_URL": clickhouse}) as process:
         process.wait_until_listening(port)
         yield f"http://127.0.0.1:{port}{EVENT_PATH}"
