@@ -11,7 +11,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
-	@echo "make faults  break the server under load in eight ways and count what is left (20 minutes)"
+	@echo "make faults  break the server under load in nine ways and count what is left (25 minutes)"
 	@echo "make screenshots   make the pictures of docs/dashboard.md anew"
 	@echo "make serve   run the reference server (ARGS='--port 8000')"
 	@echo "make clean   remove what these commands made, .venv included"

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,7 @@ class Scene:
     forgetful: threading.Event = field(default_factory=threading.Event)
     answers_lost: int = 0
     notes: list[str] = field(default_factory=list)
+    clock: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -61,7 +62,7 @@ class Scene:
         options = ["--port", str(self.port), "--data", str(self.folder / "server"), "--workers", "2"]
         self.server = subprocess.Popen(
             [sys.executable, "-P", "-m", "reference_server", "serve", *options],
-            env={**os.environ, "CLICKHOUSE_URL": self.through or self.clickhouse.url},
+            env={**os.environ, **self.clock, "CLICKHOUSE_URL": self.through or self.clickhouse.url},
             stdout=subprocess.PIPE,
             stderr=(self.folder / "server.err").open("a"),
             text=True,
@@ -158,6 +159,33 @@ def _terminate(scene: Scene) -> None:
     scene.serve()
 
 
+def _turn_back(scene: Scene) -> None:
+    """The server's clock goes an hour back, and half an hour ahead of that."""
+    file = Path(scene.clock["FAKETIME_TIMESTAMP_FILE"])
+    for shift in ("-3600", "-1800"):
+        scene.pause(0.3)
+        file.write_text(shift, encoding="ascii")
+    scene.pause(0.3)
+    client = connect(scene.clickhouse.url)
+    [[early]] = client.query("SELECT countIf(timestamp < now() - 1200) FROM events").result_rows
+    client.close()
+    scene.notes.append(f"{early:,} rows have an earlier time")
+
+
+def _faked(file: Path) -> Mapping[str, str]:
+    """What lets the server read its clock through ``file``; timers go on as they are."""
+    found = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if not found:
+        raise SystemExit("clock: libfaketime is not installed: apt-get install faketime")
+    file.write_text("+0", encoding="ascii")
+    return {
+        "LD_PRELOAD": str(found),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
 FAULTS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "none": ("nothing", _nothing),
     "worker": ("SIGKILL of a worker, three times", _kill_workers),
@@ -166,6 +194,7 @@ FAULTS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "disk": ("no room for the outbox, a third of the time", _fill_disk),
     "poison": ("ClickHouse refuses every event in pounds", _poison),
     "answers": ("the answers to two inserts in three get lost", _lose_answers),
+    "clock": ("the clock goes an hour back, and half an hour ahead", _turn_back),
     "sigterm": ("SIGTERM with a full outbox, ClickHouse away", _terminate),
 }
 
@@ -223,6 +252,8 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         scene = Scene(folder=folder, seconds=seconds, clickhouse=clickhouse, port=port)
         if name == "answers":
             scene.through = stack.enter_context(_forgetful(scene))
+        if name == "clock":
+            scene.clock = _faked(folder / "clock")
         scene.serve()
         stack.callback(scene.close)
         report = folder / "report.json"

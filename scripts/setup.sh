@@ -67,9 +67,10 @@ if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then
   browsers chromium >/dev/null || fail "without Chromium the tests cannot run"
   browsers || say "without these browsers the checks run in the others"
 fi
-if ! command -v wrk >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  say "installing wrk, the fast sender of make load (once, about 2 MB)"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null ||
-    say "not here: make load compares by a slower sender of its own"
+# A fast sender for make load, and clocks that go wrong for tests of the server.
+if ! { command -v wrk && command -v faketime; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "installing wrk and faketime from the system's packages (once, about 2 MB)"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk faketime >/dev/null ||
+    say "not here: make load compares by a slower sender, and a test of the clock is left out"
 fi
 touch .venv/browsers-done

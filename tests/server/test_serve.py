@@ -190,6 +190,35 @@ def test_a_killed_worker_loses_nothing(start: Start, tmp_path: Path, temp: Path)
     assert (acknowledged - set(stored), len(stored) - len(set(stored))) == (set(), 0)
 
 
+def test_a_clock_that_goes_back_loses_nothing(start: Start, tmp_path: Path, temp: Path) -> None:
+    """STORE-5: what is acknowledged an hour "before" what was stored already is stored too, once."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if not library:
+        pytest.skip("libfaketime is not installed (apt-get install faketime; scripts/setup.sh does)")
+    clock = tmp_path / "clock"
+    clock.write_text("+0", encoding="ascii")
+    faked = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with (
+        LocalClickHouse(tmp_path / "clickhouse") as clickhouse,
+        start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url, **faked) as server,
+    ):
+        before = [_acknowledged(server.url, f"a{number}") for number in range(20)]
+        server.settle()
+        clock.write_text("-3600", encoding="ascii")
+        after = [_acknowledged(server.url, f"b{number}") for number in range(20)]
+        server.settle()
+        client = connect(clickhouse.url)
+        rows = client.query("SELECT session_id, timestamp > now() - 1800 FROM events").result_rows
+        stored = [(mark, recent) for mark, recent in rows]
+        client.close()
+    assert sorted(stored) == sorted([*((mark, 1) for mark in before), *((mark, 0) for mark in after)])
+
+
 def _is_worker(pid: int) -> bool:
     """Whether a process is a worker, and not multiprocessing's resource tracker, or ClickHouse."""
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
