@@ -1,6 +1,7 @@
 """``clickport selftest``: each subject before the referee, some at a time, and the matrix of it."""
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -51,13 +52,15 @@ def selftest(
 
     Raises TargetUnavailable when the reference cannot be run here."""
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
-        pool = ThreadPoolExecutor(jobs)
+        pool, stop = ThreadPoolExecutor(jobs), threading.Event()
         try:
             # The slowest first, so that none of them runs alone at the end.
             tried = [s.in_one_lane() for s in chosen] if quick else chosen
             ordered = sorted(tried, key=lambda s: (s.kind is Kind.MUTANT, -len(s.lanes)))
             trials = [
-                pool.submit(hold, s, Path(folder, s.name), url, quick=quick, cases=cases, browsers=browsers)
+                pool.submit(
+                    hold, s, Path(folder, s.name), url, stop, quick=quick, cases=cases, browsers=browsers
+                )
                 for s in ordered
             ]
             found = {}
@@ -66,6 +69,8 @@ def selftest(
                 found[result.subject.name] = result
                 on_finding(result)
         finally:
+            # All have ended, unless this one is interrupted.
+            stop.set()
             pool.shutdown(cancel_futures=True)
     whole = len(chosen) == len(subjects())
     return Matrix(

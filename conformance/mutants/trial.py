@@ -5,8 +5,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from conformance.registry import Lane
 from conformance.targets import TargetUnavailable
 
 _DOMAIN = "example.com"
-_SECONDS = 1800.0
+_SECONDS, _LOOK_SECONDS, _TIDY_SECONDS = 1800.0, 0.2, 30.0
 # Enough to see a fault of one in a thousand, and no longer.
 _LOAD = ("--rate", "300", "--for", "6s", "--patience", "5s")
 
@@ -38,6 +40,7 @@ def hold(
     subject: Subject,
     folder: Path,
     clickhouse: str,
+    stop: threading.Event,
     *,
     quick: bool = False,
     cases: Sequence[str] = (),
@@ -47,14 +50,15 @@ def hold(
 
     A mutant meets the cases of a requirement up to the first that fails in each lane. With ``quick`` so do
     nulls and liars, nobody is searched, and a mutant meets only the requirement that it must fail. With
-    ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``.
+    ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``. Once ``stop`` is set
+    the run ends, and tidies up.
     """
     started = time.monotonic()
     try:
         engines = [word for name in browsers for word in ("--browser", name)]
         selectors = [*engines, *_selectors(subject, quick=quick, cases=cases)]
-        run, problem = _run(subject, folder, clickhouse, selectors), ""
-    except (ValueError, OSError, TargetUnavailable, subprocess.TimeoutExpired) as error:
+        run, problem = _run(subject, folder, clickhouse, selectors, stop), ""
+    except (ValueError, OSError, TargetUnavailable) as error:
         run, problem = None, str(error)
     return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
 
@@ -73,7 +77,9 @@ def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterat
         yield from ("--only", pattern)
 
 
-def _run(subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[str]) -> Run:
+def _run(
+    subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[str], stop: threading.Event
+) -> Run:
     folder.mkdir()
     database = _database(clickhouse, subject.name)
     record = folder / "run.jsonl"
@@ -91,12 +97,31 @@ def _run(subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[st
     if {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD} & set(subject.lanes):
         command += _server(subject, folder, database)
     environment = {**os.environ, "CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        said = _said(process, stop)
     if not record.exists():
-        raise ValueError(f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")
+        raise ValueError(f"exit code {process.returncode}: {said.strip()[-800:]}")
     return read(record)
+
+
+def _said(process: subprocess.Popen[str], stop: threading.Event) -> str:
+    """What a process told, at its end. Raises ValueError when it had to be ended because it took too long."""
+    deadline = time.monotonic() + _SECONDS
+    while not stop.is_set() and time.monotonic() < deadline:
+        with suppress(subprocess.TimeoutExpired):
+            out, err = process.communicate(timeout=_LOOK_SECONDS)
+            return err or out
+    process.terminate()
+    try:
+        out, err = process.communicate(timeout=_TIDY_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+    if stop.is_set():
+        return err or out
+    raise ValueError(f"it did not end in {_SECONDS:g} s: {(err or out).strip()[-800:]}")
 
 
 def _tracker(subject: Subject, folder: Path) -> Path:

@@ -47,6 +47,19 @@ def _until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+def _started(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "conformance", *words],
+        cwd=folder,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupt_leaves_nothing_behind(
     mine: "Implementations", processes: Callable[[int], dict[int, str]], jobs: str
@@ -55,15 +68,7 @@ def test_interrupt_leaves_nothing_behind(
     lanes = ["--lane", "tracker", "--lane", "pair"]  # browsers first, with the server started all the same
     words = ["--tracker", mine.tracker(), *mine.server(), *ENGINE, *lanes, "--jobs", jobs, *LEFT_OUT]
     record = mine.folder / "clickport-run.jsonl"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "conformance", "check", *words],
-        cwd=mine.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    process = _started(mine.folder, "check", *words)
     below: dict[int, str] = {}
     try:
         _until(lambda: record.exists() and record.read_text().count(RESULT) > 3, "no case was recorded")
@@ -88,3 +93,26 @@ def test_interrupt_leaves_nothing_behind(
     run = read(record)
     assert run.interrupted
     assert len(run.results) > 3
+
+
+def test_interrupted_selftest_leaves_nothing_behind(
+    tmp_path: Path, processes: Callable[[int], dict[int, str]]
+) -> None:
+    """The signal reaches the command alone, as from a job's supervisor: what runs below it ends, too."""
+    process = _started(tmp_path, "selftest", "--only", "reference", TMPDIR=str(tmp_path))
+    below: dict[int, str] = {}
+    try:
+        _until(lambda: any(RESULT in record.read_text() for record in tmp_path.rglob("run.jsonl")), "no case")
+        below = processes(process.pid)
+        os.kill(process.pid, signal.SIGTERM)
+        _, errors = process.communicate(timeout=_LIMIT)
+    finally:
+        below |= processes(process.pid)
+        process.kill()
+        process.communicate()
+        left = {pid: words for pid, words in below.items() if not _ended(pid)}
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+    assert (process.returncode, errors, left) == (130, "interrupted\n", {})
+    assert "reference_server clickhouse" in " ".join(below.values())
+    assert [place for place in tmp_path.iterdir() if place.name.startswith("clickport-")] == []
