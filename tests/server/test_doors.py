@@ -60,7 +60,7 @@ def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
 
 
 def test_tries_to_log_in_are_few(tmp_path: Path) -> None:
-    """Ten of an address in a minute, by all processes, whatever the limit of events; then how long to wait."""
+    """Ten of an address in a minute, by all processes, whatever the limit of events; then how long."""
     one, two = Doors(tmp_path, rate=1), Doors(tmp_path)
     waits = [doors.may_try("192.0.2.1", NOON + timedelta(seconds=18)) for doors in (one, two) * 6]
     assert waits == [0] * 10 + [42, 42]
