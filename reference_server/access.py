@@ -2,16 +2,28 @@
 
 import hashlib
 import hmac
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+)
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.config import Config
+from reference_server.doors import Doors
 from reference_server.policy import HEADERS
 from reference_server.settings import Settings
 
@@ -28,6 +40,17 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
+class Login(SecureCookieSessionInterface):
+    """Keeps the login in a cookie; one that came by HTTPS is sent by HTTPS only."""
+
+    def __init__(self, proxies: int) -> None:
+        self._proxies = proxies
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
+        """Whether the browser spoke HTTPS, to this server or to the first of our own proxies."""
+        return request.is_secure or _forwarded("X-Forwarded-Proto", self._proxies, "").lower() == "https"
+
+
 class Door:
     """Lets requests through, or not."""
 
@@ -35,6 +58,8 @@ class Door:
         self._bound = is_loopback(config.bound)
         self._keys = config.api_keys
         self._secret = settings.secret()
+        self._proxies = config.proxies
+        self._doors = Doors(config.state_dir)
 
     def check(self) -> None:
         """Let the current request through, or abort it with 401 or 403 and the reason."""
@@ -75,6 +100,12 @@ class Door:
         def enter() -> Response | AnyResponse:
             self._check_origin()
             key, wanted = request.form.get("password", ""), request.form.get("next", "")
+            sender = _forwarded("X-Forwarded-For", self._proxies, request.remote_addr or "")
+            # Before the key is looked at: who has tried too often learns nothing by trying on.
+            if seconds := self._doors.may_try(sender, datetime.now(UTC)):
+                page = _page(f"Too many tries: the next one may be made in {seconds} seconds.", wanted, 429)
+                page.headers["Retry-After"] = str(seconds)
+                return page
             if not self._fits(key):
                 return _page("This is not one of the server's keys.", wanted, 401)
             session.clear()
@@ -132,6 +163,12 @@ def is_loopback(address: str) -> bool:
     except ValueError:
         return address == "localhost"
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _forwarded(header: str, proxies: int, otherwise: str) -> str:
+    """What the first of our own proxies wrote; what others have put before it is not believed."""
+    told = [value.strip() for value in request.headers.get(header, "").split(",")]
+    return (told[-min(proxies, len(told))] if proxies else "") or otherwise
 
 
 def _digest(text: str) -> bytes:

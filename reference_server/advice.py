@@ -38,17 +38,23 @@ SELECT name, key, sum(count) AS total, uniqExact(value) AS different,
     uniqExactIf(value, match(value, '^[^@\s]+@[^@\s]+\.[^@\s]+$')) AS addresses,
     uniqExactIf(value, match(value, '(?i)^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$')) AS uuids,
     uniqExactIf(value, match(value, '^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d|1\d{9}(\d{3})?$)')) AS times
-FROM {rollup_properties} GROUP BY name, key
+FROM {rollup_properties}
+WHERE empty({only:Array(String)}) OR name IN {only:Array(String)} GROUP BY name, key
 HAVING (different >= 50 AND different >= 0.8 * total)
     OR (different >= 2 AND greatest(addresses, uuids, times) >= 0.8 * different)
 ORDER BY total DESC, name, key LIMIT {limit:UInt32}
 """
 
 
-def advice(source: Source) -> tuple[Advice, ...]:
-    """Return the advice for what came in a range."""
-    names = names_of(source, "", _MOST_NAMES)
-    return (*about_names(names), *_about_properties(source))
+def advice(source: Source, only: Iterable[str] = ()) -> tuple[Advice, ...]:
+    """Return the advice for what came in a range.
+
+    With ``only`` it is about these names alone; they may have come so lately that no table has them yet.
+    """
+    wanted = set(only)
+    names = about_names({*names_of(source, "", _MOST_NAMES), *wanted})
+    about = (each for each in names if not wanted or wanted.intersection(each.names))
+    return (*about, *_about_properties(source, wanted))
 
 
 def about_names(names: Iterable[str]) -> tuple[Advice, ...]:
@@ -71,19 +77,19 @@ def _look_alikes(names: Iterable[str]) -> Iterable[Advice]:
 def _spelt_variants(names: Iterable[str]) -> Iterable[Advice]:
     for group in _grouped(names, lambda name: " ".join(_words(name)[:-1])):
         first = _words(group[0])[:-1]
-        last = {_words(name)[-1]: name for name in group if first and not _tells_an_act(_words(name)[-1])}
+        last = {_words(name)[-1] for name in group if first and not _tells_an_act(_words(name)[-1])}
         known = sum(word in _VARIANTS or word.isdecimal() for word in last)
         if len(last) > 1 and (known > 1 or first[-1] in _ACTS):
             yield Advice(
                 rule="LINT-2",
                 text="These look like variants of one event: use one name, and a property for the variant.",
-                names=tuple(last.values()),
+                names=tuple(name for name in group if _words(name)[-1] in last),
             )
 
 
-def _about_properties(source: Source) -> Iterable[Advice]:
+def _about_properties(source: Source, only: Iterable[str]) -> Iterable[Advice]:
     for name, key, _, different, addresses, uuids, times in source.ask(
-        _PROPERTIES, PROPERTIES, limit=_MOST_PROPERTIES
+        _PROPERTIES, PROPERTIES, limit=_MOST_PROPERTIES, only=list(only)
     ):
         most, kind = max((addresses, "e-mail addresses"), (uuids, "UUIDs"), (times, "timestamps"))
         what = kind if most >= 0.8 * different else "nearly as many values as events"

@@ -19,7 +19,7 @@ from reference_server.sites import Sites
 from reference_server.traffic import METRICS
 
 MOST_ROWS = 1000
-_ROWS = 100
+_ROWS, _MOST_ASKED = 100, 100
 _LAST_OFFSET = 10**9
 _GOAL_TYPE = "custom_event"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -123,8 +123,10 @@ def _figures(routes: Blueprint, reader: Reader) -> None:
 
     @routes.get("/advice")
     def advice() -> Response:
-        range_ = _range(reader)
-        return _answer(range_, advice=reader.advice(g.site, range_))
+        range_, only = _range(reader), request.args.getlist("name")
+        if len(only) > _MOST_ASKED or not all(only):
+            abort(400, f"name is a name that is not empty, given up to {_MOST_ASKED} times")
+        return _answer(range_, advice=reader.advice(g.site, range_, only))
 
 
 def _live(routes: Blueprint) -> None:

@@ -7,7 +7,7 @@ from flask import Flask, Response, current_app, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
 
 from reference_server import api
-from reference_server.access import COOKIE, Door
+from reference_server.access import COOKIE, Door, Login
 from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
 from reference_server.dashboard import dashboard
@@ -29,6 +29,7 @@ def create_app(config: Config) -> Flask:
     door = Door(config, settings)
     app.secret_key = settings.secret()
     app.config.update(COOKIE)
+    app.session_interface = Login(config.proxies)
     app.register_blueprint(door.blueprint())
     reader = Reader(clients, settings, config.quota)
     sites = Sites(config.sites)

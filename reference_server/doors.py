@@ -1,7 +1,7 @@
 """What may come in: requests of an address in a minute, events of a site in a month; and what did not.
 
-Both limits are off unless they are configured, and then cost an event a note in SQLite. The worker processes
-of a server share them: one file in its state folder.
+Both limits are off unless they are configured, and then cost an event a note in SQLite; tries to log in are
+always limited. The worker processes of a server share the counts: one file in its state folder.
 """
 
 import hashlib
@@ -33,6 +33,9 @@ _REQUEST = _ANOTHER.format("requests", counted="count")
 _EVENT = _ANOTHER.format("months", counted="events")
 _REFUSAL = "INSERT INTO refusals VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
+TRIES = 10
+"""How often somebody may try to log in, from an address in a minute."""
+
 REASONS = {
     "rate_limit": "more requests of an address in a minute than CLICKPORT_RATE_LIMIT",
     "quota": "more events of a site in a month than CLICKPORT_QUOTA",
@@ -61,16 +64,23 @@ class Doors:
 
     def lets_in(self, ip: str, now: datetime) -> bool:
         """Count a request of an address, and say whether it is within the limit of this minute."""
-        if not self.rate:
-            return True
+        return not self.rate or self._counted(ip, now) <= self.rate
+
+    def may_try(self, ip: str, now: datetime) -> int:
+        """Count a try to log in; return 0 if it may be made, or how many seconds to wait."""
+        seconds = 60 - int(now.timestamp()) % 60
+        return 0 if self._counted(f"login {ip}", now) <= TRIES else seconds
+
+    def _counted(self, who: str, now: datetime) -> int:
+        """Count one more of this minute, and return how many there are."""
         minute = int(now.timestamp()) // 60
         # By a digest: addresses are not written down.
-        sender = hashlib.blake2b(ip.encode(), key=minute.to_bytes(8), digest_size=16).digest()
+        sender = hashlib.blake2b(who.encode(), key=minute.to_bytes(8), digest_size=16).digest()
         with self._lock:
             if minute != self._minute:
                 self._minute = minute
                 self._db.execute("DELETE FROM requests WHERE minute < ?", (minute - 1,))
-            return bool(self._db.execute(_REQUEST, (minute, sender)).fetchall()[0][0] <= self.rate)
+            return int(self._db.execute(_REQUEST, (minute, sender)).fetchall()[0][0])
 
     def quota(self, site: str) -> int | None:
         """The events that a site may send in a month, or None."""

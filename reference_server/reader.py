@@ -1,6 +1,6 @@
 """Everything that can be read about a site, in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from reference_server import advice as advices
@@ -125,9 +125,9 @@ class Reader:
         range_ = Range.of("all", timezone="UTC", now=datetime.now(UTC))
         return listings.names(self._source(site, range_), search)
 
-    def advice(self, site: str, range_: Range) -> tuple[Advice, ...]:
-        """Return advice on the names and properties of a range (LINT-1 to LINT-3)."""
-        return advices.advice(self._source(site, range_))
+    def advice(self, site: str, range_: Range, only: Iterable[str] = ()) -> tuple[Advice, ...]:
+        """Return advice on the names and properties of a range, or on some names (LINT-1 to LINT-3)."""
+        return advices.advice(self._source(site, range_), only)
 
     def _source(self, site: str, range_: Range) -> Source:
         return Source(self._clients, site, range_)

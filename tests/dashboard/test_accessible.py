@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 PHONE = {"width": 375, "height": 812}
 WIDE = {"width": 1280, "height": 900}
@@ -56,3 +56,15 @@ def test_the_dashboard_in_the_dark(filled: str, axe: str, open_page: Any) -> Non
 def test_the_other_pages(filled: str, axe: str, open_page: Any, path: str) -> None:
     """Sites, settings, the live page, an empty site and an error."""
     assert serious(open_page(path.format(filled), viewport=PHONE), axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_live_page_with_advice(server: Any, site: str, axe: str, open_page: Any, scheme: str) -> None:
+    """Rows with advice, and the status that tells it."""
+    page = open_page(f"/{site}/live", viewport=PHONE, color_scheme=scheme)
+    expect(page.locator("[data-connection]")).to_have_text("Connected")
+    for name in ("Purchase", "purchase"):
+        server.send(site, name, ra="$49.99")
+    expect(page.locator("[data-advice=LINT-1]")).to_have_count(2)
+    assert serious(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

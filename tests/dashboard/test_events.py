@@ -109,7 +109,7 @@ def test_whatever_visitors_send_is_text(server: Any, site: str, open_page: Any) 
 
 
 def test_ten_thousand_names_and_values_are_leafed_through(client: Client, site: str, open_page: Any) -> None:
-    """Long lists come in parts, can be searched, and grow far beyond what is kept up to date."""
+    """Long lists come in parts, can be searched, and grow beyond what comes at once."""
     client.command(
         "INSERT INTO events (site_id, timestamp, type, name, visitor_id, meta_keys, meta_values)"
         f" SELECT '{site}', now(), 'custom', concat('name ', toString(number)), 'v', ['n'], ['x']"

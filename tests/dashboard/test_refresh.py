@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from playwright.sync_api import expect
+from clickhouse_connect.driver.client import Client
+from playwright.sync_api import Page, expect
 
 SOON_MS = 10_000  # A few seconds, on a machine that does other things too.
+LONG_MS = 30_000
 
 
 def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) -> None:
@@ -102,3 +104,61 @@ def test_tabs_are_walked_by_keyboard(site: str, open_page: Any) -> None:
     page.reload()
     expect(page.get_by_role("tabpanel", name="Events")).to_be_visible()
     expect(page.get_by_role("tabpanel", name="Goals")).to_be_hidden()
+
+
+def names_of(client: Client, site: str, many: int) -> None:
+    """Give a site many names that came twice, each with a property."""
+    client.command(
+        "INSERT INTO events (site_id, timestamp, type, name, visitor_id, meta_keys, meta_values)"
+        f" SELECT '{site}', now(), 'custom', concat('name ', leftPad(toString(number % {many}), 5, '0')),"
+        f" 'v', ['n'], ['x'] FROM numbers({2 * many})"
+    )
+
+
+def show_more(page: Page, rows: int) -> None:
+    """Let the list of events grow to so many rows."""
+    names = page.locator("#panel-events [data-event]")
+    expect(names).to_have_count(100)
+    for shown in [*range(200, rows, 100), rows]:
+        page.locator("#panel-events > div > .more button").click()
+        expect(names).to_have_count(shown)
+
+
+def test_a_long_list_keeps_itself_up_to_date(client: Client, server: Any, site: str, open_page: Any) -> None:
+    """Six hundred rows: new names appear, also the last of all; what is read and what is open stays."""
+    names_of(client, site, 620)
+    page = open_page(f"/{site}")
+    show_more(page, 620)
+    read = page.locator("[data-event='name 00400']")
+    read.locator("button.arrow").click()
+    expect(read.locator("[data-property=n]")).to_be_visible()
+    read.evaluate("row => scrollTo(0, scrollY + row.getBoundingClientRect().top - 100)")
+    before = read.evaluate("row => row.getBoundingClientRect().top")
+    for name in ("First of all", "First of all", "First of all", "zzz"):
+        server.send(site, name)
+    server.send(site, "name 00405")
+    expect(page.locator("[data-event]").first).to_have_attribute(
+        "data-event", "First of all", timeout=LONG_MS
+    )
+    expect(page.locator("[data-event]").last).to_have_attribute("data-event", "zzz", timeout=LONG_MS)
+    expect(page.locator("[data-event='name 00405']")).to_have_attribute("data-count", "3", timeout=LONG_MS)
+    assert page.locator("#panel-events [data-event]").count() == 622
+    assert read.locator("[data-property=n]").is_visible()
+    assert abs(read.evaluate("row => row.getBoundingClientRect().top") - before) < 2
+
+
+def test_a_long_list_stays_as_long_as_it_was(client: Client, server: Any, site: str, open_page: Any) -> None:
+    """Seven hundred of two thousand rows stay so many; another range is shown at once."""
+    names_of(client, site, 2000)
+    page = open_page(f"/{site}")
+    show_more(page, 700)
+    for _ in range(3):
+        server.send(site, "First of all")
+    expect(page.locator("[data-event]").first).to_have_attribute(
+        "data-event", "First of all", timeout=LONG_MS
+    )
+    names = page.locator("#panel-events [data-event]")
+    assert len(set(names.evaluate_all("rows => rows.map(r => r.dataset.event)"))) == 700
+    expect(page.locator("#panel-events > div > .more")).to_contain_text("700 of 2,001")
+    page.get_by_label("Date range").select_option(label="Yesterday")
+    expect(names).to_have_count(0)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from reference_server.access import Door, is_loopback
 from reference_server.app import create_app
@@ -20,11 +21,28 @@ KEYS = ("ck_one", "ck_zwei_ü")
 Start = Callable[..., Any]
 
 
-def app(folder: Path, bound: str = "0.0.0.0", keys: tuple[str, ...] = KEYS) -> Flask:
+def app(folder: Path, bound: str = "0.0.0.0", keys: tuple[str, ...] = KEYS, proxies: int = 0) -> Flask:
     """A server that is bound to an address; nothing here asks its ClickHouse."""
+    url = "http://127.0.0.1:9/default"
     return create_app(
-        Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=folder, bound=bound, api_keys=keys)
+        Config(clickhouse_url=url, state_dir=folder, bound=bound, api_keys=keys, proxies=proxies)
     )
+
+
+def log_in(server: Flask, key: str, peer: str = "203.0.113.5", **headers: str) -> TestResponse:
+    """Try a key from an address, as a browser that has no cookie yet."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return server.test_client().post(
+        "/login", data={"password": key}, headers=given, environ_overrides={"REMOTE_ADDR": peer}
+    )
+
+
+def exhaust(server: Flask, *others: Flask, **headers: str) -> None:
+    """Try wrong keys until no more may be tried; at worst a minute ends meanwhile."""
+    servers = (server, *others)
+    statuses = [log_in(servers[n % len(servers)], "ck_no", **headers).status_code for n in range(21)]
+    tries = statuses.index(429)
+    assert (tries >= 10, set(statuses[:tries])) == (True, {401})
 
 
 def status(
@@ -114,6 +132,66 @@ def test_a_login_ends_with_its_key(tmp_path: Path) -> None:
         other.set_cookie("clickport", cookie.value)
         statuses.append(other.get(SETTINGS).status_code)
     assert statuses == [200, 401, 401]
+
+
+def test_whoever_tries_too_often_has_to_wait(tmp_path: Path) -> None:
+    """An address at all processes of a server, also with a right key; others may go on."""
+    server = app(tmp_path)
+    exhaust(server, app(tmp_path))
+    # The next minute may begin between two requests, once.
+    late = next(a for a in (log_in(server, "ck_one") for _ in range(12)) if a.status_code == 429)
+    assert 1 <= int(late.headers["Retry-After"]) <= 60
+    assert f"may be made in {late.headers['Retry-After']} seconds" in late.text
+    assert ('role="alert"' in late.text, 'type="password"' in late.text) == (True, True)
+    assert ("Set-Cookie" in late.headers, late.headers["Cache-Control"]) == (False, "no-store")
+    assert log_in(server, "ck_one", peer="203.0.113.6").status_code == 303
+
+
+def test_behind_a_proxy_everybody_has_his_own_tries(tmp_path: Path) -> None:
+    """Addresses are those that the proxy saw; what a client has put before them gives no more tries."""
+    server = app(tmp_path, proxies=1)
+    exhaust(server, x_forwarded_for="198.51.100.1")
+    made_up = (f"192.0.2.{n}, 198.51.100.1" for n in range(12))
+    assert 429 in [log_in(server, "ck_no", x_forwarded_for=each).status_code for each in made_up]
+    assert log_in(server, "ck_one", x_forwarded_for="198.51.100.2").status_code == 303
+
+
+def test_without_a_proxy_nobody_makes_up_an_address(tmp_path: Path) -> None:
+    """A header that anybody can send gives no more tries."""
+    server = app(tmp_path)
+    statuses = [log_in(server, "ck_no", x_forwarded_for=f"192.0.2.{n}").status_code for n in range(21)]
+    assert 429 in statuses
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "secure"),
+    [
+        (0, "", False),
+        (0, "https", False),  # Said by nobody whom the server knows.
+        (1, "", False),
+        (1, "http", False),
+        (1, "https", True),
+        (1, "HTTPS", True),
+        (1, "https, http", False),
+        (2, "https", True),
+        (2, "https, http", True),
+    ],
+)
+def test_a_login_by_https_stays_there(tmp_path: Path, proxies: int, told: str, secure: bool) -> None:
+    """Its cookie is Secure; one by plain HTTP cannot be, or the browser would not send it back."""
+    server = app(tmp_path, proxies=proxies)
+    headers = {"x_forwarded_proto": told} if told else {}
+    cookie = log_in(server, "ck_one", **headers).headers["Set-Cookie"]
+    assert ("; Secure" in cookie) == secure
+
+
+def test_a_login_on_this_machine_needs_no_https(tmp_path: Path) -> None:
+    """By a browser that keeps Secure cookies to HTTPS; and one by HTTPS is secure without any proxy."""
+    client = app(tmp_path).test_client()
+    client.post("http://127.0.0.1:8000/login", data={"password": "ck_one"})
+    assert client.get(f"http://127.0.0.1:8000{SETTINGS}").status_code == 200
+    answer = client.post("https://127.0.0.1:8000/login", data={"password": "ck_one"})
+    assert "; Secure" in answer.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def test_variants_spelt_into_names(names: tuple[str, ...]) -> None:
     assert [rule for rule, _ in advice(*names, "Other")] == ["LINT-2"]
 
 
+def test_every_spelling_of_a_variant_is_named() -> None:
+    """Whoever asks about one of them has to find it."""
+    names = ("Signup Free", "Signup Pro", "signup_pro")
+    assert advice(*names) == [("LINT-2", names)]
+
+
 @pytest.mark.parametrize(
     "names",
     [

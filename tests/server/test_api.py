@@ -112,6 +112,8 @@ def test_usage_and_names_and_advice(shop: Any) -> None:
     assert get(shop, "/names", search="urch") == {"names": ["Purchase", "purchase"]}
     advice = get(shop, "/advice")["advice"]
     assert [(each["rule"], each["names"]) for each in advice] == [("LINT-1", ["Purchase", "purchase"])]
+    assert get(shop, "/advice", name=["Other", "purchase"])["advice"] == advice
+    assert get(shop, "/advice", name="Other")["advice"] == []
 
 
 def test_the_time_zone_moves_the_days(shop: Any) -> None:
@@ -140,6 +142,8 @@ def test_the_time_zone_moves_the_days(shop: Any) -> None:
         ("events?limit=%D9%A3", "limit must be"),
         ("events?offset=-1", "offset must be a whole number from 0"),
         ("events/properties", "name must say of which event"),
+        ("advice?name=a&name=", "name is a name that is not empty"),
+        ("advice?" + "name=a&" * 101, "given up to 100 times"),
         ("series?metric=money", "metric must be one of visitors, pageviews, events, conversions"),
     ],
 )

@@ -59,6 +59,16 @@ def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
     assert all(doors.lets_in("192.0.2.1", NOON) and doors.within_quota("a", NOON) for _ in range(1000))
 
 
+def test_tries_to_log_in_are_few(tmp_path: Path) -> None:
+    """Ten of an address in a minute, by all processes, whatever the limit of events; then how long."""
+    one, two = Doors(tmp_path, rate=1), Doors(tmp_path)
+    waits = [doors.may_try("192.0.2.1", NOON + timedelta(seconds=18)) for doors in (one, two) * 6]
+    assert waits == [0] * 10 + [42, 42]
+    assert one.lets_in("192.0.2.1", NOON), "events are counted on their own"
+    assert two.may_try("192.0.2.2", NOON) == 0
+    assert one.may_try("192.0.2.1", NOON + timedelta(minutes=1)) == 0
+
+
 def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
     """QUOTA-1: a site's own quota, or that of all others; the next month begins anew."""
     doors = Doors(tmp_path, quota={"a.example": 2, "": 1})

@@ -204,6 +204,18 @@ def test_advice_on_properties(pen: Pen, reader: Reader) -> None:
         ("LINT-3", ("Signup", "order")),
         *(("LINT-3", ("Login", key)) for key in ("id", "mail", "stamp", "when")),
     ]
+    only = [(advice.rule, advice.names) for advice in reader.advice(pen.site, DAYS, ("Signup", "View"))]
+    assert only == [("LINT-3", ("Signup", "order"))]
+
+
+def test_advice_on_names_that_have_just_come(pen: Pen, reader: Reader) -> None:
+    """About those alone, held against what is stored, although they are not stored themselves yet."""
+    pen.write(*(Sent(name=name) for name in ("Purchase", "Form Sent", "form sent", "Signup Pro")))
+    found = reader.advice(pen.site, DAYS, ("purchase", "Signup Free", "Other"))
+    assert [(advice.rule, advice.names) for advice in found] == [
+        ("LINT-1", ("Purchase", "purchase")),
+        ("LINT-2", ("Signup Free", "Signup Pro")),
+    ]
 
 
 def test_amounts_are_exact(pen: Pen, reader: Reader) -> None:

@@ -3,7 +3,9 @@
 import { morph, morphChildren } from "./morph.js";
 import { writeMoney } from "./money.js";
 
-const MOST_REFRESHED = 500; // Beyond this many rows a list stays as it was loaded: a person reads it.
+const AT_ONCE = 500; // A longer list comes in parts, and more rarely.
+const REST = 9; // How much longer than it took to load a long list is left alone.
+const GROWTH = 100;
 const TYPING_MS = 200;
 const SECONDS = 15;
 
@@ -29,7 +31,7 @@ export async function refreshLists(root) {
   await Promise.all(
     seen.map(async (list) => {
       // What a person waits for comes first.
-      if (shown(list) <= MOST_REFRESHED && !stateOf(list).waiting && isOld(list)) await load(list);
+      if (!stateOf(list).waiting && isOld(list)) await load(list);
       await refreshLists(list);
     }),
   );
@@ -69,7 +71,7 @@ async function grow(button) {
   const state = stateOf(list);
   const rows = shown(list);
   state.limit = rows + Number(button.dataset.more);
-  if (state.limit <= MOST_REFRESHED) {
+  if (state.limit <= AT_ONCE) {
     await attempt(list);
   } else {
     await append(list, rows, button.closest("[data-top]").dataset.top);
@@ -79,16 +81,19 @@ async function grow(button) {
 
 function append(list, offset, top) {
   return serve(list, () =>
-    latest(list, { offset, top, limit: 100 }, (part) => {
-      const rows = list.querySelector(":scope > [data-rows]");
-      const known = new Set([...rows.children].map((row) => row.dataset.key));
-      for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
-      const more = list.querySelector(":scope > .more");
-      const fresh = part.querySelector(".more");
-      if (fresh) morph(more, fresh);
-      else more.remove();
-    }),
+    latest(list, () => fetchPart(addressOf(list, { offset, top, limit: GROWTH })), (part) => add(list, part.body)),
   );
+}
+
+/** Add the rows of a part that are not there yet, and its "Show more". */
+function add(list, part) {
+  const rows = list.querySelector(":scope > [data-rows]");
+  const known = new Set([...rows.children].map((row) => row.dataset.key));
+  for (const row of part.querySelectorAll("[data-rows] > li")) if (!known.has(row.dataset.key)) rows.append(row);
+  const more = list.querySelector(":scope > .more");
+  const fresh = part.querySelector(".more");
+  if (fresh) morph(more, fresh);
+  else more.remove();
 }
 
 function attempt(list) {
@@ -109,23 +114,58 @@ async function serve(list, work) {
 }
 
 function load(list) {
-  return latest(list, { limit: stateOf(list).limit }, (part) => morphChildren(list, part.body));
+  return latest(list, () => fetchRows(list, wanted(list)), (fresh) => keepPlace(list, () => morphChildren(list, fresh)));
+}
+
+/** How many rows a list is to have: whoever has let it show all of them goes on seeing all. */
+function wanted(list) {
+  const { limit, address } = stateOf(list);
+  const all = limit && address === list.dataset.list && !list.querySelector(":scope > .more");
+  return all ? Math.max(limit, shown(list) + GROWTH) : limit;
+}
+
+/** Get the first rows of a list, in parts when they are many. */
+async function fetchRows(list, limit) {
+  const { body } = await fetchPart(addressOf(list, { limit: limit && Math.min(limit, AT_ONCE) }));
+  for (let offset = AT_ONCE; offset < limit; offset += AT_ONCE) {
+    const top = body.querySelector(":scope > .more")?.dataset.top;
+    if (!top) break;
+    add(body, (await fetchPart(addressOf(list, { offset, top, limit: Math.min(limit - offset, AT_ONCE) }))).body);
+  }
+  return body;
 }
 
 /** Get what a list asks for and put it there, unless the list has asked for something else meanwhile. */
-async function latest(list, asked, put) {
+async function latest(list, get, put) {
   const state = stateOf(list);
   const turn = (state.turn = (state.turn ?? 0) + 1);
+  const address = list.dataset.list;
+  const began = performance.now();
   list.setAttribute("aria-busy", "true");
   try {
-    const address = list.dataset.list;
-    const part = await fetchPart(addressOf(list, asked));
+    const part = await get();
     if (turn !== state.turn) return;
     put(part);
-    Object.assign(state, { address, at: performance.now() });
+    Object.assign(state, { address, at: performance.now(), took: performance.now() - began });
   } finally {
     if (turn === state.turn) list.removeAttribute("aria-busy");
   }
+}
+
+/** What somebody reads stays where it is, whatever comes or goes above it. */
+function keepPlace(list, work) {
+  const rows = list.getBoundingClientRect().top < 0 ? (list.querySelector(":scope > [data-rows]")?.children ?? []) : [];
+  const seen = [...rows]
+    .map((row) => [row, row.getBoundingClientRect()])
+    .filter(([, { bottom, top }]) => bottom > 0 && top < innerHeight);
+  work();
+  const shifts = seen
+    .filter(([row]) => row.isConnected)
+    .map(([row, { top }]) => row.getBoundingClientRect().top - top);
+  const usual = shifts.toSorted((one, other) => one - other)[shifts.length >> 1];
+  // A row that has risen to the top of the list is not followed there.
+  const shift = shifts.find((each) => Math.abs(each - usual) < innerHeight);
+  if (shift) scrollBy({ top: shift, behavior: "instant" });
 }
 
 function complain(list) {
@@ -150,8 +190,9 @@ function addressOf(list, more) {
 
 /** Whether it is time for a list: one that costs much says how many seconds its content is good for. */
 function isOld(list) {
-  const { address, at } = stateOf(list);
-  return address !== list.dataset.list || performance.now() - at >= 1000 * (list.dataset.every ?? 0);
+  const { address, at, took } = stateOf(list);
+  const rest = Math.max(1000 * (list.dataset.every ?? 0), shown(list) > AT_ONCE ? REST * (took ?? 0) : 0);
+  return address !== list.dataset.list || performance.now() - at >= rest;
 }
 
 function stateOf(list) {

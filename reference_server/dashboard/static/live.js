@@ -1,5 +1,7 @@
 // Shows events as they arrive. What visitors sent becomes text of the page, never markup.
 
+import { advise } from "./hints.js";
+import { element, sent } from "./make.js";
 import { money } from "./money.js";
 
 const MOST = 200;
@@ -50,7 +52,9 @@ function connection(name, text) {
 
 function show(event) {
   empty.hidden = true;
-  arrivals.prepend(row(event));
+  const item = row(event);
+  arrivals.prepend(item);
+  advise(item, event);
   while (arrivals.children.length > MOST) arrivals.lastChild.remove();
 }
 
@@ -100,19 +104,5 @@ function fields(title, values) {
 function time(received) {
   const made = element("time", "", new Date(received).toLocaleTimeString("en-GB"));
   made.dateTime = received;
-  return made;
-}
-
-function sent(text, style, tag = "span") {
-  const outer = element(tag, style);
-  const inner = element("bdi", "sent", text.length > 160 ? `${text.slice(0, 160)}…` : text);
-  outer.append(inner);
-  return outer;
-}
-
-function element(tag, style, text) {
-  const made = document.createElement(tag);
-  if (style) made.className = style;
-  if (text !== undefined) made.textContent = text;
   return made;
 }
