@@ -55,10 +55,18 @@ class Reader:
         return tuple(site for (site,) in ask(self._clients, _SITES, {}))
 
     def events(
-        self, site: str, range_: Range, *, search: str = "", limit: int = _PAGE, offset: int = 0
+        self,
+        site: str,
+        range_: Range,
+        *,
+        search: str = "",
+        limit: int = _PAGE,
+        offset: int = 0,
+        visitors: bool = True,
     ) -> EventPage:
         """Return the names of events, the most common first, with their total counts (DASH-1)."""
-        return listings.events(self._source(site, range_), search=search, limit=limit, offset=offset)
+        source = self._source(site, range_)
+        return listings.events(source, search=search, limit=limit, offset=offset, visitors=visitors)
 
     def properties(self, site: str, range_: Range, event: str) -> tuple[PropertyCount, ...]:
         """Return the properties of an event (DASH-2)."""

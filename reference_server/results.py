@@ -7,11 +7,11 @@ from decimal import Decimal
 
 @dataclass(frozen=True, kw_only=True)
 class EventCount:
-    """An event name: how often it came, from how many visitors, and what it earned in each currency."""
+    """An event name: how often it came, from how many visitors if asked, what it earned in each currency."""
 
     name: str
     count: int
-    visitors: int
+    visitors: int | None
     has_properties: bool
     revenue: tuple[tuple[str, Decimal], ...] = ()
 

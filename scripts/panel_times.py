@@ -56,14 +56,15 @@ def panels(reader: Reader) -> dict[str, Callable[[], object]]:
     def of(period: str) -> dict[str, Callable[[], object]]:
         range_ = reader.range(SITE, period)
         return {
-            f"events, {period}": lambda: reader.events(SITE, range_),
+            f"events, {period}": lambda: reader.events(SITE, range_, visitors=False),
+            f"events with visitors (API), {period}": lambda: reader.events(SITE, range_),
             f"KPIs, {period}": lambda: reader.kpis(SITE, range_),
         }
 
     month = reader.range(SITE, "30d")
     return {
         **of("30d"),
-        "events searched, 30d": lambda: reader.events(SITE, month, search="event 1"),
+        "events searched, 30d": lambda: reader.events(SITE, month, search="event 1", visitors=False),
         "properties, 30d": lambda: reader.properties(SITE, month, "Event 19"),
         "values, 30d": lambda: reader.values(SITE, month, "Event 19", "source"),
         "goals, 30d": lambda: reader.goals(SITE, month),

@@ -81,12 +81,12 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
 
     def _lists(site: str, range_: Range) -> dict[str, Any]:
         """What a page brings along at first, and then asks for by the addresses of its lists."""
-        events, advice = reader.events(site, range_, limit=PAGE), reader.advice(site, range_)
+        events, advice = reader.events(site, range_, limit=PAGE, visitors=False), reader.advice(site, range_)
         return {"events": events, "advice": advice, **_paging(PAGE)}
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
-        page = reader.events(site, _range(reader, site), **_window(PAGE))
+        page = reader.events(site, _range(reader, site), visitors=False, **_window(PAGE))
         return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
 
     @pages.get("/<site>/advice")

@@ -1,5 +1,6 @@
 """What the dashboard shows: expected values are counted by hand from the events of each test."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -42,6 +43,17 @@ def test_events_have_total_counts(pen: Pen, reader: Reader) -> None:
         ),
         total=3,
     )
+
+
+def test_events_without_their_visitors_are_the_same(pen: Pen, reader: Reader) -> None:
+    """What the page asks for: nothing else is missing, and nothing is counted otherwise."""
+    for currency in ("EUR", "USD", "EUR"):
+        pen.write(Sent(name="Purchase", revenue=("1.5", currency), properties=[("plan", "pro")]))
+    pen.write(Sent(name="Refund", revenue=("0", "EUR")), Sent(name="a", visitor="w"), Sent(name="a"))
+    whole = reader.events(pen.site, DAYS)
+    assert [row.visitors for row in whole.rows] == [1, 2, 1]
+    page = reader.events(pen.site, DAYS, visitors=False)
+    assert page == replace(whole, rows=tuple(replace(row, visitors=None) for row in whole.rows))
 
 
 def test_names_that_differ_in_case_or_space_are_different(pen: Pen, reader: Reader) -> None:
