@@ -29,7 +29,7 @@ selftest: setup
 	@.venv/bin/clickport selftest $(ARGS)
 
 load: setup
-	@.venv/bin/clickport load --for 30s --workers 2 --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
+	@.venv/bin/clickport load --for 30s --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check
