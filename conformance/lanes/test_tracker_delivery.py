@@ -214,7 +214,7 @@ def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
 def test_ten_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: events that are under way when their page is left come one time, whatever the page is told.
 
-    Where anything listens for the end of the page, Chromium tells of requests that arrived as if they had not.
+    Where anything listens for its end, Chromium tells it of requests that arrived as if they had not.
     """
     exit_ = evidence.case.id.partition("/deliv-3-ten-at-once-")[2]
     burst = budget.Burst(number=10)
