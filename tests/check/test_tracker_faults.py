@@ -163,5 +163,15 @@ def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations"
     assert run.seconds < 100
 
 
+def test_tracker_that_hangs_a_closing_page_is_no_fault_of_the_suite(
+    check: "Check", mine: "Implementations"
+) -> None:
+    """One that repeats what is refused at once keeps a page from closing: that is told of the tracker."""
+    again = f"(function again() {{ window.fetch(endpoint, {{ {POST} }})['catch'](again); }})();"
+    run = check("--tracker", mine.tracker(FETCH, again), "--only", "tracker/deliv-2-window-close-*")
+    assert (run.code, set(run.statuses.values())) == (4, {"not-testable"}), run.text
+    assert "the page was not left within 10 s" in run.text
+
+
 def _only(*patterns: str) -> list[str]:
     return [word for pattern in patterns for word in ("--only", pattern)]
