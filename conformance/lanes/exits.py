@@ -197,7 +197,11 @@ def _window_close(scene: Scene) -> None:
     window = scene.tab.popup(f"window.popup = window.open('{scene.page}')")
     window.run(f"setTimeout(() => {{ {scene.calls} window.close() }})")
     # Its opener knows when it is closed; an automation's own events are sometimes late.
-    scene.tab.wait_until("window.popup.closed", _GONE_SECONDS)
+    try:
+        scene.tab.wait_until("window.popup.closed", _GONE_SECONDS)
+    except TimeoutError:
+        window.close()  # A page that hangs would keep the browser from what comes next.
+        raise
 
 
 def _tab_close(scene: Scene) -> None:
