@@ -23,27 +23,41 @@ _SAME, _CROSS = "-same-origin", "-cross-origin"
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What an exit needs: ``calls`` is the script of the tracked call and of the plain request after it."""
+    """What an exit needs: ``calls`` is the script of the tracked call and of the plain request after it.
+
+    ``earlier`` is what the page has been used for by then.
+    """
 
     tab: Tab
     page: str
     next: str
     calls: str
     framing: str = ""
+    earlier: Callable[[Tab], None] | None = None
 
     def in_one_task(self, exit_: str) -> None:
         """Open the page, and make the calls and the exit in one task of it."""
         self.tab.goto(self.page)
+        if self.earlier:
+            self.earlier(self.tab)
         self.tab.run(f"setTimeout(() => {{ {self.calls} {exit_} }})")
 
 
 def leave(
-    bench: Bench, engine: str, evidence: Evidence, token: str, exit_: str, *, call: str = ""
+    bench: Bench,
+    engine: str,
+    evidence: Evidence,
+    token: str,
+    exit_: str,
+    *,
+    call: str = "",
+    earlier: Callable[[Tab], None] | None = None,
 ) -> list[Exchange]:
     """Make a tracked call and leave the page; return the event's requests that outlived it.
 
     ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``; ``call`` is another call
-    than that of a bare name, for exits by script. Raises Violation when the event died with its page,
+    than that of a bare name, and ``earlier`` what is done in the page before it, for exits by script. Raises
+    Violation when the event died with its page,
     NotTestable when the page is not left while the answer is held back, and SuiteFault when our own plain
     request lived on.
     """
@@ -58,6 +72,7 @@ def leave(
         page=bench.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
         framing=bench.page("frame.html", inner=bench.page()) if way == "frame-removed" else "",
         next=f"{origin}/next/page",
+        earlier=earlier,
         calls="window.leaving = true; const called = Date.now();"
         f" try {{ {tracked} }} catch {{}} {plain}.catch(() => {{}});",
     )

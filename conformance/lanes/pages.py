@@ -88,6 +88,12 @@ def loading_error(bench: Bench, engine: str) -> str:
     )
 
 
+def let_the_page_know(tab: Tab) -> None:
+    """Let as much come and go as a redirect takes: what the network has told the browser is told the page."""
+    for _ in range(2):
+        tab.run("return fetch('/next/page').then((answer) => answer.text())")
+
+
 def use_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """Click the button of the page that the API-4 case is about; its handler makes the tracked call."""
     name = evidence.case.id.partition("/api-4-")[2]

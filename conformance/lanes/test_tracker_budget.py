@@ -3,7 +3,7 @@
 from typing import Any
 
 from conformance.bench import LATE_EVENT_SECONDS, Bench
-from conformance.evidence import Evidence, SuiteFault, Violation
+from conformance.evidence import Evidence, NotTestable, SuiteFault, Violation
 from conformance.lanes import budget, pages
 from conformance.lanes.expectation import require_arrival
 from conformance.lanes.marks import scenarios
@@ -12,6 +12,7 @@ from conformance.payload import read_payload
 from conformance.witness import Exchange
 
 _HELD_BYTES = 60_000
+_BACK_SECONDS = 5.0
 
 
 @scenarios(
@@ -96,26 +97,70 @@ def test_budget_held_by_another_script(bench: Bench, engine: str, evidence: Evid
     bench.recorder.fault(other, "hang")
     try:
         tab.goto(bench.page())
-        tab.run(
-            f"fetch('{bench.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
-            f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
-        )
-        if not bench.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
-            raise SuiteFault("the other script's request did not arrive: nothing can be concluded")
+        tab.run(_held(bench, other))
+        _require_held(bench, other)
         evidence.sent = (
             f"while another script's {_HELD_BYTES} bytes are in flight: {budget.call_of('…', 10_000)}"
         )
         thrown = pages.run(tab, budget.call_of(token, 10_000))
-        found = bench.events(token)
-        evidence.received = _sizes(found)
-        if not found:
-            require_arrival(evidence, found, thrown)
-        bench.recorder.end_faults()
-        if len(again := bench.events(token, 2, seconds=LATE_EVENT_SECONDS)) > 1:
-            raise Violation(f"one call made {len(again)} requests that arrived, expected 1")
+        _require_one(bench, evidence, token, thrown)
     finally:
         bench.recorder.end_faults()
         tab.close()
+
+
+@scenarios("tracker/deliv-6-budget-held-on-a-restored-page")
+def test_budget_held_on_a_restored_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-6: so it does on a page that was left and is back from the back/forward cache."""
+    # Backwards, so that it is not taken for the event.
+    other, back = pages.sentinel_of(token), f"/control/{token[::-1]}"
+    tab = bench.tab(engine, frozen_pages=True)
+    bench.recorder.fault(other, "hang")
+    try:
+        tab.goto(bench.page(stored=True))
+        # By the page itself: an automation may lose sight of one that was frozen.
+        tab.run(
+            f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(bench, other)};"
+            f" fetch('{bench.recorder.here}{back}', {{ method: 'POST', body: '' }})"
+            f".then(() => {{ {budget.call_of(token, 10_000)} }}) }} }})"
+        )
+        tab.goto(bench.page(stored=True))
+        tab.run("setTimeout(() => history.back())")
+        if not bench.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
+            raise NotTestable(f"{engine} did not keep the page in its cache")
+        _require_held(bench, other)
+        evidence.sent = (
+            f"back from the cache, while another script's {_HELD_BYTES} bytes are in flight: "
+            f"{budget.call_of('…', 10_000)}"
+        )
+        _require_one(bench, evidence, token, None)
+    finally:
+        bench.recorder.end_faults()
+        tab.close()
+
+
+def _held(bench: Bench, other: str) -> str:
+    """The script of a request of our own with keepalive, whose answer a fault keeps back."""
+    return (
+        f"fetch('{bench.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
+        f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
+    )
+
+
+def _require_held(bench: Bench, other: str) -> None:
+    if not bench.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
+        raise SuiteFault("the other script's request did not arrive: nothing can be concluded")
+
+
+def _require_one(bench: Bench, evidence: Evidence, token: str, thrown: str | None) -> None:
+    """Require that an event arrives while the budget is held, and once when it is free again."""
+    found = bench.events(token)
+    evidence.received = _sizes(found)
+    if not found:
+        require_arrival(evidence, found, thrown)
+    bench.recorder.end_faults()
+    if len(again := bench.events(token, 2, seconds=LATE_EVENT_SECONDS)) > 1:
+        raise Violation(f"one call made {len(again)} requests that arrived, expected 1")
 
 
 def _require_values(evidence: Evidence, found: list[Exchange], expected: list[str]) -> None:

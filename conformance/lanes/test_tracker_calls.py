@@ -2,14 +2,15 @@
 
 from functools import partial
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence, Violation
+from conformance.bench import TRACKER_PATH, Bench
+from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import pages
 from conformance.lanes.canary import bent_outcome, fly
 from conformance.lanes.expectation import require_arrival, require_call
 from conformance.lanes.marks import scenarios, vectors
 from conformance.payload import read_payload
 from conformance.registry import Lane
+from conformance.witness import Exchange
 
 
 @vectors(Lane.TRACKER)
@@ -41,7 +42,34 @@ def test_posts_to_api_event(bench: Bench, engine: str, evidence: Evidence, token
     evidence.sent = f"clickport.track('Signup {token}')"
     outcome = pages.call(bench, engine, evidence.sent, token)
     require_arrival(evidence, outcome.found, outcome.thrown)
-    for exchange in outcome.found:
+    _require_endpoint(outcome.found)
+
+
+@scenarios("tracker/wire-1-snippet-without-endpoint")
+def test_snippet_without_endpoint(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """WIRE-1: where the tag names no endpoint the call works, and posts to a path that ends in /api/event."""
+    if bench.setup.options.shim:
+        raise NotTestable("a shim is told the endpoint by its tag")
+    tab = bench.shared_tab(engine)
+    tab.goto(
+        bench.page(
+            "snippet.html",
+            site=bench.setup.options.domain,
+            tracker=f"{bench.recorder.there}{TRACKER_PATH}",
+        )
+    )
+    evidence.sent = f"clickport.track('Signup {token}') in a page whose tag has no data-api"
+    if thrown := pages.run(tab, f"clickport.track('Signup {token}')"):
+        raise Violation(f"where the tag has data-domain and src alone the call threw {thrown}")
+    found = bench.events(token)
+    evidence.wire(found)
+    if not found:
+        raise NotTestable("nothing came here: where its tag names none, the tracker has another endpoint")
+    _require_endpoint(found)
+
+
+def _require_endpoint(found: list[Exchange]) -> None:
+    for exchange in found:
         if exchange.method != "POST" or not exchange.path.endswith("/api/event"):
             raise Violation(
                 f"expected a POST to a path that ends in /api/event, got {exchange.method} {exchange.path}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from conformance.bench import Bench
+from conformance.browsers import Tab
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import budget, pages
 from conformance.lanes.exits import leave, leave_listening, leave_once, require_once
@@ -12,6 +13,8 @@ from conformance.lanes.tries import count
 
 _BACK_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0
+# Together more than browsers keep alive, in requests (256) and in bytes (65,536); at once, far less.
+_VISIT, _AT_ONCE, _NOTE = 300, 30, 250
 
 
 @scenarios(
@@ -137,6 +140,26 @@ def _again_and_again(
 def test_keepalive(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-1: the request is one that outlives its page, as only keepalive makes it."""
     leave(bench, engine, evidence, token, "href-cross-origin")
+
+
+@scenarios("tracker/deliv-1-after-300-events")
+def test_keepalive_late_in_a_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-1: the request outlives its page after many others that have long been answered."""
+    before = pages.sentinel_of(token)
+
+    def visit(tab: Tab) -> None:
+        for sent in range(0, _VISIT, _AT_ONCE):
+            script = (
+                f"for (let i = {sent}; i < {sent + _AT_ONCE}; i++) "
+                f"clickport.track('Item ' + i + ' {before}', {{ note: 'x'.repeat({_NOTE}) }})"
+            )
+            pages.run(tab, script)
+            # Whether all of them arrive is not this case's to judge.
+            bench.events(before, sent + _AT_ONCE, answered=True)
+        pages.let_the_page_know(tab)
+
+    leave(bench, engine, evidence, token, "href-cross-origin", earlier=visit)
+    evidence.sent = f"{_VISIT} events in groups of {_AT_ONCE}, each answered; then {evidence.sent}"
 
 
 @scenarios("tracker/deliv-1-not-a-beacon")

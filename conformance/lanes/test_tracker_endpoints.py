@@ -50,7 +50,7 @@ def test_offline_then_online(bench: Bench, engine: str, evidence: Evidence, toke
         thrown = pages.run(tab, f"clickport.track('Signup {token}')")
         # Offline a tracker may try or keep the event: both are over before the page goes on.
         bench.events(token, seconds=LATE_EVENT_SECONDS, gone=True)
-        _let_the_page_know(tab)
+        pages.let_the_page_know(tab)
         bench.recorder.end_faults()
         _set_online(tab, online=True)
         _require_another(bench, evidence, tab, token, thrown)
@@ -166,7 +166,7 @@ def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> 
         # The next call is made when the page knows of the failure, and so what the tracker makes of it.
         over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
         bench.events(token, **over)
-        _let_the_page_know(tab)
+        pages.let_the_page_know(tab)
     _require_another(bench, evidence, tab, token, thrown)
     if not first:
         raise Violation("no request arrived: the event is lost")
@@ -197,7 +197,7 @@ def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
             f"the page did not get on within {_LEAVE_SECONDS:g} s: what cannot arrive keeps it busy"
         ) from error
     # A rejection that nobody handles is told when the task of the refusal is over.
-    _let_the_page_know(tab)
+    pages.let_the_page_know(tab)
     _require_quiet(tab, tab.run("return window.thrown ?? null"))
 
 
@@ -208,12 +208,6 @@ def _set_online(tab: Tab, *, online: bool) -> None:
         f"Object.defineProperty(navigator, 'onLine', {{ value: {value}, configurable: true }}); "
         f"dispatchEvent(new Event('{event}'))"
     )
-
-
-def _let_the_page_know(tab: Tab) -> None:
-    """Let as much come and go as a redirect takes: what the network has told the browser is told the page."""
-    for _ in range(2):
-        tab.run("return fetch('/next/page').then((answer) => answer.text())")
 
 
 def _require_quiet(tab: Tab, thrown: str | None) -> None:

@@ -13,6 +13,7 @@ from conformance.lanes.marks import scenarios
 from conformance.targets.server import EVENT_PATH
 
 _PRERENDER_SECONDS = 10.0
+_NEIGHBOUR, _STRANGER = "/neighbour.js", "/stranger"
 
 
 @scenarios("tracker/deliv-3-prerendered-page-unseen")
@@ -40,6 +41,17 @@ def test_prerendered_page_activated(bench: Bench, engine: str, evidence: Evidenc
 def test_tag_written_by_script(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: a script tag that document.write puts into the page works like any other."""
     _require_event(bench, engine, evidence, token, bench.page("written.html"))
+
+
+@scenarios("tracker/api-8-neighbour-with-a-domain")
+def test_neighbour_with_a_domain(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-8: tags of other scripts that bear the same attributes are not the tracker's own."""
+    bench.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
+    elsewhere = f"{bench.recorder.there}{_STRANGER}{EVENT_PATH}"
+    url = bench.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
+    _require_event(bench, engine, evidence, token, url)
+    if any(exchange.path.startswith(_STRANGER) for exchange in bench.events(token, 0)):
+        raise Violation("the event was sent to the endpoint that another script's tag names")
 
 
 @scenarios("tracker/api-8-strict-policy-with-nonce")
