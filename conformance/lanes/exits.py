@@ -241,17 +241,21 @@ EXITS: dict[str, Callable[[Scene], None]] = {
 CLOSING = {"window-close", "tab-close"}
 
 
-def leave_once(bench: Bench, tab: Tab, token: str, way: str) -> None:
-    """Make a tracked call and leave the page in the same task; return when the next one is there."""
+def leave_once(bench: Bench, tab: Tab, token: str, way: str, *, call: str = "") -> None:
+    """Make a tracked call and leave the page in the same task; return when the next one is there.
+
+    ``call`` is another call than that of a bare name, for exits by script.
+    """
     following = bench.page()
     page = bench.page(
         "leave.html", token=token, next=following, control=f"{bench.recorder.there}/control/{token}"
     )
+    tracked = call or f"clickport.track('Exit {token}')"
     scene = Scene(
         tab=tab,
         page=page,
         next=following,
-        calls=f"window.leaving = true; try {{ clickport.track('Exit {token}') }} catch {{}}",
+        calls=f"window.leaving = true; try {{ {tracked} }} catch {{}}",
     )
     EXITS[way](scene)
     if way not in CLOSING:

@@ -206,6 +206,28 @@ def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
         tab.close()
 
 
+@scenarios(
+    "tracker/deliv-3-ten-at-once-href",
+    "tracker/deliv-3-ten-at-once-reload",
+    "tracker/deliv-3-ten-at-once-back",
+)
+def test_ten_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: events that are under way when their page is left come one time, whatever the page is told.
+
+    Where anything listens for its end, Chromium tells it of requests that arrived as if they had not.
+    """
+    exit_ = evidence.case.id.partition("/deliv-3-ten-at-once-")[2]
+    burst = budget.Burst(number=10)
+    script = f"addEventListener('pagehide', () => {{}}); {burst.script(token)}"
+    evidence.sent = f"{script}, and in the same task: {exit_}"
+    tab = bench.tab(engine)
+    try:
+        leave_once(bench, tab, token, exit_, call=script)
+        budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=None)
+    finally:
+        tab.close()
+
+
 @scenarios("tracker/deliv-3-tab-in-the-background")
 def test_tab_in_the_background(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: a page behind another tab sends its event once, and its next one as well."""

@@ -7,7 +7,7 @@
   var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
   var scripts = d.getElementsByTagName('script'), address = '', i
   var page = w.location.href + ' at ' + new Date().getTime()
-  var pending = 0, unanswered = 0
+  var pending = 0, unanswered = 0, leaving = false
   for (i = 0; i < scripts.length; i++) {
     if (/\/tracker\.js$/.test(scripts[i].src)) address = scripts[i].src.replace(/\/tracker\.js$/, '/api/event')
   }
@@ -107,10 +107,16 @@
       return answer.blob()
     }).then(over, function () {
       over()
-      // Refused at once: the budget is in use by others. Later, or in a window that closes: it may have arrived.
-      if (w.performance.now() - started < 40 && !w.closed && d.visibilityState === 'visible') post(body)
+      // Refused at once: the budget is in use by others. Later, or in a page that ends: it may have arrived.
+      if (w.performance.now() - started < 40 && !w.closed && !leaving && d.visibilityState === 'visible') post(body)
     })
   }
+
+  function watch(event) {
+    leaving = event.type === 'pagehide'
+  }
+  w.addEventListener('pagehide', watch)
+  w.addEventListener('pageshow', watch)
 
   function post(body) {
     var request = new w.XMLHttpRequest()
