@@ -262,13 +262,13 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
             *("--rate", f"{rate:g}", "--for", f"{seconds:g}s", "--patience", "60s"),
             *("--report", f"json={report}", "--run-record", str(folder / "run.jsonl")),
         ]
-        load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         stack.callback(load.kill)
         _until(lambda: census(scene.outboxes).accepted > 0)
         FAULTS[name][1](scene)
-        said, _ = load.communicate(timeout=seconds + 10 * _WAIT)
+        said, told = load.communicate(timeout=seconds + 10 * _WAIT)
         if not report.exists():
-            raise SystemExit(f"{name}: the load run ended with {load.returncode}:\n{said}")
+            raise SystemExit(f"{name}: the load run ended with {load.returncode}:\n{said}{told}")
         figures = json.loads(report.read_text(encoding="utf-8"))["load"]
         return {
             **figures["events"],

@@ -21,7 +21,8 @@ def settle(stored: Stored, url: str, sender: Sender, *, expected: int, patience:
     """Send a sentinel and wait for it, and for as many rows as were acknowledged; return how long it took.
 
     Rows may come late as long as more of them come: it ends when for ``patience`` seconds there was none, or
-    a few after the sentinel has come. Raises TargetUnavailable.
+    a few after the sentinel has come. Where rows are read may be away for ``patience`` seconds, too. Raises
+    TargetUnavailable.
     """
     began = time.monotonic()
     sentinel = _send(url, sender, patience)
@@ -30,8 +31,14 @@ def settle(stored: Stored, url: str, sender: Sender, *, expected: int, patience:
     seen = False
     while True:
         asked = time.monotonic()
-        found = stored.count()
-        seen = seen or sentinel in stored.seen([sentinel], since)
+        try:
+            found = stored.count()
+            seen = seen or sentinel in stored.seen([sentinel], since)
+        except TargetUnavailable:
+            if time.monotonic() - grown > patience:
+                raise
+            time.sleep(_POLL_SECONDS)
+            continue
         now = time.monotonic()
         if found != number:
             number, grown = found, now
