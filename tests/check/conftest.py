@@ -163,28 +163,3 @@ def _good_tracker_run(folder: Path) -> Ended:
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
     words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), *LEFT_OUT, *FEW, *reports]
     return _run(folder, ["-m", "conformance", *words])
-
-
-@pytest.fixture
-def processes() -> Callable[[int], dict[int, str]]:
-    """The living processes below a process: command line by id, read from /proc."""
-    return _below
-
-
-def _below(parent: int) -> dict[int, str]:
-    found: dict[int, str] = {}
-    children = [pid for path in Path("/proc").glob("[0-9]*") if _parent(pid := int(path.name)) == parent]
-    for pid in children:
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-        except OSError:
-            continue
-        found |= {pid: line.decode("utf-8", "replace"), **_below(pid)}
-    return found
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

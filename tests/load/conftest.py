@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.check.conftest import Ended, Implementations, _below, _run
+from tests.check.conftest import Ended, Implementations, _run
 
 Load = Callable[..., Ended]
 
@@ -55,9 +55,3 @@ def bundled_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     kinds = {"junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
     return load(folder, "--rate", "150", "--for", "3s", *reports)
-
-
-@pytest.fixture
-def processes() -> Callable[[int], dict[int, str]]:
-    """The living processes below a process: command line by id."""
-    return _below

@@ -1,12 +1,6 @@
 """``clickport load`` as a user runs it: sound and faulty servers, what it says, what it leaves behind."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from conformance.cli import main
 from conformance.record import read
 from tests.check.conftest import Ended, Implementations
+from tests.check.interrupting import interrupted
 from tests.load.conftest import load
 
 SCHEMA = Path(__file__).parents[2] / "fixtures" / "schema"
@@ -154,57 +149,16 @@ def test_what_cannot_be_meant(words: list[str], code: int, said: str) -> None:
     assert said in found.output.replace("\n", " ")
 
 
-def test_interrupt_leaves_nothing_behind(tmp_path: Path, processes: Callable[[int], dict[int, str]]) -> None:
+def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     """SIGINT while load is sent: 130, Locust and server are gone, the record can be read."""
     mine = Implementations(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "conformance", "load", *mine.server(), "--rate", "50", "--for", "60s"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ended = interrupted(
+        tmp_path,
+        *("load", *mine.server(), "--rate", "50", "--for", "60s"),
+        at_work=lambda: (tmp_path / "events.jsonl").stat().st_size > 0,
     )
-    below: dict[int, str] = {}
-    try:
-        _until(lambda: (tmp_path / "events.jsonl").stat().st_size > 0, "nothing was sent")
-        below = processes(process.pid)
-        os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=_LIMIT)
-        everything = " ".join(below.values())
-        assert "locustfile.py" in everything
-        assert "server.py" in everything
-    finally:
-        below |= processes(process.pid)
-        process.kill()
-        process.communicate()
-        left = {pid: words for pid, words in below.items() if not _ended(pid)}
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-    assert process.returncode == 130, errors
-    assert "interrupted; what was seen until then is in clickport-load.jsonl" in errors
-    assert "Traceback" not in errors
-    assert left == {}
+    assert (ended.code, ended.left) == (130, {}), ended.errors
+    assert all(name in ended.below for name in ("locustfile.py", "server.py"))
+    assert "interrupted; what was seen until then is in clickport-load.jsonl" in ended.errors
+    assert "Traceback" not in ended.errors
     assert read(tmp_path / "clickport-load.jsonl").interrupted
-
-
-def _until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + _LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def _ended(pid: int) -> bool:
-    """Whether a process has ended, at once or within a few seconds; a zombie has."""
-    deadline = time.monotonic() + _SOON
-    while time.monotonic() < deadline:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-        except OSError:
-            return True
-        if stat.rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.02)
-    return False
