@@ -66,7 +66,10 @@ class Tab(Protocol):
         ...
 
     def run(self, script: str) -> Any:
-        """Run the body of a function in the page and return what it returns, as JSON data."""
+        """Run the body of a function in the page and return what it returns, as JSON data.
+
+        Raises TimeoutError when the page does not answer.
+        """
         ...
 
     def click(self, selector: str) -> None:

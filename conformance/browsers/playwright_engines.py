@@ -1,5 +1,6 @@
 """Chromium and Firefox by Playwright: the system's own, or Playwright's download where there is one."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ class _PlaywrightTab:
             self._page.goto(url, wait_until="load")
 
     def run(self, script: str) -> Any:
-        return self._page.evaluate(f"() => {{ {script} }}")
+        return self._answer(f"() => {{ {script} }}")
 
     def click(self, selector: str) -> None:
         with _in_time():
@@ -73,11 +74,22 @@ class _PlaywrightTab:
         deadline = time.monotonic() + seconds
         while True:
             with suppress(PlaywrightError):  # Between two pages there is none that could answer.
-                if self._page.evaluate(f"() => Boolean({condition})"):
+                if self._answer(f"() => Boolean({condition})"):
                     return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
             time.sleep(_POLL_SECONDS)
+
+    def _answer(self, function: str) -> Any:
+        """What a function returns in the page. Raises TimeoutError when the page does not answer: it hangs.
+
+        By Playwright's inside: outside it waits for ever. A page may hang before the answer has left it.
+        """
+        asked = self._page._impl_obj.evaluate(function)
+        try:
+            return self._page._sync(asyncio.wait_for(asked, _SECONDS))
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer within {_SECONDS:g} s from {self.url}: it hangs") from error
 
     def screenshot(self) -> bytes:
         return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)

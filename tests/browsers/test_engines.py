@@ -8,7 +8,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conformance.browsers import BROWSERS, Browser, BrowserMissing, find, start, unattended
+from conformance.browsers import (
+    BROWSERS,
+    Browser,
+    BrowserMissing,
+    find,
+    playwright_engines,
+    start,
+    unattended,
+)
 from conformance.witness import Recorder
 
 _SECONDS = 10.0
@@ -48,6 +56,27 @@ def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Record
     assert tab.screenshot().startswith(b"\x89PNG")
     tab.close()
     assert tab.closed
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
+def test_a_page_that_hangs_is_given_up(
+    browser: Browser, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an answer there is an end, the tab can be closed, and another one works.
+
+    WebKit's driver hangs with its page: there the end is that of its connection, a fault of the suite.
+    """
+    monkeypatch.setattr(playwright_engines, "_SECONDS", 1.0)
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/one")
+    # For longer than anybody waits, and not for ever: what is left of it ends by itself.
+    with pytest.raises(TimeoutError):
+        tab.run("const until = Date.now() + 40_000; while (Date.now() < until);")
+    tab.close()
+    other = browser.tab()
+    other.goto(f"{recorder.here}/two")
+    assert other.run("return document.title") == "two"
+    other.close()
 
 
 def test_a_condition_that_stays_false_names_itself(browser: Browser, recorder: Recorder) -> None:
