@@ -98,10 +98,8 @@ class Setup:
 
 
 @contextmanager
-def prepare(options: Options, *, workers: int = 1) -> Iterator[Setup]:
+def prepare(options: Options) -> Iterator[Setup]:
     """Start the targets and find the browsers; stop the targets at the end.
-
-    The bundled server gets so many ``workers``.
 
     Raises TargetUnavailable or BrowserMissing when there can be no verdict, and UsageError for a shim or a
     payload module that is none.
@@ -113,7 +111,7 @@ def prepare(options: Options, *, workers: int = 1) -> Iterator[Setup]:
         _require_foreign(options)
         browsers = tuple(map(find, options.browser)) or installed()
     with ExitStack() as stack:
-        server = stack.enter_context(_server(options, workers)) if lanes & SERVER_LANES else None
+        server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
         yield Setup(
             options=options,
             run=f"cp{secrets.token_hex(4)}",
@@ -142,11 +140,11 @@ def _a_minute_ago() -> str:
     return (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _server(options: Options, workers: int) -> AbstractContextManager[Server]:
+def _server(options: Options) -> AbstractContextManager[Server]:
     if options.server:
         return server_at(options.server)
     if options.server_cmd:
         return server_by_command(options.server_cmd)
     if options.server_app:
         return server_by_app(options.server_app)
-    return bundled_server(options.domain, workers)
+    return bundled_server(options.domain)

@@ -1,6 +1,6 @@
-"""What a server is measured against: ``python yardsticks.py empty-rsgi|empty-wsgi|flask|naive PORT WORKERS``.
+"""What a server is measured against: ``python yardsticks.py empty-rsgi|empty-wsgi|flask|naive PORT``.
 
-Each is served by granian with the settings of the reference server: HTTP/1.1, as many worker processes.
+Each is served by granian with the settings of the reference server: one process, HTTP/1.1.
 ``clickhouse FILE SECONDS`` is no server: it feeds the ClickHouse of CLICKHOUSE_URL with prepared blocks made
 of the payloads in FILE, and prints what that came to as JSON.
 """
@@ -139,7 +139,7 @@ _SERVERS = {
 }
 
 
-def _serve(name: str, port: int, workers: int) -> None:
+def _serve(name: str, port: int) -> None:
     target, interface, factory = _SERVERS[name]
     Granian(
         f"yardsticks:{target}",
@@ -149,7 +149,6 @@ def _serve(name: str, port: int, workers: int) -> None:
         factory=factory,
         http=HTTPModes.http1,
         websockets=False,
-        workers=workers,
         log_enabled=False,
     ).serve()
 
@@ -158,4 +157,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "clickhouse":
         sys.stdout.write(json.dumps(feed(Path(sys.argv[2]), float(sys.argv[3]))) + "\n")
     else:
-        _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        _serve(sys.argv[1], int(sys.argv[2]))

@@ -79,13 +79,6 @@ _DURATION = _Duration()
     help="Senders that share the rate, each with a connection.  [default: a tenth of the rate; flood 32]",
 )
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Of Locust.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Worker processes of the bundled server, and of the yardsticks.",
-)
 @click.option("--mix", type=_FILE, help="What is sent, as TOML.  [default: that of load/mix.toml]")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same draws the same.")
 @click.option(

@@ -57,9 +57,8 @@ def leave(
 
     ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``; ``call`` is another call
     than that of a bare name, and ``earlier`` what is done in the page before it, for exits by script. Raises
-    Violation when the event died with its page,
-    NotTestable when the page is not left while the answer is held back, and SuiteFault when our own plain
-    request lived on.
+    Violation when the event died with its page, NotTestable when the page is not left while the answer is
+    held back, and SuiteFault when our own plain request lived on.
     """
     recorder = bench.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)

@@ -24,17 +24,13 @@ class RemoteTarget(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The options of a run; ``objective`` is the 95th percentile of latency in seconds.
-
-    ``processes`` are those of Locust, ``workers`` those of the bundled server and of the yardsticks.
-    """
+    """The options of a run; ``objective`` is the 95th percentile of latency in seconds."""
 
     shape: str = "constant"
     rate: float = DEFAULT_RATE
     seconds: float = 0.0
     senders: int = 0
     processes: int = 1
-    workers: int = 1
     objective: float = DEFAULT_OBJECTIVE
     seed: int = 0
     mix: Path | None = None

@@ -31,7 +31,7 @@ def load(
     if options.server:
         require_local(options.server)
     progress.say("starting")
-    with prepare(options, workers=plan.workers) as setup:
+    with prepare(options) as setup:
         plan = replace(plan, envelope=setup.envelope)
         with RecordWriter(record, _info(setup, plan)) as writer:
             measured = measure(setup, plan, progress, patience=patience)

@@ -69,7 +69,7 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
         rows = []
         for key, title in _SERVERS.items():
             progress.say(f"yardstick: {title}")
-            with _server(key, clickhouse, plan.workers) as url:
+            with _server(key, clickhouse) as url:
                 rows.append({"name": title, **_driven(tool, url, run, folder)})
         progress.say("yardstick: ClickHouse alone")
         alone = _alone(tool.bodies, clickhouse)
@@ -80,7 +80,6 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
     return {
         "probe": tool.name,
         "connections": _CONNECTIONS,
-        "workers": plan.workers,
         "seconds": SECONDS,
         "locust_at_most": most,
         "locust_is_the_limit": target["locust_a_second"] >= _LIMIT_SHARE * most,
@@ -175,9 +174,9 @@ def _output(words: tuple[str, ...], **env: str) -> str:
 
 
 @contextmanager
-def _server(name: str, clickhouse: str, workers: int) -> Iterator[str]:
+def _server(name: str, clickhouse: str) -> Iterator[str]:
     port = free_port()
-    words = [sys.executable, str(bundled("load/yardsticks.py")), name, str(port), str(workers)]
+    words = [sys.executable, str(bundled("load/yardsticks.py")), name, str(port)]
     with Process(words, env={"CLICKHOUSE_URL": clickhouse}) as process:
         process.wait_until_listening(port)
         yield f"http://127.0.0.1:{port}{EVENT_PATH}"

@@ -115,7 +115,7 @@ def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[st
 def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"By {one_line(found['probe'])}, {found['connections']} connections for {found['seconds']:g} s, each "
-        f"waiting for its answer, and by Locust. Worker processes of each server: {found['workers']}."
+        "waiting for its answer, and by Locust."
     )
     limit = "the limit of its column" if found["locust_is_the_limit"] else "more than the target takes"
     yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {limit}."

@@ -68,23 +68,14 @@ def reference_clickhouse() -> Iterator[str]:
 
 
 @contextmanager
-def bundled_server(domain: str, workers: int = 1) -> Iterator[Server]:
+def bundled_server(domain: str) -> Iterator[Server]:
     """The reference server on a ClickHouse of its own, both started like anybody's, on empty storage.
 
     It takes events of every site: a case that counts has a site of its own.
     """
     with reference_clickhouse() as clickhouse:
         port = free_port()
-        words = [
-            sys.executable,
-            "-m",
-            "reference_server",
-            "serve",
-            "--port",
-            str(port),
-            "--workers",
-            str(workers),
-        ]
+        words = [sys.executable, "-m", "reference_server", "serve", "--port", str(port)]
         with _started(words, port, env={"CLICKHOUSE_URL": clickhouse}) as url:
             yield Server(
                 url=url,

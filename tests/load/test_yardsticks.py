@@ -29,7 +29,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def empty(clickhouse: str) -> Iterator[str]:
     """The empty callable that everything is measured against."""
-    with _server("empty-rsgi", clickhouse, 1) as url:
+    with _server("empty-rsgi", clickhouse) as url:
         yield url
 
 
@@ -44,7 +44,7 @@ def bodies(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", [name for name in _SERVERS if name != "empty-rsgi"])
 def test_yardstick_takes_events(name: str, clickhouse: str) -> None:
     """Each answers 202; the naive one has the row at once."""
-    with _server(name, clickhouse, 2) as url:
+    with _server(name, clickhouse) as url:
         assert httpx.post(url, json=EVENT).status_code == 202
     if name == "naive":
         client = connect(clickhouse)
