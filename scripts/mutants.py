@@ -1,6 +1,8 @@
-"""Tries mutants of the reference tracker, as ``mutants_of.mjs`` lists them, on the checks of its lane.
+"""Tries mutants that others have made on the checks, each until a case fails.
 
-Each is tried by itself, until a case fails; ``docs/mutation-testing.md`` says what came of it.
+``tracker FILE`` tries those that ``mutants_of.mjs`` lists. ``check OPTION ...`` is ``clickport check`` with
+these options, ended at the first case that fails, for tools that make the mutants themselves: exit code 0
+when every case was met, else 1. ``docs/mutation-testing.md`` says what came of it.
 """
 
 import argparse
@@ -16,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from conformance.paths import bundled
-from conformance.verdict import Status
+from conformance.verdict import Exit, Status
 
-_LOOK_SECONDS, _TIDY_SECONDS = 0.2, 60.0
+_LOOK_SECONDS, _TIDY_SECONDS = 0.1, 60.0
+# Nothing failed; not every case may have been asked for.
+_FINE = (Exit.CONFORMANT, Exit.INCONCLUSIVE)
+_TRACKER = ("--lane", "tracker", "--skip", "*-fuzz*", "--jobs", "1")
 
 
 def mutated(source: str, mutant: Mapping[str, Any]) -> str:
@@ -32,16 +37,22 @@ def _offset(source: str, place: Mapping[str, int]) -> int:
     return sum(len(line) for line in source.splitlines(keepends=True)[: place["line"]]) + place["column"]
 
 
-def first_failure(tracker: Path, record: Path, options: Sequence[str]) -> str:
-    """Hold a script to the checks until a case fails, and return that one's id. Empty: it has survived."""
-    command = [sys.executable, "-m", "conformance", "check", "--lane", "tracker", "--skip", "*-fuzz*"]
-    command += [*options, "--jobs", "1", "--tracker", str(tracker), "--run-record", str(record)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not _failed(record):
-            time.sleep(_LOOK_SECONDS)
-        process.send_signal(signal.SIGINT)
-        process.wait(_TIDY_SECONDS)
-    return _failed(record)
+def first_failure(options: Sequence[str]) -> str:
+    """The id of the first case that fails, SHOULDs included, or what went wrong. Empty: none does."""
+    with tempfile.TemporaryDirectory(prefix="clickport-mutant-") as folder:
+        record = Path(folder) / "run.jsonl"
+        command = [sys.executable, "-m", "conformance", "check", *options, "--run-record", str(record)]
+        with (
+            Path(folder, "stderr").open("w+", encoding="utf-8") as errors,
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors) as process,
+        ):
+            while process.poll() is None and not _failed(record):
+                time.sleep(_LOOK_SECONDS)
+            process.send_signal(signal.SIGINT)
+            code = process.wait(_TIDY_SECONDS)
+            errors.seek(0)
+            said = errors.read().strip()[-200:]
+        return _failed(record) or ("" if code in _FINE else f"exit code {code}: {said}")
 
 
 def _failed(record: Path) -> str:
@@ -52,28 +63,43 @@ def _failed(record: Path) -> str:
     return next((r["id"] for r in results if r.get("status") in (Status.FAIL, Status.ERROR)), "")
 
 
-def main() -> None:
-    """Try the mutants and tell of each as it is done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mutants", type=Path, help="what mutants_of.mjs has printed")
-    parser.add_argument("--id", action="append", help="this mutant only (repeatable)")
-    parser.add_argument("--browser", default="chromium")
-    chosen = parser.parse_args()
+def tracker(mutants: Path, *, only: Sequence[str] | None, browser: str) -> None:
+    """Try mutants of the reference tracker, and tell of each as it is done."""
     source = bundled("tracker/tracker.js").read_text(encoding="utf-8")
-    # What a shell puts into the background ignores Ctrl-C, and so would the checks, which are ended by it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.nice(10)
-    for mutant in json.loads(chosen.mutants.read_text(encoding="utf-8")):
-        if chosen.id and mutant["id"] not in chosen.id:
+    for mutant in json.loads(mutants.read_text(encoding="utf-8")):
+        if only and mutant["id"] not in only:
             continue
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "tracker.js"
             script.write_text(mutated(source, mutant), encoding="utf-8")
-            killer = first_failure(script, Path(folder) / "run.jsonl", ["--browser", chosen.browser])
+            killer = first_failure([*_TRACKER, "--browser", browser, "--tracker", str(script)])
         line = mutant["location"]["start"]["line"] + 1
         told = f"{mutant['id']}, line {line}: {killer or 'SURVIVED'}: {mutant['replacement'][:60]!r}"
         sys.stdout.write(f"{told}\n")
         sys.stdout.flush()
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    ways = parser.add_subparsers(dest="way", required=True)
+    of_tracker = ways.add_parser("tracker")
+    of_tracker.add_argument("mutants", type=Path, help="what mutants_of.mjs has printed")
+    of_tracker.add_argument("--id", action="append", help="this mutant only (repeatable)")
+    of_tracker.add_argument("--browser", default="chromium")
+    ways.add_parser("check", prefix_chars="\0").add_argument("option", nargs="*")
+    chosen = parser.parse_args()
+    # What a shell puts into the background ignores Ctrl-C, and so would the checks, which are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.nice(10)
+    if chosen.way == "tracker":
+        tracker(chosen.mutants, only=chosen.id, browser=chosen.browser)
+    else:
+        failed = first_failure(chosen.option)
+        sys.stdout.write(f"{failed or 'no case fails'}\n")
+        sys.exit(bool(failed))
 
 
 if __name__ == "__main__":

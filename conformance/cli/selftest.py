@@ -8,7 +8,7 @@ import click
 from conformance.browsers import BROWSERS
 from conformance.mutants import render
 from conformance.mutants.matrix import Finding
-from conformance.mutants.selftest import choose, selftest
+from conformance.mutants.selftest import Scope, choose, selftest
 from conformance.targets import TargetUnavailable
 from conformance.verdict import Exit
 
@@ -19,7 +19,18 @@ _RENDERERS = {"json": render.as_json, "html": render.as_html}
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Subjects at a time.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Try these subjects or requirements only.")
 @click.option(
-    "--quick", is_flag=True, help="Let mutants meet the vectors of their own requirement only, in one lane."
+    "--own",
+    "scope",
+    flag_value=Scope.OWN,
+    type=Scope,
+    help="Let mutants meet the vectors of their own requirement only.",
+)
+@click.option(
+    "--quick",
+    "scope",
+    flag_value=Scope.QUICK,
+    type=Scope,
+    help="The same, in one lane of each mutant only.",
 )
 @click.option(
     "--cases", multiple=True, metavar="GLOB", help="Try them on these cases only, such as '*-fuzz*'."
@@ -40,7 +51,7 @@ def selftest_(
     *,
     jobs: int,
     only: tuple[str, ...],
-    quick: bool,
+    scope: Scope | None,
     cases: tuple[str, ...],
     browsers: tuple[str, ...],
     reports: tuple[str, ...],
@@ -62,7 +73,9 @@ def selftest_(
         click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")
 
     try:
-        matrix = selftest(chosen, jobs=jobs, quick=quick, cases=cases, browsers=browsers, on_finding=tell)
+        matrix = selftest(
+            chosen, jobs=jobs, scope=scope or Scope.WHOLE, cases=cases, browsers=browsers, on_finding=tell
+        )
     except TargetUnavailable as error:
         click.echo(f"could not run: {error}", err=True)
         sys.exit(Exit.COULD_NOT_RUN)

@@ -57,6 +57,7 @@ def as_json(matrix: Matrix) -> str:
     return json.dumps(
         {
             "ok": not matrix.problems,
+            "scope": matrix.scope,
             "requirements": matrix.requirements,
             "cases": matrix.cases,
             "problems": matrix.problems,
@@ -97,7 +98,8 @@ _PAGE = """<!doctype html>
 </style>
 <h1>{{ "The referee notices" if not matrix.problems else matrix.problems | length ~ " problems" }}</h1>
 <p>{{ matrix.requirements }} requirements, {{ matrix.cases }} cases, {{ matrix.findings | length }} subjects.
-{% if matrix.quick %}Mutants met the cases of their own requirement only, in one lane.{% endif %}</p>
+{% if matrix.scope != "whole" %}Mutants met the cases of their own requirement only
+{%- if matrix.scope == "quick" %}, in one lane{% endif %}.{% endif %}</p>
 {% if matrix.problems %}<ul>{% for problem in matrix.problems %}<li>{{ problem }}{% endfor %}</ul>{% endif %}
 <table>
 <tr><th>subject<th>must fail<th>tracker<th>server<th>pair<th>dashboard<th>also failed<th>seconds

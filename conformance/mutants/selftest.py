@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from conformance.registry import requirements
 from conformance.targets.server import reference_clickhouse
 
 
+class Scope(StrEnum):
+    """What mutants meet: everything; the vectors of their own requirement; these, and in one lane only."""
+
+    WHOLE = "whole"
+    OWN = "own"
+    QUICK = "quick"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
     """All findings, in the order of the subjects, and the requirements that no mutant tries."""
@@ -24,7 +33,7 @@ class Matrix:
     uncovered: tuple[str, ...]
     cases: int
     requirements: int
-    quick: bool = False
+    scope: Scope = Scope.WHOLE
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -42,25 +51,23 @@ def selftest(
     chosen: Sequence[Subject],
     *,
     jobs: int,
-    quick: bool,
+    scope: Scope,
     on_finding: Callable[[Finding], None],
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
 ) -> Matrix:
-    """Try the chosen subjects; ``quick``: a mutant meets the vectors of its own requirement only, in the
-    first of its lanes; ``cases``: all meet these only; trackers run in each of ``browsers``.
+    """Try the chosen subjects; ``cases``: all meet these only; trackers run in each of ``browsers``.
 
     Raises TargetUnavailable when the reference cannot be run here."""
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
         pool, stop = ThreadPoolExecutor(jobs), threading.Event()
         try:
             # The slowest first, so that none of them runs alone at the end.
-            tried = [s.in_one_lane() for s in chosen] if quick else chosen
+            tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
+            own = scope is not Scope.WHOLE
             ordered = sorted(tried, key=lambda s: (s.kind is Kind.MUTANT, -len(s.lanes)))
             trials = [
-                pool.submit(
-                    hold, s, Path(folder, s.name), url, stop, quick=quick, cases=cases, browsers=browsers
-                )
+                pool.submit(hold, s, Path(folder, s.name), url, stop, own=own, cases=cases, browsers=browsers)
                 for s in ordered
             ]
             found = {}
@@ -78,7 +85,7 @@ def selftest(
         uncovered=tuple(uncovered(requirements().values(), chosen)) if whole else (),
         cases=len(catalogue()),
         requirements=len(requirements()),
-        quick=quick,
+        scope=scope,
     )
 
 

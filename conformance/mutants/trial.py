@@ -42,13 +42,13 @@ def hold(
     clickhouse: str,
     stop: threading.Event,
     *,
-    quick: bool = False,
+    own: bool = False,
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
 ) -> Trial:
     """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
 
-    A mutant meets the cases of a requirement up to the first that fails in each lane. With ``quick`` so do
+    A mutant meets the cases of a requirement up to the first that fails in each lane. With ``own`` so do
     nulls and liars, nobody is searched, and a mutant meets only the requirement that it must fail. With
     ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``. Once ``stop`` is set
     the run ends, and tidies up.
@@ -56,22 +56,22 @@ def hold(
     started = time.monotonic()
     try:
         engines = [word for name in browsers for word in ("--browser", name)]
-        selectors = [*engines, *_selectors(subject, quick=quick, cases=cases)]
+        selectors = [*engines, *_selectors(subject, own=own, cases=cases)]
         run, problem = _run(subject, folder, clickhouse, selectors, stop), ""
     except (ValueError, OSError, TargetUnavailable) as error:
         run, problem = None, str(error)
     return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
 
 
-def _selectors(subject: Subject, *, quick: bool, cases: Sequence[str]) -> Iterator[str]:
+def _selectors(subject: Subject, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
     """The options that say which cases a subject meets."""
     # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
-    if subject.kind is Kind.MUTANT or (quick and subject.kind in (Kind.NULL, Kind.LYING)):
+    if subject.kind is Kind.MUTANT or (own and subject.kind in (Kind.NULL, Kind.LYING)):
         yield "--first-failure"
-    if quick and subject.kind is Kind.MUTANT:
+    if own and subject.kind is Kind.MUTANT:
         for requirement in subject.fails:
             yield from ("--only", requirement)
-    if quick:
+    if own:
         yield from ("--skip", "*-fuzz*")
     for pattern in cases:
         yield from ("--only", pattern)
