@@ -26,7 +26,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-BLOCK_ROWS = 10_000
+BLOCK_ROWS = 50_000  # As the loader of the reference server has them.
 TYPES = {
     "timestamp": "DateTime64(3, 'UTC')",
     "type": "LowCardinality(String)",

@@ -11,7 +11,8 @@ from reference_server.clickhouse.client import Clients
 from reference_server.clickhouse.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS
 from reference_server.outbox import Batch, Outbox
 
-_MOST_ROWS, _MOST_BYTES = 10_000, 16 * 1024**2
+# One of 50,000 rows costs ClickHouse half of one of 10,000: each insert is one into every rollup, too.
+_MOST_ROWS, _MOST_BYTES = 50_000, 32 * 1024**2
 # Between two inserts, so that a busy server makes few large parts, and ClickHouse has four fifths of its time
 # for others; the first after a pause goes at once.
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _REST = 0.1, 1.0, 4

@@ -112,11 +112,15 @@ def _properties(payload: Mapping[str, Any], notes: list[str]) -> tuple[tuple[str
 
 def _strings(members: list[Any], notes: list[str], key: str) -> tuple[str, ...]:
     """PROP-4 to PROP-6: whatever there is, as well-formed text."""
-    if set(map(type, members)) - {str}:
+    try:
+        # One look at all of them together: most are plain strings.
+        plain = "".join(members).isascii()
+    except TypeError:
+        plain = False
         converted = sum(not isinstance(member, str) for member in members)
         notes.append(f"members of {key} converted to strings: {converted}")
         members = [js_string(member) for member in members]
-    return tuple(map(well_formed, members))
+    return tuple(members) if plain else tuple(map(well_formed, members))
 
 
 def _array(payload: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, row
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
 """
+# Many rows in one statement: SQLite gives up the interpreter's lock in each, and has to wait for it again.
+_INSERT, _AT_ONCE = "INSERT INTO events (row) VALUES (?)", 100
 _OLDEST = "SELECT number, row FROM events WHERE number <= ? ORDER BY number"
 _ALL = 2**63 - 1
 _CENSUS = """
@@ -102,7 +104,9 @@ class Outbox:
                     f"{self.pending} events wait for ClickHouse: there is no room for more"
                 )
             with self._transaction():
-                self._db.executemany("INSERT INTO events (row) VALUES (?)", zip(rows))
+                for first in range(0, len(rows), _AT_ONCE):
+                    some = rows[first : first + _AT_ONCE]
+                    self._db.execute(_INSERT + ", (?)" * (len(some) - 1), some)
             self.pending += len(rows)
             self._bytes += size
         self._something.set()

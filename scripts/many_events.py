@@ -33,7 +33,7 @@ from reference_server.outbox import Outbox, census
 
 LUA = Path(__file__).parents[1] / "load" / "probe.lua"
 DIFFERENT = 200_000
-SAMPLE, BLOCK, TIMES = 100_000, 10_000, 5
+SAMPLE, BLOCK, TIMES = 100_000, 50_000, 5
 _PARTS = """
 SELECT table = 'events' AS own, sum(bytes_on_disk), sum(rows) FROM system.parts
 WHERE active AND database = currentDatabase() AND (table = 'events' OR table LIKE 'rollup%') GROUP BY own
