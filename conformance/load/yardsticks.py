@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
+from statistics import median
 from typing import Any
 
 import httpx
@@ -32,6 +33,8 @@ from conformance.targets.process import Process, free_port
 from conformance.targets.server import EVENT_PATH, reference_clickhouse
 
 SECONDS = 4.0
+# What others do on the machine comes and goes: the probe takes turns.
+ROUNDS, ROUND_SECONDS = 3, 3.0
 # Events come from many visitors at once. Locust cannot drive as many as fast, and says so by its figures.
 _CONNECTIONS, _SENDERS = 128, 32
 _BODIES = 2_000
@@ -57,34 +60,56 @@ class _Tool:
 
 
 def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
-    """Drive the yardsticks, then the target likewise; return plain data. Raises TargetUnavailable."""
+    """Drive the yardsticks and the target, in turn; return plain data. Raises TargetUnavailable."""
     assert setup.server
     with (
         tempfile.TemporaryDirectory(prefix="clickport-yardsticks-") as name,
         _clickhouse(setup) as clickhouse,
+        ExitStack() as stack,
     ):
         folder = Path(name)
         run = f"cp{token_hex(4)}"
         tool = _tool(setup, plan, run, folder)
-        rows = []
-        for key, title in _SERVERS.items():
-            progress.say(f"yardstick: {title}")
-            with _server(key, clickhouse) as url:
-                rows.append({"name": title, **_driven(tool, url, run, folder)})
-        progress.say("yardstick: ClickHouse alone")
+        urls = {title: stack.enter_context(_server(key, clickhouse)) for key, title in _SERVERS.items()}
+        urls = {setup.server.name: setup.server.event_url, **urls}
+        locust_rates = {}
+        for title, url in urls.items():
+            progress.say(f"by Locust: {title}")
+            locust_rates[title] = _by_locust(tool, url, run, folder)
+        progress.say("ClickHouse alone")
         alone = _alone(tool.bodies, clickhouse)
-        progress.say(f"the target likewise: {setup.server.name}")
-        target = _driven(tool, setup.server.event_url, run, folder)
-        target |= _durable(setup, plan, run, int(target["acknowledged"]))
-    most = rows[0]["locust_a_second"]
+        rounds = []
+        for number in range(1, ROUNDS + 1):
+            progress.say(f"all of them by the probe, round {number} of {ROUNDS}")
+            ours = _durably(setup, plan, tool, run)
+            rounds.append([ours, *(_by_probe(tool, url) for title, url in [*urls.items()][1:])])
+    rows = [
+        {"name": title, "locust_a_second": locust_rates[title], **_over(drives)}
+        for title, drives in zip(urls, zip(*rounds, strict=True), strict=True)
+    ]
+    return _compared(tool, rows, rounds, alone)
+
+
+def _compared(
+    tool: _Tool, rows: list[dict[str, Any]], rounds: list[list[dict[str, Any]]], alone: Mapping[str, float]
+) -> dict[str, Any]:
+    target, *others = rows
+    for number, row in enumerate(others, start=1):
+        # Of what was driven one after the other, as a machine that others use is not the same for long.
+        ratios = [_ratio(drives[0]["probe_a_second"], drives[number]["probe_a_second"]) for drives in rounds]
+        row["ratios"] = ratios
+        row["ratio"] = median(ratio for ratio in ratios if ratio is not None) if all(ratios) else None
+        row["locust_ratio"] = _ratio(target["locust_a_second"], row["locust_a_second"])
+    most = others[0]["locust_a_second"]
     return {
         "probe": tool.name,
         "connections": _CONNECTIONS,
-        "seconds": SECONDS,
+        "rounds": ROUNDS,
+        "seconds": ROUND_SECONDS,
         "locust_at_most": most,
         "locust_is_the_limit": target["locust_a_second"] >= _LIMIT_SHARE * most,
-        "target": {"name": setup.server.name, **target},
-        "yardsticks": [{**row, **_ratios(target, row)} for row in rows],
+        "target": target,
+        "yardsticks": others,
         "clickhouse_alone": {
             **alone,
             "ratio": _ratio(target.get("durable_a_second"), alone["rows_a_second"]),
@@ -92,9 +117,12 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _ratios(target: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float | None]:
-    names = {"ratio": "probe_a_second", "locust_ratio": "locust_a_second"}
-    return {ratio: _ratio(target[name], row[name]) for ratio, name in names.items()}
+def _over(drives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The rounds of one server in one: sums of counts, medians of the rest."""
+    return {
+        key: (sum if isinstance(value, int) else median)(drive[key] for drive in drives)
+        for key, value in drives[0].items()
+    }
 
 
 def _ratio(ours: float | None, theirs: float) -> float | None:
@@ -111,51 +139,59 @@ def _tool(setup: Setup, plan: Plan, run: str, folder: Path) -> _Tool:
     wrk = shutil.which("wrk")
     if not wrk:
         script = str(bundled("load/probe.py"))
-        words = (sys.executable, "-P", script, "{url}", str(bodies), str(SECONDS), str(_CONNECTIONS))
+        words = (sys.executable, "-P", script, "{url}", str(bodies), str(ROUND_SECONDS), str(_CONNECTIONS))
         return _Tool(plan=flood, bodies=bodies, name="load/probe.py (wrk is not installed)", words=words)
     told = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout.split()
     lua = ("-s", str(bundled("load/probe.lua")), "{url}", "--", str(bodies))
-    words = (wrk, "-t", "1", "-c", str(_CONNECTIONS), "-d", f"{SECONDS:.0f}s", *lua)
+    words = (wrk, "-t", "1", "-c", str(_CONNECTIONS), "-d", f"{ROUND_SECONDS:.0f}s", *lua)
     return _Tool(plan=flood, bodies=bodies, name=" ".join(told[:2]), words=words)
 
 
-def _driven(tool: _Tool, url: str, run: str, folder: Path) -> dict[str, Any]:
-    """Drive a server by Locust, then by the probe: answers a second of each."""
+def _by_locust(tool: _Tool, url: str, run: str, folder: Path) -> float:
+    """Drive a server by Locust: answers a second."""
     journal = folder / token_hex(4)
     journal.mkdir()
     with locust(tool.plan, url, f"{run}l", journal) as process:
         code = process.wait(_LIMIT_SECONDS)
         if code:
             raise RuntimeError(f"Locust ended with exit code {code}.\n{process.tail(40)}")
-    answers = [answer for answer in Tail(journal).new() if answer.status]
-    told = _output(tuple(word.replace("{url}", url) for word in tool.words))
-    found = json.loads(told.splitlines()[-1])
+    return round(sum(1 for answer in Tail(journal).new() if answer.status) / SECONDS, 1)
+
+
+def _by_probe(tool: _Tool, url: str) -> dict[str, Any]:
+    """Drive a server by the probe, once: counts are integers, all else is not."""
+    found = json.loads(_output(tuple(word.replace("{url}", url) for word in tool.words)).splitlines()[-1])
     acknowledged = found["answers"] - found["refused"]
     return {
         "probe_a_second": round(acknowledged / found["seconds"], 1),
-        "probe_p95_ms": round(found["p95_ms"], 3),
-        "locust_a_second": round(len(answers) / SECONDS, 1),
+        "probe_p95_ms": round(float(found["p95_ms"]), 3),
         "acknowledged": acknowledged,
         "refused": found["refused"],
         "failed": found["failed"],
     }
 
 
-def _durable(setup: Setup, plan: Plan, run: str, acknowledged: int) -> dict[str, Any]:
-    """How soon all that the probe was told is stored is stored: the bodies repeat, so rows are counted."""
-    readback = setup.readback()
-    if not readback or not setup.server:
-        return {}
-    began = clock()
+def _durably(setup: Setup, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
+    """Drive the target by the probe, until all that it acknowledged is stored.
+
+    The bodies repeat, so rows are counted.
+    """
+    assert setup.server
+    url, readback = setup.server.event_url, setup.readback()
+    if not readback:
+        return _by_probe(tool, url)
     found = stored(readback, run)
+    before, began = found.count(), clock()
+    drive = _by_probe(tool, url)
+    ended = clock()
     sender = Sender(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
-    url = setup.server.event_url
-    settled = settle(found, url, sender, expected=acknowledged, patience=_LIMIT_SECONDS / 2)
-    seconds = SECONDS + settled
+    expected = before + int(drive["acknowledged"])
+    settled = settle(found, url, sender, expected=expected, patience=_LIMIT_SECONDS / 2)
     return {
-        "stored": found.count() - 1,
-        "stored_after_s": round(clock() - began, 2),
-        "durable_a_second": round(acknowledged / seconds, 1),
+        **drive,
+        "stored": found.count() - before - 1,
+        "stored_after_s": round(settled, 2),
+        "durable_a_second": round(drive["acknowledged"] / (ended - began + settled), 1),
     }
 
 

@@ -1,6 +1,6 @@
 """What reports say of a load run: its figures and its yardsticks, worded once for all of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +114,11 @@ def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[st
 
 def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"By {one_line(found['probe'])}, {found['connections']} connections for {found['seconds']:g} s, each "
-        "waiting for its answer, and by Locust."
+        f"By {one_line(found['probe'])}, {found['connections']} connections, each waiting for its answer: "
+        f"medians of {found['rounds']} rounds of {found['seconds']:g} s, all in turn. And by Locust."
     )
+    spans = (f"{row['name']} {_span(row['ratios'])}" for row in found["yardsticks"])
+    yield f"The ratios of the rounds: {'; '.join(spans)}."
     limit = "the limit of its column" if found["locust_is_the_limit"] else "more than the target takes"
     yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {limit}."
     if "stored" in target:
@@ -130,6 +132,11 @@ def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[st
 
 def _rate(number: float) -> str:
     return f"{number:,.0f}"
+
+
+def _span(ratios: Sequence[float | None]) -> str:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return f"{min(known):g} to {max(known):g} ×" if known else "unknown"
 
 
 def _times(ratio: float | None) -> str:

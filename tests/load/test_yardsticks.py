@@ -83,12 +83,41 @@ def test_probe_tells_refusals(bodies: Path) -> None:
 
 
 def test_clickhouse_alone(clickhouse: str, bodies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prepared blocks are rows in the table, ten thousand at a time."""
+    """Prepared blocks are rows in the table, fifty thousand at a time."""
     monkeypatch.setattr("conformance.load.yardsticks.SECONDS", 0.2)
     assert _alone(bodies, clickhouse)["rows_a_second"] > 1_000
     client = connect(clickhouse)
     count = client.command("SELECT count() FROM events")
     client.close()
     assert isinstance(count, int)
-    assert count >= 20_000
-    assert count % 10_000 == 0
+    assert count >= 50_000
+    assert count % 50_000 == 0
+
+
+_BRIEFLY = """
+from conformance.cli import main
+from conformance.load import yardsticks
+yardsticks.SECONDS = yardsticks.ROUND_SECONDS = 1.0
+main()
+"""
+
+
+def test_target_is_compared_with_all(tmp_path: Path) -> None:
+    """``load --yardsticks``: ratios of each round and their median; what was acknowledged is stored."""
+    words = ["load", "--rate", "100", "--for", "2s", "--yardsticks", "--report", "json=report.json"]
+    ended = subprocess.run(
+        [sys.executable, "-c", _BRIEFLY, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = json.loads((tmp_path / "report.json").read_text())["load"]["yardsticks"]
+    assert [row["name"] for row in found["yardsticks"]] == list(_SERVERS.values())
+    for row in found["yardsticks"][:-1]:  # The naive one may not end an insert in a second.
+        assert row["ratio"] == sorted(row["ratios"])[1] > 0
+        assert (row["refused"], row["failed"]) == (0, 0)
+        assert row["locust_ratio"] > 0
+    target = found["target"]
+    assert 100 < target["acknowledged"] <= target["stored"]
+    assert 0 < target["durable_a_second"] < target["probe_a_second"]
+    alone = found["clickhouse_alone"]
+    assert alone["ratio"] == round(target["durable_a_second"] / alone["rows_a_second"], 2)
+    assert "medians of 3 rounds" in " ".join(ended.stdout.split())
