@@ -5,6 +5,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -58,39 +59,20 @@ def _dropped(note: str) -> Answer:
     return _told(_TAKEN._replace(status=200), [f"{note}: event dropped"])
 
 
-class Keeper:
-    """Puts events into the outbox: those that come at once in one transaction."""
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
+    """A sender who waits for an answer, which ``done`` gets, and what became of the event meanwhile."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self._rows: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+    arrival: Arrival
+    done: asyncio.Future[Answer]
+    row: EventRow | None = None
+    line: bytes = b""
+    notes: tuple[str, ...] = ()
 
-    async def keep(self, row: EventRow) -> None:
-        """Return when the event is on disk. Raises StoreUnavailable and sqlite3.Error when it is not."""
-        loop = self._loop = self._loop or asyncio.get_running_loop()
-        if not self._rows:
-            loop.call_soon(self._write)
-        # A future of its own: a sender that goes away must not end the wait of the others.
-        kept = loop.create_future()
-        self._rows.append(written(row))
-        self._waiting.append(kept)
-        await kept
-
-    def _write(self) -> None:
-        rows, waiting = self._rows, self._waiting
-        self._rows, self._waiting = [], []
-        try:
-            self._outbox.add(*rows)
-        except Exception as error:
-            for kept in waiting:
-                if not kept.done():
-                    kept.set_exception(error)
-        else:
-            for kept in waiting:
-                if not kept.done():
-                    kept.set_result(None)
+    def tell(self, answer: Answer) -> None:
+        """Answer, unless the sender has gone."""
+        if not self.done.done():
+            self.done.set_result(answer)
 
 
 class EventRoute:
@@ -103,7 +85,8 @@ class EventRoute:
         self._feed = feed
         self._doors = doors
         self._drops = over_quota == "drop"
-        self._keeper = Keeper(outbox)
+        self._outbox = outbox
+        self._waiting: list[_Waiting] = []
         self._max_body = max_body
 
     async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> Answer:
@@ -115,44 +98,83 @@ class EventRoute:
             if method == "OPTIONS":
                 return Answer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
             return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
-        try:
-            return await self._take(_arrival(headers, ip, body))
-        except Rejected as error:
-            self._doors.refused("malformed")
-            return refusal(400, str(error))
-        except (StoreUnavailable, sqlite3.Error) as error:
-            _LOG.error("%s", error)
-            self._doors.refused("backlog")
-            return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
-        except Exception:
-            _LOG.exception("unexpected error")
-            return refusal(500, "internal error")
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._answer_all)
+        # A future of its own: a sender that goes away must not end the wait of the others.
+        waiting = _Waiting(arrival=_arrival(headers, ip, body), done=loop.create_future())
+        self._waiting.append(waiting)
+        return await waiting.done
 
     def incomplete(self) -> None:
         """Count a body that did not come."""
         self._doors.refused("incomplete")
 
-    async def _take(self, arrival: Arrival) -> Answer:
+    def _answer_all(self) -> None:
+        """Take what came at once in one go, and commit it together: each step costs less that way."""
+        everybody, self._waiting = self._waiting, []
+        taken = []
+        for waiting in everybody:
+            if refused := self._take(waiting):
+                waiting.tell(refused)
+            else:
+                taken.append(waiting)
+        try:
+            self._outbox.add(*(waiting.line for waiting in taken))
+        except Exception as error:
+            for waiting in taken:
+                waiting.tell(self._failed(error))
+            return
+        for waiting in taken:
+            waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
+        for waiting in taken:
+            self._show(waiting)
+
+    def _take(self, waiting: _Waiting) -> Answer | None:
+        """Write the row of an event, or say why there is none."""
+        try:
+            return self._judge(waiting)
+        except Rejected as error:
+            self._doors.refused("malformed")
+            return refusal(400, str(error))
+        except Exception as error:
+            return self._failed(error)
+
+    def _judge(self, waiting: _Waiting) -> Answer | None:
+        arrival = waiting.arrival
         if not self._doors.lets_in(arrival.ip, arrival.received):
             self._doors.refused("rate_limit")
             return _dropped(f"more than {self._doors.rate} requests in a minute")
         if len(arrival.body) > self._max_body:
             self._doors.refused("too_large")
             return refusal(413, f"the body is larger than {self._max_body} bytes")
-        row, notes = self._ingest.take(arrival)
+        row, waiting.notes = self._ingest.take(arrival)
         if not row:
             self._doors.refused("unknown_site")
-            return _told(_TAKEN, notes)
-        if not self._doors.within_quota(row.site_id, row.timestamp):
-            over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
-            if self._drops:
-                self._doors.refused("quota")
-                return _dropped(over)
-            notes = (*notes, over)
-        await self._keeper.keep(row)
-        if self._feed.wanted(row.site_id):
-            self._feed.publish(row.site_id, shown(decode(arrival.body), row, notes))
-        return _told(_TAKEN, notes) if notes else _TAKEN
+            return _told(_TAKEN, waiting.notes)
+        waiting.row, waiting.line = row, written(row)
+        if self._doors.within_quota(row.site_id, row.timestamp):
+            return None
+        over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
+        if self._drops:
+            self._doors.refused("quota")
+            return _dropped(over)
+        waiting.notes = (*waiting.notes, over)
+        return None
+
+    def _failed(self, error: Exception) -> Answer:
+        if not isinstance(error, StoreUnavailable | sqlite3.Error):
+            _LOG.error("unexpected error", exc_info=error)
+            return refusal(500, "internal error")
+        _LOG.error("%s", error)
+        self._doors.refused("backlog")
+        return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
+
+    def _show(self, waiting: _Waiting) -> None:
+        """Let those see an event who watch its site."""
+        row = waiting.row
+        if row and self._feed.wanted(row.site_id):
+            self._feed.publish(row.site_id, shown(decode(waiting.arrival.body), row, waiting.notes))
 
 
 def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:

@@ -5,11 +5,12 @@ process is gone is adopted by another.
 """
 
 import fcntl
+import logging
 import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,27 +19,36 @@ from typing import Any, Self
 
 from reference_server.clickhouse.schema import read
 
+# Events are numbered, and what was accepted together is kept together: a block has the number of its last.
 # AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows. ``attempt`` has
 # the last number of the rows that are being inserted: a repetition has to be of exactly these.
 _TABLES = """
-CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, lines BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
 """
-# Many rows in one statement: SQLite gives up the interpreter's lock in each, and has to wait for it again.
-_INSERT, _AT_ONCE = "INSERT INTO events (row) VALUES (?)", 100
-_OLDEST = "SELECT number, row FROM events WHERE number <= ? ORDER BY number"
+_INSERT = "INSERT INTO events (number, count, lines) VALUES (?, ?, ?)"
+_LARGEST_BLOCK = 100
+_OLDEST = "SELECT number, count, lines FROM events WHERE number <= ? ORDER BY number"
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _ALL = 2**63 - 1
 _CENSUS = """
 SELECT
-    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
-    (SELECT count() FROM events),
+    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'),
+    (SELECT coalesce(sum(count), 0) FROM events),
     (SELECT count() FROM quarantine),
-    (SELECT row FROM events ORDER BY number LIMIT 1)
+    (SELECT lines FROM events ORDER BY number LIMIT 1)
 """
 _SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
+_LOG = logging.getLogger(__name__)
 DURABILITIES = tuple(_SYNCHRONOUS)
 """What an acknowledged event outlives: the end of the process, or a power cut as well."""
+
+
+_Block = tuple[int, int, bytes]
+"""Number of the last event, how many there are, and their rows, a line each."""
 
 
 class StoreUnavailable(Exception):
@@ -47,13 +57,25 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows to be inserted together, and the token by which ClickHouse knows a repetition of them."""
+    """Rows to be inserted together, a line each, and the token by which ClickHouse knows a repetition.
+
+    ``first`` and ``last`` are the numbers of the first and the last of them.
+    """
 
     token: str
     first: int
     last: int
-    rows: Sequence[bytes]
-    size: int
+    lines: bytes
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.last - self.first + 1
+
+    @property
+    def size(self) -> int:
+        """How many bytes the rows have, without the ends of their lines."""
+        return len(self.lines) - self.count + 1
 
 
 class Outbox:
@@ -71,8 +93,9 @@ class Outbox:
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         self._db.executescript(_TABLES)
         self.pending, self._bytes = self._db.execute(
-            "SELECT count(), coalesce(sum(length(row)), 0) FROM events"
+            "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
         ).fetchone()
+        [self._last] = self._db.execute(_LAST).fetchone()
 
     @classmethod
     def create(cls, folder: Path, *, durability: str = "process", max_bytes: int = 1024**3) -> Self:
@@ -85,28 +108,39 @@ class Outbox:
 
     @classmethod
     def abandoned(cls, folder: Path) -> Iterator[Self]:
-        """Open the outboxes whose processes are gone, each when it is asked for."""
+        """Open the outboxes whose processes are gone, each when it is asked for; one that is broken stays."""
         for file in sorted(folder.glob("*.sqlite")):
             lock = _locked(file)
             if lock is None:
                 continue
-            if file.exists():
-                yield cls(file, lock, durability="process", max_bytes=0)
-            else:  # Another process had it, and is done with it.
+            if not file.exists():  # Another process had it, and is done with it.
                 _unlock(file, lock)
+                continue
+            try:
+                outbox = cls(file, lock, durability="process", max_bytes=0)
+            except sqlite3.Error as error:
+                os.close(lock)
+                _LOG.error(
+                    "%s is no outbox that can be read (%s): what is in it is not loaded", file, str(error)
+                )
+                continue
+            yield outbox
 
     def add(self, *rows: bytes) -> None:
         """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
         size = sum(map(len, rows))
+        parts = [rows[first : first + _LARGEST_BLOCK] for first in range(0, len(rows), _LARGEST_BLOCK)]
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 raise StoreUnavailable(
                     f"{self.pending} events wait for ClickHouse: there is no room for more"
                 )
+            last = self._last
             with self._transaction():
-                for first in range(0, len(rows), _AT_ONCE):
-                    some = rows[first : first + _AT_ONCE]
-                    self._db.execute(_INSERT + ", (?)" * (len(some) - 1), some)
+                for part in parts:
+                    last += len(part)
+                    self._db.execute(_INSERT, (last, len(part), b"\n".join(part)))
+            self._last = last
             self.pending += len(rows)
             self._bytes += size
         self._something.set()
@@ -124,27 +158,29 @@ class Outbox:
         with self._lock:
             attempt = self._db.execute("SELECT last FROM attempt").fetchone()
             if attempt:
-                rows = self._db.execute(f"{_OLDEST} LIMIT -1", attempt).fetchall()
+                blocks = self._db.execute(f"{_OLDEST} LIMIT -1", attempt).fetchall()
             else:
-                rows = list(_bounded(self._db.execute(f"{_OLDEST} LIMIT ?", (_ALL, most)), most_bytes))
-            if not rows:
+                found = self._db.execute(f"{_OLDEST} LIMIT ?", (_ALL, most))
+                blocks = list(_bounded(found, most, most_bytes))
+            if not blocks:
                 self._something.clear()
                 return None
             if not attempt:
-                self._db.execute("INSERT INTO attempt VALUES (?)", (rows[-1][0],))
-        first, last = rows[0][0], rows[-1][0]
+                self._db.execute("INSERT INTO attempt VALUES (?)", (blocks[-1][0],))
+        first, last = blocks[0][0] - blocks[0][1] + 1, blocks[-1][0]
         return Batch(
             token=f"{self._file.stem}:{first}-{last}",
             first=first,
             last=last,
-            rows=[line for _, line in rows],
-            size=sum(len(line) for _, line in rows),
+            lines=b"\n".join(lines for _, _, lines in blocks),
         )
 
     def smaller(self, batch: Batch) -> None:
         """Let the next batch be the first half of one that was refused as a whole."""
-        with self._lock:
-            self._db.execute("UPDATE attempt SET last = ?", (batch.first + (len(batch.rows) - 1) // 2,))
+        middle = batch.first + (batch.count - 1) // 2
+        with self._lock, self._transaction():
+            self._split(middle)
+            self._db.execute("UPDATE attempt SET last = ?", (middle,))
 
     def stored(self, batch: Batch) -> None:
         """Forget a batch that ClickHouse has."""
@@ -152,9 +188,9 @@ class Outbox:
 
     def refused(self, batch: Batch, reason: str) -> None:
         """Set the one row of a batch aside, with the reason for which ClickHouse will never take it."""
-        assert len(batch.rows) == 1
+        assert batch.count == 1
         self._remove(
-            batch, "INSERT INTO quarantine SELECT number, row, ? FROM events WHERE number <= ?", reason
+            batch, "INSERT INTO quarantine SELECT number, lines, ? FROM events WHERE number <= ?", reason
         )
 
     def close(self) -> None:
@@ -169,6 +205,19 @@ class Outbox:
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         _unlock(self._file, self._lock_file)
 
+    def _split(self, number: int) -> None:
+        """Let a block end with this event."""
+        last, count, lines = self._db.execute(
+            "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1", (number,)
+        ).fetchone()
+        if last == number:
+            return
+        rows, rest = lines.split(b"\n"), last - number
+        self._db.execute(
+            "UPDATE events SET count = ?, lines = ? WHERE number = ?", (rest, b"\n".join(rows[-rest:]), last)
+        )
+        self._db.execute(_INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
+
     def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
         with self._lock:
             with self._transaction():
@@ -176,7 +225,7 @@ class Outbox:
                     self._db.execute(before, (*values, batch.last))
                 self._db.execute("DELETE FROM events WHERE number <= ?", (batch.last,))
                 self._db.execute("DELETE FROM attempt")
-            self.pending -= len(batch.rows)
+            self.pending -= batch.count
             self._bytes -= batch.size
 
     @contextmanager
@@ -213,7 +262,8 @@ def census(folder: Path) -> Census:
         address = f"{file.absolute().as_uri()}?mode=rw"
         with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
             accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
-            times = [time for time in (found.oldest, first and read(first).timestamp) if time]
+            oldest = first and read(first.partition(b"\n")[0]).timestamp
+            times = [time for time in (found.oldest, oldest) if time]
             found = Census(
                 accepted=found.accepted + accepted,
                 pending=found.pending + pending,
@@ -223,14 +273,15 @@ def census(folder: Path) -> Census:
     return found
 
 
-def _bounded(rows: Iterable[tuple[int, bytes]], most_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """The first rows, as many as have so many bytes together, one at the least."""
-    size = 0
-    for number, text in rows:
-        size += len(text)
-        yield number, text
-        if size >= most_bytes:
+def _bounded(blocks: Iterable[_Block], most: int, most_bytes: int) -> Iterator[_Block]:
+    """The first blocks with at most so many rows and bytes, one at the least."""
+    rows = size = 0
+    for block in blocks:
+        _, count, lines = block
+        rows, size = rows + count, size + len(lines)
+        if rows > count and (rows > most or size > most_bytes):
             return
+        yield block
 
 
 def _locked(file: Path) -> int | None:

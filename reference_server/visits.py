@@ -44,7 +44,7 @@ class Visits:
     def __init__(self, state_dir: Path) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._salts: dict[str, bytes] = {}
+        self._salts: dict[int, bytes] = {}
         self._db = sqlite3.connect(
             state_dir / "visits.sqlite", timeout=10, isolation_level=None, check_same_thread=False
         )
@@ -91,10 +91,10 @@ class Visits:
         self._db.close()
 
     def _salt(self, now: datetime) -> bytes:
-        day = now.date().isoformat()
+        day = now.toordinal()
         salt = self._salts.get(day)
         if salt is None:
-            salt = self._begin(day, now)
+            salt = self._begin(now.date().isoformat(), now)
             self._salts = {day: salt}
         return salt
 

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 import pytest
 
 from reference_server.doors import Doors
-from reference_server.events import Answer, EventRoute, Keeper
+from reference_server.events import Answer, EventRoute
 from reference_server.feed import Feed
 from reference_server.ingest import Ingest
-from reference_server.outbox import Outbox, StoreUnavailable, census
+from reference_server.outbox import Outbox, census
 from reference_server.sites import Sites
 from reference_server.visits import Visits
-from tests.server.test_outbox import row
 
 T = TypeVar("T")
 
@@ -47,44 +46,58 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
     return in_a_loop(run())
 
 
+def route_to(outbox: Outbox, folder: Path) -> EventRoute:
+    """The route, with bodies of up to a thousand bytes."""
+    ingest = Ingest(sites=Sites(()), visits=Visits(folder))
+    feed = Feed(folder / "live")
+    return EventRoute(ingest, outbox, feed, Doors(folder), max_body=1000, over_quota="count")
+
+
+def sent(route: EventRoute, name: str) -> Coroutine[Any, Any, Answer]:
+    """A request with an event of this name."""
+    body = json.dumps({"t": "e", "n": name, "d": "example.com"}).encode()
+    return route.answer("POST", {}, "127.0.0.1", body)
+
+
 def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
-    """A hundred events of one moment cost one commit."""
-    outbox = Counted.create(tmp_path)
-    keeper = Keeper(outbox)
-    assert together(*(keeper.keep(row(f"n{number}")) for number in range(100))) == [None] * 100
-    assert (outbox.transactions, census(tmp_path).pending) == (1, 100)
+    """A hundred events of one moment cost one commit; what is no event among them costs no other."""
+    outbox = Counted.create(tmp_path / "outbox")
+    route = route_to(outbox, tmp_path)
+    names = [f"n{number}" for number in range(100)]
+    names[50] = ""
+    answers = together(*(sent(route, name) for name in names))
+    assert [answer.status for answer in answers] == [400 if not name else 202 for name in names]
+    assert (outbox.transactions, census(tmp_path / "outbox").pending) == (1, 99)
 
 
 def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
     """None of the events of a transaction that failed was kept, and each of their senders knows."""
-    keeper = Keeper(Outbox.create(tmp_path, max_bytes=200))
-    results = together(*(keeper.keep(row(f"n{number}")) for number in range(3)))
-    assert [type(result) for result in results] == [StoreUnavailable] * 3
-    assert census(tmp_path).pending == 0
+    route = route_to(Outbox.create(tmp_path / "outbox", max_bytes=200), tmp_path)
+    answers = together(*(sent(route, f"n{number}") for number in range(3)))
+    assert [answer.status for answer in answers] == [503] * 3
+    assert all(("Retry-After", "5") in answer.headers for answer in answers)
+    assert census(tmp_path / "outbox").pending == 0
 
 
 def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
     """STORE-5: a request that is given up while its commit is under way leaves the others' answers alone."""
 
     async def run() -> None:
-        keeper = Keeper(Outbox.create(tmp_path))
-        going, staying = (asyncio.ensure_future(keeper.keep(row(name))) for name in ("going", "staying"))
+        route = route_to(Outbox.create(tmp_path / "outbox"), tmp_path)
+        going, staying = (asyncio.ensure_future(sent(route, name)) for name in ("going", "staying"))
         await asyncio.sleep(0)
         going.cancel()
-        await staying
+        assert (await staying).status == 202
         with pytest.raises(asyncio.CancelledError):
             await going
 
     in_a_loop(run())
-    assert census(tmp_path).pending == 2
+    assert census(tmp_path / "outbox").pending == 2
 
 
 def answer(tmp_path: Path, method: str, body: bytes = b"") -> Answer:
     """Ask the route as the gateway does."""
-    outbox = Outbox.create(tmp_path / "outbox")
-    ingest = Ingest(sites=Sites(()), visits=Visits(tmp_path))
-    doors = Doors(tmp_path)
-    route = EventRoute(ingest, outbox, Feed(tmp_path / "live"), doors, max_body=1000, over_quota="count")
+    route = route_to(Outbox.create(tmp_path / "outbox"), tmp_path)
     return in_a_loop(route.answer(method, {}, "127.0.0.1", body))
 
 

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -45,19 +46,24 @@ def line(name: str) -> bytes:
 def names(batch: Batch | None) -> list[str]:
     """The names of a batch's rows."""
     assert batch
-    return [read(each).name for each in batch.rows]
+    return [row.name for row in rows(batch)]
+
+
+def rows(batch: Batch) -> list[EventRow]:
+    """A batch's rows."""
+    return [read(each) for each in batch.lines.split(b"\n")]
 
 
 def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     """Every column, amounts digit by digit; the oldest first; and the empty file goes at the end."""
     outbox = Outbox.create(tmp_path)
-    rows = [row("one"), row("two", "49.990000000"), row("three", "-0.000000001")]
-    for each in rows:
-        outbox.add(written(each))
+    sent = [row("one"), row("two", "49.990000000"), row("three", "-0.000000001")]
+    outbox.add(written(sent[0]))
+    outbox.add(*map(written, sent[1:]))
     batch = outbox.next_batch(10, MOST)
     assert batch
-    assert [read(each) for each in batch.rows] == rows
-    assert str(read(batch.rows[1]).revenue_source_amount) == "49.990000000"
+    assert rows(batch) == sent
+    assert str(rows(batch)[1].revenue_source_amount) == "49.990000000"
     outbox.stored(batch)
     assert (outbox.next_batch(10, MOST), outbox.pending) == (None, 0)
     outbox.close()
@@ -119,22 +125,51 @@ def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
     assert outbox.pending == 2
 
 
-def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
-    """Halves, until one row is left; it stays with its reason, and with it the file."""
-    outbox = Outbox.create(tmp_path)
-    for name in ("one", "two", "bad", "four"):
-        outbox.add(line(name))
-    while batch := outbox.next_batch(10, MOST):
-        if "bad" not in names(batch):
-            outbox.stored(batch)
-        elif len(batch.rows) > 1:
+def test_room_is_what_it_was_when_all_are_stored(tmp_path: Path) -> None:
+    """Halves, batches and blocks leave no byte behind in the account, nor take one too many."""
+    most = 1000 * len(line("n000"))
+    outbox = Outbox.create(tmp_path, max_bytes=most)
+    for _ in range(2):
+        outbox.add(*(line(f"n{number:03}") for number in range(1000)))
+        assert outbox.pending == 1000
+        with pytest.raises(StoreUnavailable):
+            outbox.add(b"x")
+        for _ in range(3):
+            batch = outbox.next_batch(300, MOST)
+            assert batch
             outbox.smaller(batch)
-        else:
-            outbox.refused(batch, "no")
-    found = census(tmp_path)
-    assert (found.accepted, found.pending, found.quarantined) == (4, 0, 1)
-    outbox.close()
-    assert census(tmp_path).quarantined == 1
+        while batch := outbox.next_batch(300, MOST):
+            outbox.stored(batch)
+    assert census(tmp_path).accepted == 2000
+
+
+def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
+    """Halves, until one row is left; it stays with its reason, and with it the file.
+
+    However the rows came: each by itself, or some of them together.
+    """
+    sent = [f"n{number}" for number in range(9)]
+    for bad, together in product(sent, range(1, 10)):
+        folder = tmp_path / f"{bad}-{together}"
+        outbox = Outbox.create(folder)
+        for first in range(0, len(sent), together):
+            outbox.add(*map(line, sent[first : first + together]))
+        stored, tokens = [], set()
+        while batch := outbox.next_batch(10, MOST):
+            assert batch.token not in tokens
+            tokens.add(batch.token)
+            if bad not in names(batch):
+                stored += names(batch)
+                outbox.stored(batch)
+            elif batch.count > 1:
+                outbox.smaller(batch)
+            else:
+                outbox.refused(batch, "no")
+        assert stored == [name for name in sent if name != bad]
+        found = census(folder)
+        assert (found.accepted, found.pending, found.quarantined, outbox.pending) == (9, 0, 1, 0)
+        outbox.close()
+        assert census(folder).quarantined == 1
 
 
 def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
@@ -169,6 +204,25 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
     assert (batch.token, names(batch)) == (token, ["one", "two"])
     outbox.stored(batch)
     assert names(outbox.next_batch(10, MOST)) == ["three"]
+
+
+def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be read is left where it is, as often as it is tried, and the others are adopted."""
+    broken = tmp_path / "0.sqlite"
+    broken.write_bytes(b"no database at all" * 100)
+    other = Outbox.create(tmp_path)
+    other.add(line("one"))
+    other._db.close()  # As at the end of its process.
+    os.close(other._lock_file)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        [adopted] = Outbox.abandoned(tmp_path)
+        assert adopted.pending == 1
+        os.close(adopted._lock_file)
+        adopted._db.close()
+    assert f"{broken} is no outbox that can be read" in caplog.text
+    assert broken.exists()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
