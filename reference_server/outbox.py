@@ -87,15 +87,13 @@ class Outbox:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._something = threading.Event()
+        self.pending = self._bytes = self._last = 0
         self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # What is written is with the kernel, and outlives the process; a power cut asks for more.
-        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-        self._db.executescript(_TABLES)
-        self.pending, self._bytes = self._db.execute(
-            "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
-        ).fetchone()
-        [self._last] = self._db.execute(_LAST).fetchone()
+        try:
+            self._begin(durability)
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     @classmethod
     def create(cls, folder: Path, *, durability: str = "process", max_bytes: int = 1024**3) -> Self:
@@ -204,6 +202,16 @@ class Outbox:
             for suffix in ("", "-wal", "-shm"):
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         _unlock(self._file, self._lock_file)
+
+    def _begin(self, durability: str) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # What is written is with the kernel, and outlives the process; a power cut asks for more.
+        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        self._db.executescript(_TABLES)
+        self.pending, self._bytes = self._db.execute(
+            "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
+        ).fetchone()
+        [self._last] = self._db.execute(_LAST).fetchone()
 
     def _split(self, number: int) -> None:
         """Let a block end with this event."""
