@@ -8,22 +8,26 @@ when every case was met, else 1. ``docs/mutation-testing.md`` says what came of 
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from conformance.paths import bundled
+from conformance.registry import Lane
+from conformance.targets.server import reference_clickhouse
 from conformance.verdict import Exit, Status
 
 _LOOK_SECONDS, _TIDY_SECONDS = 0.1, 60.0
 # Nothing failed; not every case may have been asked for.
 _FINE = (Exit.CONFORMANT, Exit.INCONCLUSIVE)
-_TRACKER = ("--lane", "tracker", "--skip", "*-fuzz*", "--jobs", "1")
+_TRACKER = ("--skip", "*-fuzz*", "--jobs", "1")
 
 
 def mutated(source: str, mutant: Mapping[str, Any]) -> str:
@@ -63,20 +67,31 @@ def _failed(record: Path) -> str:
     return next((r["id"] for r in results if r.get("status") in (Status.FAIL, Status.ERROR)), "")
 
 
-def tracker(mutants: Path, *, only: Sequence[str] | None, browser: str) -> None:
+def tracker(mutants: Path, options: Sequence[str], *, only: Sequence[str] | None, lane: Lane) -> None:
     """Try mutants of the reference tracker, and tell of each as it is done."""
     source = bundled("tracker/tracker.js").read_text(encoding="utf-8")
-    for mutant in json.loads(mutants.read_text(encoding="utf-8")):
-        if only and mutant["id"] not in only:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder) / "tracker.js"
-            script.write_text(mutated(source, mutant), encoding="utf-8")
-            killer = first_failure([*_TRACKER, "--browser", browser, "--tracker", str(script)])
-        line = mutant["location"]["start"]["line"] + 1
-        told = f"{mutant['id']}, line {line}: {killer or 'SURVIVED'}: {mutant['replacement'][:60]!r}"
-        sys.stdout.write(f"{told}\n")
-        sys.stdout.flush()
+    with ExitStack() as stack:
+        options = [*_TRACKER, "--lane", lane, *options]
+        if lane == Lane.PAIR:
+            options += _server(stack.enter_context(reference_clickhouse()))
+        for mutant in json.loads(mutants.read_text(encoding="utf-8")):
+            if only and mutant["id"] not in only:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                script = Path(folder) / "tracker.js"
+                script.write_text(mutated(source, mutant), encoding="utf-8")
+                killer = first_failure([*options, "--tracker", str(script)])
+            line = mutant["location"]["start"]["line"] + 1
+            told = f"{mutant['id']}, line {line}: {killer or 'SURVIVED'}: {mutant['replacement'][:60]!r}"
+            sys.stdout.write(f"{told}\n")
+            sys.stdout.flush()
+
+
+def _server(clickhouse: str) -> list[str]:
+    """The options for the reference server."""
+    os.environ["CLICKHOUSE_URL"] = clickhouse
+    command = f"{shlex.quote(sys.executable)} -m reference_server serve --port {{port}}"
+    return ["--server-cmd", command, "--clickhouse", clickhouse, "--envelope", '{"d": "example.com"}']
 
 
 def main() -> None:
@@ -88,6 +103,8 @@ def main() -> None:
     of_tracker = ways.add_parser("tracker")
     of_tracker.add_argument("mutants", type=Path, help="what mutants_of.mjs has printed")
     of_tracker.add_argument("--id", action="append", help="this mutant only (repeatable)")
+    of_tracker.add_argument("--lane", default=Lane.TRACKER, choices=(Lane.TRACKER, Lane.PAIR), type=Lane)
+    of_tracker.add_argument("--only", default="*", help="on these cases or requirements only")
     of_tracker.add_argument("--browser", default="chromium")
     ways.add_parser("check", prefix_chars="\0").add_argument("option", nargs="*")
     chosen = parser.parse_args()
@@ -95,7 +112,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.nice(10)
     if chosen.way == "tracker":
-        tracker(chosen.mutants, only=chosen.id, browser=chosen.browser)
+        options = ["--browser", chosen.browser, "--only", chosen.only]
+        tracker(chosen.mutants, options, only=chosen.id, lane=chosen.lane)
     else:
         failed = first_failure(chosen.option)
         sys.stdout.write(f"{failed or 'no case fails'}\n")
