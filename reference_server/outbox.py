@@ -29,6 +29,13 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
 """
+# The first outboxes had a row for each event.
+_ROWS_TO_BLOCKS = """
+BEGIN;
+ALTER TABLE events RENAME COLUMN row TO lines;
+ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+COMMIT;
+"""
 _INSERT = "INSERT INTO events (number, count, lines) VALUES (?, ?, ?)"
 _LARGEST_BLOCK = 100
 _OLDEST = "SELECT number, count, lines FROM events WHERE number <= ? ORDER BY number"
@@ -207,6 +214,8 @@ class Outbox:
         self._db.execute("PRAGMA journal_mode = WAL")
         # What is written is with the kernel, and outlives the process; a power cut asks for more.
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
+            self._db.executescript(_ROWS_TO_BLOCKS)
         self._db.executescript(_TABLES)
         self.pending, self._bytes = self._db.execute(
             "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"

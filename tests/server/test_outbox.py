@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
@@ -204,6 +206,27 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
     assert (batch.token, names(batch)) == (token, ["one", "two"])
     outbox.stored(batch)
     assert names(outbox.next_batch(10, MOST)) == ["three"]
+
+
+def test_an_outbox_of_single_rows_is_adopted(tmp_path: Path) -> None:
+    """As they were first: what such a file holds was acknowledged, too."""
+    with closing(sqlite3.connect(tmp_path / "0.sqlite")) as db, db:
+        db.executescript("""
+            CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL);
+            CREATE TABLE attempt (last INTEGER NOT NULL);
+            CREATE TABLE quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
+        """)
+        db.executemany("INSERT INTO events (row) VALUES (?)", [(line(name),) for name in ("a", "b", "c")])
+        db.execute("DELETE FROM events WHERE number = 1")
+        db.execute("INSERT INTO attempt VALUES (2)")
+    [outbox] = Outbox.abandoned(tmp_path)
+    assert outbox.pending == 2
+    batch = outbox.next_batch(10, MOST)
+    assert batch
+    assert (batch.token, names(batch)) == ("0:2-2", ["b"])
+    outbox.stored(batch)
+    assert names(outbox.next_batch(10, MOST)) == ["c"]
+    assert census(tmp_path).accepted == 3
 
 
 def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
