@@ -1,5 +1,6 @@
 """An end for what hangs or does not listen: drivers lose answers, and exceptions in their callbacks."""
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -49,4 +50,6 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.seen = True
+        # Nobody will ask how the tasks ended that are broken off now, and asyncio would complain of it.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         signal.default_int_handler(number, frame)

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _LIMIT = 60
-_SOON = 5
+_SOON = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,8 @@ def interrupted(
         process.communicate()
         left = {pid: words for pid, words in below.items() if not _ended(pid)}
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     return Interrupted(code=process.returncode, errors=errors, below=" ".join(below.values()), left=left)
 
 

@@ -1,7 +1,10 @@
 """What hangs comes to an end, and what does not is left alone."""
 
+import logging
 import signal
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import cast
@@ -40,6 +43,7 @@ def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+        logging.getLogger("asyncio").setLevel(logging.NOTSET)
 
 
 def test_no_case_begins_after_ctrl_c() -> None:
@@ -60,3 +64,31 @@ def test_in_other_threads_nothing_happens() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result() == 1
+
+
+_BROKEN_OFF = """
+import asyncio, gc, os, signal
+from conformance.hanging import Interrupts
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # These tests may run without Ctrl-C.
+
+async def broken_off():
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(5)
+
+loop = asyncio.new_event_loop()
+try:
+    with Interrupts().remembered():
+        task = loop.create_task(broken_off())
+        loop.run_forever()
+except KeyboardInterrupt:
+    print("interrupted")
+del task
+gc.collect()
+"""
+
+
+def test_tasks_that_are_broken_off_are_no_news() -> None:
+    """Ctrl-C in a task of a driver: asyncio would print its traceback, as nobody asked how it ended."""
+    done = subprocess.run([sys.executable, "-c", _BROKEN_OFF], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
