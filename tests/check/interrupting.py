@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_LIMIT = 60
+_LIMIT = 150
 _SOON = 15
 
 

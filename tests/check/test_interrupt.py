@@ -46,7 +46,9 @@ def test_interrupted_selftest_leaves_nothing_behind(tmp_path: Path) -> None:
         "selftest",
         "--only",
         "reference",
-        at_work=lambda: any(RESULT in record.read_text() for record in tmp_path.rglob("run.jsonl")),
+        at_work=lambda: any(
+            RESULT in record.read_text() for record in tmp_path.glob("clickport-selftest-*/*/run.jsonl")
+        ),
         number=signal.SIGTERM,
         TMPDIR=str(tmp_path),
     )
