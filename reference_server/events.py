@@ -119,6 +119,8 @@ class EventRoute:
                 waiting.tell(refused)
             else:
                 taken.append(waiting)
+        if not taken:
+            return
         try:
             self._outbox.add(*(waiting.line for waiting in taken))
         except Exception as error:

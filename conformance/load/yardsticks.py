@@ -82,7 +82,7 @@ def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
         for number in range(1, ROUNDS + 1):
             progress.say(f"all of them by the probe, round {number} of {ROUNDS}")
             ours = _durably(setup, plan, tool, run)
-            rounds.append([ours, *(_by_probe(tool, url) for title, url in [*urls.items()][1:])])
+            rounds.append([ours, *(_by_probe(tool, url) for url in [*urls.values()][1:])])
     rows = [
         {"name": title, "locust_a_second": locust_rates[title], **_over(drives)}
         for title, drives in zip(urls, zip(*rounds, strict=True), strict=True)
@@ -98,7 +98,8 @@ def _compared(
         # Of what was driven one after the other, as a machine that others use is not the same for long.
         ratios = [_ratio(drives[0]["probe_a_second"], drives[number]["probe_a_second"]) for drives in rounds]
         row["ratios"] = ratios
-        row["ratio"] = median(ratio for ratio in ratios if ratio is not None) if all(ratios) else None
+        known = [ratio for ratio in ratios if ratio is not None]
+        row["ratio"] = median(known) if known else None
         row["locust_ratio"] = _ratio(target["locust_a_second"], row["locust_a_second"])
     most = others[0]["locust_a_second"]
     return {

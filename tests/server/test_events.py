@@ -70,6 +70,13 @@ def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
     assert (outbox.transactions, census(tmp_path / "outbox").pending) == (1, 99)
 
 
+def test_what_is_no_event_costs_no_transaction(tmp_path: Path) -> None:
+    """Nor does it wake the loader."""
+    outbox = Counted.create(tmp_path / "outbox")
+    [answer] = together(sent(route_to(outbox, tmp_path), ""))
+    assert (answer.status, outbox.transactions) == (400, 0)
+
+
 def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
     """None of the events of a transaction that failed was kept, and each of their senders knows."""
     route = route_to(Outbox.create(tmp_path / "outbox", max_bytes=200), tmp_path)
