@@ -102,7 +102,7 @@ def test_a_number_is_never_used_again(tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
-    """The oldest first, and one row at the least."""
+    """The oldest first, and one row at the least; what was accepted together is not torn apart for it."""
     outbox = Outbox.create(tmp_path)
     for name in ("one", "two", "three"):
         outbox.add(line(name))
@@ -111,6 +111,11 @@ def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         other.add(line(name))
     assert names(other.next_batch(10, 1)) == ["one"]
+    for most, found in ((3, ["one", "two"]), (4, ["one", "two", "three", "four"]), (1, ["one", "two"])):
+        blocks = Outbox.create(tmp_path)
+        blocks.add(line("one"), line("two"))
+        blocks.add(line("three"), line("four"))
+        assert names(blocks.next_batch(most, MOST)) == found
 
 
 def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
