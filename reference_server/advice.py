@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from reference_server.clickhouse.rollups import PROPERTIES
 from reference_server.listings import names as names_of
@@ -10,6 +10,8 @@ from reference_server.results import Advice
 from reference_server.sources import Source
 
 _MOST_NAMES, _MOST_PROPERTIES = 1000, 50
+# Longer names and keys get no advice: comparing a thousand of them would keep events waiting.
+_LONGEST_BYTES = 500
 
 
 def _list(words: str) -> frozenset[str]:
@@ -39,7 +41,9 @@ SELECT name, key, sum(count) AS total, uniqExact(value) AS different,
     uniqExactIf(value, match(value, '(?i)^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$')) AS uuids,
     uniqExactIf(value, match(value, '^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d|1\d{9}(\d{3})?$)')) AS times
 FROM {rollup_properties}
-WHERE empty({only:Array(String)}) OR name IN {only:Array(String)} GROUP BY name, key
+WHERE length(name) <= {most:UInt32} AND length(key) <= {most:UInt32}
+    AND ({all:Bool} OR name IN (SELECT name FROM asked))
+GROUP BY name, key
 HAVING (different >= 50 AND different >= 0.8 * total)
     OR (different >= 2 AND greatest(addresses, uuids, times) >= 0.8 * different)
 ORDER BY total DESC, name, key LIMIT {limit:UInt32}
@@ -47,12 +51,16 @@ ORDER BY total DESC, name, key LIMIT {limit:UInt32}
 
 
 def advice(source: Source, only: Iterable[str] = ()) -> tuple[Advice, ...]:
-    """Return the advice for what came in a range.
+    """Return the advice for what came in a range, on names of at most 500 bytes.
 
     With ``only`` it is about these names alone; they may have come so lately that no table has them yet.
     """
-    wanted = set(only)
-    names = about_names({*names_of(source, "", _MOST_NAMES), *wanted})
+    given = set(only)
+    wanted = {name for name in given if len(name.encode()) <= _LONGEST_BYTES}
+    if given and not wanted:
+        return ()
+    seen = names_of(source, limit=_MOST_NAMES, longest=_LONGEST_BYTES)
+    names = about_names({*seen, *wanted})
     about = (each for each in names if not wanted or wanted.intersection(each.names))
     return (*about, *_about_properties(source, wanted))
 
@@ -87,9 +95,14 @@ def _spelt_variants(names: Iterable[str]) -> Iterable[Advice]:
             )
 
 
-def _about_properties(source: Source, only: Iterable[str]) -> Iterable[Advice]:
+def _about_properties(source: Source, only: Collection[str]) -> Iterable[Advice]:
     for name, key, _, different, addresses, uuids, times in source.ask(
-        _PROPERTIES, PROPERTIES, limit=_MOST_PROPERTIES, only=list(only)
+        _PROPERTIES,
+        PROPERTIES,
+        names=only,
+        all=not only,
+        most=_LONGEST_BYTES,
+        limit=_MOST_PROPERTIES,
     ):
         most, kind = max((addresses, "e-mail addresses"), (uuids, "UUIDs"), (times, "timestamps"))
         what = kind if most >= 0.8 * different else "nearly as many values as events"

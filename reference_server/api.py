@@ -10,11 +10,12 @@ from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from reference_server.access import Door
+from reference_server.arguments import require_short_arguments
 from reference_server.feed import STREAM
 from reference_server.ranges import DEFAULT_PERIOD, Range
 from reference_server.reader import Reader
 from reference_server.results import EventCount, ValueCount
-from reference_server.settings import Goal, GoalExists, NoSuchGoal, Settings
+from reference_server.settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 from reference_server.sites import Sites
 from reference_server.traffic import METRICS
 
@@ -29,6 +30,7 @@ def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
     """Return the routes below ``/api/sites/<domain>``, behind the door."""
     routes = Blueprint("api", __name__, url_prefix="/api/sites/<domain>")
     routes.before_request(door.check)
+    routes.before_request(require_short_arguments)
 
     @routes.url_value_preprocessor
     def find_site(_: str | None, values: dict[str, Any] | None) -> None:
@@ -67,7 +69,8 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
         if name is None:
             abort(400, "name must say of which event")
         if property_ is None:
-            top = reader.top_values(g.site, range_, name)
+            page_ = reader.properties(g.site, range_, name)
+            top = reader.top_values(g.site, range_, name, [row.name for row in page_.rows])
             rows = [
                 {
                     "name": row.name,
@@ -75,9 +78,9 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
                     "distinct": row.distinct,
                     "values": _values(top.get(row.name, ())),
                 }
-                for row in reader.properties(g.site, range_, name)
+                for row in page_.rows
             ]
-            return _answer(range_, name=name, properties=rows)
+            return _answer(range_, name=name, properties=rows, total=page_.total)
         found = reader.values(g.site, range_, name, property_, **page)
         return _answer(
             range_,
@@ -162,7 +165,9 @@ def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
             abort(400, "event_name must be the name of an event: a string that is not empty")
         try:
             return jsonify(_goal(settings.add_goal(g.site, name))), 201
-        except GoalExists as error:
+        except ValueError as error:
+            abort(400, str(error))
+        except (GoalExists, TooManyGoals) as error:
             abort(409, str(error))
 
     @routes.delete("/goals/<int:number>")

@@ -13,7 +13,7 @@ from reference_server.results import (
     EventPage,
     GoalResult,
     Kpi,
-    PropertyCount,
+    PropertyPage,
     Series,
     Usage,
     ValueCount,
@@ -24,7 +24,11 @@ from reference_server.sources import Source, ask
 
 _PAGE = 100
 _FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 900 HAVING count()"
-_SITES = "SELECT DISTINCT site FROM rollup_traffic WHERE step = 86400 ORDER BY site"
+_SITES = """
+SELECT DISTINCT site FROM rollup_traffic
+WHERE step = 86400 AND ({search:String} = '' OR position(site, {search:String}) > 0)
+ORDER BY site LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+"""
 
 
 class Reader:
@@ -50,9 +54,10 @@ class Reader:
             first = self._first_day(site, timezone)
         return Range.of(period, timezone=timezone, now=now, first=first, last=last)
 
-    def sites(self) -> tuple[str, ...]:
-        """Return the sites that have events."""
-        return tuple(site for (site,) in ask(self._clients, _SITES, {}))
+    def sites(self, search: str = "", *, limit: int = _PAGE, offset: int = 0) -> tuple[str, ...]:
+        """Return sites that have events, by name; those with ``search`` in it."""
+        values = {"search": search.lower(), "limit": limit, "offset": offset}
+        return tuple(site for (site,) in ask(self._clients, _SITES, values))
 
     def events(
         self,
@@ -63,12 +68,26 @@ class Reader:
         limit: int = _PAGE,
         offset: int = 0,
         visitors: bool = True,
+        shown: int | None = None,
     ) -> EventPage:
-        """Return the names of events, the most common first, with their total counts (DASH-1)."""
-        source = self._source(site, range_)
-        return listings.events(source, search=search, limit=limit, offset=offset, visitors=visitors)
+        """Return the names of events, the most common first, with their total counts (DASH-1).
 
-    def properties(self, site: str, range_: Range, event: str) -> tuple[PropertyCount, ...]:
+        An answer ends early when it has 1 MB of names; of each it has ``shown`` characters, or all.
+        """
+        return listings.events(
+            self._source(site, range_),
+            search=search,
+            limit=limit,
+            offset=offset,
+            visitors=visitors,
+            shown=shown,
+        )
+
+    def event_name(self, site: str, range_: Range, id_: str) -> str | None:
+        """Return the whole name of an event whose ``EventCount.id`` this is, or None."""
+        return listings.identified(self._source(site, range_), id_)
+
+    def properties(self, site: str, range_: Range, event: str) -> PropertyPage:
         """Return the properties of an event (DASH-2)."""
         return listings.properties(self._source(site, range_), event)
 
@@ -88,10 +107,10 @@ class Reader:
         return listings.values(source, event, property_, search=search, limit=limit, offset=offset)
 
     def top_values(
-        self, site: str, range_: Range, event: str, limit: int = 10
+        self, site: str, range_: Range, event: str, keys: Iterable[str], limit: int = 10
     ) -> dict[str, tuple[ValueCount, ...]]:
-        """Return the most common values of every property of an event at once."""
-        return listings.top_values(self._source(site, range_), event, limit)
+        """Return the most common values of some properties of an event at once."""
+        return listings.top_values(self._source(site, range_), event, keys, limit)
 
     def goals(self, site: str, range_: Range) -> tuple[GoalResult, ...]:
         """Return the goals of a site and how often they were completed (GOAL-3)."""

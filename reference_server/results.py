@@ -1,19 +1,24 @@
 """What the reader answers with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventCount:
-    """An event name: how often it came, from how many visitors if asked, what it earned in each currency."""
+    """An event name: how often it came, from how many visitors if asked, what it earned in each currency.
+
+    ``name`` may be the beginning of one of so many ``characters``; ``id`` stands for the whole of it.
+    """
 
     name: str
     count: int
     visitors: int | None
     has_properties: bool
     revenue: tuple[tuple[str, Decimal], ...] = ()
+    characters: int = field(default=0, compare=False)
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,14 @@ class PropertyCount:
     name: str
     count: int
     distinct: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyPage:
+    """The most common properties of an event, and how many it has."""
+
+    rows: tuple[PropertyCount, ...]
+    total: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,25 @@ CREATE TABLE IF NOT EXISTS goals (
 );
 CREATE TABLE IF NOT EXISTS secrets (number INTEGER PRIMARY KEY, secret BLOB NOT NULL);
 """
+_ADD_GOAL = """
+INSERT INTO goals (site, name)
+SELECT ?, ? WHERE (SELECT count() FROM goals WHERE site = ?) < ? RETURNING id
+"""
+
+
+MOST_GOALS = 100
+"""Goals of a site: each refresh of the dashboard counts all of them."""
+
+GOAL_CHARACTERS = 10_000
+"""Characters of a goal's name."""
 
 
 class GoalExists(Exception):
     """The site has a goal of that name."""
+
+
+class TooManyGoals(Exception):
+    """The site has as many goals as it can have."""
 
 
 class NoSuchGoal(Exception):
@@ -63,14 +78,24 @@ class Settings:
         return tuple(Goal(id=number, event_name=name) for number, name in rows)
 
     def add_goal(self, site: str, event_name: str) -> Goal:
-        """Create a goal. The name is taken as it is. Raises GoalExists, and ValueError for an empty name."""
+        """Create a goal, its name verbatim (GOAL-1).
+
+        Raises GoalExists, TooManyGoals, and ValueError for a name that is empty or longer than 10,000
+        characters.
+        """
         name = well_formed(event_name)  # As names are stored: a goal must match what was tracked.
         if not name:
             raise ValueError("event_name must be the name of an event: a string that is not empty")
+        if len(name) > GOAL_CHARACTERS:
+            raise ValueError(
+                f"event_name must have at most {GOAL_CHARACTERS:,} characters (got {len(name):,})"
+            )
         try:
-            rows = self._ask("INSERT INTO goals (site, name) VALUES (?, ?) RETURNING id", site, name)
+            rows = self._ask(_ADD_GOAL, site, name, site, MOST_GOALS)
         except sqlite3.IntegrityError:
             raise GoalExists(f"there is a goal of the name {name[:100]!r} already") from None
+        if not rows:
+            raise TooManyGoals(f"a site has at most {MOST_GOALS} goals: delete one first")
         return Goal(id=rows[0][0], event_name=name)
 
     def delete_goal(self, site: str, number: int) -> None:

@@ -1,8 +1,11 @@
 """Where a query reads from: the rollups of a range, or for the last minutes the events themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
+from clickhouse_connect.driver.external import ExternalData
 
 from reference_server.clickhouse.client import Clients
 from reference_server.clickhouse.rollups import DAY, HOUR, QUARTER, SESSIONS, STEPS, Rollup
@@ -24,14 +27,23 @@ class Source:
         self._range = range_
         self._start, self._end = _milliseconds(range_.start), _milliseconds(range_.end)
 
-    def ask(self, query: str, *rollups: Rollup, step: int = 0, **values: object) -> list[Row]:
-        """Ask a query in which the names of rollups stand in braces, for their rows of the range.
+    def ask(
+        self,
+        query: str,
+        *rollups: Rollup,
+        step: int = 0,
+        names: Iterable[str] | None = None,
+        **values: object,
+    ) -> list[Row]:
+        """Return the rows of a query in which the names of rollups stand in braces.
 
-        With ``step`` all rows are of that length. Whatever comes from outside is bound as ``values``.
+        Each rollup is limited to the site and the range; with ``step`` to buckets of that length (seconds).
+        Text from outside is bound: single texts as ``values``, a list as ``names``, which the query finds in
+        the table ``asked`` (one column, ``name``) whatever its size.
         """
         for rollup in rollups:
             query = query.replace(f"{{{rollup.table}}}", self._rows(rollup, step))
-        return ask(self._clients, query, {"site": self._site, **values})
+        return ask(self._clients, query, {"site": self._site, **values}, names)
 
     def _rows(self, rollup: Rollup, step: int) -> str:
         if self._range.raw:
@@ -52,12 +64,26 @@ class Source:
         return f"(SELECT * FROM {rollup.table} WHERE site = {{site:String}} AND ({where or 0}))"  # noqa: S608
 
 
-def ask(clients: Clients, query: str, values: Mapping[str, object]) -> list[Row]:
-    """Ask ClickHouse, with bound values."""
+def ask(
+    clients: Clients, query: str, values: Mapping[str, object], names: Iterable[str] | None = None
+) -> list[Row]:
+    """Return the rows of a query with bound values, and with ``names`` as the table ``asked``."""
     result = clients.get().query(
-        query, parameters=dict(values), settings={"max_execution_time": _QUERY_SECONDS}
+        query,
+        parameters=dict(values),
+        settings={"max_execution_time": _QUERY_SECONDS},
+        external_data=None if names is None else _table(names),
     )
     return [tuple(row) for row in result.result_rows]
+
+
+def _table(names: Iterable[str]) -> ExternalData:
+    """Return names as a table that travels in the request's body.
+
+    ClickHouse takes at most 128 KiB for a bound value, which a few long names exceed.
+    """
+    lines = b"\n".join(msgspec.json.encode({"name": name}) for name in names)
+    return ExternalData(file_name="asked", fmt="JSONEachRow", structure=["name String"], data=lines)
 
 
 def pieces(start: int, end: int, steps: tuple[int, ...] = STEPS[::-1]) -> Iterator[tuple[int, int, int]]:

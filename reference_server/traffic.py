@@ -19,9 +19,9 @@ SELECT sum(pageviews), sum(customs), uniqCombinedMerge(14)(visitors) FROM {rollu
 """
 _CONVERSIONS = """
 SELECT name, sum(count), uniqCombinedMerge(14)(visitors) FROM {rollup_events}
-WHERE name IN {names:Array(String)} GROUP BY name
+WHERE name IN (SELECT name FROM asked) GROUP BY name
 """
-_COMPLETIONS = "SELECT sum(count) FROM {rollup_events} WHERE name IN {names:Array(String)}"
+_COMPLETIONS = "SELECT sum(count) FROM {rollup_events} WHERE name IN (SELECT name FROM asked)"
 _SESSION_FIGURES = """
 SELECT count(), sum(pageviews), countIf(pageviews > 0), countIf(pageviews = 1 AND customs = 0),
     sum(dateDiff('millisecond', first, last)) / 1000
@@ -39,7 +39,7 @@ _VALUES = {
     "visitors": ("uniqCombinedMerge(14)(visitors)", "{rollup_traffic}"),
     "pageviews": ("sum(pageviews)", "{rollup_traffic}"),
     "events": ("sum(customs)", "{rollup_traffic}"),
-    "conversions": ("sum(count)", "{rollup_events} WHERE name IN {names:Array(String)}"),
+    "conversions": ("sum(count)", "{rollup_events} WHERE name IN (SELECT name FROM asked)"),
 }
 
 
@@ -115,7 +115,7 @@ def series(source: Source, range_: Range, metric: str, names: Iterable[str]) -> 
         *(EVENTS, TRAFFIC),
         step=common_step((*begins, range_.end)),
         begins=[int(begin.timestamp()) for begin in begins],
-        **({"names": list(names)} if metric == "conversions" else {}),
+        names=names if metric == "conversions" else None,
     )
     values: dict[int, int] = dict(found)
     points = (Point(time=begin, value=values.get(number, 0)) for number, begin in enumerate(begins, 1))

@@ -6,6 +6,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.access import Door
+from reference_server.arguments import require_short_arguments
 from reference_server.policy import HEADERS
 
 _TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
@@ -24,6 +25,8 @@ def add_guard(pages: Blueprint, door: Door) -> None:
     @pages.before_request
     def _door() -> AnyResponse | None:
         return None if request.endpoint == "dashboard.static" else door.check_page()
+
+    pages.before_request(require_short_arguments)
 
     @pages.errorhandler(HTTPException)
     def _http(error: HTTPException) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from reference_server.dashboard import formatting
+from reference_server.results import EventCount
 
 _SHORT = 160
 
@@ -17,16 +18,20 @@ def exact(text: str) -> Markup:
     return escape(text).replace("\r", Markup("&#13;"))
 
 
-def visible(text: str) -> Markup:
-    """Write text of a visitor: isolated, lest it turns its surroundings round; what is long, folded."""
+def visible(text: str, characters: int = 0) -> Markup:
+    """Return text of a visitor, isolated from its surroundings (bidirectional text), folded when it is long.
+
+    ``characters`` is the length of the whole text if ``text`` is only its beginning.
+    """
     if not text.strip():
         return Markup('<span class="quiet">({})</span>').format("empty" if not text else "spaces only")
     if len(text) <= _SHORT:
         return Markup('<bdi class="sent">{}</bdi>').format(text)
+    rest = f"… ({characters:,} characters)" if characters > len(text) else ""
     return Markup(
         '<details class="long"><summary><bdi class="sent">{}…</bdi></summary>'
-        '<bdi class="sent">{}</bdi></details>'
-    ).format(text[:_SHORT], text)
+        '<bdi class="sent">{}{}</bdi></details>'
+    ).format(text[:_SHORT], text, rest)
 
 
 def label(text: str) -> str:
@@ -40,8 +45,14 @@ def share(count: int, top: int) -> str:
 
 
 def key(*parts: Any) -> Markup:
-    """Tell rows of a list apart."""
-    return exact(json.dumps(parts))
+    """Return what tells the rows of a list apart."""
+    text = json.dumps(parts)
+    return exact(text if len(text) <= _SHORT else digest(parts))
+
+
+def address(event: EventCount) -> dict[str, str]:
+    """Return the parameters of an address that name an event: its name, or the id of a long one."""
+    return {"name": event.name} if event.characters <= _SHORT else {"id": event.id}
 
 
 def digest(value: Any) -> str:
@@ -50,6 +61,7 @@ def digest(value: Any) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "address": address,
     "digest": digest,
     "exact": exact,
     "visible": visible,

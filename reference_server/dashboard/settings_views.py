@@ -7,7 +7,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.ranges import timezones
 from reference_server.reader import Reader
-from reference_server.settings import GoalExists, NoSuchGoal, Settings
+from reference_server.settings import (
+    GOAL_CHARACTERS,
+    MOST_GOALS,
+    GoalExists,
+    NoSuchGoal,
+    Settings,
+    TooManyGoals,
+)
 
 
 def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
@@ -40,7 +47,11 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
         try:
             settings.add_goal(site, name)
         except ValueError:
-            return show(site, 400, goal_error="Enter the name of an event.")
+            text = f"Enter the name of an event: 1 to {GOAL_CHARACTERS:,} characters."
+            return show(site, 400, goal_error=text, goal_name=name[:GOAL_CHARACTERS])
+        except TooManyGoals:
+            text = f"A site has at most {MOST_GOALS} goals: delete one first."
+            return show(site, 409, goal_error=text, goal_name=name)
         except GoalExists:
             return show(site, 409, goal_error="There is a goal for this event already.", goal_name=name)
         return redirect(url_for("dashboard.goals", site=site, done="created"), 303)

@@ -14,6 +14,7 @@ from reference_server.access import Door
 from reference_server.dashboard import formatting, guard
 from reference_server.dashboard.markup import FILTERS
 from reference_server.dashboard.settings_views import add_settings
+from reference_server.listings import SHOWN_CHARACTERS
 from reference_server.ranges import DEFAULT_PERIOD, Range
 from reference_server.reader import Reader
 from reference_server.settings import Settings
@@ -55,7 +56,16 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
 
     @pages.get("/")
     def home() -> str:
-        return render_template("sites.html", sites=reader.sites())
+        search, offset = request.args.get("search", ""), _window(PAGE)["offset"]
+        found = reader.sites(search, limit=PAGE + 1, offset=offset)
+        return render_template(
+            "sites.html",
+            sites=found[:PAGE],
+            search=search,
+            offset=offset,
+            following=offset + PAGE if len(found) > PAGE else None,
+            preceding=max(0, offset - PAGE) if offset else None,
+        )
 
     @pages.get("/<site>")
     def overview(site: str) -> str:
@@ -81,12 +91,14 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
 
     def _lists(site: str, range_: Range) -> dict[str, Any]:
         """What a page brings along at first, and then asks for by the addresses of its lists."""
-        events, advice = reader.events(site, range_, limit=PAGE, visitors=False), reader.advice(site, range_)
+        events = reader.events(site, range_, limit=PAGE, visitors=False, shown=SHOWN_CHARACTERS)
+        advice = reader.advice(site, range_)
         return {"events": events, "advice": advice, **_paging(PAGE)}
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
-        page = reader.events(site, _range(reader, site), visitors=False, **_window(PAGE))
+        range_ = _range(reader, site)
+        page = reader.events(site, range_, visitors=False, shown=SHOWN_CHARACTERS, **_window(PAGE))
         return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
 
     @pages.get("/<site>/advice")
@@ -94,15 +106,30 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
         found = reader.advice(site, _range(reader, site))
         return render_template("advice.html", advice=found)
 
+    def _event(site: str) -> str:
+        """Return the event that the address names, by its name or, as a long one, by its id."""
+        id_ = request.args.get("id")
+        if id_ is None:
+            return request.args.get("name", "")
+        name = reader.event_name(site, _range(reader, site), id_)
+        return name if name is not None else abort(404, "There is no such event in this range.")
+
     @pages.get("/<site>/events/properties")
     def properties(site: str) -> str:
-        event = request.args.get("name", "")
+        event = _event(site)
         found = reader.properties(site, _range(reader, site), event)
-        return render_template("properties.html", site=site, query=_query(), event=event, properties=found)
+        return render_template(
+            "properties.html",
+            site=site,
+            query=_query(),
+            event=event,
+            address=_named("id" if "id" in request.args else "name"),
+            properties=found,
+        )
 
     @pages.get("/<site>/events/values")
     def values(site: str) -> str:
-        event, name = request.args.get("name", ""), request.args.get("property", "")
+        event, name = _event(site), request.args.get("property", "")
         page = reader.values(site, _range(reader, site), event, name, **_window(_FIRST))
         return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
 
@@ -131,6 +158,11 @@ def _day(name: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise ValueError(f"{name} is no day: write it like 2026-11-27") from None
+
+
+def _named(parameter: str) -> dict[str, str]:
+    """Return the part of the address that names the event, for links to its values."""
+    return {parameter: request.args.get(parameter, "")}
 
 
 def _query() -> dict[str, str]:

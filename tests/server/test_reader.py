@@ -8,7 +8,7 @@ import pytest
 
 from reference_server.ranges import Range
 from reference_server.reader import Reader
-from reference_server.results import EventCount, EventPage, PropertyCount, ValueCount, ValuePage
+from reference_server.results import EventCount, EventPage, PropertyCount, PropertyPage, ValueCount, ValuePage
 from reference_server.settings import Settings
 from tests.server.reading import NOW, Pen, Sent
 
@@ -104,21 +104,28 @@ def test_properties_and_values_are_counted(pen: Pen, reader: Reader) -> None:
     )
     arrows = {row.name: row.has_properties for row in reader.events(pen.site, DAYS).rows}
     assert arrows == {"Signup": True, "Other": True, "Bare": False}
-    assert reader.properties(pen.site, DAYS, "Signup") == (
-        PropertyCount(name="plan", count=4, distinct=3),
-        PropertyCount(name="source", count=2, distinct=1),
+    assert reader.properties(pen.site, DAYS, "Signup") == PropertyPage(
+        rows=(
+            PropertyCount(name="plan", count=4, distinct=3),
+            PropertyCount(name="source", count=2, distinct=1),
+        ),
+        total=2,
     )
     plans = (("pro", 2), ("Free", 1), ("free", 1))
     rows = tuple(ValueCount(value=value, count=count) for value, count in plans)
     assert reader.values(pen.site, DAYS, "Signup", "plan") == ValuePage(rows=rows, total=3)
     ads = (ValueCount(value="ad", count=2),)
-    assert reader.top_values(pen.site, DAYS, "Signup", 2) == {"plan": rows[:2], "source": ads}
+    assert reader.top_values(pen.site, DAYS, "Signup", ["plan", "source"], 2) == {
+        "plan": rows[:2],
+        "source": ads,
+    }
 
 
 def test_a_key_that_comes_twice_counts_for_each_value(pen: Pen, reader: Reader) -> None:
     """As stored: parallel arrays may hold a key twice."""
     pen.write(Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free"), ("plan", "pro")]))
-    assert reader.properties(pen.site, DAYS, "Signup") == (PropertyCount(name="plan", count=3, distinct=2),)
+    found = reader.properties(pen.site, DAYS, "Signup").rows
+    assert found == (PropertyCount(name="plan", count=3, distinct=2),)
     assert [(row.value, row.count) for row in reader.values(pen.site, DAYS, "Signup", "plan").rows] == [
         ("pro", 2),
         ("free", 1),
@@ -131,7 +138,7 @@ def test_any_text_is_found_again(pen: Pen, reader: Reader, settings: Settings, t
     pen.write(Sent(name=text, properties=[(text, text)]), Sent(name=f"{text}x", properties=[("x", "x")]))
     settings.add_goal(pen.site, text)
     assert listed(reader.events(pen.site, DAYS, search=text)) == [(text, 1), (f"{text}x", 1)]
-    assert [row.name for row in reader.properties(pen.site, DAYS, text)] == [text]
+    assert [row.name for row in reader.properties(pen.site, DAYS, text).rows] == [text]
     values = reader.values(pen.site, DAYS, text, text, search=text).rows
     assert [(row.value, row.count) for row in values] == [(text, 1)]
     assert reader.names(pen.site, text) == (text, f"{text}x")
