@@ -17,6 +17,7 @@ from conformance.registry import Lane
 from conformance.setup import Setup
 from conformance.targets import load_shim, load_tracker
 from conformance.targets.server import EVENT_PATH
+from conformance.throttling import require_unthrottled
 from conformance.witness import Exchange, Recorder
 
 P = ParamSpec("P")
@@ -180,7 +181,8 @@ class Bench:
         ``within`` is what all of these tokens have in common, if more than the run's.
 
         Rows are polled for until each token has its number; what should not be stored is proved absent by the
-        row of ``sentinel``, which was sent after everything else.
+        row of ``sentinel``, which was sent after everything else. ``expected`` is in the order of sending:
+        raises Throttled if it was stored up to an event and hardly any more after it.
         """
         if self.readback is None:
             raise RuntimeError("there is no readback")
@@ -193,6 +195,8 @@ class Bench:
                 deadline = min(deadline, (seen := seen or time.monotonic()) + LATE_ROW_SECONDS)
             complete = all(len(rows[token]) >= number for token, number in wanted.items())
             if complete or time.monotonic() > deadline:
+                if not rows[sentinel]:
+                    require_unthrottled([bool(rows[token]) for token, number in expected.items() if number])
                 self._nothing_stored = not any(rows.values()) and self._nothing_stored is not False
                 return rows
             time.sleep(_POLL_SECONDS)

@@ -29,6 +29,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopUser
 
+from conformance.browser_headers import TEXT, with_browser_headers
 from conformance.load.journal import Journal, begin_phase, clock, is_expected
 from conformance.load.mix import BadMix, Kind, Sender, Shot, read
 from conformance.load.plan import (
@@ -43,8 +44,6 @@ from conformance.targets import Server
 from conformance.verdict import Exit
 
 _NAMES = {Kind.EVENT: "event", Kind.PAGEVIEW: "pageview", Kind.MALFORMED: "malformed"}
-# As a tracker sends it (WIRE-5).
-_HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 _LOG = logging.getLogger(__name__)
 
 # The shape judges steps of a few seconds: workers have to tell more often than every third.
@@ -61,6 +60,8 @@ class State:
         self.random = Random(f"{options.seed} {options.shape}")  # noqa: S311 - traffic, not secrets
         self.interval = 0.0 if options.shape == "flood" else options.senders / options.rate
         self.journal = Journal(folder, name)
+        # As a browser sends it (WIRE-5).
+        self.headers = with_browser_headers({"Content-Type": TEXT}, options.domain)
         self.sender = Sender(
             read(Path(options.mix) if options.mix else None),
             run=options.run or f"cp{secrets.token_hex(4)}",
@@ -83,6 +84,7 @@ def _options(parser: LocustArgumentParser) -> None:
     add("--objective-p95", type=seconds_of, default=DEFAULT_OBJECTIVE, help="What a ramp may reach: 50ms")
     add("--mix", default="", help="What is sent (default: load/mix.toml)")
     add("--seed", type=int, default=0, help="The same seed draws the same requests")
+    add("--domain", default="example.com", help="The site whose pages seem to send (Origin, Referer)")
     add("--envelope", default="{}", help="Extra members of each payload, as JSON")
     add("--run", default="", help="The token of the run, which begins each nonce")
     add("--journal", default="", help="The folder for what was sent and answered (default: a temporary one)")
@@ -138,7 +140,7 @@ class Visitor(FastHttpUser):
         with self.client.post(
             self._shared.url,
             data=cast("str", shot.body),  # Bytes are taken as well.
-            headers=_HEADERS,
+            headers=self._shared.headers,
             name=_NAMES[shot.kind],
             catch_response=True,
             allow_redirects=False,

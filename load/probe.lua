@@ -3,7 +3,12 @@ local bodies = {}
 local number = 0
 
 function init(args)
-  local headers = { ["Content-Type"] = "text/plain;charset=UTF-8" }
+  -- The second file has the headers, a name and a value in a line each.
+  local headers = {}
+  for line in io.lines(args[2]) do
+    local name, value = line:match("^([^:]+): (.*)$")
+    headers[name] = value
+  end
   for line in io.lines(args[1]) do
     bodies[#bodies + 1] = wrk.format("POST", nil, headers, line)
   end

@@ -1,4 +1,6 @@
-"""Posts the lines of a file as fast as a server answers: ``python probe.py URL FILE SECONDS CONNECTIONS``.
+"""Posts the lines of a file as fast as a server answers.
+
+``python probe.py URL BODIES HEADERS SECONDS CONNECTIONS``, the first two of them files of lines.
 
 What stands in where wrk is not installed: connections of one process that each wait for their answer. Prints
 what came of it as a line of JSON, like ``probe.lua``.
@@ -16,8 +18,9 @@ from urllib.parse import urlsplit
 class Probe:
     """Counts answers until the time is up."""
 
-    def __init__(self, url: str, bodies: list[bytes], seconds: float) -> None:
+    def __init__(self, url: str, bodies: list[bytes], headers: list[str], seconds: float) -> None:
         self._parts = urlsplit(url)
+        self._headers = "".join(f"{header}\r\n" for header in headers)
         self._requests = cycle([self._request(body) for body in bodies])
         self._end = time.monotonic() + seconds
         self.latencies: list[float] = []
@@ -49,13 +52,14 @@ class Probe:
     def _request(self, body: bytes) -> bytes:
         head = (
             f"POST {self._parts.path} HTTP/1.1\r\nHost: {self._parts.netloc}\r\n"
-            f"Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"{self._headers}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
 
-async def _main(url: str, file: str, seconds: float, connections: int) -> None:
-    probe = Probe(url, Path(file).read_bytes().splitlines(), seconds)
+async def _main(url: str, bodies: str, headers: str, seconds: float, connections: int) -> None:
+    lines = Path(headers).read_text(encoding="ascii").splitlines()
+    probe = Probe(url, Path(bodies).read_bytes().splitlines(), lines, seconds)
     began = time.monotonic()
     await asyncio.gather(*(probe.connection() for _ in range(connections)))
     latencies = sorted(probe.latencies) or [0.0]
@@ -70,4 +74,4 @@ async def _main(url: str, file: str, seconds: float, connections: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(_main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), int(sys.argv[5])))

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwrigh
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from conformance.browser_headers import chrome_user_agent
 from conformance.browsers.engine import Browser, Installed, Tab
 
 # Nothing but the pages under test: no update checks, no QUIC, no first-run pages, no GPU.
@@ -168,7 +169,9 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
         channel = {"channel": "moz-firefox"} if installed.stock else {}
         return {**own, **channel}
     frozen = {"ignore_default_args": [_FROZEN_PAGES]} if frozen_pages else {}
-    return {**own, **frozen, "args": _CHROMIUM_ARGUMENTS}
+    # Without a window Chromium calls itself HeadlessChrome, which servers and trackers take for a bot.
+    agent = f"--user-agent={chrome_user_agent(installed.version)}"
+    return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent)}
 
 
 def downloaded(name: str) -> str | None:

@@ -15,8 +15,8 @@ from conformance.fuzz.bodies import Body, Meaning, written
 from conformance.fuzz.calls import Call
 from conformance.fuzz.observation import Seen
 from conformance.lanes import pages
-from conformance.lanes.batch import event_url, plain_event
-from conformance.lanes.requests import Request, Sender, enveloped
+from conformance.lanes.batch import plain_event, sender_to
+from conformance.lanes.requests import Request, enveloped
 from conformance.readback import StoredRow
 from conformance.registry import Lane
 from conformance.witness import Exchange
@@ -134,7 +134,7 @@ class ServerLab:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._tokens = Tokens(bench.setup.run, Lane.SERVER)
-        self._sender = Sender(event_url(bench))
+        self._sender = sender_to(bench)
         self._made: list[Seen] = []
         self._neighbours: list[str] = []
 

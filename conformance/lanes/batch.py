@@ -1,6 +1,7 @@
 """What a lane's vectors send, sent at once and read back at once: rows may take seconds to show."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from conformance.readback import StoredRow
 from conformance.registry import Lane
 from conformance.setup import Setup
 from conformance.targets import TargetUnavailable
+
+_BURST, _CONNECTIONS = 200, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +59,14 @@ def post(bench: Bench, requests: Mapping[str, list[Request]], expected: Mapping[
 
     Raises TargetUnavailable when the server is gone.
     """
-    with closing(Sender(event_url(bench))) as sender:
+    with closing(sender_to(bench)) as sender:
+        requests = {token: list(map(sender.complete, own)) for token, own in requests.items()}
         replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
     if bench.readback is None:
         return Posted(requests=requests, replies=replies)
-    return Posted(requests=requests, replies=replies, rows=awaited(bench, _still_expected(replies, expected)))
+    wanted = _still_expected(replies, expected)
+    rows = awaited(bench, wanted)
+    return Posted(requests=requests, replies=replies, rows=rows)
 
 
 def awaited(bench: Bench, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
@@ -70,17 +76,54 @@ def awaited(bench: Bench, expected: Mapping[str, int]) -> dict[str, list[StoredR
     """
     setup = bench.setup
     sentinel = sentinel_of(setup.token("sentinel", " ".join(expected)))
-    with closing(Sender(event_url(bench))) as sender:
+    with closing(sender_to(bench)) as sender:
         last = sender.send(Request(body=plain_event(setup, sentinel)))
     if last.status is None:
         raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
     return bench.stored(expected, sentinel)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """Many events posted at once: the answer to each token, and their rows unless there is no readback."""
+
+    replies: Mapping[str, Reply]
+    rows: Mapping[str, list[StoredRow]] | None
+
+
+def post_burst(bench: Bench) -> Burst:
+    """Post 200 plain events on 4 connections and read back their rows.
+
+    Raises TargetUnavailable when the server is gone, and Throttled when it limits its senders: no case can
+    then be judged by what became of its event.
+    """
+    token = bench.setup.token("burst")
+    tokens = [f"{token}{number:03}x" for number in range(_BURST)]
+    replies: dict[str, Reply] = {}  # In the order of the answers, which is about that of the sending.
+
+    def post_all(share: Iterable[str]) -> None:
+        with closing(sender_to(bench)) as sender:
+            for each in share:
+                replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
+
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        for done in [pool.submit(post_all, tokens[start::_CONNECTIONS]) for start in range(_CONNECTIONS)]:
+            done.result()
+    if bench.readback is None:
+        return Burst(replies=replies, rows=None)
+    expected = {each: int(reply.accepted) for each, reply in replies.items()}
+    return Burst(replies=replies, rows=awaited(bench, expected))
+
+
 def event_url(bench: Bench) -> str:
     """Where the server under test takes events."""
     assert bench.setup.server
     return bench.setup.server.event_url
+
+
+def sender_to(bench: Bench) -> Sender:
+    """Open a connection to the event endpoint of the server under test."""
+    return Sender(event_url(bench), bench.setup.options.domain)
 
 
 def plain_event(setup: Setup, token: str) -> bytes:

@@ -11,6 +11,7 @@ from conformance.lanes.batch import selected
 from conformance.lanes.expectation import NO_READBACK, require_arrival
 from conformance.readback import StoredRow
 from conformance.registry import Lane
+from conformance.throttling import Throttled
 from conformance.witness import Exchange
 
 
@@ -40,6 +41,9 @@ def passed_on(bench: Bench) -> Iterator[None]:
         yield
     finally:
         bench.recorder.forward(None)
+        # Before whatever became of the events: what is turned away says nothing about them.
+        if bench.recorder.seen(token=bench.setup.run, status=429):
+            raise Throttled("it answered 429")
 
 
 def call_vectors(bench: Bench, engine: str) -> Called:

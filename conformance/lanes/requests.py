@@ -5,17 +5,18 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from conformance.browser_headers import TEXT, with_browser_headers
 from conformance.matching import expand
 from conformance.targets import TargetUnavailable
+from conformance.throttling import Throttled
 
-# What a browser sends with a text body, and the only type that needs no preflight beside forms (WIRE-5).
-_TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
+_TEXT = {"Content-Type": TEXT}
 _SECONDS = 10.0
 _SILENCES = 3
 _SHOWN = 2_000
@@ -36,7 +37,8 @@ class Request:
         if len(text) > _SHOWN or "\ufffd" in text or "\0" in text:
             return None
         # Without a value curl leaves out what it would send by itself.
-        shown = {"Content-Type": "", **self.headers}
+        telling = {n: v for n, v in self.headers.items() if n in ("Content-Type", "User-Agent", "Origin")}
+        shown = {"Content-Type": "", **telling}
         headers = " ".join(f"-H {shlex.quote(f'{name}: {value}'.rstrip())}" for name, value in shown.items())
         return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {shlex.quote(url)}"
 
@@ -99,15 +101,26 @@ def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
 
 
 class Sender:
-    """Sends requests one after the other on one connection, as long as the server answers."""
+    """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, domain: str) -> None:
         self._url = url
+        self._domain = domain
+        # Nothing that a browser does not send: httpx names itself.
         self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
+        self._http.headers.clear()
         self._silences = 0
 
+    def complete(self, request: Request) -> Request:
+        """Return the request as it is sent, with the headers of a browser that it lacks."""
+        return replace(request, headers=with_browser_headers(request.headers, self._domain))
+
     def send(self, request: Request) -> Reply:
-        """Send a request. Raises TargetUnavailable when nobody is there, or answers, any more."""
+        """Send a request.
+
+        Raises TargetUnavailable if nothing listens or answers any more, Throttled for a 429.
+        """
+        request = self.complete(request)
         if self._silences >= _SILENCES:
             raise TargetUnavailable(f"{self._url} left {_SILENCES} requests in a row without an answer")
         try:
@@ -120,6 +133,8 @@ class Sender:
             self._silences += 1
             return Reply(problem=f"no answer: {type(error).__name__} {error}".rstrip())
         self._silences = 0
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Throttled("it answered 429")
         return Reply(status=response.status_code, text=response.text[:_SHOWN])
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from conformance.bench import LATE_ROW_SECONDS, ROW_SECONDS, Bench
 from conformance.dashboard import Dashboard
 from conformance.evidence import Evidence, Violation
-from conformance.lanes.batch import event_url
+from conformance.lanes.batch import sender_to
 from conformance.lanes.canary import bent_figure, fly
 from conformance.lanes.requests import Request, Sender, as_json
 
@@ -160,7 +160,9 @@ class Site:
         headers = {
             "Content-Type": "text/plain;charset=UTF-8",
             "Origin": f"https://{self.domain}",
-            "User-Agent": f"Mozilla/5.0 (X11; Linux x86_64; rv:{100 + visitor}.0) Firefox/{100 + visitor}.0",
+            "Referer": f"https://{self.domain}/",
+            "User-Agent": f"Mozilla/5.0 (X11; Linux x86_64; rv:{100 + visitor}.0) Gecko/20100101 "
+            f"Firefox/{100 + visitor}.0",
         }
         request = Request(body=as_json(body), headers=headers)
         self.evidence.sent.append({"visitor": visitor, "times": times, **payload})
@@ -175,7 +177,7 @@ def new_site(bench: Bench, evidence: Evidence, token: str) -> Iterator[Site]:
     """A site that nobody has heard of. Raises NotTestable where there is no dashboard to ask."""
     domain = f"{token}.example"
     bench.dashboard.require_known(domain)
-    with closing(Sender(event_url(bench))) as sender:
+    with closing(sender_to(bench)) as sender:
         yield Site(bench, evidence, domain, sender)
 
 

@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,26 +10,25 @@ from urllib.parse import urlsplit
 import httpx
 
 from conformance.bench import Bench
+from conformance.browser_headers import TEXT, browser_headers
 from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes.batch import awaited, event_url, plain_event
+from conformance.lanes.batch import awaited, event_url, plain_event, post_burst, sender_to
 from conformance.lanes.expectation import NO_READBACK
 from conformance.lanes.marks import scenarios
-from conformance.lanes.requests import Reply, Request, Sender, as_json
+from conformance.lanes.requests import Reply, Request, as_json
 from conformance.readback import StoredRow
 
 _ORIGIN = "https://shop.example"
+_TEXT = {"Content-Type": TEXT, "Origin": _ORIGIN}
 _SECONDS = 10.0
-_MANY = 200
-_CONNECTIONS = 4
 
 
 @scenarios("server/wire-7-any-origin-may-post")
 def test_any_origin_may_post(bench: Bench, evidence: Evidence, token: str) -> None:
     """WIRE-7: the answer lets a page of another origin read it."""
-    headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": _ORIGIN}
     with _http() as http:
-        response = http.post(event_url(bench), content=plain_event(bench.setup, token), headers=headers)
-    _require_allowed(evidence, headers, response)
+        response = http.post(event_url(bench), content=plain_event(bench.setup, token), headers=_TEXT)
+    _require_allowed(evidence, _TEXT, response)
 
 
 @scenarios("server/wire-7-preflight")
@@ -55,7 +53,7 @@ def test_chunked_body(bench: Bench, evidence: Evidence, token: str) -> None:
     body = plain_event(bench.setup, token)
     parts = [body[:10], body[10:]]
     with _http() as http:
-        response = http.post(event_url(bench), content=iter(parts), headers={"Content-Type": "text/plain"})
+        response = http.post(event_url(bench), content=iter(parts), headers=_TEXT)
     evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
     if response.status_code // 100 not in (2, 4):
         raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
@@ -90,14 +88,11 @@ def test_slow_sender(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("server/store-5-acknowledged-is-stored-once")
-def test_acknowledged_is_stored_once(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_acknowledged_is_stored_once(bench: Bench, evidence: Evidence) -> None:
     """STORE-5: of many events on several connections each that was acknowledged is stored once."""
-    tokens = [f"{token}{number:03}x" for number in range(_MANY)]
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        shares = [tokens[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
-        replies = dict(pair for part in pool.map(lambda share: _post(bench, share), shares) for pair in part)
-    evidence.sent = f"{_MANY} events on {_CONNECTIONS} connections"
-    _require_each_once(bench, evidence, replies)
+    burst = bench.once(post_burst)
+    evidence.sent = f"{len(burst.replies)} events on several connections"
+    _require_each_once(evidence, burst.replies, burst.rows)
 
 
 @scenarios("server/store-5-bad-neighbours")
@@ -112,37 +107,30 @@ def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
     ]
     good = [f"{token}{number}x" for number in range(len(bad) + 1)]
     replies = {}
-    sender = Sender(event_url(bench))
+    sender = sender_to(bench)
     for number, each in enumerate(good):
         replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
         for body in bad[number : number + 1]:
             sender.send(Request(body=body))
     sender.close()
     evidence.sent = {"between good events": [body.decode("latin-1") for body in bad]}
-    _require_each_once(bench, evidence, replies)
+    _require_each_once(evidence, replies, _rows(bench, evidence, dict.fromkeys(replies, 1)))
 
 
-def _require_each_once(bench: Bench, evidence: Evidence, replies: Mapping[str, Reply]) -> None:
+def _require_each_once(
+    evidence: Evidence, replies: Mapping[str, Reply], rows: Mapping[str, list[StoredRow]] | None
+) -> None:
     refused = [str(reply) for reply in replies.values() if not reply.accepted]
     evidence.received = f"{len(replies) - len(refused)} accepted"
     if refused:
         raise Violation(f"{len(refused)} of {len(replies)} good events were refused: {refused[0]}")
-    rows = _rows(bench, evidence, dict.fromkeys(replies, 1))
     if rows is None:
         raise NotTestable(NO_READBACK)
-    lost = sum(not found for found in rows.values())
-    doubled = sum(len(found) > 1 for found in rows.values())
+    lost = sum(not rows[each] for each in replies)
+    doubled = sum(len(rows[each]) > 1 for each in replies)
     evidence.stored = {"lost": lost, "doubled": doubled}
     if lost or doubled:
         raise Violation(f"of {len(replies)} acknowledged events {lost} were lost and {doubled} stored twice")
-
-
-def _post(bench: Bench, tokens: list[str]) -> list[tuple[str, Reply]]:
-    sender = Sender(event_url(bench))
-    try:
-        return [(each, sender.send(Request(body=plain_event(bench.setup, each)))) for each in tokens]
-    finally:
-        sender.close()
 
 
 def _rows(
@@ -156,7 +144,7 @@ def _rows(
 
 
 def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
-    sender = Sender(event_url(bench))
+    sender = sender_to(bench)
     reply = sender.send(Request(body=plain_event(bench.setup, token)))
     sender.close()
     if not reply.accepted:
@@ -171,10 +159,9 @@ def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
     """A connection on which a request was begun whose body is longer than what has come of it."""
     parts = urlsplit(event_url(bench))
     body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
-    head = (
-        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: text/plain\r\n"
-        f"Content-Length: {len(body) + 100}\r\n\r\n"
-    )
+    headers = {"Host": parts.netloc, **browser_headers(bench.setup.options.domain), "Content-Type": TEXT}
+    lines = (f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {parts.path} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body) + 100}\r\n\r\n"
     with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_SECONDS) as connection:
         connection.sendall(head.encode() + body)
         yield connection, head + body.decode()
@@ -194,4 +181,6 @@ def _shown(response: httpx.Response) -> dict[str, Any]:
 
 
 def _http() -> httpx.Client:
-    return httpx.Client(timeout=_SECONDS, trust_env=False)
+    http = httpx.Client(timeout=_SECONDS, trust_env=False)
+    http.headers = httpx.Headers(browser_headers("shop.example"))
+    return http

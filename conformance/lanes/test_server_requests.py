@@ -71,5 +71,7 @@ def _require_status(evidence: Evidence, posted: Posted, token: str, url: str) ->
         # The answer is all there is to it, so the request alone repeats the failure.
         evidence.repro = posted.requests[token][0].curl(url) or evidence.repro
         raise Violation(f"expected {wanted.replace('-or-', ' or ')}, got {reply}")
-    if wanted == "4xx" and not reply.text.strip():
+    # A reason is for malformed bodies; a wrong method needs a 4xx only (WIRE-8).
+    malformed = wanted == "4xx" and posted.requests[token][0].method == "POST"
+    if malformed and not reply.text.strip():
         raise Violation(f"expected a reason in the answer, got an empty {reply.status}")

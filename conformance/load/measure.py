@@ -128,7 +128,14 @@ class _Run:
             read(self._plan.mix), run=self._setup.run, name=SENTINEL, seed=0, envelope=self._setup.envelope
         )
         acknowledged = self._ledger.acknowledged
-        return settle(found, self._url, sender, expected=acknowledged, patience=patience)
+        return settle(
+            found,
+            self._url,
+            sender,
+            domain=self._plan.domain,
+            expected=acknowledged,
+            patience=patience,
+        )
 
     def _canary(self, before: Reconciled) -> str:
         """Bend the record of two events and compare again: what does not notice that proves nothing."""

@@ -35,6 +35,7 @@ class Plan:
     seed: int = 0
     mix: Path | None = None
     envelope: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = "example.com"
 
     @property
     def duration(self) -> float:
@@ -54,7 +55,16 @@ class Plan:
             *("--host", url, "--shape", self.shape, "--rate", str(self.rate)),
             *("--for", f"{self.duration}s", "--senders", str(self.first_senders)),
             *("--objective-p95", f"{self.objective * 1000}ms", "--seed", str(self.seed)),
-            *("--envelope", json.dumps(dict(self.envelope)), "--run", run, "--journal", str(journal)),
+            *(
+                "--envelope",
+                json.dumps(dict(self.envelope)),
+                "--domain",
+                self.domain,
+                "--run",
+                run,
+                "--journal",
+                str(journal),
+            ),
             *(("--mix", str(self.mix.absolute())) if self.mix else ()),
         ]
 

@@ -32,7 +32,7 @@ def load(
         require_local(options.server)
     progress.say("starting")
     with prepare(options) as setup:
-        plan = replace(plan, envelope=setup.envelope)
+        plan = replace(plan, envelope=setup.envelope, domain=setup.options.domain)
         with RecordWriter(record, _info(setup, plan)) as writer:
             measured = measure(setup, plan, progress, patience=patience)
             writer.canaries = {str(Lane.LOAD): measured.canary} if measured.canary else {}

@@ -5,6 +5,7 @@ import time
 import httpx
 
 from conformance.bench import LATE_ROW_SECONDS
+from conformance.browser_headers import TEXT, with_browser_headers
 from conformance.load.journal import clock
 from conformance.load.mix import Kind, Sender
 from conformance.load.stored import Stored
@@ -17,7 +18,7 @@ _POLL_SECONDS, _SHARE = 0.1, 3
 _TIMEOUT_SECONDS = 30.0
 
 
-def settle(stored: Stored, url: str, sender: Sender, *, expected: int, patience: float) -> float:
+def settle(stored: Stored, url: str, sender: Sender, *, domain: str, expected: int, patience: float) -> float:
     """Send a sentinel and wait for it, and for as many rows as were acknowledged; return how long it took.
 
     Rows may come late as long as more of them come: it ends when for ``patience`` seconds there was none, or
@@ -25,7 +26,7 @@ def settle(stored: Stored, url: str, sender: Sender, *, expected: int, patience:
     TargetUnavailable.
     """
     began = time.monotonic()
-    sentinel = _send(url, sender, patience)
+    sentinel = _send(url, sender, domain, patience)
     since = clock()
     number, grown = -1, time.monotonic()
     seen = False
@@ -48,7 +49,7 @@ def settle(stored: Stored, url: str, sender: Sender, *, expected: int, patience:
         time.sleep(max(_POLL_SECONDS, _SHARE * (now - asked)))
 
 
-def _send(url: str, sender: Sender, patience: float) -> str:
+def _send(url: str, sender: Sender, domain: str, patience: float) -> str:
     """Send an event until one is acknowledged: a server may be full, and say so."""
     deadline = time.monotonic() + patience
     while True:
@@ -57,7 +58,7 @@ def _send(url: str, sender: Sender, patience: float) -> str:
             response = httpx.post(
                 url,
                 content=shot.body,
-                headers={"Content-Type": "text/plain;charset=UTF-8"},
+                headers=with_browser_headers({"Content-Type": TEXT}, domain),
                 timeout=_TIMEOUT_SECONDS,
                 trust_env=False,
             )

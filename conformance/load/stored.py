@@ -11,15 +11,20 @@ from conformance.targets import TargetUnavailable
 # Clocks of server and senders may differ by so much.
 _EARLIER_SECONDS = 15
 
+# Text without the NULs that fill up a FixedString, and an amount kept as text without zeros at its end.
+_UNPADDED = "toStringCutToZero(ifNull(toString({}), ''))"
+_AMOUNT = rf"""replaceRegexpOne(
+    {_UNPADDED.format("revenue_source_amount")}, '(\\.\\d*[1-9])0+$|\\.0*$', '\\1'
+)"""
 # The same as ``marks.checksum`` and ``marks.is_intact``, where the rows are.
 _INTACT = f"""
 ifNull(meta_keys[2] = '{CHECKSUM_KEY}' AND meta_values[2] = toString(CRC32(concat(
-    toString(type), '{GROUP}', name, '{GROUP}',
+    {_UNPADDED.format("type")}, '{GROUP}', name, '{GROUP}',
     arrayStringConcat(arrayConcat(arraySlice(meta_keys, 1, 1), arraySlice(meta_keys, 3)), '{MEMBER}'),
     '{GROUP}',
     arrayStringConcat(arrayConcat(arraySlice(meta_values, 1, 1), arraySlice(meta_values, 3)), '{MEMBER}'),
     '{GROUP}',
-    ifNull(toString(revenue_source_amount), ''), '{GROUP}', ifNull(toString(revenue_source_currency), '')
+    {_AMOUNT}, '{GROUP}', {_UNPADDED.format("revenue_source_currency")}
 ))), 0)
 """
 _NONCE = "arrayFirst(v -> startsWith(v, {run:String}), meta_values)"

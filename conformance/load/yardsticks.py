@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from conformance.browser_headers import TEXT, with_browser_headers
 from conformance.load.journal import Tail, clock
 from conformance.load.measure import locust
 from conformance.load.mix import Kind, Sender, read
@@ -135,15 +136,19 @@ def _tool(setup: Setup, plan: Plan, run: str, folder: Path) -> _Tool:
     sender = Sender(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
     shots = (shot.body for shot in sender.visit() if shot.kind is Kind.EVENT)
     bodies.write_bytes(b"\n".join(next(shots) for _ in range(_BODIES)) + b"\n")
+    headers = folder / "headers"
+    named = with_browser_headers({"Content-Type": TEXT}, plan.domain).items()
+    headers.write_text("".join(f"{name}: {value}\n" for name, value in named), encoding="ascii")
     flood = replace(plan, shape="flood", seconds=SECONDS, senders=_SENDERS, processes=1)
     words: tuple[str, ...]
     wrk = shutil.which("wrk")
     if not wrk:
         script = str(bundled("load/probe.py"))
-        words = (sys.executable, "-P", script, "{url}", str(bodies), str(ROUND_SECONDS), str(_CONNECTIONS))
+        sizes = (str(ROUND_SECONDS), str(_CONNECTIONS))
+        words = (sys.executable, "-P", script, "{url}", str(bodies), str(headers), *sizes)
         return _Tool(plan=flood, bodies=bodies, name="load/probe.py (wrk is not installed)", words=words)
     told = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout.split()
-    lua = ("-s", str(bundled("load/probe.lua")), "{url}", "--", str(bodies))
+    lua = ("-s", str(bundled("load/probe.lua")), "{url}", "--", str(bodies), str(headers))
     words = (wrk, "-t", "1", "-c", str(_CONNECTIONS), "-d", f"{ROUND_SECONDS:.0f}s", *lua)
     return _Tool(plan=flood, bodies=bodies, name=" ".join(told[:2]), words=words)
 
@@ -187,7 +192,7 @@ def _durably(setup: Setup, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
     ended = clock()
     sender = Sender(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
     expected = before + int(drive["acknowledged"])
-    settled = settle(found, url, sender, expected=expected, patience=_LIMIT_SECONDS / 2)
+    settled = settle(found, url, sender, domain=plan.domain, expected=expected, patience=_LIMIT_SECONDS / 2)
     return {
         **drive,
         "stored": found.count() - before - 1,

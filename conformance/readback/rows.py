@@ -78,20 +78,26 @@ def _row(data: Mapping[str, Any]) -> StoredRow:
     if not isinstance(keys, list) or not isinstance(values, list):
         raise TypeError("meta_keys and meta_values must be lists")
     return StoredRow(
-        type=data["type"],
+        type=_unpadded(data["type"]),
         name=data["name"],
         meta_keys=tuple(keys),
         meta_values=tuple(values),
         revenue_source_amount=_amount(amount),
-        revenue_source_currency=data["revenue_source_currency"],
+        revenue_source_currency=_unpadded(data["revenue_source_currency"]),
         session_id=_text(data.get("session_id")),
         pageview_id=_text(data.get("pageview_id")),
     )
 
 
+def _unpadded(value: Any) -> Any:
+    """Return text without the NULs that fill up a FixedString of ClickHouse; an empty one is all NULs."""
+    return value.rstrip("\0") if isinstance(value, str) else value
+
+
 def _amount(value: object) -> Decimal | str | None:
-    """The amount; what is no number stays a text, for a check to find fault with."""
-    if value is None:
+    """Return the amount, None for an empty one (REV-4); text that is no number, for a check to judge."""
+    value = _unpadded(value)
+    if value is None or value == "":
         return None
     try:
         return Decimal(str(value))

@@ -90,7 +90,7 @@ class Recorder:
         """Return the exchanges that are as ``wanted`` once there are ``number``, or when the time is up.
 
         Wanted: ``token`` (somewhere in target or body), ``method``, ``path``, ``gone``, ``held``,
-        ``answered``.
+        ``answered``, ``status`` (of the answer).
         Raises MappingFault when a request of a foreign tracker could not be read.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)

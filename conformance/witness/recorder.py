@@ -67,6 +67,7 @@ class Wanted:
     gone: bool | None = None
     held: bool | None = None
     answered: bool | None = None
+    status: int | None = None
 
     def accepts(self, exchange: Exchange) -> bool:
         """Whether a completely received exchange is one that was asked for."""
@@ -79,6 +80,7 @@ class Wanted:
             and (self.gone is None or (exchange.gone is not None) is self.gone)
             and (self.held is None or exchange.held is self.held)
             and (self.answered is None or (exchange.answered is not None) is self.answered)
+            and self.status in (None, exchange.status)
         )
 
 

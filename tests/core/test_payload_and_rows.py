@@ -128,7 +128,8 @@ def test_links_are_read_where_they_are_told() -> None:
         ('"1e3"', Decimal(1000)),
         ("null", None),
         ('"$49.99"', "$49.99"),
-        ('""', ""),
+        ('""', None),
+        (r'"\u0000\u0000"', None),
         ("true", "True"),
     ],
 )
@@ -138,6 +139,18 @@ def test_amounts_are_decimals(written: str, amount: Decimal | str | None) -> Non
         '"revenue_source_amount": 0', f'"revenue_source_amount": {written}'
     )
     assert parse_lines(text, "rows.sh") == [row(revenue_source_amount=amount)]
+
+
+@pytest.mark.parametrize(
+    ("written", "currency"),
+    [(r'"\u0000\u0000\u0000"', ""), (r'"EUR\u0000\u0000"', "EUR"), ('""', ""), ("null", None)],
+)
+def test_a_fixed_string_is_filled_up(written: str, currency: str | None) -> None:
+    """REV-4: an empty FixedString of ClickHouse is full of NULs, and a shorter text ends with them."""
+    text = json.dumps({**LINE, "revenue_source_currency": 0}).replace(
+        '"revenue_source_currency": 0', f'"revenue_source_currency": {written}'
+    )
+    assert parse_lines(text, "rows.sh") == [row(revenue_source_currency=currency)]
 
 
 @pytest.mark.parametrize("members", [[None], ["a", None, 5], [["a"]]])

@@ -47,7 +47,8 @@ def test_the_page_of_a_crowded_site_has_a_bound(server: Any, crowded: str) -> No
 
 def test_an_answer_ends_early_and_says_how_many_there_are(server: Any, crowded: str) -> None:
     """The API keeps names whole: it returns fewer rows, and the next offset goes on where it ended."""
-    path, seen = f"/api/sites/{crowded}/events", []
+    path = f"/api/sites/{crowded}/events"
+    seen: list[str] = []
     while True:
         answer = server.http.get(path, params={"limit": 1000, "offset": len(seen), "period": "30d"})
         assert len(answer.content) < PAGE_BYTES

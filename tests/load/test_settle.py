@@ -46,11 +46,11 @@ def sentinel(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_away_for_a_while_is_waited_for() -> None:
     """A database that was killed under load may come back after the load."""
     rows = Away(3)
-    settle(rows, "", cast("Any", None), expected=4, patience=10)
+    settle(rows, "", cast("Any", None), domain="example.com", expected=4, patience=10)
     assert rows.times == 0
 
 
 def test_what_stays_away_is_told_after_the_patience() -> None:
     """Without rows there is no verdict."""
     with pytest.raises(TargetUnavailable, match="away"):
-        settle(Away(float("inf")), "", cast("Any", None), expected=4, patience=0.3)
+        settle(Away(float("inf")), "", cast("Any", None), domain="example.com", expected=4, patience=0.3)

@@ -35,6 +35,14 @@ def empty(clickhouse: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def headers(tmp_path: Path) -> str:
+    """A file of headers."""
+    place = tmp_path / "headers"
+    place.write_text("Content-Type: text/plain\nOrigin: https://example.com\n", encoding="ascii")
+    return str(place)
+
+
+@pytest.fixture
 def bodies(tmp_path: Path) -> Path:
     """What the probes post."""
     place = tmp_path / "bodies"
@@ -63,22 +71,24 @@ def probe(*words: str) -> dict[str, Any]:
     return told
 
 
-def test_probes_tell_the_same(empty: str, bodies: Path) -> None:
+def test_probes_tell_the_same(empty: str, bodies: Path, headers: str) -> None:
     """The probe that is always there, and wrk where it is installed, name the same figures."""
-    found = [probe(sys.executable, str(bundled("load/probe.py")), empty, str(bodies), "0.5", "4")]
+    found = [probe(sys.executable, str(bundled("load/probe.py")), empty, str(bodies), headers, "0.5", "4")]
     if wrk := shutil.which("wrk"):
         lua = str(bundled("load/probe.lua"))
-        found.append(probe(wrk, "-t", "1", "-c", "4", "-d", "1s", "-s", lua, empty, "--", str(bodies)))
+        found.append(
+            probe(wrk, "-t", "1", "-c", "4", "-d", "1s", "-s", lua, empty, "--", str(bodies), headers)
+        )
     for told in found:
         assert sorted(told) == ["answers", "failed", "p95_ms", "refused", "seconds"]
         assert told["answers"] > 50
         assert (told["refused"], told["failed"]) == (0, 0)
 
 
-def test_probe_tells_refusals(bodies: Path) -> None:
+def test_probe_tells_refusals(bodies: Path, headers: str) -> None:
     """What is not answered by a 2xx, or not at all, is no answer that counts."""
     gone = "http://127.0.0.1:9/api/event"
-    told = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), "0.1", "1")
+    told = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), headers, "0.1", "1")
     assert told["answers"] == 0
     assert told["failed"] > 0
 
