@@ -45,7 +45,7 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
     page = _Page(console)
     shortened = (
         _findings(page, "FAIL", "red", verdict.violations, requirements, whole=_WHOLE),
-        _errors(page, verdict.errors, requirements),
+        _findings(page, "ERROR", "magenta", verdict.errors, requirements, whole=_WHOLE),
         _findings(page, "WARN", "yellow", verdict.warnings, requirements),
     )
     if any(shortened):
@@ -126,21 +126,6 @@ def _findings(
             page.line(f"and {number} more {facts.plural('case', number)}{of}", indent=_INDENT)
             page.line()
     return more or whole < 0
-
-
-def _errors(page: _Page, errors: tuple[CaseResult, ...], requirements: Mapping[str, Requirement]) -> bool:
-    """Print errors; one that many cases ended in, such as a target that is gone, once."""
-    shared = {
-        detail: cases for detail, cases in facts.by_detail(errors).items() if len(cases) > _PER_REQUIREMENT
-    }
-    for cases in shared.values():
-        _head(page, "ERROR", "magenta", cases[0])
-        page.line(visible(cut(cases[0].detail, _DETAIL_LIMIT).rstrip()), indent=_INDENT)
-        _repeat(page, cases[0])
-        page.line(f"and {len(cases) - 1} more cases for the same reason", indent=_INDENT)
-        page.line()
-    others = tuple(error for error in errors if error.detail not in shared)
-    return _findings(page, "ERROR", "magenta", others, requirements, whole=_WHOLE)
 
 
 def _evidence(page: _Page, result: CaseResult) -> None:

@@ -244,14 +244,6 @@ def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
     )
 
 
-def by_detail(results: Iterable[CaseResult]) -> dict[str, list[CaseResult]]:
-    """Group results by what they say, in the order of the first of each."""
-    groups: dict[str, list[CaseResult]] = {}
-    for result in results:
-        groups.setdefault(result.detail, []).append(result)
-    return groups
-
-
 def findings(results: Iterable[CaseResult]) -> Mapping[str, Sequence[Sequence[CaseResult]]]:
     """Group cases by requirement, then by what was found; an error is of no requirement."""
     groups: dict[str, dict[str, list[CaseResult]]] = {}

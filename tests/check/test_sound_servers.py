@@ -73,6 +73,6 @@ def test_a_rate_limit_is_named_in_one_line(check: "Check", mine: "Implementation
     script.write_text(text.replace("class Handler(BaseHTTPRequestHandler):\n", _TAKEN), encoding="utf-8")
     run = check(*options, "--lane", "server")
     assert (run.code, run.violated) == (3, set()), run.text
-    [line] = re.findall("ERROR .*? for the same reason", run.text)
-    assert "limits how many events it takes from one sender" in line
-    assert "Switch the limit off" in line
+    [finding] = re.findall("ERROR .*? likewise .*? and [0-9]+ more ", run.text)
+    assert "limits how many events it takes from one sender" in finding
+    assert "Switch the limit off" in finding
