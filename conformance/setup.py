@@ -76,6 +76,7 @@ class Setup:
             browsers=tuple({"name": b.name, "version": b.version} for b in self.browsers),
             options=self.options.given(),
             known=self.options.known,
+            waivers=self.options.waivers,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         *_cases("Warnings", verdict.warnings, requirements),
         *_notes(run),
         *_unverified(run, verdict),
+        *_waived(verdict),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -42,7 +43,7 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     headline = facts.headline(run, verdict)
     sentence = headline.sentence[0].upper() + headline.sentence[1:]
     yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
-    yield from headline.asides
+    yield from map(_escape, headline.asides)
     targets = [
         f"- **{kind}**: {_escape(without_credentials(name))}" for kind, name in run.info.target.items()
     ]
@@ -146,6 +147,13 @@ def _unverified(run: Run, verdict: Verdict) -> Iterable[str]:
     groups = facts.by_reason(facts.unverified(run, verdict))
     if groups:
         yield f"### Not verified ({len(facts.unverified(run, verdict))})"
+        yield "\n".join(f"- {_escape(names)}: {_escape(cut(why, 300))}" for why, names in groups.items())
+
+
+def _waived(verdict: Verdict) -> Iterable[str]:
+    groups = facts.waived(verdict)
+    if groups:
+        yield f"### Waived ({len(verdict.waived)})"
         yield "\n".join(f"- {_escape(names)}: {_escape(cut(why, 300))}" for why, names in groups.items())
 
 
