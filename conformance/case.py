@@ -66,10 +66,11 @@ def select(
     skip: Sequence[str] = (),
     part: tuple[int, int] | None = None,
 ) -> tuple[list[Case], list[Case]]:
-    """Split the cases of ``lanes`` into those that ``only``, ``skip`` and ``part`` leave and those deselected.
+    """Split the cases of ``lanes`` into those that the selectors leave and those deselected.
 
-    ``part`` is the number of a part, from 1, and how many parts there are. A pattern is a glob over case ids (with or without the lane) or requirement ids, whatever its case.
-    Raises UnknownSelector for a pattern that nothing in the whole catalogue bears.
+    A pattern of ``only`` and ``skip`` is a glob over case ids (with or without the lane) or requirement ids,
+    whatever its case. ``part`` is the number of a part, from 1, and how many parts there are. Raises
+    UnknownSelector for a pattern that nothing in the whole catalogue bears.
     """
     for pattern in (*only, *skip):
         _require_known(pattern)

@@ -109,7 +109,7 @@ class Dashboard:
             return
         try:
             answer = self.api(site, "usage")
-            offered = answer.status // 100 == 2 and isinstance(answer.data, dict) and _USAGE & set(answer.data)
+            offered = isinstance(answer.data, dict) and bool(_USAGE & set(answer.data))
         except (TargetUnavailable, Violation):
             offered = False
         if not offered:

@@ -104,7 +104,7 @@ class Options:
         number=True,
     )
     shrink_seconds: int = _option(
-        "Make examples that broke something smaller for so many seconds in the whole run, all lanes together.",
+        "Seconds of a whole run, all its jobs together, to make what broke something smaller.",
         default=60,
         metavar="N",
         number=True,

@@ -98,8 +98,8 @@ def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
         path = path if path.is_absolute() else config.invocation_params.dir / path
         if not any(path.resolve().is_relative_to(folder) for folder in folders):
             raise pytest.UsageError(
-                f"{arg} is no check of conformance: choose cases by --clickport-only, -k or node ids of checks, "
-                "and run tests of your own by themselves"
+                f"{arg} is no check of conformance: choose cases by --clickport-only, -k or node ids of "
+                "checks, and run tests of your own by themselves"
             )
     return named
 

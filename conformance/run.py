@@ -65,9 +65,7 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
 
 def chosen_cases(options: Options) -> list[Case]:
     """The cases that will run. Raises UsageError when the selectors leave none."""
-    cases, deselected = select(
-        lanes=options.lanes, only=options.only, skip=options.skip, part=options.part
-    )
+    cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
     if deselected and not cases:
         lanes = ", ".join(options.lanes)
         named = [requirements()[p.upper()] for p in options.only if p.upper() in requirements()]

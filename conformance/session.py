@@ -206,8 +206,8 @@ class Referee:
     def conclude(self, left_out: str = "", cut_short: str = "") -> None:
         """Give a result to every case that has none: deselected, or lost by a fault of ours.
 
-        ``left_out`` says which of pytest's own options may have deselected cases, ``cut_short`` which may have
-        ended the run early: of those cases that are missing the first are no part of the verdict.
+        ``left_out`` says which of pytest's own options may have deselected cases, which are no part of the
+        verdict then; ``cut_short`` says which may have ended the run early.
         """
         options = self._setup.options
         chosen, deselected = select(

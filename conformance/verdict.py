@@ -92,8 +92,9 @@ class CaseResult:
 class RequirementResult:
     """A requirement in one lane: its status, the reason when nothing decided it, and its case ids.
 
-    ``left_out``: none of its cases was selected. ``in_part``: some were, and some were not. ``not_asked``: it does
-    not speak of such a target. ``waived`` is the reason of the waiver that excuses it from being verified, empty without one.
+    ``left_out``: none of its cases was selected. ``in_part``: some were, and some were not. ``not_asked``: it
+    does not speak of such a target. ``waived`` is the reason of the waiver that excuses it from being verified,
+    empty without one.
     """
 
     id: str
@@ -124,8 +125,8 @@ class Verdict:
 
     ``known`` are violations that the baseline names: no exit code counts them, yet they are not conformant.
     ``stale`` is what is wrong with the baseline, ``bad_waivers`` what is wrong with waivers; ``idle_waivers``
-    are requirements of waivers that this run did not ask for. ``partial``: a MUST was left out by a selection,
-    wholly or in part, so the verdict is about the rest.
+    are requirements of waivers that this run did not ask for. ``partial``: a selection left out a MUST, wholly
+    or in part, so the verdict is about the rest.
     """
 
     conformant: bool | None
@@ -179,9 +180,9 @@ def judge(
 ) -> Verdict:
     """Compute the verdict of a run over ``lanes`` from the results of its cases.
 
-    A case that was deselected must be among ``results``, marked as such: the verdict is about the others. With
-    ``require_all`` it is about all, and what was left out was not verified. With ``strict`` a failing SHOULD is
-    a violation too. ``known`` is the baseline, ``day`` the run's.
+    A case that was deselected must be among ``results``, marked as such: the verdict is about the others.
+    With ``require_all`` it is about all, and what was left out was not verified. With ``strict`` a failing
+    SHOULD is a violation too. ``known`` is the baseline, ``day`` the run's.
     """
     rows = _waived(_rows(requirements, lanes, results, require_all=require_all), waivers)
     failed = [r for r in results if r.status is Status.FAIL]
@@ -288,7 +289,7 @@ def _requirement_result(
 
 
 def _in_part(binding: Sequence[CaseResult]) -> bool:
-    """Whether a selection left out a written case: without drawn ones a requirement is verified as a whole."""
+    """Return whether a selection left out a written case: drawn ones are not needed to verify anything."""
     return any(r.deselected and not r.drawn for r in binding)
 
 

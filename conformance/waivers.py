@@ -1,7 +1,7 @@
-"""Waivers: requirements that cannot be verified of a target, each with the reason, so that a run can be green.
+"""Waivers: requirements that cannot be verified of a target, each with the reason; the run can be green.
 
-They are strict: a waiver of a requirement that was verified after all, or that fails, is a problem of the run.
-A failure that is known belongs into a baseline (``conformance/baseline.py``), never into a waiver.
+They are strict: a waiver of a requirement that was verified after all, or that fails, fails the run. A known
+failure belongs into a baseline (``baseline.py``), never into a waiver.
 """
 
 import difflib

@@ -1,6 +1,5 @@
 """What was seen of one example: at the call, on the wire, in the store."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -104,4 +103,9 @@ class Seen:
     @property
     def size(self) -> tuple[int, str]:
         """By which examples of one fault are compared: the smallest explains best."""
-        return len(self.example.identity), json.dumps(self.example.to_json())
+        return size_of(self.example)
+
+
+def size_of(example: Example) -> tuple[int, str]:
+    """By which examples are compared: the shorter is the smaller, and of equals the first by text."""
+    return len(example.identity), example.identity

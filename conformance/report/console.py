@@ -265,7 +265,9 @@ def _unverified(page: _Page, run: Run, verdict: Verdict) -> None:
 def _waived(page: _Page, verdict: Verdict) -> None:
     if not verdict.waived:
         return
-    page.line(f"Waived: {len(verdict.waived)} {facts.plural('requirement', len(verdict.waived))}", style="bold")
+    page.line(
+        f"Waived: {len(verdict.waived)} {facts.plural('requirement', len(verdict.waived))}", style="bold"
+    )
     for why, names in facts.waived(verdict).items():
         page.line(visible(names), label="  ")
         page.line(one_line(cut(why, 300)), label="    ", style="dim")

@@ -1,10 +1,10 @@
 """JUnit XML, for CI systems: a suite per lane, a test case per case and browser.
 
 JUnit knows no warnings, no known failures and no inconclusive runs. A failing SHOULD that does not count is
-therefore *skipped* as pytest does it with an expected failure (``type="pytest.xfail"``), its message beginning
-with ``warning:``, or with ``known:`` if the baseline names it. What is waived is skipped with ``waived:`` and the
-reason, and a requirement without any case is a skipped test case of its own. The verdict is a property of each
-suite.
+therefore *skipped*, as an expected failure is by pytest (``type="pytest.xfail"``), with a message that begins
+with ``warning:``, and one that the baseline names with ``known:``. What is waived is skipped with ``waived:``
+and the reason, and a requirement without any case is a skipped test case of its own. The verdict is a property
+of each suite.
 """
 
 from collections.abc import Mapping
