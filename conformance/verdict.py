@@ -93,8 +93,7 @@ class RequirementResult:
     """A requirement in one lane: its status, the reason when nothing decided it, and its case ids.
 
     ``left_out``: none of its cases was selected. ``in_part``: some were, and some were not. ``not_asked``: it
-    does not speak of such a target. ``waived`` is the reason of the waiver that excuses it from being verified,
-    empty without one.
+    does not speak of such a target. ``waived`` is the reason of the waiver that excuses it, or empty.
     """
 
     id: str
@@ -125,8 +124,8 @@ class Verdict:
 
     ``known`` are violations that the baseline names: no exit code counts them, yet they are not conformant.
     ``stale`` is what is wrong with the baseline, ``bad_waivers`` what is wrong with waivers; ``idle_waivers``
-    are requirements of waivers that this run did not ask for. ``partial``: a selection left out a MUST, wholly
-    or in part, so the verdict is about the rest.
+    are requirements of waivers that this run did not ask for. ``partial``: a selection left out a MUST,
+    wholly or in part, so the verdict is about the rest.
     """
 
     conformant: bool | None

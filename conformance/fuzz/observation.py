@@ -1,5 +1,6 @@
 """What was seen of one example: at the call, on the wire, in the store."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -107,5 +108,7 @@ class Seen:
 
 
 def size_of(example: Example) -> tuple[int, str]:
-    """By which examples are compared: the shorter is the smaller, and of equals the first by text."""
-    return len(example.identity), example.identity
+    """By which examples are compared: the shorter is smaller; of equals the first by text, x before all."""
+    kept = {name: member for name, member in example.to_json().items() if member not in (None, [])}
+    text = json.dumps(kept)
+    return len(text), text.replace("x", "\0")

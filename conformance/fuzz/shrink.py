@@ -1,7 +1,7 @@
 """Makes an example that breaks a condition smaller: on the example itself, so that no seed or engine matters.
 
-Candidates come most drastic first: parts dropped, then halves, then single members, then texts and numbers. The
-first that is smaller and still breaks the condition takes the example's place, until there is none.
+Candidates come most drastic first: parts dropped, then halves, then single members, then texts and numbers.
+The first that is smaller and still breaks the condition takes the example's place, until there is none.
 """
 
 import json
@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 _TOKEN = "{token}"  # noqa: S105 - a place in a name, not a secret
 _PLAIN = "x"
+# One for each width in UTF-8, and half a pair: what a fault that is about characters comes down to.
+_CHARACTERS = (_PLAIN, "\x80", "\u0800", "\U00010000", "\ud800")
+_EMPTY = Value(kind="string", of="")
+_LETTERS = "xabcdefghijklmnopqrstuvwyz"  # in the order of size_of
+_KEYS = ("", *_LETTERS, *(first + second for first in _LETTERS for second in _LETTERS))
 
 
 def smallest(example: Example, breaks: Callable[[Example], bool | None]) -> Example:
@@ -59,6 +64,7 @@ def _simpler_calls(call: Call) -> Iterator[Call]:
     yield replace(call, name=_TOKEN)
     if isinstance(call.properties, tuple):
         yield replace(call, properties=distinct(call.properties))
+        yield from (replace(call, properties=members) for members in _all_plain(call.properties))
         yield from (replace(call, properties=tuple(fewer)) for fewer in _fewer(call.properties))
     yield from (replace(call, name=name) for name in _texts(call.name))
     if isinstance(call.properties, tuple):
@@ -68,11 +74,20 @@ def _simpler_calls(call: Call) -> Iterator[Call]:
         yield from (replace(call, revenue=members) for members in _plainer(call.revenue))
 
 
+def _all_plain(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[tuple[str, Value], ...]]:
+    """All keys or all values at once: thirty of them are not made plain one by one."""
+    if len(members) <= len(_KEYS):
+        yield tuple((plain, value) for plain, (_, value) in zip(_KEYS, members, strict=False))
+    yield tuple((key, _EMPTY) for key, _ in members)
+
+
 def _simpler_members(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[tuple[str, Value], ...]]:
+    for start, stop in _parts(len(members)):
+        yield tuple((key, _EMPTY if start <= n < stop else value) for n, (key, value) in enumerate(members))
     yield from _plainer(members)
     taken = {key for key, _ in members}
     for number, (key, value) in enumerate(members):
-        names = (name for name in chain("abcdefghijklmnopqrstuvwxyz", _texts(key)) if name not in taken)
+        names = (name for name in chain(_KEYS[: len(members)], _texts(key)) if name not in taken)
         yield from (_with(members, number, (name, value)) for name in names)
 
 
@@ -101,7 +116,8 @@ def _simpler_bodies(body: Body) -> Iterator[Body]:
         return
     if isinstance(value, dict):
         yield written(value)
-    yield from (Body(text.encode("latin-1")) for text in _texts(body.data.decode("latin-1")))
+    texts = _texts(body.data.decode("latin-1"))
+    yield from (Body(text.encode("latin-1")) for text in texts if max(text, default="") < "\u0100")
 
 
 def _read(data: bytes) -> tuple[Any, bool]:
@@ -147,10 +163,14 @@ def _simpler_objects(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _fewer(members: Sequence[T]) -> Iterator[Sequence[T]]:
     """Leave out a half, then a quarter, and so on down to a single member, wherever it stands."""
-    size = len(members)
+    for start, stop in _parts(len(members)):
+        yield [*members[:start], *members[stop:]]
+
+
+def _parts(length: int) -> Iterator[tuple[int, int]]:
+    size = length
     while size:
-        for start in range(0, len(members), size):
-            yield [*members[:start], *members[start + size :]]
+        yield from ((start, start + size) for start in range(0, length, size))
         size //= 2
 
 
@@ -176,7 +196,7 @@ def _shorter(text: str) -> Iterator[str]:
         put = partial(_with, tuple(runs), number)
         yield from (_of_runs(put((character, fewer))) for fewer in _lengths(length))
         if character != _PLAIN:
-            yield _of_runs(put((_PLAIN, length)))
+            yield from (_of_runs(put((plain, length))) for plain in _CHARACTERS)
 
 
 def _of_runs(runs: Sequence[tuple[str, int]]) -> str:

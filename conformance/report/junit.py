@@ -3,8 +3,8 @@
 JUnit knows no warnings, no known failures and no inconclusive runs. A failing SHOULD that does not count is
 therefore *skipped*, as an expected failure is by pytest (``type="pytest.xfail"``), with a message that begins
 with ``warning:``, and one that the baseline names with ``known:``. What is waived is skipped with ``waived:``
-and the reason, and a requirement without any case is a skipped test case of its own. The verdict is a property
-of each suite.
+and the reason, and a requirement without any case is a skipped test case of its own. The verdict is a
+property of each suite.
 """
 
 from collections.abc import Mapping
