@@ -168,8 +168,6 @@ class _Invocation:
         terminalreporter.section("clickport")
         for why, names in facts.by_reason(facts.unverified(self._run, verdict)).items():
             terminalreporter.line(f"not verified: {names}: {why}")
-        for why, names in facts.waived(verdict).items():
-            terminalreporter.line(f"waived: {names}: {why}")
         terminalreporter.line(headline.sentence)
         for aside in headline.asides:
             terminalreporter.line(aside)

@@ -89,6 +89,8 @@ def _simpler_members(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[t
     for number, (key, value) in enumerate(members):
         names = (name for name in chain(_KEYS[: len(members)], _texts(key)) if name not in taken)
         yield from (_with(members, number, (name, value)) for name in names)
+        if value == _EMPTY and "" not in taken:  # a text that breaks something as a key may do so as a value
+            yield _with(members, number, ("", Value(kind="string", of=key)))
 
 
 def _plainer(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[tuple[str, Value], ...]]:

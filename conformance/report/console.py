@@ -57,7 +57,6 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
     _drawn(page, run)
     _notes(page, run)
     _unverified(page, run, verdict)
-    _waived(page, verdict)
     _verdict(page, run, verdict)
 
 
@@ -257,18 +256,6 @@ def _unverified(page: _Page, run: Run, verdict: Verdict) -> None:
     levels = " and ".join(facts.plural(level, len(open_)) for level in facts.binding(run))
     page.line(f"Not verified: {len(open_)} {levels}", style="bold")
     for why, names in facts.by_reason(open_).items():
-        page.line(visible(names), label="  ")
-        page.line(one_line(cut(why, 300)), label="    ", style="dim")
-    page.line()
-
-
-def _waived(page: _Page, verdict: Verdict) -> None:
-    if not verdict.waived:
-        return
-    page.line(
-        f"Waived: {len(verdict.waived)} {facts.plural('requirement', len(verdict.waived))}", style="bold"
-    )
-    for why, names in facts.waived(verdict).items():
         page.line(visible(names), label="  ")
         page.line(one_line(cut(why, 300)), label="    ", style="dim")
     page.line()

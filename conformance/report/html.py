@@ -93,7 +93,6 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "total": total,
         "about": list(_about(run, requirements)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
-        "waivers": facts.waived(verdict),
         "unverified": facts.by_reason(facts.unverified(run, verdict)),
         "load": _load(run),
         "matrix": delivery.matrix(run, verdict),

@@ -34,7 +34,6 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         *_cases("Warnings", verdict.warnings, requirements),
         *_notes(run),
         *_unverified(run, verdict),
-        *_waived(verdict),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -147,13 +146,6 @@ def _unverified(run: Run, verdict: Verdict) -> Iterable[str]:
     groups = facts.by_reason(facts.unverified(run, verdict))
     if groups:
         yield f"### Not verified ({len(facts.unverified(run, verdict))})"
-        yield "\n".join(f"- {_escape(names)}: {_escape(cut(why, 300))}" for why, names in groups.items())
-
-
-def _waived(verdict: Verdict) -> Iterable[str]:
-    groups = facts.waived(verdict)
-    if groups:
-        yield f"### Waived ({len(verdict.waived)})"
         yield "\n".join(f"- {_escape(names)}: {_escape(cut(why, 300))}" for why, names in groups.items())
 
 
