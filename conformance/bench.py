@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from conformance.browsers import FREEZES_ON_REQUEST, Browser, Pictures, Tab, start
+from conformance.case import Case, select
 from conformance.dashboard import Dashboard
 from conformance.evidence import Violation
 from conformance.paths import bundled
@@ -48,6 +49,8 @@ class Bench:
         self.pictures = Pictures(Violation)
         # The lanes in which a bent observation was shown to a check (see ``lanes/canary.py``).
         self.canaries: set[Lane] = set()
+        # The cases that this process may be asked to check; None until pytest has collected them.
+        self.collected: frozenset[str] | None = None
         # Whether the user has ended an open-ended search, and so those of the lanes that follow.
         self.search_ended = False
         self._done: dict[Any, tuple[Any, Exception | None]] = {}
@@ -58,6 +61,12 @@ class Bench:
     def close(self) -> None:
         """Stop whatever was started."""
         self._stack.close()
+
+    def selected(self, lane: Lane) -> list[Case]:
+        """Return the cases of a lane that this run checks: what nobody asked for is not prepared either."""
+        options = self.setup.options
+        cases, _ = select(lanes=[lane], only=options.only, skip=options.skip, part=options.part)
+        return [case for case in cases if self.collected is None or case.id in self.collected]
 
     def once(self, do: "Callable[Concatenate[Bench, P], T]", *args: P.args, **named: P.kwargs) -> T:
         """Return what ``do(self, …)`` returned, or raise what it raised, when it was first called so."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from conformance.paths import bundled
@@ -59,19 +60,33 @@ def catalogue() -> tuple[Case, ...]:
 
 
 def select(
-    *, lanes: Iterable[Lane], only: Sequence[str] = (), skip: Sequence[str] = ()
+    *,
+    lanes: Iterable[Lane],
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    part: tuple[int, int] | None = None,
 ) -> tuple[list[Case], list[Case]]:
-    """Split the cases of ``lanes`` into those that ``only`` and ``skip`` leave and those deselected.
+    """Split the cases of ``lanes`` into those that the selectors leave and those deselected.
 
-    A pattern is a glob over case ids (with or without the lane) or requirement ids, whatever its case.
-    Raises UnknownSelector for a pattern that nothing in the whole catalogue bears.
+    A pattern of ``only`` and ``skip`` is a glob over case ids (with or without the lane) or requirement ids,
+    whatever its case. ``part`` is the number of a part, from 1, and how many parts there are. Raises
+    UnknownSelector for a pattern that nothing in the whole catalogue bears.
     """
     for pattern in (*only, *skip):
         _require_known(pattern)
     wanted = set(lanes)
     own = [case for case in catalogue() if case.lane in wanted]
     chosen = [c for c in own if (not only or _matches(c, only)) and not _matches(c, skip)]
-    return chosen, [c for c in own if c not in chosen]
+    if part:
+        chosen = [case for case in chosen if _part(case, part[1]) == part[0]]
+    names = {case.id for case in chosen}
+    return chosen, [case for case in own if case.id not in names]
+
+
+def _part(case: Case, parts: int) -> int:
+    """The number of the part that a case is in; drawn ones of a lane share a search, and so a part."""
+    name = f"{case.lane}/drawn" if case.drawn else case.id
+    return int(sha256(name.encode()).hexdigest(), 16) % parts + 1
 
 
 def _names(case: Case) -> tuple[str, str, str]:

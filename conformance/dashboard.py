@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from conformance.evidence import NotTestable, Violation
+from conformance.evidence import NotAsked, NotTestable, Violation
 from conformance.targets import TargetUnavailable
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTRACT = "docs/test-my-dashboard.md"
 _SECONDS = 10.0
 _SHOWN = 300
+_USAGE = {"pageviews", "custom_events", "total"}
 # Said by what is there and does not work.
 _BROKEN = (500, 502, 503, 504)
 
@@ -62,6 +63,8 @@ class Dashboard:
     def __init__(self, setup: "Setup") -> None:
         key = setup.options.dashboard_key
         self.url = setup.dashboard
+        # Whether somebody says that there is a dashboard: then what is missing there is worth telling.
+        self._named = bool(setup.options.bundled or setup.options.dashboard or key)
         self.key = key or ""
         self.silent: bool | None = None
         self.wrong = False
@@ -83,7 +86,12 @@ class Dashboard:
 
     def require_known(self, site: str) -> None:
         """Require that the API is there and knows the site. Raises NotTestable."""
-        answer = self.api(site, "events")
+        try:
+            answer = self.api(site, "events")
+        except TargetUnavailable as error:
+            if self._named:
+                raise
+            raise NotTestable(f"no dashboard that could be asked: {error}") from error
         self._require_open(answer)
         try:
             known = answer.status in _BROKEN or bool(answer.pick(answer.data, "events"))
@@ -93,6 +101,21 @@ class Dashboard:
             raise NotTestable(
                 f"no dashboard that could be asked: {answer.asked} was answered {answer.status} "
                 f"{answer.text[:100].strip()}; {CONTRACT} says what it must have, for any site"
+            )
+
+    def require_usage(self, site: str) -> None:
+        """Require that the server offers its usage, or that a dashboard was named. Raises NotAsked."""
+        if self._named:
+            return
+        try:
+            answer = self.api(site, "usage")
+            offered = isinstance(answer.data, dict) and bool(_USAGE & set(answer.data))
+        except (TargetUnavailable, Violation):
+            offered = False
+        if not offered:
+            raise NotAsked(
+                f"asked in the dashboard lane, and here only of a server that offers its usage as {CONTRACT} "
+                "has it (GET /api/sites/<domain>/usage)"
             )
 
     def require_page(self, site: str, path: str = "") -> str:

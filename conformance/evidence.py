@@ -18,6 +18,10 @@ class NotTestable(Exception):
     """The requirement cannot be observed here (no readback, say); never green for a MUST."""
 
 
+class NotAsked(Exception):
+    """The requirement does not speak of such a target, for the reason in the text."""
+
+
 class LeftOut(Exception):
     """The case need not be run, for the reason in the text."""
 
@@ -89,6 +93,8 @@ class Evidence:
             timeline=self.timeline if isinstance(error, Violation) else None,
             screenshot=self.screenshot,
             cured=self.cured,
+            not_asked=isinstance(error, NotAsked),
+            drawn=self.case.drawn,
         )
 
 
@@ -101,7 +107,7 @@ def _conclude(case: Case, error: BaseException | None) -> tuple[Status, str, Fau
             return (Status.OBSERVED if observed else Status.FAIL), str(error), None
         case NotTestable():
             return Status.NOT_TESTABLE, str(error), None
-        case LeftOut():
+        case LeftOut() | NotAsked():
             return Status.NOT_RUN, str(error), None
         case TargetUnavailable() | MappingFault():
             return Status.ERROR, str(error), Fault.TARGET

@@ -13,7 +13,9 @@ from conformance.baseline import BadBaseline, Known, read
 from conformance.browsers import BROWSERS
 from conformance.fuzz import store
 from conformance.registry import Lane
+from conformance.waivers import BadWaiver, Waiver, parse
 
+_SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
@@ -75,11 +77,37 @@ class Options:
     skip: tuple[str, ...] = _option(
         "Leave out these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
     )
+    shard: str | None = _option(
+        "Run only the K-th of N parts of the cases; which part a case is in depends on its id alone.",
+        metavar="K/N",
+    )
+    require_all: bool = _option(
+        "Let the verdict be about every MUST of the lanes: one that --only, --skip or --shard leaves out was "
+        "not verified.",
+        default=False,
+        flag=True,
+    )
+    waive: tuple[str, ...] = _option(
+        "Accept that this requirement cannot be verified, for the reason given, such as "
+        'QUOTA-1="no usage API" (repeatable).',
+        multiple=True,
+        metavar="ID=REASON",
+        tables=("requirement", "reason"),
+    )
     baseline: str | None = _option(
         "Known failures: a file that `clickport baseline write` makes.", metavar="FILE"
     )
     max_examples: int = _option(
-        "Examples that are drawn in each lane, beside the vectors.", default=200, metavar="N", number=True
+        "Examples that are drawn in each lane, beside the vectors; 0 draws none.",
+        default=200,
+        metavar="N",
+        number=True,
+    )
+    shrink_seconds: int = _option(
+        "Seconds of a whole run, all its jobs together, to make what broke something smaller.",
+        default=60,
+        metavar="N",
+        number=True,
     )
     seed: int = _option(
         "Where drawing begins: the same seed draws the same.", default=0, metavar="N", number=True
@@ -109,7 +137,7 @@ class Options:
             if getattr(self, name) and not self.tracker:
                 raise UsageError(f"--{name} is about a tracker of yours: name it too, with --tracker FILE")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
-        for name, least in (("max_examples", 1), ("repeat", 1), ("seed", 0), ("fuzz_seconds", 0)):
+        for name, least in _LEAST.items():
             _require_number(name, getattr(self, name), least)
         for name in ("server", "clickhouse", "dashboard"):
             _require_url(name, getattr(self, name))
@@ -135,6 +163,8 @@ class Options:
             )
         _ = self.envelope_fields
         _ = self.known
+        _ = self.waivers
+        _ = self.part
         missing = [lane for lane in self.lanes if lane not in self.allowed_lanes]
         if missing:
             raise UsageError(f"--lane {missing[0]} needs {_NEEDS[missing[0]]}")
@@ -185,6 +215,24 @@ class Options:
             return read(Path(self.baseline), counterexamples=found) if self.baseline else ()
         except BadBaseline as error:
             raise UsageError(f"--baseline: {error}") from error
+
+    @property
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The waivers that ``waive`` says. Raises UsageError for one that cannot be meant."""
+        try:
+            return parse(self.waive)
+        except BadWaiver as error:
+            raise UsageError(f"--waive: {error}") from error
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """The numbers K and N of ``shard``. Raises UsageError."""
+        if self.shard is None:
+            return None
+        found = _SHARD.fullmatch(self.shard)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise UsageError(f"--shard {self.shard!r} is no part of a whole: write 1/4 for the first of four")
+        return int(found[1]), int(found[2])
 
     @property
     def envelope_fields(self) -> Mapping[str, Any]:
@@ -242,6 +290,7 @@ def _require_words(name: str, command: str | None) -> None:
         raise UsageError(f"{option} {command!r} cannot be split into words: {error}") from error
 
 
+_LEAST = {"max_examples": 0, "shrink_seconds": 0, "repeat": 1, "seed": 0, "fuzz_seconds": 0}
 _NEEDS = {
     Lane.TRACKER: "a tracker: --tracker FILE",
     Lane.SERVER: "a server: --server, --server-cmd or --server-app",

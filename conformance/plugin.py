@@ -72,17 +72,36 @@ def options_of(config: pytest.Config) -> Options:
         raise pytest.UsageError(str(error)) from error
 
 
-def _left_out(config: pytest.Config) -> str:
-    """Which of pytest's own options may have kept cases from running."""
+def _left_out(config: pytest.Config, chosen: list[str]) -> str:
+    """Which of pytest's own options may have deselected cases; ``chosen`` are node ids that were named."""
     option = config.option
     given = {
         "-k": option.keyword,
         "-m": option.markexpr,
         "--deselect": option.deselect,
-        "-x or --maxfail": option.maxfail,
+        "node ids": chosen,
     }
     named = [name for name, value in given.items() if value]
-    return f"not run, because of pytest's {' and '.join(named)}" if named else ""
+    return f"deselected by pytest's {' and '.join(named)}" if named else ""
+
+
+def _cut_short(config: pytest.Config) -> str:
+    """Say that pytest may have ended before all cases had run, if it was told to."""
+    return "not run, because of pytest's -x or --maxfail" if config.option.maxfail else ""
+
+
+def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
+    """The arguments beside ``conformance``: node ids of checks. Raises pytest.UsageError for any other."""
+    named = [arg for arg in config.args if arg != "conformance"]
+    for arg in named:
+        path = Path(arg.partition("::")[0])
+        path = path if path.is_absolute() else config.invocation_params.dir / path
+        if not any(path.resolve().is_relative_to(folder) for folder in folders):
+            raise pytest.UsageError(
+                f"{arg} is no check of conformance: choose cases by --clickport-only, -k or node ids of "
+                "checks, and run tests of your own by themselves"
+            )
+    return named
 
 
 class _Invocation:
@@ -91,6 +110,7 @@ class _Invocation:
     def __init__(self, config: pytest.Config) -> None:
         self._options = options_of(config)
         self._stack = ExitStack()
+        self._node_ids: list[str] = []
         self._results: list[Any] = []
         self._referee: Any = None
         self._info: Any = None
@@ -107,6 +127,7 @@ class _Invocation:
         from conformance.targets import TargetUnavailable  # noqa: PLC0415
 
         config = session.config
+        self._node_ids = _node_ids(config, folders())
         try:
             chosen_cases(self._options)
             setup = self._stack.enter_context(prepare(self._options))
@@ -119,7 +140,7 @@ class _Invocation:
         config.pluginmanager.register(self._referee, "clickport-referee")
         config.pluginmanager.register(Checks(setup), "clickport-checks")
         config.option.pyargs = False
-        config.args[:] = [str(folder) for folder in folders()]
+        config.args[:] = self._node_ids or [str(folder) for folder in folders()]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -129,7 +150,8 @@ class _Invocation:
 
         if self._referee is None or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
-        self._referee.conclude(_left_out(session.config))
+        config = session.config
+        self._referee.conclude(_left_out(config, self._node_ids), _cut_short(config))
         finds = [find for result in self._results for find in store.counterexample_of(result)]
         store.add(Path(self._options.counterexamples), finds)
         self._run = Run(info=self._info, results=tuple(self._results), interrupted=False)

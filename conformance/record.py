@@ -12,6 +12,7 @@ from conformance import __version__
 from conformance.baseline import Known
 from conformance.registry import Lane, Level, requirements
 from conformance.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
+from conformance.waivers import Waiver
 
 
 def _now() -> str:
@@ -28,6 +29,7 @@ class RunInfo:
     browsers: tuple[Mapping[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
     started: str = field(default_factory=_now)
     version: str = __version__
 
@@ -59,6 +61,8 @@ class Run:
             strict=self.info.strict,
             known=self.info.known,
             day=self.info.started,
+            waivers=self.info.waivers,
+            require_all=bool(self.info.options.get("require_all")),
         )
         if self.interrupted and verdict.exit_code is Exit.CONFORMANT:
             conformant = False if verdict.known else None
@@ -165,6 +169,7 @@ def _info(line: Mapping[str, Any]) -> RunInfo:
         browsers=tuple(line["browsers"]),
         options=line["options"],
         known=tuple(Known(**known) for known in line.get("known", ())),
+        waivers=tuple(Waiver(**waiver) for waiver in line.get("waivers", ())),
         started=line["started"],
         version=suite["version"],
     )

@@ -16,7 +16,7 @@ from conformance.record import RecordWriter, Run, read
 from conformance.registry import Lane, requirements
 from conformance.session import Checks, Referee, pytest_arguments
 from conformance.setup import BROWSER_LANES, Setup, prepare
-from conformance.verdict import CaseResult, Status
+from conformance.verdict import CaseResult
 
 # What a user's environment adds to his own tests is no part of a run.
 _PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
@@ -50,7 +50,7 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
         def keep(result: CaseResult) -> None:
             writer.add(result)
             found.extend(counterexample_of(result))
-            if result.status is not Status.NOT_RUN:
+            if not result.deselected:
                 watcher.case_done(result)
 
         found: list[Kept] = []
@@ -65,12 +65,14 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
 
 def chosen_cases(options: Options) -> list[Case]:
     """The cases that will run. Raises UsageError when the selectors leave none."""
-    cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
+    cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
     if deselected and not cases:
         lanes = ", ".join(options.lanes)
         named = [requirements()[p.upper()] for p in options.only if p.upper() in requirements()]
         if pending := [f"{r.id}: {reason}" for r in named for reason in dict.fromkeys(r.excluded.values())]:
             raise UsageError(f"--only names what has no case yet in {lanes} ({'; '.join(pending)})")
+        if options.part:
+            raise UsageError(f"--only, --skip and --shard {options.shard} leave no case of {lanes}")
         raise UsageError(f"--only and --skip leave no case of the lanes that would run ({lanes})")
     return cases
 

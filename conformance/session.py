@@ -19,6 +19,7 @@ from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
 from conformance.record import case_result
 from conformance.registry import Lane, Level
+from conformance.report.text import one_line
 from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
@@ -28,6 +29,7 @@ _CASE_SECONDS = 300
 _MANY_CASES = 30
 _PROPERTY = "clickport-result"
 _CANARY = "clickport-canary"
+_COLLECTED = "clickport-collected"
 _LANES = Path(__file__).parent / "lanes"
 
 
@@ -42,10 +44,11 @@ class Checks:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         options = setup.options
-        chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip)
+        chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
         self._chosen = frozenset(case.id for case in chosen)
         self._many = sum(case.lane in (Lane.SERVER, Lane.PAIR) for case in chosen) >= _MANY_CASES
         self._bench = Bench(setup)
+        self._known = frozenset(entry.case for entry in options.known if not entry.expired(setup.since))
         self._failed: set[tuple[str, Lane]] = set()
 
     @pytest.fixture
@@ -91,6 +94,12 @@ class Checks:
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep which cases are left once pytest's own options have chosen, for the referee too."""
+        self._bench.collected = frozenset(_case(item).id for item in session.items if _has_case(item))
+        if (output := getattr(session.config, "workeroutput", None)) is not None:
+            output[_COLLECTED] = sorted(self._bench.collected)
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Leave out what can tell no more, where that is asked for."""
         if self._setup.options.first_failure and _has_case(item):
@@ -105,7 +114,8 @@ class Checks:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """End a case that hangs, for a driver has lost an answer, say: a run must not wait for ever."""
         options = self._setup.options
-        drawing = 2 * options.max_examples + options.fuzz_seconds if "fuzz" in item.name else 0
+        drawing = 2 * options.max_examples + options.fuzz_seconds + options.shrink_seconds
+        drawing = drawing if "fuzz" in item.name else 0
         with within(_CASE_SECONDS + 30 * options.repeat + drawing):
             yield
 
@@ -126,8 +136,16 @@ class Checks:
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
         if evidence.canary:
             report.user_properties.append((_CANARY, str(result.lane)))
-        _show(report, result)
+        _show(report, result, excuse=self._excuse(result))
         return report
+
+    def _excuse(self, result: CaseResult) -> str:
+        """Why a failure does not count, in the word of the reports; empty if it does, or if none failed."""
+        if result.status is not Status.FAIL:
+            return ""
+        if result.level is not Level.MUST and not self._setup.options.strict:
+            return "warning"
+        return "known" if self._known & {result.id, result.known_as} else ""
 
 
 class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
@@ -146,6 +164,7 @@ class Referee:
         self._setup = setup
         self._on_result = on_result
         self._seen: set[str] = set()
+        self._collected: set[str] = set()
         self.interrupts = Interrupts()
         self.problems: list[str] = []
         self.canaries: dict[str, str] = {}
@@ -175,6 +194,10 @@ class Referee:
             elif name == _CANARY:
                 self.canaries[str(text)] = "noticed"
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep which cases pytest's own options have left."""
+        self._collected |= {_case(item).id for item in session.items if _has_case(item)}
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what kept a file of checks from being read: no verdict may come of the rest."""
         if report.failed:
@@ -182,28 +205,36 @@ class Referee:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        """Keep why a worker process died."""
+        """Keep which cases a worker process had, and why it died."""
+        self._collected |= set(getattr(node, "workeroutput", {}).get(_COLLECTED, ()))
         if error:
             self.problems.append(f"worker {node.gateway.id} died: {error}")
 
-    def conclude(self, left_out: str = "") -> None:
+    def conclude(self, left_out: str = "", cut_short: str = "") -> None:
         """Give a result to every case that has none: deselected, or lost by a fault of ours.
 
-        ``left_out`` says which option of pytest's own may have kept cases from running.
+        ``left_out`` says which of pytest's own options may have deselected cases, which are no part of the
+        verdict then; ``cut_short`` says which may have ended the run early.
         """
         options = self._setup.options
-        chosen, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip)
+        chosen, deselected = select(
+            lanes=options.lanes, only=options.only, skip=options.skip, part=options.part
+        )
         why = "; ".join(self.problems) or "the check ended without a result"
-        for case in chosen:
-            if case.id not in self._seen and left_out and not self.problems:
-                self._on_result(_without(case, Status.NOT_RUN, left_out))
-            elif case.id not in self._seen:
-                self._on_result(_without(case, Status.ERROR, f"no result: {why}", Fault.SUITE))
+        for case in (case for case in chosen if case.id not in self._seen):
+            if not self.problems and left_out and case.id not in self._collected:
+                self._on_result(_without(case, Status.NOT_RUN, left_out, deselected=True))
+            elif not self.problems and cut_short:
+                self._on_result(_without(case, Status.NOT_RUN, cut_short))
+            else:
+                self._on_result(_without(case, Status.ERROR, f"no result: {why}", fault=Fault.SUITE))
         for case in deselected:
-            self._on_result(_without(case, Status.NOT_RUN, "deselected"))
+            self._on_result(_without(case, Status.NOT_RUN, "deselected", deselected=True))
 
 
-def _without(case: Case, status: Status, detail: str, fault: Fault | None = None) -> CaseResult:
+def _without(
+    case: Case, status: Status, detail: str, *, fault: Fault | None = None, deselected: bool = False
+) -> CaseResult:
     return CaseResult(
         id=case.id,
         requirement=case.requirement,
@@ -212,6 +243,8 @@ def _without(case: Case, status: Status, detail: str, fault: Fault | None = None
         status=status,
         detail=detail,
         fault=fault,
+        deselected=deselected,
+        drawn=case.drawn,
     )
 
 
@@ -250,8 +283,8 @@ def _repro(case: Case, setup: Setup, browser: str | None) -> str:
     return " ".join(["clickport check", *targets, *engine, *drawing, *strict, f"--only {case.id}"])
 
 
-def _show(report: pytest.TestReport, result: CaseResult) -> None:
-    """Let pytest's own terminal say what the verdict counts: a warning is no failure, an unknown a skip."""
+def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None:
+    """Let pytest's own reports say what the verdict counts: a warning is xfailed, an unknown is skipped."""
     match result.status:
         case Status.PASS | Status.OBSERVED:
             report.outcome, report.longrepr = "passed", None
@@ -259,6 +292,9 @@ def _show(report: pytest.TestReport, result: CaseResult) -> None:
             report.outcome, report.longrepr = "skipped", (result.id, 0, f"Skipped: {result.detail}")
         case Status.FAIL:
             report.outcome, report.longrepr = "failed", f"{result.detail}\nRepeat: {result.repro}"
+            if excuse:
+                report.outcome = "skipped"
+                report.wasxfail = one_line(f"{excuse}: {result.detail}")
 
 
 def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:

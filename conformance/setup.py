@@ -1,11 +1,13 @@
 """Makes ready what a run needs, before any check: targets started, browsers found, one token for the run."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Self
 
 from conformance.browsers import Installed, find, installed
@@ -23,13 +25,17 @@ SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What every process of a run needs to know; plain data, so that it can be handed to workers."""
+    """What every process of a run needs to know; plain data, so that it can be handed to workers.
+
+    ``shrinking`` is the path of the file in which they account for the time that they take to shrink.
+    """
 
     options: Options
     run: str
     since: str
     server: Server | None = None
     browsers: tuple[Installed, ...] = ()
+    shrinking: str = ""
 
     def token(self, case_id: str, browser: str | None = None) -> str:
         """The token by which a case's events are told from all others: 19 lower-case letters and digits."""
@@ -76,6 +82,7 @@ class Setup:
             browsers=tuple({"name": b.name, "version": b.version} for b in self.browsers),
             options=self.options.given(),
             known=self.options.known,
+            waivers=self.options.waivers,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -94,6 +101,7 @@ class Setup:
             since=data["since"],
             server=Server(**data["server"]) if data["server"] else None,
             browsers=tuple(Installed(**browser) for browser in data["browsers"]),
+            shrinking=data["shrinking"],
         )
 
 
@@ -112,12 +120,14 @@ def prepare(options: Options) -> Iterator[Setup]:
         browsers = tuple(map(find, options.browser)) or installed()
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-"))
         yield Setup(
             options=options,
             run=f"cp{secrets.token_hex(4)}",
             since=_a_minute_ago(),
             server=server,
             browsers=browsers,
+            shrinking=str(Path(folder, "shrinking")),
         )
 
 

@@ -46,8 +46,10 @@ def _option(path: Path, name: str, value: Any) -> tuple[str, Any]:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         raise UsageError(f"{path}: {name!r} is no option: {hint}")
+    if names := field.metadata.get("tables"):
+        return field.name, tuple(_text_of(path, name, names, table) for table in _list(value))
     if field.metadata.get("multiple"):
-        values = value if isinstance(value, list) else [value]
+        values = _list(value)
         choices = field.metadata.get("choices")
         if not all(isinstance(v, str) and (not choices or v in choices) for v in values):
             raise UsageError(
@@ -58,3 +60,21 @@ def _option(path: Path, name: str, value: Any) -> tuple[str, Any]:
     if not isinstance(value, kind):
         raise UsageError(f"{path}: {name} must be {_KINDS[kind]}, not {value!r}")
     return field.name, value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text_of(path: Path, option: str, names: tuple[str, str], table: Any) -> str:
+    """The text that the command line takes for a table of two texts: ``QUOTA-1=no usage API``."""
+    key, value = names
+    if not isinstance(table, dict) or set(table) != set(names) or not all(map(_is_text, table.values())):
+        raise UsageError(
+            f"{path}: {option} must be a list of tables with the texts {key} and {value}, not {table!r}"
+        )
+    return f"{table[key]}={table[value]}"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

@@ -33,8 +33,7 @@ def execute(
     """Run what the options say and end with the exit code of the verdict. Raises click.UsageError."""
     console = Console(highlight=False)
     try:
-        chosen = {**read_config(config), **{k: v for k, v in given.items() if v not in (None, ())}}
-        options = Options(**chosen)
+        options = Options(**_merged(read_config(config), given))
         wanted = [parsed_report(text) for text in reports]
         found = run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options))
         verdict = found.verdict()
@@ -50,6 +49,13 @@ def execute(
     except KeyboardInterrupt:
         end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
     sys.exit(verdict.exit_code)
+
+
+def _merged(configured: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the command line before those of the file; waivers of both, since each is about its own."""
+    merged = {**configured, **{k: v for k, v in given.items() if v not in (None, ())}}
+    waivers = (*configured.get("waive", ()), *given.get("waive", ()))
+    return {**merged, "waive": waivers}
 
 
 def _progress(options: Options) -> Progress:

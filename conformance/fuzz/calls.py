@@ -86,7 +86,7 @@ class Call:
         if isinstance(self.properties, str):
             return None
         # A key that comes twice keeps its place and takes the later value.
-        values = {model.joined(key): value for key, value in self.properties}
+        values = dict(distinct(self.properties))
         return _unlike([_entry(key, values[key]) for key in model.enumerated(values)])
 
     @property
@@ -117,6 +117,12 @@ class Call:
 
     def _money(self, name: str) -> Value | None:
         return dict(self.revenue).get(name) if isinstance(self.revenue, tuple) else None
+
+
+def distinct(members: Sequence[tuple[str, Value]]) -> tuple[tuple[str, Value], ...]:
+    """Return what JavaScript makes of an object literal: a key that comes twice has the later value."""
+    last = {model.joined(key): value for key, value in members}
+    return tuple(last.items())
 
 
 def text_source(text: str) -> str:

@@ -1,29 +1,31 @@
 """Draws examples, performs them, holds them to the conditions, and shrinks what breaks one.
 
 Examples are performed in batches, because rows take a while to be seen. So the first pass only collects;
-each condition that was broken is then shrunk on its own: Hypothesis draws the same examples once more from
-the same seed, passes over those that were fine, and shrinks the first that was not, one at a time.
+the first example that broke a condition is then made smaller on its own (``shrink.py``), one try at a time.
 """
 
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
-from hypothesis.errors import Flaky, FlakyFailure
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
 from conformance.evidence import Violation
+from conformance.fuzz.budget import Budget
 from conformance.fuzz.observation import Example, Seen
 from conformance.fuzz.properties import Condition
+from conformance.fuzz.shrink import smallest
 
 # Tries, so that a busy machine ends with the same example as an idle one; time, for events lost slowly.
-_SHRINK_TRIES = 250
-_SHRINK_SECONDS = 40.0
+_SHRINK_TRIES = 500
+_SHRINK_SECONDS = 60.0
 _MOST_FINDINGS = 3
 
 
@@ -46,7 +48,10 @@ class Lab(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An example that breaks a condition, the smallest found; ``first`` is how many came before it."""
+    """An example that breaks a condition, the smallest found; ``first`` is how many came before it.
+
+    ``again``: it broke the condition when it was tried once more. ``cut_short``: the time to shrink was up.
+    """
 
     seen: Seen
     text: str
@@ -54,6 +59,7 @@ class Finding:
     tries: int = 0
     seconds: float = 0.0
     again: bool = True
+    cut_short: bool = False
 
     def id(self, requirement: str) -> str:
         """The counterexample's id."""
@@ -124,7 +130,7 @@ def explore(
     *,
     start: int,
     max_examples: int,
-    shrink_seconds: float = _SHRINK_SECONDS,
+    budget: Budget | None = None,
     on_batch: Callable[[Exploration], None] = lambda _: None,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -163,7 +169,7 @@ def explore(
 
     try:
         with suppress(_Enough):
-            _draw(lab.strategy, collect, start, max_examples, (Phase.generate,))
+            _draw(lab.strategy, collect, start, max_examples)
         if failures:
             raise failures[0]
         flush()
@@ -171,13 +177,12 @@ def explore(
         found.seconds += time.monotonic() - began
     if lab.silent:
         return
-    for id_, finding in broken.items():
-        smallest = _shrunk(
-            lab, conditions[id_], finding, start=start, max_examples=max_examples, seconds=shrink_seconds
-        )
+    purse = budget or Budget(_SHRINK_SECONDS)
+    for number, (id_, finding) in enumerate(broken.items()):
+        least = _shrunk(lab, conditions[id_], finding, purse, share=1 / (len(broken) - number))
         others = found.findings[id_][:-1]
         known = {other.seen.example.identity for other in others}
-        found.findings[id_] = others if smallest.seen.example.identity in known else [*others, smallest]
+        found.findings[id_] = others if least.seen.example.identity in known else [*others, least]
 
 
 class _Enough(Exception):
@@ -195,19 +200,13 @@ def _performed(lab: Lab, examples: Iterable[Example]) -> list[Seen]:
     return lab.collect()
 
 
-def _draw(
-    strategy: SearchStrategy[Any],
-    test: Callable[[Any], None],
-    start: int,
-    max_examples: int,
-    phases: Sequence[Phase],
-) -> None:
-    """Run a test over what the seed draws; a failing one is shrunk and raised by Hypothesis."""
+def _draw(strategy: SearchStrategy[Any], test: Callable[[Any], None], start: int, max_examples: int) -> None:
+    """Run a test over what the seed draws."""
 
     @seed(start)
     @settings(
         max_examples=max_examples,
-        phases=phases,
+        phases=(Phase.generate,),
         database=None,
         deadline=None,
         report_multiple_bugs=False,
@@ -219,40 +218,49 @@ def _draw(
     def run(example: Any) -> None:
         test(example)
 
-    run()
+    with _hypothesis_elsewhere():
+        run()
 
 
-def _shrunk(
-    lab: Lab, condition: Condition, finding: Finding, *, start: int, max_examples: int, seconds: float
-) -> Finding:
-    """The smallest example that breaks the condition, as far as the time goes."""
-    target = finding.seen.example.identity
-    best: list[tuple[Seen, str]] = []
-    tries = 0
-    began = time.monotonic()
+@contextmanager
+def _hypothesis_elsewhere() -> Iterator[None]:
+    """Let Hypothesis keep its tables in a folder of our own, not as ``.hypothesis`` in the user's."""
+    with tempfile.TemporaryDirectory(prefix="clickport-") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
-    def attempt(example: Example) -> None:
-        nonlocal tries
-        if not best and example.identity != target:
-            return
-        if best and (tries >= _SHRINK_TRIES or time.monotonic() - began > seconds):
-            return
+
+def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *, share: float) -> Finding:
+    """Return the smallest example that breaks the condition; ``share`` is the part of the budget for it."""
+    best = (finding.seen, finding.text)
+    tries, cut_short = 0, False
+    began, seconds = time.monotonic(), budget.left * share
+
+    def breaks(example: Example) -> bool | None:
+        nonlocal best, tries, cut_short
+        cut_short = tries >= _SHRINK_TRIES or time.monotonic() - began >= seconds or budget.left <= 0
+        if cut_short:
+            return None
         tries += 1
-        [seen] = _performed(lab, [example])
+        with budget.spent():
+            [seen] = _performed(lab, [example])
         _, text = judged(condition, seen)
         if text:
-            best.append((seen, text))
-            raise Violation(text)
+            best = (seen, text)
+        return bool(text)
 
-    # Flaky: what the last try was not given the time for, or does not do again; the smallest seen counts.
-    with suppress(Violation, Flaky, FlakyFailure):
-        _draw(lab.strategy, attempt, start, max_examples, (Phase.generate, Phase.shrink))
-    seen, text = min(best, key=lambda pair: pair[0].size, default=(finding.seen, finding.text))
+    again = breaks(finding.seen.example)
+    if again:
+        smallest(finding.seen.example, breaks)
     return Finding(
-        seen=seen,
-        text=text,
+        seen=best[0],
+        text=best[1],
         first=finding.first,
         tries=tries,
         seconds=time.monotonic() - began,
-        again=bool(best),
+        again=again is not False,
+        cut_short=cut_short,
     )

@@ -104,4 +104,11 @@ class Seen:
     @property
     def size(self) -> tuple[int, str]:
         """By which examples of one fault are compared: the smallest explains best."""
-        return len(self.example.identity), json.dumps(self.example.to_json())
+        return size_of(self.example)
+
+
+def size_of(example: Example) -> tuple[int, str]:
+    """By which examples are compared: the shorter is smaller; of equals the first by text, x before all."""
+    kept = {name: member for name, member in example.to_json().items() if member not in (None, [])}
+    text = json.dumps(kept)
+    return len(text), text.replace("x", "\0")

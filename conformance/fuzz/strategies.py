@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.fuzz.calls import Call, Value
+from conformance.fuzz.calls import Call, Value, distinct
 from conformance.paths import bundled
 
 # Each has broken somebody's storage, cut or comparison: pairs and halves of them, NUL and other controls,
@@ -107,9 +107,9 @@ _many = st.tuples(st.integers(25, 60), st.lists(st.tuples(keys, values), max_siz
     lambda drawn: [*drawn[1], *((f"k{n}", Value(kind="string", of=f"v{n}")) for n in range(drawn[0]))]
 )
 properties = evenly(
-    few.map(tuple),
-    st.tuples(few, _some_long).map(lambda both: (*both[0], *both[1])),
-    _many.map(tuple),
+    few.map(distinct),
+    st.tuples(few, _some_long).map(lambda both: distinct((*both[0], *both[1]))),
+    _many.map(distinct),
     st.sampled_from(_EXPRESSIONS["properties"]),
 )
 fine_amounts = st.integers(-(10**6), 10**6).map(lambda whole: whole / 10_000)

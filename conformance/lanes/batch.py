@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from conformance.bench import Bench
-from conformance.case import Case, select
+from conformance.case import Case
 from conformance.lanes.pages import sentinel_of
 from conformance.lanes.requests import Reply, Request, Sender, as_json, from_vector
 from conformance.readback import StoredRow
@@ -26,13 +26,6 @@ class Posted:
     rows: Mapping[str, list[StoredRow]] | None = None
 
 
-def selected(setup: Setup, lane: Lane) -> list[Case]:
-    """The vectors of a lane that this run checks."""
-    options = setup.options
-    cases, _ = select(lanes=[lane], only=options.only, skip=options.skip)
-    return [case for case in cases if case.vector]
-
-
 def post_vectors(bench: Bench, hostile: bool) -> Posted:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 
@@ -40,8 +33,8 @@ def post_vectors(bench: Bench, hostile: bool) -> Posted:
     """
     setup = bench.setup
     requests, expected = {}, {}
-    for case in selected(setup, Lane.SERVER):
-        if is_hostile(case) is not hostile:
+    for case in bench.selected(Lane.SERVER):
+        if not case.vector or is_hostile(case) is not hostile:
             continue
         token = setup.token(case.id)
         requests[token] = [from_vector(case.vector["request"], token, setup.envelope)]

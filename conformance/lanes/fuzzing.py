@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from conformance.bench import Bench
-from conformance.case import select
-from conformance.evidence import Evidence, NotTestable, Violation
+from conformance.evidence import Evidence, LeftOut, NotTestable, Violation
 from conformance.fuzz import store
+from conformance.fuzz.budget import Budget
 from conformance.fuzz.engine import Exploration, Finding, Lab, explore, id_of, replay
 from conformance.fuzz.labs import PairLab, ServerLab, TrackerLab, example_of
 from conformance.fuzz.properties import CONDITIONS, Condition
@@ -19,6 +19,7 @@ from conformance.lanes.expectation import NO_READBACK
 from conformance.lanes.pairing import joined
 from conformance.options import Options
 from conformance.registry import Lane
+from conformance.setup import Setup
 
 # How many examples a round of an open-ended search draws, each round from another seed.
 _ROUND = 500
@@ -36,21 +37,32 @@ class Searched:
 def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
     """Try what broke something before, then draw examples: so many, or for so long."""
     options = bench.setup.options
-    chosen, _ = select(lanes=[lane], only=options.only, skip=options.skip)
-    names = {case.id.partition("/")[2] for case in chosen}
+    names = {case.id.partition("/")[2] for case in bench.selected(lane)}
     conditions = {id_: condition for id_, condition in CONDITIONS[lane].items() if id_ in names}
     known = {kept.id: kept for kept in store.read(Path(options.counterexamples)) if kept.lane is lane}
     found = Exploration()
+    drawing = options.max_examples or options.fuzz_seconds
+    if not known and not drawing:
+        return Searched(exploration=found, readback=bench.readback is not None)
+    budget = _budget(bench.setup)
     with ExitStack() as stack:
         lab = _lab(bench, lane, engine, stack)
         before = [example_of(lane, kept.example) for kept in known.values()]
         if not options.fuzz_seconds:
             replay(lab, conditions, before, found)
-            explore(lab, conditions, found, start=options.seed, max_examples=options.max_examples)
+            if drawing:
+                explore(
+                    lab,
+                    conditions,
+                    found,
+                    start=options.seed,
+                    max_examples=options.max_examples,
+                    budget=budget,
+                )
         elif not bench.search_ended:
             try:
                 replay(lab, conditions, before, found)
-                _for_so_long(lab, conditions, found, options)
+                _for_so_long(lab, conditions, found, options, budget)
             except KeyboardInterrupt:
                 # An open-ended search is ended like this: what was found is told all the same.
                 bench.search_ended = True
@@ -75,6 +87,8 @@ def conclude(bench: Bench, evidence: Evidence, searched: Searched) -> None:
         worst = min(findings, key=lambda finding: (finding.id(requirement) in known, finding.seen.size))
         _show(evidence, worst)
         raise Violation(f"{worst.text} ({_how(worst)})")
+    if not found.examples and not (options := bench.setup.options).max_examples and not options.fuzz_seconds:
+        raise LeftOut("drawing is switched off by --max-examples 0")
     if not found.examined[id_]:
         if not searched.readback and evidence.case.lane is Lane.SERVER:
             raise NotTestable(NO_READBACK)
@@ -93,10 +107,12 @@ def _show(evidence: Evidence, finding: Finding) -> None:
 
 def _how(finding: Finding) -> str:
     if not finding.tries:
-        return "a counterexample found before, or one that could not be shrunk"
+        cut_short = "not shrunk, for --shrink-seconds are used up"
+        return f"found by example {finding.first}; {cut_short}" if finding.cut_short else "found before"
     if not finding.again:
         return f"found by example {finding.first}; the same call did not do it again"
-    return f"found by example {finding.first}, shrunk in {finding.tries} tries and {finding.seconds:.1f} s"
+    how = f"found by example {finding.first}, shrunk in {finding.tries} tries and {finding.seconds:.1f} s"
+    return f"{how}, which is as far as --shrink-seconds went" if finding.cut_short else how
 
 
 def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
@@ -109,7 +125,17 @@ def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
     return TrackerLab(bench, engine)
 
 
-def _for_so_long(lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options) -> None:
+def _budget(setup: Setup) -> Budget:
+    """Return what this search may take to shrink: a share of the run's ``--shrink-seconds``."""
+    places = {Lane.SERVER: 1, Lane.TRACKER: len(setup.browsers), Lane.PAIR: len(setup.browsers)}
+    searches = sum(places.get(lane, 0) for lane in setup.options.lanes)
+    ledger = Path(setup.shrinking) if setup.shrinking else None
+    return Budget(setup.options.shrink_seconds, ledger=ledger, searches=searches)
+
+
+def _for_so_long(
+    lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options, budget: Budget
+) -> None:
     """Round after round, each from the next seed, until the time is up; says how it gets on."""
     began = told = time.monotonic()
     end = began + options.fuzz_seconds
@@ -134,6 +160,7 @@ def _for_so_long(lab: Lab, conditions: Mapping[str, Condition], found: Explorati
             found,
             start=start,
             max_examples=_ROUND,
+            budget=budget,
             on_batch=tell,
             enough=lambda: time.monotonic() >= end,
         )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from conformance.bench import Bench
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import pages
-from conformance.lanes.batch import selected
 from conformance.lanes.expectation import NO_READBACK, require_arrival
 from conformance.readback import StoredRow
 from conformance.registry import Lane
@@ -48,7 +47,7 @@ def passed_on(bench: Bench) -> Iterator[None]:
 
 def call_vectors(bench: Bench, engine: str) -> Called:
     """Make the call of every selected vector of the pair lane, then read all rows at once."""
-    cases = {bench.setup.token(c.id, engine): c for c in selected(bench.setup, Lane.PAIR)}
+    cases = {bench.setup.token(c.id, engine): c for c in bench.selected(Lane.PAIR) if c.vector}
     found = {}
     with joined(bench):
         for token, case in cases.items():

@@ -10,6 +10,7 @@ from conformance.lanes.site import new_site
 @scenarios("server/quota-1-counts-alike")
 def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
     """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
+    bench.dashboard.require_usage(f"{token}.example")
     with new_site(bench, evidence, token) as site, showing.same_day():
         showing.send_three_of_each(site)
         site.settle()

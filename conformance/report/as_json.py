@@ -23,6 +23,10 @@ def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "conformant": verdict.conformant,
         "exit_code": int(verdict.exit_code),
         "verdict": headline.sentence,
+        "partial": verdict.partial,
+        "waived": [
+            {"requirement": row.id, "lane": str(row.lane), "reason": row.waived} for row in verdict.waived
+        ],
         "suite": {"version": run.info.version, "requirements": len(requirements)},
         "target": {kind: without_credentials(name) for kind, name in run.info.target.items()},
         "run": {
@@ -48,6 +52,8 @@ def _requirement(row: RequirementResult) -> dict[str, Any]:
         "lane": str(row.lane),
         "status": str(row.status),
         **({"reason": reason} if reason else {}),
+        **({"waived": row.waived} if row.waived else {}),
+        **({"selected": "none" if row.left_out else "in part"} if row.left_out or row.in_part else {}),
         "cases": list(row.cases),
     }
 

@@ -15,9 +15,18 @@ WHEN = "when"
 """The step that tells a timeline."""
 
 _NAMED = 4
+_NOTHING = "nothing"
 _PAST = {Status.PASS: "passed", Status.FAIL: "failed"}
 _PENDING = "pending: "
 _IN_BROWSERS = (Lane.TRACKER, Lane.PAIR)
+
+_REMARKS = {
+    "failed": "failed",
+    "open": "not verified",
+    "waived": "waived",
+    "left_out": "not selected",
+    "not_asked": "not asked",
+}
 
 EXIT_WORDS: Mapping[Exit, str] = {
     Exit.CONFORMANT: "conformant",
@@ -37,11 +46,15 @@ class Count:
     passed: int = 0
     failed: int = 0
     observed: int = 0
+    waived: int = 0
+    left_out: int = 0
+    not_asked: int = 0
 
     @property
     def open(self) -> int:
-        """Those that nothing decided."""
-        return self.total - self.passed - self.failed - self.observed
+        """Those that were asked for, and that nothing decided."""
+        decided = self.passed + self.failed + self.observed
+        return self.total - decided - self.waived - self.left_out - self.not_asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +68,15 @@ class LedgerRow:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is not green: ``1 MUST failed``, ``2 SHOULD not verified``."""
-        deciding = {level: self.counts[level] for level in (Level.MUST, Level.SHOULD)}
-        failed = ", ".join(f"{c.failed} {level}" for level, c in deciding.items() if c.failed)
-        open_ = ", ".join(f"{c.open} {level}" for level, c in deciding.items() if c.open)
-        told = ((failed, f"{failed} failed"), (open_, f"{open_} not verified"))
-        return tuple(text for applies, text in told if applies)
+        return tuple(
+            f"{', '.join(members)} {words}"
+            for name, words in _REMARKS.items()
+            if (members := self._members(name))
+        )
+
+    def _members(self, name: str) -> list[str]:
+        numbers = {level: getattr(self.counts[level], name) for level in (Level.MUST, Level.SHOULD)}
+        return [f"{number} {level}" for level, number in numbers.items() if number]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +99,10 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     if verdict.known and verdict.violations:
         asides.append(f"{_number(len(verdict.known), 'violation')} more in the baseline, not counted.")
     asides += [f"stale baseline: {problem}" for problem in verdict.stale]
+    asides += [f"waiver: {problem}" for problem in verdict.bad_waivers]
+    asides += [f"Waived: {names}: {why}." for why, names in waived(verdict).items()]
+    if verdict.idle_waivers:
+        asides.append(f"Nothing in this run asks for {_listed(verdict.idle_waivers)}, which is waived.")
     if verdict.errors and verdict.conformant is False:
         asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
     if verdict.warnings:
@@ -133,18 +154,41 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     if verdict.conformant and run.interrupted:
         return "open", f"no violation before the run was interrupted; {lanes} not verified in full"
     if verdict.conformant:
-        return "good", f"conformant: every {' and '.join(binding(run))} of {lanes} was verified"
+        return "good" if verdict.exit_code is Exit.CONFORMANT else "open", _conformant(run, verdict)
     passed, total = verified(run, verdict)
-    of_all = " and ".join(plural(level, total) for level in binding(run))
+    selected = total - _left_out(run, verdict)
+    of_all = " and ".join(plural(level, selected) for level in binding(run))
+    of_all += " that were selected" if verdict.partial else ""
     if not passed:
-        return "open", f"no verdict: nothing was verified of {total} {of_all}"
-    return "open", f"conformant in everything that was verified: {passed} of {total} {of_all}"
+        return "open", f"no verdict: nothing was verified of {selected} {of_all}"
+    return "open", f"conformant in everything that was verified: {passed} of {selected} {of_all}"
+
+
+def _conformant(run: Run, verdict: Verdict) -> str:
+    levels = " and ".join(binding(run))
+    excused = _listed(dict.fromkeys(row.id for row in verdict.waived if row.level in binding(run)))
+    if not verdict.partial:
+        lanes = _listed(run.info.lanes)
+        if verdict.waived and excused != _NOTHING:
+            return f"conformant, with {excused} waived: every other {levels} of {lanes} was verified"
+        return f"conformant: every {levels} of {lanes} was verified"
+    passed, total = verified(run, verdict)
+    in_part = sum(row.in_part and row.status is Status.PASS for row in _binding_rows(run, verdict))
+    remarks = (
+        (in_part, f"{in_part} of them in part"),
+        (excused != _NOTHING, f"{excused} waived"),
+        (not passed, f"what was selected binds less than a {binding(run)[0]}"),
+    )
+    of_all = " and ".join(plural(level, total) for level in binding(run))
+    told = "".join(f", {text}" for applies, text in remarks if applies)
+    return f"conformant in what was selected: {passed} of {total} {of_all}{told}"
 
 
 def _chosen(run: Run) -> str:
     """What came of the cases that were chosen, where others were left out."""
-    chosen = [result for result in run.results if result.status is not Status.NOT_RUN]
-    if len(chosen) == len(run.results) or not chosen:
+    asked = [result for result in run.results if not result.not_asked]
+    chosen = [result for result in asked if result.status is not Status.NOT_RUN]
+    if len(chosen) == len(asked) or not chosen:
         return ""
     kinds = Counter(_PAST.get(r.status, status_word(r.status)) for r in chosen)
     told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
@@ -163,6 +207,8 @@ def exit_code(run: Run, verdict: Verdict) -> str:
     """Say the exit code and what it means."""
     unfinished = ", of a run that was interrupted" if run.interrupted else ""
     words = EXIT_WORDS[verdict.exit_code]
+    if verdict.exit_code is Exit.VIOLATION and not verdict.violations:
+        words = "a waiver that does not hold" if verdict.bad_waivers else "stale baseline"
     if verdict.exit_code is Exit.CONFORMANT and verdict.known:
         words = "no violation but those that the baseline names"
     return f"{int(verdict.exit_code)} ({words}{unfinished})"
@@ -182,14 +228,37 @@ def binding(run: Run) -> tuple[Level, ...]:
 
 def verified(run: Run, verdict: Verdict) -> tuple[int, int]:
     """How many binding requirements passed, and how many there are; one in two lanes counts twice."""
-    rows = [r for r in verdict.requirements if r.level in binding(run)]
+    rows = _binding_rows(run, verdict)
     return sum(r.status is Status.PASS for r in rows), len(rows)
 
 
+def _binding_rows(run: Run, verdict: Verdict) -> list[RequirementResult]:
+    """The requirements that decide this run, without those that nobody asks of the target."""
+    asked = (r for r in verdict.requirements if not r.not_asked or r.waived)
+    return [r for r in asked if r.level in binding(run)]
+
+
+def _left_out(run: Run, verdict: Verdict) -> int:
+    return sum(row.left_out for row in _binding_rows(run, verdict))
+
+
 def unverified(run: Run, verdict: Verdict) -> tuple[RequirementResult, ...]:
-    """The binding requirements that nothing decided."""
-    decided = (Status.PASS, Status.FAIL)
-    return tuple(r for r in verdict.requirements if r.level in binding(run) and r.status not in decided)
+    """The binding requirements that were asked for, and that nothing decided."""
+    return tuple(r for r in verdict.requirements if r.level in binding(run) and r.open)
+
+
+def waived(verdict: Verdict) -> Mapping[str, str]:
+    """The waived requirements by reason: ``{"no usage API": "QUOTA-1 (server)"}``."""
+    groups: dict[str, list[RequirementResult]] = {}
+    for row in verdict.waived:
+        groups.setdefault(row.waived, []).append(row)
+    return {why: names(rows) for why, rows in groups.items()}
+
+
+def waiver_of(result: CaseResult, verdict: Verdict) -> str:
+    """The reason for which the requirement of a case is waived in its lane; empty if it is not."""
+    own = (r for r in verdict.waived if (r.id, r.lane) == (result.requirement, result.lane))
+    return next((row.waived for row in own), "")
 
 
 def by_reason(rows: Iterable[RequirementResult]) -> Mapping[str, str]:
@@ -235,12 +304,16 @@ def family(id_: str, requirements: Mapping[str, Requirement]) -> str:
 
 
 def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
-    found = [row.status for row in rows if row.level is level]
+    own = [row for row in rows if row.level is level]
+    found = [row.status for row in own]
     return Count(
         total=len(found),
         passed=found.count(Status.PASS),
         failed=found.count(Status.FAIL),
         observed=found.count(Status.OBSERVED),
+        waived=sum(bool(row.waived) for row in own),
+        left_out=sum(row.left_out for row in own),
+        not_asked=sum(row.not_asked and not row.waived for row in own),
     )
 
 
@@ -268,12 +341,16 @@ def status_word(status: Status, *, warning: bool = False) -> str:
 
 def row_word(row: RequirementResult) -> str:
     """The status of a requirement as people read it: what is yet to come is pending, not excluded."""
+    if row.waived or row.not_asked:
+        return "waived" if row.waived else "not asked"
     pending = row.status is Status.EXCLUDED and row.reason.startswith(_PENDING)
     return "pending" if pending else status_word(row.status)
 
 
 def row_reason(row: RequirementResult) -> str:
     """Why a requirement is not green, to be said after ``row_word``."""
+    if row.waived:
+        return f"{row.waived} ({status_word(row.status)}: {reason(row)})"
     return reason(row).removeprefix(_PENDING) if row_word(row) == "pending" else reason(row)
 
 
@@ -298,5 +375,5 @@ def _number(number: int, noun: str) -> str:
 
 def _listed(items: Iterable[str]) -> str:
     """Join words: ``tracker, server and pair``."""
-    *most, last = tuple(items) or ("nothing",)
+    *most, last = tuple(items) or (_NOTHING,)
     return f"{', '.join(most)} and {last}" if most else last

@@ -29,11 +29,17 @@ _SYMBOLS = {
     "not run": "○",
     "excluded": "○",
     "pending": "○",
+    "waived": "○",
+    "not asked": "○",
+    "not selected": "○",
     "known": "✕",
     "open": "◉",
 }
 # Of the statuses of a requirement's lanes the first that occurs is the one it is coloured and sorted by.
-_WORST = ("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "observed", "pass")
+_WORST = (
+    *("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "waived", "observed"),
+    *("pass", "not asked"),
+)
 
 
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
@@ -140,6 +146,8 @@ def _scope(lane: Lane, run: Run, verdict: Verdict) -> dict[str, Any]:
         "verified": [r.id for r in rows if r.status is Status.PASS],
         "violated": [r.id for r in rows if r.status is Status.FAIL],
         "unverified": [r.id for r in rows if r in undecided],
+        "waived": [r.id for r in verdict.waived if r.lane is lane],
+        "left_out": [r.id for r in rows if r.left_out],
     }
 
 
@@ -244,9 +252,9 @@ def _ledger(
 def _note(level: Level, count: facts.Count) -> str:
     if level is Level.MAY:
         return " observed"
-    if not count.open:
-        return ""
-    return " not verified" if count.open == count.total else f", {count.open} not verified"
+    told = {"not verified": count.open, "waived": count.waived, "not selected": count.left_out}
+    whole = next((word for word, number in told.items() if number == count.total), "")
+    return f" {whole}" if whole else "".join(f", {n} {word}" for word, n in told.items() if n)
 
 
 def _mark(counts: Mapping[Level, facts.Count]) -> str:
@@ -257,7 +265,7 @@ def _mark(counts: Mapping[Level, facts.Count]) -> str:
         return "warning"
     # SHOULDs decide the sign only where there is no MUST, and MAYs never do.
     deciding = must if must.total else should
-    return "pass" if deciding.total and not deciding.open else "not run"
+    return "pass" if deciding.passed and not deciding.open else "not run"
 
 
 def _families(

@@ -1,8 +1,10 @@
 """JUnit XML, for CI systems: a suite per lane, a test case per case and browser.
 
 JUnit knows no warnings, no known failures and no inconclusive runs. A failing SHOULD that does not count is
-therefore *skipped* with a message that begins with ``warning:``, one that the baseline names with ``known:``,
-and a requirement without any case is a skipped test case of its own. The verdict is a property of each suite.
+therefore *skipped*, as an expected failure is by pytest (``type="pytest.xfail"``), with a message that begins
+with ``warning:``, and one that the baseline names with ``known:``. What is waived is skipped with ``waived:``
+and the reason, and a requirement without any case is a skipped test case of its own. The verdict is a
+property of each suite.
 """
 
 from collections.abc import Mapping
@@ -45,7 +47,8 @@ def _suite(root: Element, lane: Lane, run: Run, verdict: Verdict) -> None:
     own = [result for result in run.results if result.lane is lane]
     for result in own:
         excuse = "warning" if facts.is_warning(result, verdict) else ""
-        _case(suite, result, excuse="known" if facts.is_known(result, verdict) else excuse)
+        excuse = "known" if facts.is_known(result, verdict) else excuse
+        _case(suite, result, excuse=excuse, waiver=facts.waiver_of(result, verdict))
     for row in verdict.requirements:
         if row.lane is lane and not row.cases:
             _without_case(suite, row)
@@ -63,7 +66,7 @@ def _total(root: Element) -> None:
     root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
 
 
-def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
+def _case(suite: Element, result: CaseResult, *, excuse: str, waiver: str) -> None:
     browser = f" [{result.browser}]" if result.browser else ""
     case = _testcase(suite, result.requirement, f"{result.id}{browser}", result.seconds)
     described = (("requirement", result.requirement), ("level", str(result.level)), ("repro", result.repro))
@@ -72,7 +75,7 @@ def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
     message = one_line(cut(result.detail)) or facts.status_word(result.status)
     match result.status:
         case Status.FAIL if excuse:
-            SubElement(case, "skipped", message=f"{excuse}: {message}")
+            SubElement(case, "skipped", message=f"{excuse}: {message}", type="pytest.xfail")
             SubElement(case, "system-out").text = _evidence(result)
         case Status.FAIL:
             SubElement(case, "failure", message=message, type=str(result.level)).text = _evidence(result)
@@ -80,7 +83,9 @@ def _case(suite: Element, result: CaseResult, *, excuse: str) -> None:
             kind = str(result.fault or "suite")
             SubElement(case, "error", message=message, type=kind).text = _evidence(result)
         case Status.NOT_TESTABLE | Status.NOT_RUN | Status.EXCLUDED:
-            SubElement(case, "skipped", message=f"{facts.status_word(result.status)}: {message}")
+            why = f"{facts.status_word(result.status)}: {message}"
+            why = f"waived: {one_line(waiver)} ({why})" if waiver else why
+            SubElement(case, "skipped", message=why)
         case Status.OBSERVED:
             SubElement(case, "system-out").text = _evidence(result)
 

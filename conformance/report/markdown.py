@@ -42,7 +42,7 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     headline = facts.headline(run, verdict)
     sentence = headline.sentence[0].upper() + headline.sentence[1:]
     yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
-    yield from headline.asides
+    yield from map(_escape, headline.asides)
     targets = [
         f"- **{kind}**: {_escape(without_credentials(name))}" for kind, name in run.info.target.items()
     ]

@@ -114,3 +114,24 @@ def test_an_outlandish_pattern_gets_the_way_out() -> None:
         chosen("zzz")
     expected = "'zzz' matches no case and no requirement: `clickport list` shows every id"
     assert str(caught.value) == expected
+
+
+def test_shards_are_disjoint_and_whole() -> None:
+    """Each case is in one of four parts, none is empty, and a lane's search stays together."""
+    parts = [select(lanes=ALL, part=(number, 4))[0] for number in range(1, 5)]
+    ids = [case.id for part in parts for case in part]
+    assert (len(ids), set(ids)) == (len(set(ids)), {case.id for case in select(lanes=ALL)[0]})
+    assert all(parts)
+    searches = {lane: [any(c.drawn and c.lane is lane for c in part) for part in parts] for lane in ALL}
+    assert {lane: sum(found) for lane, found in searches.items() if any(found)} == {
+        Lane.TRACKER: 1,
+        Lane.SERVER: 1,
+        Lane.PAIR: 1,
+    }
+
+
+def test_a_shard_of_a_selection_is_the_shard() -> None:
+    """Which part a case is in does not depend on what else was selected."""
+    whole = {case.id for case in select(lanes=ALL, part=(2, 3))[0]}
+    some = [case.id for case in select(lanes=ALL, only=["PROP-*"], part=(2, 3))[0]]
+    assert some == [id_ for id_ in chosen("PROP-*") if id_ in whole]

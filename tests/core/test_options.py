@@ -8,6 +8,7 @@ import pytest
 from conformance.cli.config import read_config
 from conformance.options import Options, UsageError
 from conformance.registry import Lane
+from conformance.waivers import Waiver
 
 SERVER = "http://127.0.0.1:8000"
 CLICKHOUSE = "http://127.0.0.1:8123"
@@ -47,6 +48,17 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"shim": "shim.js"}, "--shim is about a tracker of yours: name it too, with --tracker FILE"),
         ({"payload": "map.py", "server": SERVER}, "--payload is about a tracker of yours"),
         ({"baseline": "no/such/file.toml"}, "--baseline: "),
+        ({"waive": ("QUOTA-11=x",)}, "--waive: there is no requirement 'QUOTA-11': did you mean QUOTA-1?"),
+        ({"waive": ("zzz=x",)}, "--waive: there is no requirement 'zzz': `clickport list` shows every id"),
+        ({"waive": ("QUOTA-1",)}, '--waive: QUOTA-1 has no reason: write QUOTA-1="no usage API"'),
+        ({"waive": ("QUOTA-1= ",)}, "--waive: QUOTA-1 has no reason"),
+        ({"waive": ("QUOTA-1=a", "quota-1=b")}, "--waive: QUOTA-1 is waived more than once"),
+        ({"waive": ("LINT-1=a",)}, "--waive: LINT-1 is a MAY, which never holds a verdict back"),
+        ({"shard": "0/4"}, "--shard '0/4' is no part of a whole: write 1/4 for the first of four"),
+        ({"shard": "5/4"}, "--shard '5/4' is no part of a whole"),
+        ({"shard": "one"}, "--shard 'one' is no part of a whole"),
+        ({"max_examples": -1}, "--max-examples -1 is no number: write 0 or more"),
+        ({"shrink_seconds": -1}, "--shrink-seconds -1 is no number: write 0 or more"),
     ],
 )
 def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None:
@@ -101,6 +113,18 @@ def test_a_key_is_not_told() -> None:
     assert options.given() == {"server": SERVER, "dashboard": SERVER}
 
 
+def test_waivers_are_read() -> None:
+    """A waiver is an id, however it is written, and a reason, which may hold an equals sign."""
+    options = Options(waive=("quota-1 = no usage API (plan=free)",))
+    assert options.waivers == (Waiver(requirement="QUOTA-1", reason="no usage API (plan=free)"),)
+
+
+def test_drawing_and_shrinking_can_be_switched_off() -> None:
+    """Nought is a number of examples, and of seconds."""
+    options = Options(max_examples=0, shrink_seconds=0)
+    assert options.given() == {"max_examples": 0, "shrink_seconds": 0}
+
+
 def test_nothing_given() -> None:
     """A run of the bundled reference has no options to tell."""
     assert Options().given() == {}
@@ -151,6 +175,16 @@ def test_both_places_are_read(folder: Path, name: str, text: str) -> None:
     assert read_config(None) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "table"), [("clickport.toml", "[[waive]]"), ("pyproject.toml", "[[tool.clickport.waive]]")]
+)
+def test_waivers_are_tables(folder: Path, name: str, table: str) -> None:
+    """In a file a waiver is a table, in either place; it comes to what the command line says in one text."""
+    texts = [f'{table}\nrequirement = "{id_}"\nreason = "none = here"\n' for id_ in ("QUOTA-1", "STORE-4")]
+    config(folder / name, "".join(texts))
+    assert read_config(None) == {"waive": ("QUOTA-1=none = here", "STORE-4=none = here")}
+
+
 def test_the_file_of_our_own_comes_first(folder: Path) -> None:
     """With both files there, clickport.toml is the one that counts."""
     config(folder / "clickport.toml", 'tracker = "ours.js"\n')
@@ -198,6 +232,10 @@ def test_an_explicit_file_must_be_there(folder: Path) -> None:
         ("only = 5\n", "only must be a list of texts, not 5"),
         ('only = ["PROP-*", 5]\n', "only must be a list of texts, not ['PROP-*', 5]"),
         ('lane = ["trakcer"]\n', "lane must be a list of tracker/server/pair/dashboard, not ['trakcer']"),
+        ('waive = ["QUOTA-1"]\n', "waive must be a list of tables with the texts requirement and reason"),
+        ('[[waive]]\nrequirement = "QUOTA-1"\n', "waive must be a list of tables with the texts"),
+        ('[[waive]]\nrequirement = "QUOTA-1"\nreason = 5\n', "waive must be a list of tables with the texts"),
+        ('[[waive]]\nid = "QUOTA-1"\nreason = "x"\n', "waive must be a list of tables with the texts"),
         ("tracker = \n", "Invalid value"),
         ("[tool]\nclickport = 5\n", "tool.clickport must be a table"),
         ("tool = 5\n", "must be a table"),

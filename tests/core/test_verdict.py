@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from conformance.registry import Lane, Level, Requirement
 from conformance.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict, judge
+from conformance.waivers import Waiver
 
 PASS, FAIL, ERROR, NOT_TESTABLE, NOT_RUN, EXCLUDED, OBSERVED = Status
 SUITE, TARGET = Fault
@@ -29,16 +30,21 @@ REGISTRY = (
 def result(id_: str, status: Status, **more: Any) -> CaseResult:
     """A result of the tracker lane, of the level of its requirement unless ``more`` says otherwise."""
     levels = {row.id: row.level for row in REGISTRY}
-    facts = {"id": f"tracker/{id_.lower()}-x", "lane": Lane.TRACKER, "level": levels[id_], **more}
+    facts = {
+        "id": f"tracker/{id_.lower()}-x",
+        "lane": Lane.TRACKER,
+        "level": levels.get(id_, Level.MUST),
+        **more,
+    }
     return CaseResult(requirement=id_, status=status, **facts)
 
 
 GOOD = (result("API-1", PASS), result("API-5", PASS), result("API-9", OBSERVED))
 
 
-def verdict(*results: CaseResult, strict: bool = False, registry: Any = REGISTRY) -> Verdict:
+def verdict(*results: CaseResult, registry: Any = REGISTRY, **more: Any) -> Verdict:
     """The verdict of a run of the tracker lane."""
-    return judge(requirements=registry, lanes=[Lane.TRACKER], results=results, strict=strict)
+    return judge(requirements=registry, lanes=[Lane.TRACKER], results=results, **more)
 
 
 def outcome(*results: CaseResult, **more: Any) -> tuple[bool | None, int]:
@@ -196,6 +202,176 @@ def test_order_of_statuses(worse: Status, better: Status) -> None:
 def test_summary_counts_cases() -> None:
     """The summary says how many results there are of each status."""
     assert verdict(*with_must(FAIL), result("API-5", PASS)).summary == {"pass": 3, "fail": 1, "observed": 1}
+
+
+TWO_MUSTS = (*REGISTRY, requirement("WIRE-1", Level.MUST, Lane.TRACKER))
+LEFT_OUT = result("API-1", NOT_RUN, id="tracker/api-1-left-out", deselected=True)
+WAIVER = Waiver(requirement="API-1", reason="no way to see it")
+
+
+def drawn(status: Status, **more: Any) -> CaseResult:
+    """A drawn case of the MUST."""
+    return result("API-1", status, id="tracker/api-1-fuzz", drawn=True, **more)
+
+
+def wire(status: Status, **more: Any) -> CaseResult:
+    """The case of a second MUST."""
+    return result("WIRE-1", status, **more)
+
+
+@pytest.mark.parametrize(
+    ("results", "expected", "with_all"),
+    [
+        pytest.param(
+            (result("API-1", PASS), wire(NOT_RUN, deselected=True)), (True, 0), (None, 4), id="one MUST"
+        ),
+        pytest.param((LEFT_OUT, result("API-1", PASS), wire(PASS)), (True, 0), (None, 4), id="one in part"),
+        pytest.param((LEFT_OUT, wire(NOT_TESTABLE)), (None, 4), (None, 4), id="selected and not verified"),
+        pytest.param((LEFT_OUT, wire(FAIL)), (False, 1), (False, 1), id="selected and violated"),
+        pytest.param((LEFT_OUT, wire(ERROR, fault=TARGET)), (None, 3), (None, 3), id="selected and in error"),
+        pytest.param((LEFT_OUT, wire(NOT_RUN, deselected=True)), (None, 4), (None, 4), id="nothing selected"),
+        pytest.param(
+            (LEFT_OUT, wire(NOT_RUN, deselected=True), result("API-5", PASS)),
+            (True, 0),
+            (None, 4),
+            id="a SHOULD",
+        ),
+        pytest.param(
+            (LEFT_OUT, wire(NOT_RUN, deselected=True), result("API-9", OBSERVED)),
+            (None, 4),
+            (None, 4),
+            id="a MAY verifies nothing",
+        ),
+    ],
+)
+def test_the_verdict_is_about_what_was_selected(
+    results: tuple[CaseResult, ...], expected: tuple[bool | None, int], with_all: tuple[bool | None, int]
+) -> None:
+    """What a selection leaves out holds nothing back, unless all is required; nothing is never green."""
+    assert outcome(*results, registry=TWO_MUSTS) == expected
+    assert outcome(*results, registry=TWO_MUSTS, require_all=True) == with_all
+
+
+def test_a_selection_is_told() -> None:
+    """Which MUSTs were left out, wholly or in part, and that the verdict is partial."""
+    found = verdict(LEFT_OUT, result("API-1", PASS), wire(NOT_RUN, deselected=True), registry=TWO_MUSTS)
+    rows = {row.id: (row.left_out, row.in_part) for row in found.requirements if row.level is Level.MUST}
+    assert (found.partial, found.unverified, rows) == (
+        True,
+        (),
+        {"API-1": (False, True), "WIRE-1": (True, False)},
+    )
+
+
+@pytest.mark.parametrize("left_out", ["API-5", "API-9"])
+def test_without_what_binds_less_the_verdict_is_whole(left_out: str) -> None:
+    """A SHOULD or a MAY that was left out makes no verdict partial."""
+    rest = [r for r in GOOD if r.requirement != left_out]
+    assert not verdict(*rest, result(left_out, NOT_RUN, deselected=True)).partial
+
+
+@pytest.mark.parametrize("status", [NOT_RUN, NOT_TESTABLE])
+@pytest.mark.parametrize("deselected", [True, False])
+def test_a_must_is_verified_without_drawn_cases(status: Status, *, deselected: bool) -> None:
+    """Where the written cases passed, a search that was left out or saw nothing holds nothing back."""
+    found = verdict(*GOOD, drawn(status, deselected=deselected))
+    assert (found.conformant, found.exit_code, found.partial) == (True, 0, False)
+    assert outcome(*GOOD, drawn(status, deselected=deselected), require_all=True) == (None, 4)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(FAIL, (False, 1)), (ERROR, (None, 70))])
+def test_a_drawn_case_refutes(status: Status, expected: tuple[bool | None, int]) -> None:
+    """What a search finds counts, whatever the written cases say."""
+    assert outcome(*GOOD, drawn(status)) == expected
+
+
+def test_a_search_alone_verifies_what_was_selected() -> None:
+    """With nothing but a search selected it is the search that decides."""
+    found = verdict(LEFT_OUT, drawn(PASS))
+    assert (found.conformant, found.exit_code, found.partial) == (True, 0, True)
+    assert outcome(LEFT_OUT, drawn(NOT_TESTABLE)) == (None, 4)
+
+
+@pytest.mark.parametrize("status", [NOT_TESTABLE, NOT_RUN, EXCLUDED])
+def test_a_waiver_excuses_what_was_not_verified(status: Status) -> None:
+    """A waived MUST holds nothing back, and is there with its reason."""
+    results = (wire(PASS), result("API-1", status))
+    assert outcome(*results, registry=TWO_MUSTS) == (None, 4)
+    found = verdict(*results, registry=TWO_MUSTS, waivers=[WAIVER])
+    assert (found.conformant, found.exit_code, found.unverified, found.bad_waivers) == (True, 0, (), ())
+    assert [(row.id, row.status, row.waived) for row in found.waived] == [
+        ("API-1", status, "no way to see it")
+    ]
+
+
+@pytest.mark.parametrize("status", [NOT_TESTABLE, NOT_RUN])
+def test_waivers_alone_are_never_green(status: Status) -> None:
+    """Where everything is waived nothing was verified."""
+    assert outcome(result("API-1", status), waivers=[WAIVER]) == (None, 4)
+
+
+def test_a_waiver_of_what_was_verified_fails_the_run() -> None:
+    """It is strict: what can be verified needs no waiver, and an old one must not hide a later gap."""
+    found = verdict(*GOOD, waivers=[WAIVER])
+    assert (found.exit_code, found.bad_waivers, found.waived) == (
+        Exit.VIOLATION,
+        ("API-1 was verified: remove its waiver",),
+        (),
+    )
+
+
+def test_a_waiver_of_what_fails_points_to_the_baseline() -> None:
+    """A violation stays one; known failures have a place of their own."""
+    found = verdict(*with_must(FAIL), waivers=[WAIVER])
+    assert (found.conformant, found.exit_code, len(found.violations)) == (False, 1, 1)
+    [problem] = found.bad_waivers
+    assert (problem.startswith("API-1 fails, and a waiver is for what cannot be verified"), problem[-8:]) == (
+        True,
+        "baseline",
+    )
+
+
+@pytest.mark.parametrize("fault", [SUITE, TARGET])
+def test_a_waiver_excuses_no_error(fault: Fault) -> None:
+    """A target that could not be run, or a fault of ours, is no gap that anybody may accept."""
+    assert outcome(wire(PASS), result("API-1", ERROR, fault=fault), registry=TWO_MUSTS, waivers=[WAIVER]) == (
+        None,
+        70 if fault is SUITE else 3,
+    )
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        pytest.param((wire(PASS), LEFT_OUT), id="left out by the selection"),
+        pytest.param((wire(PASS),), id="of another lane"),
+    ],
+)
+def test_a_waiver_that_nothing_asks_for_is_idle(results: tuple[CaseResult, ...]) -> None:
+    """One configuration serves runs of several lanes: what one of them does not ask for is only told."""
+    registry = TWO_MUSTS if LEFT_OUT in results else TWO_MUSTS[1:]
+    found = verdict(*results, registry=registry, waivers=[WAIVER])
+    assert (found.conformant, found.exit_code, found.idle_waivers, found.bad_waivers) == (
+        True,
+        0,
+        ("API-1",),
+        (),
+    )
+
+
+def test_a_waiver_may_be_for_one_lane_of_two() -> None:
+    """A requirement that is verified in one lane and cannot be in another is waived in the other."""
+    both = requirement("API-1", Level.MUST, Lane.TRACKER, Lane.SERVER)
+    results = (result("API-1", PASS), result("API-1", NOT_TESTABLE, lane=Lane.SERVER, id="server/x"))
+    found = judge(requirements=[both], lanes=both.lanes, results=results, waivers=[WAIVER])
+    assert (found.exit_code, [row.lane for row in found.waived]) == (0, [Lane.SERVER])
+
+
+def test_what_is_not_asked_of_a_target_holds_nothing_back() -> None:
+    """A requirement that does not speak of such a target is neither verified nor missing."""
+    found = verdict(wire(PASS), result("API-1", NOT_RUN, not_asked=True), registry=TWO_MUSTS)
+    assert (found.conformant, found.exit_code, found.partial, found.unverified) == (True, 0, False, ())
+    assert outcome(result("API-1", NOT_RUN, not_asked=True)) == (None, 4)
 
 
 ROWS = (*REGISTRY, requirement("STORE-1", Level.MUST, Lane.SERVER, Lane.PAIR))

@@ -1,6 +1,7 @@
 """Runs made by hand: a green one, one with violations, one that tested nothing, one full of hostile text."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from conformance.record import Run, RunInfo
 from conformance.registry import Lane, Level, Requirement
 from conformance.verdict import CaseResult, Fault, Status, Verdict, judge
+from conformance.waivers import Waiver
 
 HOSTILE = "</script><b>&\x00\x1b[31m\ud83d[bold]```|@all\u202e]]>\ufffe\r\n"
 
@@ -107,6 +109,8 @@ def judged() -> Callable[[Run], Verdict]:
         lanes=run.info.lanes,
         results=run.results,
         strict=run.info.strict,
+        waivers=run.info.waivers,
+        require_all=bool(run.info.options.get("require_all")),
     )
 
 
@@ -165,6 +169,30 @@ def untestable() -> Run:
     why = "needs a readback: --clickhouse, --readback-url or --readback-cmd"
     cases = ("server/prop-1-one", "server/rev-1-cents")
     return run(*(result(c, Status.NOT_TESTABLE, detail=why) for c in cases), lanes=(Lane.SERVER,))
+
+
+@pytest.fixture
+def waived(green: Run) -> Run:
+    """All passed but for a MUST that nobody could see, which is waived."""
+    blind = result("server/rev-1-cents", Status.NOT_TESTABLE, detail="no column of that name")
+    others = [r for r in green.results if r.requirement != "REV-1"]
+    waivers = (
+        Waiver(requirement="REV-1", reason="amounts are stored <elsewhere>"),
+        Waiver(requirement="QUOTA-1", reason="no usage API"),
+    )
+    return replace(green, results=(*others, blind), info=replace(green.info, waivers=waivers))
+
+
+@pytest.fixture
+def selected(green: Run) -> Run:
+    """Of three MUSTs one was selected in whole, one in part and one not at all."""
+
+    def deselected(of: CaseResult) -> CaseResult:
+        return replace(of, status=Status.NOT_RUN, detail="deselected", deselected=True)
+
+    more = deselected(result("server/prop-1-one"))
+    results = [deselected(r) if r.requirement == "REV-1" else r for r in green.results]
+    return replace(green, results=(*results, replace(more, id="server/prop-1-two")))
 
 
 @pytest.fixture

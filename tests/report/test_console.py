@@ -89,6 +89,33 @@ exit code 1 (violation)
 """
 
 
+WAIVED = """\
+Requirements verified (MAY: observed)
+  PROP  tracker  MUST 1/1
+  PROP  server   MUST 1/1  SHOULD 1/1
+  REV   server   MUST 0/1                       1 MUST waived
+  LINT  server                         MAY 1/1
+
+conformant, with REV-1 waived: every other MUST of tracker and server was
+verified
+Waived: REV-1 (server): amounts are stored <elsewhere>.
+Nothing in this run asks for QUOTA-1, which is waived.
+exit code 0 (conformant)
+"""
+
+SELECTED = """\
+Requirements verified (MAY: observed)
+  PROP  tracker  MUST 1/1
+  PROP  server   MUST 1/1  SHOULD 1/1
+  REV   server   MUST 0/1                       1 MUST not selected
+  LINT  server                         MAY 1/1
+
+conformant in what was selected: 2 of 3 MUSTs, 1 of them in part
+Of 4 cases chosen: 3 passed, 1 observed.
+exit code 0 (conformant)
+"""
+
+
 @pytest.fixture
 def printed(judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]) -> Print:
     """Print a run as into a pipe and return the text."""
@@ -109,6 +136,30 @@ def printed(judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement
 def test_a_conformant_run_is_ledger_and_verdict(printed: Print, green: Run) -> None:
     """Nothing to look at, nothing said of it."""
     assert printed(green) == GREEN
+
+
+def test_what_is_waived_is_told_with_its_reason(printed: Print, waived: Run) -> None:
+    """A waiver is seen in the ledger and at the verdict; one that nothing asked for is told, too."""
+    assert printed(waived) == WAIVED
+
+
+def test_a_waiver_that_does_not_hold_is_told(printed: Print, green: Run, waived: Run) -> None:
+    """A waiver of what was verified says why it fails the run, and not that there is a violation."""
+    text = printed(replace(green, info=waived.info))
+    assert "waiver: REV-1 was verified: remove its waiver\n" in text
+    assert text.endswith("exit code 1 (a waiver that does not hold)\n")
+
+
+def test_a_selection_is_told_in_the_first_words(printed: Print, selected: Run) -> None:
+    """The verdict says that it is about what was selected, and how much that is."""
+    assert printed(selected) == SELECTED
+
+
+def test_with_all_required_a_selection_is_inconclusive(printed: Print, selected: Run) -> None:
+    """A certificate is about all: what was left out was not verified."""
+    text = printed(replace(selected, info=replace(selected.info, options={"require_all": True})))
+    assert "conformant in everything that was verified: 1 of 3 MUSTs\n" in text
+    assert "exit code 4" in text
 
 
 def test_what_no_readback_could_decide_is_named_with_the_way_out(printed: Print, untestable: Run) -> None:

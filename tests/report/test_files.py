@@ -1,5 +1,6 @@
 """Reports for programs: JSON, JUnit XML, Markdown; and how they get onto the disk."""
 
+import html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +18,7 @@ from conformance.report import REPORTS, write
 from conformance.verdict import Verdict
 
 Render = Callable[[str, Run], str]
-RUNS = ("green", "violated", "untestable", "hostile")
+RUNS = ("green", "violated", "untestable", "waived", "selected", "hostile")
 
 
 @pytest.fixture
@@ -75,6 +76,54 @@ def test_json_of_a_violation(rendered: Render, violated: Run) -> None:
         "seconds": 0.25,
         "fault": None,
     }
+
+
+def test_json_of_a_waiver(rendered: Render, waived: Run) -> None:
+    """Conformant, and what that leaves out, with the reason; at the requirement, too."""
+    report = json.loads(rendered("json", waived))
+    assert (report["conformant"], report["exit_code"], report["partial"]) == (True, 0, False)
+    assert report["waived"] == [
+        {"requirement": "REV-1", "lane": "server", "reason": "amounts are stored <elsewhere>"}
+    ]
+    [row] = [r for r in report["requirements"] if r["id"] == "REV-1"]
+    assert (row["status"], row["waived"]) == ("not-testable", "amounts are stored <elsewhere>")
+
+
+def test_json_of_a_selection(rendered: Render, selected: Run) -> None:
+    """Conformant in part: a program that reads one member more is not misled."""
+    report = json.loads(rendered("json", selected))
+    assert (report["conformant"], report["exit_code"], report["partial"]) == (True, 0, True)
+    assert report["verdict"].startswith("conformant in what was selected: 2 of 3 MUSTs")
+    rows = {(r["id"], r["lane"]): r.get("selected") for r in report["requirements"] if r["level"] == "MUST"}
+    assert rows == {
+        ("PROP-1", "tracker"): None,
+        ("PROP-1", "server"): "in part",
+        ("REV-1", "server"): "none",
+    }
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_every_report_has_the_waiver_and_its_reason(rendered: Render, waived: Run, kind: str) -> None:
+    """What was accepted is written where people read the verdict."""
+    text = html.unescape(rendered(kind, waived)).replace("\\", "")
+    assert "REV-1" in text
+    assert "amounts are stored <elsewhere>" in text
+    assert "conformant, with REV-1 waived" in text.replace("Conformant", "conformant")
+
+
+def test_junit_skips_what_is_waived(rendered: Render, waived: Run) -> None:
+    """A waived case is skipped with the waiver's reason, and its own."""
+    root = ElementTree.fromstring(rendered("junit", waived))
+    assert [skipped.get("message") for skipped in root.iter("skipped")] == [
+        "waived: amounts are stored <elsewhere> (not testable: no column of that name)"
+    ]
+
+
+def test_junit_has_one_word_for_a_warning(rendered: Render, violated: Run) -> None:
+    """A failing SHOULD is an expected failure, as in pytest's own report of the same run."""
+    root = ElementTree.fromstring(rendered("junit", violated))
+    [skipped] = [s for s in root.iter("skipped") if "no row was stored" in s.get("message", "")]
+    assert (skipped.get("type"), skipped.get("message")) == ("pytest.xfail", "warning: no row was stored")
 
 
 def test_json_keeps_evidence_whole(rendered: Render, hostile: Run) -> None:
