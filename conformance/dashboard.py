@@ -1,6 +1,7 @@
 """The dashboard under test as its API has it: asked over HTTP, its answers taken apart with care."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from conformance.evidence import NotAsked, NotTestable, Violation
+from conformance.redaction import DASHBOARD_KEY
 from conformance.targets import TargetUnavailable
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Dashboard:
     """
 
     def __init__(self, setup: "Setup") -> None:
-        key = setup.options.dashboard_key
+        key = setup.options.dashboard_key or os.environ.get(DASHBOARD_KEY)
         self.url = setup.dashboard
         # Whether somebody says that there is a dashboard: then what is missing there is worth telling.
         self._named = bool(setup.options.bundled or setup.options.dashboard or key)
@@ -134,7 +136,11 @@ class Dashboard:
 
     def _require_open(self, answer: Answer) -> None:
         if answer.status in (401, 403):
-            which = "takes another key than this" if self.key else "wants a key: give it by --dashboard-key"
+            which = (
+                "takes another key than this"
+                if self.key
+                else f"wants a key: give it by --dashboard-key or {DASHBOARD_KEY}"
+            )
             raise NotTestable(f"the dashboard {which} ({answer.asked} was answered {answer.status})")
 
     def _ask(

@@ -12,6 +12,13 @@ from urllib.parse import urlsplit
 from conformance.baseline import BadBaseline, Known, read
 from conformance.browsers import BROWSERS
 from conformance.fuzz import store
+from conformance.redaction import (
+    CLICKHOUSE_PASSWORD,
+    CLICKHOUSE_USER,
+    DASHBOARD_KEY,
+    masked,
+    shell_word,
+)
 from conformance.registry import Lane
 from conformance.waivers import BadWaiver, Waiver, parse
 
@@ -47,7 +54,11 @@ class Options:
     server_app: str | None = _option(
         "Server under test: a WSGI application by import path.", metavar="PKG:APP"
     )
-    clickhouse: str | None = _option("Read stored rows from this ClickHouse.", metavar="URL")
+    clickhouse: str | None = _option(
+        "Read stored rows from this ClickHouse; its credentials are in the URL, or in "
+        f"{CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}.",
+        metavar="URL",
+    )
     table: str = _option("The table that --clickhouse reads.", default="events", metavar="NAME")
     readback_url: str | None = _option(
         "Read stored rows as JSON lines from a URL; {since} and {port} are filled in.", metavar="URL"
@@ -59,7 +70,9 @@ class Options:
         "Check the dashboard lane too: the dashboard and its API are here.", metavar="URL"
     )
     dashboard_key: str | None = _option(
-        "The key that the dashboard wants, sent as x-api-key.", metavar="KEY", secret=True
+        f"The key that the dashboard wants, sent as x-api-key.  [default: that in {DASHBOARD_KEY}]",
+        metavar="KEY",
+        secret=True,
     )
     envelope: str | None = _option("Extra fields that the server demands in each payload.", metavar="JSON")
     domain: str = _option("The site's domain: data-domain of the snippet.", default="example.com")
@@ -143,6 +156,11 @@ class Options:
             _require_url(name, getattr(self, name))
         for name in ("server_cmd", "readback_cmd"):
             _require_words(name, getattr(self, name))
+        if self.server_cmd and "{port}" not in self.server_cmd:
+            raise UsageError(
+                "--server-cmd does not say where the free port goes: write {port} into it, such as "
+                "'./ingest --port {port}'; for a server that runs already use --server URL"
+            )
         if not TABLE.fullmatch(self.table):
             raise UsageError(f"--table {self.table!r} is no name of a table: write events or database.events")
         if (
@@ -253,10 +271,24 @@ class Options:
         return {f.name: v for f in told if (v := getattr(self, f.name)) != f.default}
 
     def command_line(self, *names: str) -> list[str]:
-        """Those of the named options that are given, as words of a command line."""
-        given = self.given()
-        values = ((name.replace("_", "-"), given[name]) for name in names if name in given)
-        return [f"--{name} {shlex.quote(str(value))}" for name, value in values]
+        """Return those of the named options that are given, as words of a shell command.
+
+        A secret is replaced by the environment variable that is to hold it: ``"$CLICKPORT_DASHBOARD_KEY"``.
+        """
+        words = []
+        for field_ in fields(self):
+            value = getattr(self, field_.name)
+            if field_.name not in names or value == field_.default:
+                continue
+            option = f"--{field_.name.replace('_', '-')}"
+            if field_.metadata.get("secret"):
+                words.append(f'{option} "${DASHBOARD_KEY}"')
+            elif field_.metadata.get("flag"):
+                words.append(option)
+            else:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"{option} {shell_word(field_.name, str(each))}" for each in values]
+        return words
 
     def _at_most_one(self, *names: str) -> None:
         given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
@@ -273,7 +305,7 @@ def _require_url(name: str, url: str | None) -> None:
     except ValueError:  # A port that is none.
         fine = False
     if not fine:
-        raise UsageError(f"--{name} {url!r} is no URL: write http://host:port")
+        raise UsageError(f"--{name} {masked(url)!r} is no URL: write http://host:port")
 
 
 def _require_number(name: str, value: object, least: int) -> None:
@@ -287,7 +319,7 @@ def _require_words(name: str, command: str | None) -> None:
         if command is not None and not shlex.split(command):
             raise UsageError(f"{option} is empty: write the command that is to be run")
     except ValueError as error:
-        raise UsageError(f"{option} {command!r} cannot be split into words: {error}") from error
+        raise UsageError(f"{option} cannot be split into words: {error}") from error
 
 
 _LEAST = {"max_examples": 0, "shrink_seconds": 0, "repeat": 1, "seed": 0, "fuzz_seconds": 0}
@@ -298,3 +330,5 @@ _NEEDS = {
     Lane.DASHBOARD: "a server whose dashboard it is: --server, --server-cmd or --server-app",
     Lane.LOAD: "`clickport load`",
 }
+
+OPTION_NAMES = tuple(field.name for field in fields(Options))

@@ -1,7 +1,10 @@
 """The run record: JSON lines, one observation each, from which every report is computed."""
 
 import json
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,13 @@ from conformance.baseline import Known
 from conformance.registry import Lane, Level, requirements
 from conformance.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
 from conformance.waivers import Waiver
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 def _now() -> str:
@@ -70,6 +80,33 @@ class Run:
         return verdict
 
 
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Keep other runs from writing this record. Raises OSError if one does, or if it cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    existed = path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if regular:
+            _lock(file, path)
+        try:
+            yield
+        finally:
+            if regular and not existed and not os.fstat(file.fileno()).st_size:
+                path.unlink(missing_ok=True)
+
+
+def _lock(file: TextIO, path: Path) -> None:
+    if fcntl is None:  # Windows: two runs in a folder are not told apart there.
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(
+            f"another run is writing {path}: give this one a record of its own, with --run-record FILE"
+        ) from None
+
+
 class RecordWriter:
     """Writes a run record line by line, so that an interrupted run keeps what it saw."""
 
@@ -81,7 +118,10 @@ class RecordWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w", encoding="utf-8")
+        # For its owner alone: it holds all that was seen of the target.
+        self._file = os.fdopen(os.open(self._path, _FLAGS, 0o600), "w", encoding="utf-8")
+        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._path.chmod(0o600)
         info = asdict(self._info)
         suite = {"version": info.pop("version"), "requirements": len(requirements())}
         self._write({"kind": "run", "suite": suite, **info})

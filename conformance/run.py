@@ -12,7 +12,7 @@ from conformance.case import Case, select
 from conformance.fuzz import store
 from conformance.fuzz.store import Kept, counterexample_of
 from conformance.options import Options, UsageError
-from conformance.record import RecordWriter, Run, read
+from conformance.record import RecordWriter, Run, in_use, read
 from conformance.registry import Lane, requirements
 from conformance.session import Checks, Referee, pytest_arguments
 from conformance.setup import BROWSER_LANES, Setup, prepare
@@ -45,7 +45,7 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
     there can be no verdict, OSError when the record cannot be written, and KeyboardInterrupt.
     """
     cases = chosen_cases(options)
-    with prepare(options) as setup, RecordWriter(record, setup.info()) as writer:
+    with in_use(record), prepare(options) as setup, RecordWriter(record, setup.info()) as writer:
 
         def keep(result: CaseResult) -> None:
             writer.add(result)

@@ -1,10 +1,12 @@
 """A run as pytest sees it: which tests are made of the cases, and what becomes of their outcomes."""
 
 import json
+import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -18,8 +20,9 @@ from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
 from conformance.record import case_result
+from conformance.redaction import CLICKHOUSE_PASSWORD
 from conformance.registry import Lane, Level
-from conformance.report.text import one_line
+from conformance.report.text import harmless, one_line
 from conformance.setup import Setup
 from conformance.verdict import CaseResult, Fault, Status
 
@@ -130,7 +133,8 @@ class Checks:
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
         error = call.excinfo.value if call.excinfo else None
         evidence.screenshot = self._bench.pictures.of(error)
-        result = evidence.result(error, call.duration)
+        found = evidence.result(error, call.duration)
+        result = case_result(self._setup.redaction.data(asdict(found)))
         if result.status is Status.FAIL:
             self._failed.add((result.requirement, result.lane))
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
@@ -268,19 +272,31 @@ def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
 
 
 def _repro(case: Case, setup: Setup, browser: str | None) -> str:
-    """The command that repeats one case; what needs more than the targets' options is the user's to add."""
-    targets = setup.options.command_line(
-        *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
-        *("clickhouse", "readback_url", "readback_cmd", "dashboard"),
+    """Return the shell command that repeats one case, with every option that its outcome depends on.
+
+    Credentials of ClickHouse are read from the environment: the command names the variable.
+    """
+    options = setup.options
+    words = options.command_line(*_TARGETS, *(_DRAWING if case.drawn else _TRIES))
+    if case.lane is Lane.DASHBOARD and options.has_server and not options.dashboard:
+        words.append("--lane dashboard")
+    if browser and (options.browser or len(setup.browsers) > 1):
+        words.append(f"--browser {browser}")
+    has_password = options.clickhouse and (
+        urlsplit(options.clickhouse).password or CLICKHOUSE_PASSWORD in os.environ
     )
-    if case.lane is Lane.DASHBOARD and setup.options.has_server and not setup.options.dashboard:
-        targets.append("--lane dashboard")
-    drawing = setup.options.command_line("max_examples", "seed") if case.drawn else []
-    engine = (
-        [f"--browser {browser}"] if browser and (setup.options.browser or len(setup.browsers) > 1) else []
-    )
-    strict = ["--strict"] if setup.options.strict else []
-    return " ".join(["clickport check", *targets, *engine, *drawing, *strict, f"--only {case.id}"])
+    environment = [f'{CLICKHOUSE_PASSWORD}="${CLICKHOUSE_PASSWORD}"'] if has_password else []
+    return " ".join([*environment, "clickport check", *words, f"--only {case.id}"])
+
+
+# What a case is tried on, and what its outcome depends on beside that.
+_TARGETS = (
+    *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
+    *("clickhouse", "table", "readback_url", "readback_cmd", "dashboard", "dashboard_key"),
+    *("envelope", "domain", "strict"),
+)
+_DRAWING = ("max_examples", "seed", "counterexamples", "fuzz_seconds", "shrink_seconds")
+_TRIES = ("repeat",)
 
 
 def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None:
@@ -291,7 +307,8 @@ def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None
         case Status.NOT_TESTABLE | Status.NOT_RUN:
             report.outcome, report.longrepr = "skipped", (result.id, 0, f"Skipped: {result.detail}")
         case Status.FAIL:
-            report.outcome, report.longrepr = "failed", f"{result.detail}\nRepeat: {result.repro}"
+            report.outcome = "failed"
+            report.longrepr = harmless(f"{result.detail}\nRepeat: {result.repro}")
             if excuse:
                 report.outcome = "skipped"
                 report.wasxfail = one_line(f"{excuse}: {result.detail}")

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
 from conformance.browsers import Installed, find, installed
-from conformance.options import Options, UsageError
+from conformance.options import OPTION_NAMES, Options, UsageError
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 from conformance.record import RunInfo
+from conformance.redaction import Redaction
 from conformance.registry import Lane
 from conformance.targets import Server, TargetUnavailable, load_shim, load_tracker
 from conformance.targets.server import EVENT_PATH, bundled_server, server_at, server_by_app, server_by_command
@@ -40,6 +42,11 @@ class Setup:
     def token(self, case_id: str, browser: str | None = None) -> str:
         """The token by which a case's events are told from all others: 19 lower-case letters and digits."""
         return f"{self.run}{sha256(f'{case_id} {browser}'.encode()).hexdigest()[:8]}e"
+
+    @cached_property
+    def redaction(self) -> Redaction:
+        """The secrets of the options, which nothing that is written down may hold."""
+        return Redaction.of({name: getattr(self.options, name) for name in OPTION_NAMES})
 
     @property
     def envelope(self) -> Mapping[str, Any]:
@@ -77,10 +84,10 @@ class Setup:
             "readback": readback.name if readback else "",
         }
         return RunInfo(
-            target={kind: name for kind, name in target.items() if name},
+            target=self.redaction.data({kind: name for kind, name in target.items() if name}),
             lanes=self.options.lanes,
             browsers=tuple({"name": b.name, "version": b.version} for b in self.browsers),
-            options=self.options.given(),
+            options=self.redaction.data(self.options.given()),
             known=self.options.known,
             waivers=self.options.waivers,
         )

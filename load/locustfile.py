@@ -85,6 +85,7 @@ def _options(parser: LocustArgumentParser) -> None:
     add("--mix", default="", help="What is sent (default: load/mix.toml)")
     add("--seed", type=int, default=0, help="The same seed draws the same requests")
     add("--domain", default="example.com", help="The site whose pages seem to send (Origin, Referer)")
+    add("--allow-host", action="append", default=[], help="A host that may be loaded beside this machine")
     add("--envelope", default="{}", help="Extra members of each payload, as JSON")
     add("--run", default="", help="The token of the run, which begins each nonce")
     add("--journal", default="", help="The folder for what was sent and answered (default: a temporary one)")
@@ -101,7 +102,7 @@ def _begin(environment: Environment, **_: Any) -> None:
     options, host = environment.parsed_options, environment.host or ""
     assert options
     try:
-        require_local(host)
+        require_local(host, options.allow_host)
         if not isinstance(environment.runner, runners.MasterRunner):
             _states[environment] = State(options, host)
     except (RemoteTarget, BadMix, ValueError, OSError) as error:

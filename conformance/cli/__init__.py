@@ -1,5 +1,7 @@
 """The ``clickport`` command: options in, exit code out."""
 
+import io
+import os
 import signal
 import sys
 import traceback
@@ -17,6 +19,8 @@ from conformance.cli.listing import list_
 from conformance.cli.load import load
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
+from conformance.redaction import masked
+from conformance.report.text import harmless
 from conformance.verdict import Exit
 
 __all__ = ["main"]
@@ -30,8 +34,11 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:  # Whoever read what is printed has seen enough: `clickport list | head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         except Exception:
-            traceback.print_exc()
+            click.echo(harmless(masked(traceback.format_exc())), err=True)
             click.echo("a fault of the suite itself: please report it, with the lines above", err=True)
             sys.exit(Exit.SUITE_FAULT)
 
@@ -44,6 +51,10 @@ def main() -> None:
     Checks trackers and ingest servers over the wire: what clickport.track() was called with, what reached the
     network although the page was left, and what was stored.
     """
+    # A console that cannot say a character shows its number.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # An end that CI or a supervisor asks for is tidied up after like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -1,7 +1,9 @@
 """A run from the command line: options put together, the run, its reports, the exit code."""
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,13 +14,17 @@ from conformance.browsers import BrowserMissing
 from conformance.case import UnknownSelector
 from conformance.cli.config import read_config
 from conformance.options import Options, UsageError
+from conformance.record import Run, read
+from conformance.redaction import Redaction, masked
 from conformance.registry import requirements
-from conformance.report import REPORTS, Progress, print_run, write
+from conformance.report import REPORTS, Progress, print_run, require_writable, write
+from conformance.report.text import harmless
 from conformance.run import Watcher, run
 from conformance.targets import TargetUnavailable
-from conformance.verdict import Exit
+from conformance.verdict import Exit, Verdict
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
 
 
 def execute(
@@ -31,24 +37,58 @@ def execute(
     watcher: Watcher | None = None,
 ) -> NoReturn:
     """Run what the options say and end with the exit code of the verdict. Raises click.UsageError."""
-    console = Console(highlight=False)
-    try:
+    with concluding(given, reports, run_record) as conclude:
         options = Options(**_merged(read_config(config), given))
+        conclude(run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options)))
+    raise AssertionError("concluding ends the process")
+
+
+@contextmanager
+def concluding(
+    given: Mapping[str, Any], reports: Sequence[str], record: Path
+) -> Iterator[Callable[[Run], Verdict]]:
+    """Yield what prints a run and writes its reports; end with the exit code that says what came of it.
+
+    Reports are checked before the run: that they can be written. After Ctrl-C they tell what was seen until
+    then. Whatever is printed here holds no secret of ``given``. Raises click.UsageError.
+    """
+    redaction = Redaction.of(given)
+    try:
         wanted = [parsed_report(text) for text in reports]
-        found = run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options))
-        verdict = found.verdict()
-        print_run(console, found, verdict, requirements())
-        for kind, path in wanted:
-            write(kind, path, found, verdict, requirements())
+        for _, path in wanted:
+            require_writable(path)
+        concluded: list[Verdict] = []
+
+        def conclude(found: Run) -> Verdict:
+            concluded.append(_told(found, wanted))
+            return concluded[-1]
+
+        yield conclude
+        sys.exit(concluded[-1].exit_code)
     except (UsageError, UnknownSelector) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(harmless(redaction.text(str(error)))) from error
     except (TargetUnavailable, BrowserMissing) as error:
-        end(f"could not run: {error}", Exit.COULD_NOT_RUN)
+        end(redaction.text(f"could not run: {error}"), Exit.COULD_NOT_RUN)
     except OSError as error:
-        end(f"could not write: {error}", Exit.USAGE)
+        end(redaction.text(f"could not write: {error}"), Exit.USAGE)
     except KeyboardInterrupt:
-        end(f"interrupted; what was seen until then is in {run_record}", _INTERRUPTED)
-    sys.exit(verdict.exit_code)
+        seen = f"what was seen until then is in {record}"
+        with suppress(OSError, ValueError):  # Nothing was seen yet.
+            _told(read(record), wanted)
+        end(f"interrupted; {seen}", INTERRUPTED)
+
+
+def _told(found: Run, wanted: Sequence[tuple[str, Path]]) -> Verdict:
+    """Print a run and write its reports, these also when nobody reads what is printed."""
+    verdict = found.verdict()
+    try:
+        print_run(Console(highlight=False), found, verdict, requirements())
+        sys.stdout.flush()
+    except BrokenPipeError:  # Piped into head, say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for kind, path in wanted:
+        write(kind, path, found, verdict, requirements())
+    return verdict
 
 
 def _merged(configured: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,5 +113,5 @@ def parsed_report(text: str) -> tuple[str, Path]:
 
 def end(message: str, code: int) -> NoReturn:
     """Say why on standard error, and end."""
-    click.echo(message, err=True)
+    click.echo(harmless(masked(message)), err=True)
     sys.exit(code)

@@ -1,6 +1,6 @@
 """``clickport load``: events at a rate, each followed to its row, with a verdict and figures."""
 
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -8,17 +8,22 @@ import click
 from rich.console import Console
 
 from conformance.cli.check import some_options
-from conformance.cli.execute import end, parsed_report
+from conformance.cli.execute import concluding, end
 from conformance.load.mix import BadMix
 from conformance.load.mix import read as read_mix
-from conformance.load.plan import DEFAULT_OBJECTIVE, DEFAULT_RATE, Plan, RemoteTarget, seconds_of
+from conformance.load.plan import (
+    DEFAULT_OBJECTIVE,
+    DEFAULT_RATE,
+    Plan,
+    RemoteTarget,
+    require_descriptors,
+    seconds_of,
+)
 from conformance.load.progress import Progress
 from conformance.load.shapes import SHAPES
 from conformance.options import Options, UsageError
 from conformance.record import Run
-from conformance.registry import requirements
-from conformance.report import REPORTS, print_run, write
-from conformance.targets import TargetUnavailable
+from conformance.report import REPORTS
 from conformance.verdict import Exit
 
 _TARGETS = (
@@ -79,6 +84,14 @@ _DURATION = _Duration()
     help="Senders that share the rate, each with a connection.  [default: a tenth of the rate; flood 32]",
 )
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Of Locust.")
+@click.option(
+    "--allow-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="Load a server on this host, too, named exactly as in its URL (repeatable). For servers that you "
+    "own: a load run is an attack on anybody else's.",
+)
 @click.option("--mix", type=_FILE, help="What is sent, as TOML.  [default: that of load/mix.toml]")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same draws the same.")
 @click.option(
@@ -113,7 +126,7 @@ def load(url: str | None, **given: Any) -> None:
     clickport load --shape ramp --objective-p95 50ms --report html=load.html
 
     Requests are due by schedule, whatever the server does, and latency counts from when they were due. Load
-    goes to servers on this machine only.
+    goes to servers on this machine only, and to hosts that --allow-host names.
 
     \b
     Exit codes: 0 nothing lost, doubled or altered, 1 a violation or a missed objective, 2 usage,
@@ -135,40 +148,38 @@ def _execute(
     mix: Path | None,
     **given: Any,
 ) -> NoReturn:
+    if missing := [name for name in ("locust", "geventhttpclient", "psutil") if not find_spec(name)]:
+        end(
+            f"could not run: clickport load needs {', '.join(missing)}: "
+            "pip install 'clickport-conformance[load]'",
+            Exit.COULD_NOT_RUN,
+        )
     from conformance.load.run import load as run  # noqa: PLC0415 - Locust's companions are an extra
 
     asked = {name: value for name in _TARGETS if (value := given.pop(name)) is not None}
-    try:
-        options = Options(server=url, lane=("server",), **asked)
-        wanted = [parsed_report(text) for text in reports]
-        read_mix(mix)
-        goal = objective or DEFAULT_OBJECTIVE
-        plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
-        with Progress(Console(stderr=True)) as progress:
-            found = run(
-                options,
-                plan,
-                yardsticks=yardsticks,
-                patience=patience,
-                record=run_record,
-                progress=progress,
-            )
-        verdict = found.verdict()
-        print_run(Console(highlight=False), found, verdict, requirements())
-        for kind, path in wanted:
-            write(kind, path, found, verdict, requirements())
-    except (UsageError, RemoteTarget, BadMix) as error:
-        raise click.UsageError(str(error)) from error
-    except TargetUnavailable as error:
-        end(f"could not run: {error}", Exit.COULD_NOT_RUN)
-    except OSError as error:
-        end(f"could not write: {error}", Exit.USAGE)
-    except KeyboardInterrupt:
-        end(f"interrupted; what was seen until then is in {run_record}", 130)
-    missed = objective is not None and not (found.load or {})["objective"]["met"]
-    if missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
-        end(_missed(found), Exit.VIOLATION)
-    sys.exit(verdict.exit_code)
+    with concluding({"server": url, **asked}, reports, run_record) as conclude:
+        try:
+            options = Options(server=url, lane=("server",), **asked)
+            read_mix(mix)
+            goal = objective or DEFAULT_OBJECTIVE
+            plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
+            require_descriptors(plan)
+            with Progress(Console(stderr=True)) as progress:
+                found = run(
+                    options,
+                    plan,
+                    yardsticks=yardsticks,
+                    patience=patience,
+                    record=run_record,
+                    progress=progress,
+                )
+        except (RemoteTarget, BadMix) as error:
+            raise UsageError(str(error)) from error
+        verdict = conclude(found)
+        missed = objective is not None and not (found.load or {})["objective"]["met"]
+        if missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
+            end(_missed(found), Exit.VIOLATION)
+    raise AssertionError("concluding ends the process")
 
 
 def _missed(found: Run) -> str:

@@ -4,17 +4,26 @@ import ipaddress
 import json
 import math
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from conformance.targets.errors import TargetUnavailable
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 DEFAULT_RATE = 550.0
 DEFAULT_OBJECTIVE = 0.05
 # Of the first rate each sender has about so many requests a second.
 _A_SENDER = 10.0
 _FLOOD_SENDERS = 32
+# Senders of a ramp or a spike at its top, beside those of the start; files and sockets beside theirs.
+_GROWTH, _OWN_DESCRIPTORS = 4, 64
 _SECONDS = {"constant": 60, "ramp": 120, "spike": 60, "soak": 3600, "flood": 10}
 
 
@@ -36,6 +45,7 @@ class Plan:
     mix: Path | None = None
     envelope: Mapping[str, Any] = field(default_factory=dict)
     domain: str = "example.com"
+    allowed: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -66,6 +76,7 @@ class Plan:
                 str(journal),
             ),
             *(("--mix", str(self.mix.absolute())) if self.mix else ()),
+            *(word for name in self.allowed for word in ("--allow-host", name)),
         ]
 
     def words(self) -> str:
@@ -90,9 +101,30 @@ def seconds_of(text: str) -> float:
     raise ValueError(f"{text!r} is no duration: write 50ms, 90s, 10m or 1h")
 
 
-def require_local(url: str) -> None:
-    """Load is for servers on this machine. Raises RemoteTarget, which says what else to do."""
+def require_descriptors(plan: Plan) -> None:
+    """Raise this process's limit of open files for the senders. Raises TargetUnavailable if that is refused.
+
+    A sender without a descriptor reaches nobody, and that would look like a fault of the server.
+    """
+    if resource is None:
+        return
+    wanted = plan.first_senders * _GROWTH // plan.processes + _OWN_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise TargetUnavailable(
+            f"{plan.first_senders} senders need {wanted} open files, and this process may have {hard}: raise "
+            f"the limit (ulimit -n {wanted}), or send with fewer (--users, --rate)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def require_local(url: str, allowed: Sequence[str] = ()) -> None:
+    """Raise RemoteTarget, which says what else to do, unless a server is here or allowed by name."""
     host = urlsplit(url).hostname or ""
+    if host in {name.lower() for name in allowed}:
+        return
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError as error:
@@ -101,5 +133,6 @@ def require_local(url: str) -> None:
     if far:
         raise RemoteTarget(
             f"{url} is {far[0]}, which is not this machine: load is sent to 127.0.0.1 and localhost only. "
-            f"For a server of yours elsewhere make a tunnel: ssh -L 8000:localhost:8000 {host}"
+            f"For a server that you own say --allow-host {host}, or make a tunnel: "
+            f"ssh -L 8000:localhost:8000 {host}"
         )

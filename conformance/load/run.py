@@ -1,8 +1,8 @@
 """A load run from its options to its record: the target started, loaded, compared; yardsticks on demand."""
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import replace
-from importlib.util import find_spec
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from conformance.load.plan import Plan, require_local
 from conformance.load.progress import Progress
 from conformance.load.yardsticks import compare
 from conformance.options import Options
-from conformance.record import RecordWriter, Run, RunInfo, read
+from conformance.record import RecordWriter, Run, RunInfo, case_result, in_use, read
+from conformance.redaction import shell_word
 from conformance.registry import Lane
 from conformance.setup import Setup, prepare
-from conformance.targets import TargetUnavailable
 
 
 def load(
@@ -26,18 +26,16 @@ def load(
     Raises RemoteTarget and BadMix before anything is started, TargetUnavailable when there can be no verdict,
     OSError when the record cannot be written, and KeyboardInterrupt.
     """
-    if not find_spec("locust"):
-        raise TargetUnavailable("load is sent by Locust: pip install 'clickport-conformance[load]'")
     if options.server:
-        require_local(options.server)
+        require_local(options.server, plan.allowed)
     progress.say("starting")
-    with prepare(options) as setup:
+    with in_use(record), prepare(options) as setup:
         plan = replace(plan, envelope=setup.envelope, domain=setup.options.domain)
         with RecordWriter(record, _info(setup, plan)) as writer:
             measured = measure(setup, plan, progress, patience=patience)
             writer.canaries = {str(Lane.LOAD): measured.canary} if measured.canary else {}
             for result in results(measured, _repro(options, plan)):
-                writer.add(result)
+                writer.add(case_result(setup.redaction.data(asdict(result))))
             figures: Mapping[str, Any] = measured.report
             if yardsticks:
                 figures = {**figures, "yardsticks": compare(setup, plan, progress)}
@@ -55,8 +53,13 @@ def _info(setup: Setup, plan: Plan) -> RunInfo:
 
 def _repro(options: Options, plan: Plan) -> str:
     targets = options.command_line(
-        *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd", "envelope")
+        *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd"),
+        *("envelope", "domain"),
     )
-    place = [options.server] if options.server else []
-    shape = f"--shape {plan.shape} --rate {plan.rate:g} --for {plan.duration:g}s --seed {plan.seed}"
-    return " ".join(["clickport load", *place, *targets, shape])
+    place = [shell_word("server", options.server)] if options.server else []
+    shape = [f"--shape {plan.shape} --rate {plan.rate:g} --for {plan.duration:g}s --seed {plan.seed}"]
+    shape += [f"--users {plan.senders}"] if plan.senders else []
+    shape += [f"--processes {plan.processes}"] if plan.processes > 1 else []
+    shape += [f"--mix {shlex.quote(str(plan.mix))}"] if plan.mix else []
+    shape += [f"--allow-host {shlex.quote(name)}" for name in plan.allowed]
+    return " ".join(["clickport load", *place, *targets, *shape])

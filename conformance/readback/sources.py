@@ -1,23 +1,33 @@
 """The three ways to read rows back: a ClickHouse, a URL, a command."""
 
+import os
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Timer
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
 
 from conformance.options import TABLE
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
+from conformance.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
 from conformance.targets.errors import TargetUnavailable
 
 _SECONDS = 15.0
 # For all rows of a load run, which are read as they come.
 _STREAM_SECONDS = 600.0
 _LINKS = ("session_id", "pageview_id")
+_VIEW = "CREATE VIEW clickport_rows AS SELECT event_type AS type, … FROM {}"
+_PORTS = {"http": 8123, "https": 8443}
+# By the code of ClickHouse's exception: unknown table or database, wrong password.
+_HINTS = {
+    "60": " Name the table with --table, such as --table analytics.events",
+    "81": " Write the database at the end of --clickhouse, such as http://host:8123/analytics",
+    "516": f" Give user and password in the URL, or in {CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}",
+}
 
 
 class ClickHouseReadback:
@@ -31,13 +41,14 @@ class ClickHouseReadback:
         if not TABLE.fullmatch(table):
             raise ValueError(f"{table!r} is no name of a table")
         parts = urlsplit(url)
-        self._database = parts.path.strip("/") or "default"
+        self._database = unquote(parts.path.strip("/")) or "default"
         host = parts.hostname or "localhost"
-        self.name = f"ClickHouse at {host}:{parts.port or 8123}, table {table}"
+        place = f"{f'[{host}]' if ':' in host else host}:{parts.port or _PORTS[parts.scheme]}"
+        self.name = f"ClickHouse at {place}, table {table}"
         self.table = table
         self._http = httpx.Client(
-            base_url=urlunsplit((parts.scheme, f"{host}:{parts.port or 8123}", "/", "", "")),
-            auth=(parts.username or "default", parts.password or ""),
+            base_url=urlunsplit((parts.scheme, place, "/", "", "")),
+            auth=_credentials(parts),
             params=dict(parse_qsl(parts.query)),
             timeout=_SECONDS,
             trust_env=False,
@@ -47,8 +58,7 @@ class ClickHouseReadback:
     def rows(self, run: str) -> list[StoredRow]:
         """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
         if self._links is None:
-            described = self._query(f"DESCRIBE TABLE {self.table} FORMAT TSV")
-            known = {line.split("\t")[0] for line in described.splitlines()}
+            known = self._known_columns()
             self._links = tuple(column for column in _LINKS if column in known)
         text = self._query(
             f"SELECT {', '.join((*COLUMNS, *self._links))} FROM {self.table} "  # noqa: S608 - checked name
@@ -58,6 +68,18 @@ class ClickHouseReadback:
             param_run=run,
         )
         return parse_lines(text, self.name)
+
+    def _known_columns(self) -> set[str]:
+        """Return the columns of the table. Raises TargetUnavailable unless it has those that are needed."""
+        described = self._query(f"DESCRIBE TABLE {self.table} FORMAT TSV")
+        known = {line.split("\t")[0] for line in described.splitlines()}
+        if missing := [column for column in COLUMNS if column not in known]:
+            raise TargetUnavailable(
+                f"{self.name} has no column {', '.join(missing)}. Wanted are {', '.join(COLUMNS)}: name the "
+                "right table with --table, or a view that has them under these names, made like this: "
+                f"{_VIEW.format(self.table)}"
+            )
+        return known
 
     def lines(self, sql: str, **params: str) -> Iterator[str]:
         """Yield the lines of the answer to a SELECT of your own as they come. Raises TargetUnavailable."""
@@ -75,10 +97,21 @@ class ClickHouseReadback:
             with self._http.stream("POST", "/", content=sql, params=named, timeout=seconds) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
-                    raise TargetUnavailable(f"could not read {self.name}: {response.text.strip()[:500]}")
+                    hint = _HINTS.get(response.headers.get("X-ClickHouse-Exception-Code", ""), "")
+                    raise TargetUnavailable(
+                        f"could not read {self.name}: {response.text.strip()[:500]}{hint}"
+                    )
                 yield response
         except httpx.HTTPError as error:
             raise TargetUnavailable(f"could not read {self.name}: {error}") from error
+
+
+def _credentials(parts: SplitResult) -> tuple[str, str]:
+    """Return user and password: those of the URL, else those of the environment."""
+    user = os.environ.get(CLICKHOUSE_USER, "default") if parts.username is None else unquote(parts.username)
+    if parts.password is not None:
+        return user, unquote(parts.password)
+    return user, os.environ.get(CLICKHOUSE_PASSWORD, "")
 
 
 class UrlReadback:

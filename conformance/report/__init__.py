@@ -11,7 +11,7 @@ from conformance.report.console import print_run
 from conformance.report.progress import Progress
 from conformance.verdict import Verdict
 
-__all__ = ["REPORTS", "Progress", "Renderer", "print_run", "write"]
+__all__ = ["REPORTS", "Progress", "Renderer", "print_run", "require_writable", "write"]
 
 Renderer = Callable[[Run, Verdict, Mapping[str, Requirement]], str]
 
@@ -33,6 +33,19 @@ def write(kind: str, path: Path, run: Run, verdict: Verdict, requirements: Mappi
             _replace(path.resolve(), text)
     except OSError as error:
         raise OSError(f"cannot write the {kind} report to {path}: {error.strerror or error}") from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise OSError, naming the path, unless a report can be written there; nothing is left behind."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if not path.is_char_device() and not path.is_fifo():
+            path.resolve().parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.resolve().parent):
+                pass
+    except OSError as error:
+        raise OSError(f"no report can be written to {path}: {error.strerror or error}") from error
 
 
 def _replace(path: Path, text: str) -> None:

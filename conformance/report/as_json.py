@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.record import Run
+from conformance.redaction import masked
 from conformance.registry import Requirement
 from conformance.report import facts
-from conformance.report.text import plain, without_credentials
+from conformance.report.text import plain
 from conformance.verdict import CaseResult, RequirementResult, Verdict
 
 
@@ -28,7 +29,7 @@ def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
             {"requirement": row.id, "lane": str(row.lane), "reason": row.waived} for row in verdict.waived
         ],
         "suite": {"version": run.info.version, "requirements": len(requirements)},
-        "target": {kind: without_credentials(name) for kind, name in run.info.target.items()},
+        "target": {kind: masked(name) for kind, name in run.info.target.items()},
         "run": {
             "started": run.info.started,
             "finished": run.finished,

@@ -13,7 +13,7 @@ from conformance.record import Run
 from conformance.registry import Level, Requirement
 from conformance.report import delivery, facts, load
 from conformance.report.progress import Progress
-from conformance.report.text import cut, one_line, show, visible
+from conformance.report.text import cut, harmless, one_line, show, visible
 from conformance.verdict import CaseResult, Verdict
 
 __all__ = ["Progress", "print_run"]
@@ -84,11 +84,13 @@ class _Page:
             lead = Text(self._sayable(label) if number == 0 else " " * len(label), style=style)
             whole = Text.assemble(lead, part)
             whole.rstrip()
-            self._console.print(whole, soft_wrap=True)
+            # Wrapping may have put a command to the beginning of a line.
+            safe = harmless(whole.plain)
+            self._console.print(whole if safe == whole.plain else Text(safe), soft_wrap=True)
 
     def _sayable(self, text: str) -> str:
         encoding = self._console.encoding
-        return text.encode(encoding, "backslashreplace").decode(encoding)
+        return harmless(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _findings(

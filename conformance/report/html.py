@@ -12,10 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from conformance.record import Run
+from conformance.redaction import masked
 from conformance.registry import Lane, Level, Requirement
 from conformance.report import delivery, facts, load, moments
 from conformance.report.plots import plots
-from conformance.report.text import cut, one_line, show, visible, without_credentials
+from conformance.report.text import cut, one_line, show, visible
 from conformance.verdict import CaseResult, RequirementResult, Status, Verdict
 
 _HERE = Path(__file__).resolve().parent
@@ -119,7 +120,7 @@ def _load(run: Run) -> dict[str, Any] | None:
 
 def _about(run: Run, requirements: Mapping[str, Requirement]) -> Iterator[tuple[str, str]]:
     for kind, name in run.info.target.items():
-        yield kind.capitalize(), visible(without_credentials(name))
+        yield kind.capitalize(), visible(masked(name))
     if run.info.browsers:
         yield "Browsers", visible(", ".join(f"{b['name']} {b['version']}" for b in run.info.browsers))
     yield "Run", _moments(run)

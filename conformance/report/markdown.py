@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from conformance.record import Run
+from conformance.redaction import masked
 from conformance.registry import Level, Requirement
 from conformance.report import delivery, facts, load
-from conformance.report.text import cut, one_line, show, visible, without_credentials
+from conformance.report.text import cut, one_line, show, visible
 from conformance.verdict import CaseResult, Verdict
 
 # A step summary holds 1 MiB; failures beyond these are named without their evidence.
@@ -43,9 +44,7 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     sentence = headline.sentence[0].upper() + headline.sentence[1:]
     yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
     yield from map(_escape, headline.asides)
-    targets = [
-        f"- **{kind}**: {_escape(without_credentials(name))}" for kind, name in run.info.target.items()
-    ]
+    targets = [f"- **{kind}**: {_escape(masked(name))}" for kind, name in run.info.target.items()]
     browsers = ", ".join(f"{_escape(b['name'])} {_escape(b['version'])}" for b in run.info.browsers)
     yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else [])]) or "No target."
 

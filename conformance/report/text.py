@@ -12,7 +12,7 @@ VALUE_LIMIT = 2_000
 _KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
 _TELLING = ("content-type", "content-encoding", "cookie", "origin", "access-control-")
 _REPLY = {"status", "text", "problem"}
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_COMMAND = re.compile(r"(^[^\S\n]*|#)(:(?=:)|#(?=[a-z]*\[))", re.MULTILINE)
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
@@ -31,6 +31,15 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()), keep="")
 
 
+def harmless(text: str) -> str:
+    """Escape what a terminal or a CI service would obey: controls, and workflow commands.
+
+    GitHub takes a line that begins with ``::`` for a command, and ``##[`` anywhere; Azure and TeamCity take
+    ``##vso[`` and ``##teamcity[``.
+    """
+    return _COMMAND.sub(lambda found: f"{found[1]}{_escape(found[2])}", visible(text))
+
+
 def cut(text: str, limit: int = VALUE_LIMIT) -> str:
     """Keep the beginning and the end of a text longer than ``limit``, and say how much is left out.
 
@@ -42,11 +51,6 @@ def cut(text: str, limit: int = VALUE_LIMIT) -> str:
     if len(text) <= limit + len(note):  # else the note takes more room than what it replaces
         return text
     return f"{text[: limit - tail]}{note}{text[-tail:]}"
-
-
-def without_credentials(text: str) -> str:
-    """Hide user names and passwords of URLs: reports are published, the run record is not."""
-    return _CREDENTIALS.sub("…@", text)
 
 
 def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from conformance.redaction import masked
 from conformance.targets.errors import TargetUnavailable
 
 READY_SECONDS = 30.0
@@ -143,9 +144,11 @@ def require_reachable(url: str, *, seconds: float = 3.0) -> None:
         parts = urlsplit(url)
         known = parts.port
     except ValueError as error:
-        raise TargetUnavailable(f"{url} is no URL of a server ({error}): write http://host:port") from error
+        raise TargetUnavailable(
+            f"{masked(url)} is no URL of a server ({error}): write http://host:port"
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TargetUnavailable(f"{url} is no URL of a server: write http://host:port")
+        raise TargetUnavailable(f"{masked(url)} is no URL of a server: write http://host:port")
     port = known or (443 if parts.scheme == "https" else 80)
     if not listening(parts.hostname, port, seconds=seconds):
         raise TargetUnavailable(f"nothing answers at {url}: is the server running, and is the port right?")

@@ -1,5 +1,6 @@
 """Ctrl-C ends a run at once: nothing is left running, and what was seen stays on record."""
 
+import json
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
         mine.folder,
         "check",
         *words,
+        *("--report", "json=report.json"),
         at_work=lambda: record.exists() and record.read_text().count(RESULT) > 3,
     )
     assert (ended.code, ended.left) == (130, {}), ended.errors
@@ -37,6 +39,9 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     run = read(record)
     assert run.interrupted
     assert len(run.results) > 3
+    report = json.loads((mine.folder / "report.json").read_text(encoding="utf-8"))
+    assert report["conformant"] is not True
+    assert len(report["cases"]) > 3
 
 
 def test_interrupted_selftest_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ CLICKHOUSE = "http://127.0.0.1:8123"
     [
         ({"server": SERVER, "server_cmd": "./s"}, "--server and --server-cmd exclude each other: give one"),
         ({"server": SERVER, "server_app": "a:b"}, "--server and --server-app exclude each other: give one"),
-        ({"server_cmd": "./s", "server_app": "a:b"}, "--server-cmd and --server-app exclude each other"),
+        (
+            {"server_cmd": "./s {port}", "server_app": "a:b"},
+            "--server-cmd and --server-app exclude each other",
+        ),
         (
             {"server": SERVER, "clickhouse": CLICKHOUSE, "readback_cmd": "./rows"},
             "--clickhouse and --readback-cmd exclude each other: give one",
@@ -30,6 +33,8 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ),
         ({"clickhouse": CLICKHOUSE}, "a readback says what a server stored: name the server too"),
         ({"tracker": "t.js", "readback_cmd": "./rows"}, "name the server too"),
+        ({"server_cmd": "./s"}, "--server-cmd does not say where the free port goes: write {port} into it"),
+        ({"clickhouse": "htp://me:hidden@h"}, "--clickhouse 'htp://***@h' is no URL"),
         ({"lane": ("server",), "tracker": "t.js"}, "--lane server needs a server: --server, --server-cmd or"),
         ({"lane": ("tracker",), "server": SERVER}, "--lane tracker needs a tracker: --tracker FILE"),
         ({"lane": ("pair",), "tracker": "t.js"}, "--lane pair needs a tracker and a server"),
@@ -74,7 +79,7 @@ def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None
         ({}, (Lane.TRACKER, Lane.SERVER, Lane.PAIR, Lane.DASHBOARD)),
         ({"tracker": "t.js"}, (Lane.TRACKER,)),
         ({"server": SERVER}, (Lane.SERVER,)),
-        ({"server_cmd": "./s"}, (Lane.SERVER,)),
+        ({"server_cmd": "./s {port}"}, (Lane.SERVER,)),
         ({"server_app": "a:b"}, (Lane.SERVER,)),
         ({"tracker": "t.js", "server": SERVER}, (Lane.TRACKER, Lane.SERVER, Lane.PAIR)),
         ({"server": SERVER, "dashboard": SERVER}, (Lane.SERVER, Lane.DASHBOARD)),

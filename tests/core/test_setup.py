@@ -20,7 +20,9 @@ SERVER = Server(
     envelope={"d": "example.com"},
 )
 FULL = Setup(
-    options=Options(tracker="t.js", server_cmd="./s", only=("PROP-*", "REV-1"), lane=("pair",), strict=True),
+    options=Options(
+        tracker="t.js", server_cmd="./s {port}", only=("PROP-*", "REV-1"), lane=("pair",), strict=True
+    ),
     run="cp0123abcd",
     since="2026-11-24T10:00:00Z",
     server=SERVER,
@@ -60,7 +62,9 @@ def test_a_token_is_the_same_in_every_process() -> None:
 
 def test_the_users_envelope_wins() -> None:
     """Fields given by option stand for those that the server is known to demand."""
-    own = Setup(options=Options(envelope='{"site": 1}', server_cmd="./s"), run="r", since="s", server=SERVER)
+    own = Setup(
+        options=Options(envelope='{"site": 1}', server_cmd="./s {port}"), run="r", since="s", server=SERVER
+    )
     assert (own.envelope, FULL.envelope, BARE.envelope) == ({"site": 1}, {"d": "example.com"}, {})
 
 

@@ -1,6 +1,9 @@
 """``clickport load`` as a user runs it: sound and faulty servers, what it says, what it leaves behind."""
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.cli import main
+from conformance.load.plan import RemoteTarget, require_local
 from conformance.record import read
 from tests.check.conftest import Ended, Implementations
 from tests.check.interrupting import interrupted
@@ -162,3 +166,27 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "interrupted; what was seen until then is in clickport-load.jsonl" in ended.errors
     assert "Traceback" not in ended.errors
     assert read(tmp_path / "clickport-load.jsonl").interrupted
+
+
+def test_a_shortage_of_the_senders_is_not_the_servers(tmp_path: Path) -> None:
+    """With 64 open files for 55 senders there is no verdict, and the way out is named."""
+    words = [sys.executable, "-m", "conformance", "load", "http://127.0.0.1:9", "--rate", "550"]
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"ulimit -n 64; {shlex.join(words)}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "ulimit -n" in done.stderr
+
+
+def test_a_host_is_loaded_only_if_it_is_named() -> None:
+    """Exactly as in the URL; this machine needs no leave."""
+    require_local("http://127.0.0.1:8000")
+    require_local("http://staging.example.:8000", ["staging.example."])
+    with pytest.raises(RemoteTarget, match="--allow-host 192.0.2.1"):
+        require_local("http://192.0.2.1:8000")
+    with pytest.raises(RemoteTarget):
+        require_local("http://192.0.2.1:8000", ["192.0.2"])

@@ -51,7 +51,7 @@ def test_json_of_a_violation(rendered: Render, violated: Run) -> None:
     report: dict[str, Any] = json.loads(rendered("json", violated))
     assert (report["conformant"], report["exit_code"]) == (False, 1)
     assert report["verdict"] == "not conformant: 2 violations of PROP-1 and REV-1"
-    assert report["target"] == {"tracker": "dist/t.js", "server": "http://…@127.0.0.1:8000"}
+    assert report["target"] == {"tracker": "dist/t.js", "server": "http://***@127.0.0.1:8000"}
     assert report["summary"] == {"fail": 3, "pass": 1, "error": 1}
     assert report["requirements"][-1] == {
         "id": "QUOTA-1",
