@@ -29,7 +29,7 @@ _PATTERNS = (
 )
 _USERINFO = re.compile(r"://(?P<user>[^/\s'\"?#:@]*)(?::(?P<password>[^/\s'\"?#]*))?@")
 _ANY_USERINFO = re.compile(r"(?<=//)[^\s'\"]*@")
-_SCHEMELESS = re.compile(r"[^\s'\"/@]+:[^\s'\"@]+@")
+_SCHEMELESS = re.compile(r"[^\s'\"/@]+:(?!//)[^\s'\"@]+@")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_missing_tracker_could_not_run(check: "Check") -> None:
 
 def test_server_that_dies_at_the_start_could_not_run(check: "Check") -> None:
     """A command that ends at once ends the run with 3, and what it printed is shown."""
-    run = check("--server-cmd", "sh -c 'echo no database here >&2; exit 7'")
+    run = check("--server-cmd", "sh -c 'echo no database here >&2; exit 7' {port}")
     assert run.code == 3
     assert "ended with exit code 7" in run.text
     assert "no database here" in run.text

@@ -121,9 +121,7 @@ def test_what_cannot_be_written_is_told_before_the_run(
     assert (tmp_path / "events.jsonl").read_text() == ""
 
 
-def test_two_runs_do_not_share_a_record(
-    python: "Callable[..., Ended]", tmp_path: Path, mine: "Implementations"
-) -> None:
+def test_two_runs_do_not_share_a_record(python: "Callable[..., Ended]", mine: "Implementations") -> None:
     """The second one says which option gives it a record of its own."""
     script = (
         "import sys, subprocess; from pathlib import Path; from conformance.record import in_use\n"

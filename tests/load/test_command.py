@@ -186,7 +186,7 @@ def test_a_host_is_loaded_only_if_it_is_named() -> None:
     """Exactly as in the URL; this machine needs no leave."""
     require_local("http://127.0.0.1:8000")
     require_local("http://staging.example.:8000", ["staging.example."])
-    with pytest.raises(RemoteTarget, match="--allow-host 192.0.2.1"):
+    with pytest.raises(RemoteTarget, match=r"--allow-host 192\.0\.2\.1"):
         require_local("http://192.0.2.1:8000")
     with pytest.raises(RemoteTarget):
         require_local("http://192.0.2.1:8000", ["192.0.2"])
