@@ -105,7 +105,7 @@ SHOULD = ("keepalive: true", "keepalive: true, credentials: 'include'")
 def test_a_should_means_the_same_everywhere(
     python: "Run", check: "Run", mine: "Implementations", strict: tuple[str, ...]
 ) -> None:
-    """A failing SHOULD is a warning for pytest, in both JUnit reports and on the console; strict, a failure."""
+    """A failing SHOULD is a warning for pytest, in both JUnit reports and on the console, unless strict."""
     tracker = mine.tracker(*SHOULD)
     options = [f"--clickport-tracker={tracker}", "--clickport-only=wire-5", "--junitxml=junit.xml"]
     by_pytest = python("-m", "pytest", *CHECKS, *options, *(f"--clickport-{word[2:]}" for word in strict))
