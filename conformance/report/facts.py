@@ -158,7 +158,7 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     passed, total = verified(run, verdict)
     selected = total - _left_out(run, verdict)
     of_all = " and ".join(plural(level, selected) for level in binding(run))
-    of_all += " that were selected" if verdict.partial else ""
+    of_all = f"selected {of_all}" if verdict.partial else of_all
     if not passed:
         return "open", f"no verdict: nothing was verified of {selected} {of_all}"
     return "open", f"conformant in everything that was verified: {passed} of {selected} {of_all}"

@@ -93,7 +93,9 @@ def test_a_find_becomes_a_vector(check: "Check", python: "Python", mine: "Implem
 
 def test_a_search_takes_its_time_and_no_more(python: "Python", mine: "Implementations") -> None:
     """`fuzz TARGET --for` searches a tracker that is right without finding anything, and says how much."""
-    ended = python("-m", "conformance", "fuzz", mine.tracker(), "--for", "3s", *DRAWN, *ENGINE)
+    # Of nearly every batch some examples have to do with PROP-1, on a slow machine too.
+    search = ("--for", "3s", "--only", "tracker/prop-1-fuzz", *ENGINE)
+    ended = python("-m", "conformance", "fuzz", mine.tracker(), *search)
     assert "tracker chromium:" in ended.text
     assert "examples" in ended.text
     assert ended.code == 0, ended.text
