@@ -20,7 +20,7 @@ setup:
 	@scripts/setup.sh
 
 check: setup
-	@.venv/bin/clickport check $(ARGS)
+	@.venv/bin/clickport check --require-all $(ARGS)
 
 test: setup
 	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)

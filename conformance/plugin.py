@@ -91,17 +91,25 @@ def _cut_short(config: pytest.Config) -> str:
 
 
 def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
-    """The arguments beside ``conformance``: node ids of checks. Raises pytest.UsageError for any other."""
-    named = [arg for arg in config.args if arg != "conformance"]
-    for arg in named:
-        path = Path(arg.partition("::")[0])
-        path = path if path.is_absolute() else config.invocation_params.dir / path
-        if not any(path.resolve().is_relative_to(folder) for folder in folders):
-            raise pytest.UsageError(
-                f"{arg} is no check of conformance: choose cases by --clickport-only, -k or node ids of "
-                "checks, and run tests of your own by themselves"
+    """Return the arguments beside ``conformance``, node ids of checks, with their whole paths.
+
+    Raises UsageError for any other: only the checks are run.
+    """
+    found = []
+    for arg in config.args:
+        name, colons, rest = arg.partition("::")
+        if arg == "conformance":
+            continue
+        # As pytest prints them, below the folder of the checks; or below the current one.
+        paths = [place / name for place in (*folders, config.invocation_params.dir)]
+        inside = [p for p in paths if p.exists() and any(p.resolve().is_relative_to(f) for f in folders)]
+        if not inside or name == "conformance":
+            raise UsageError(
+                f"{arg} is no check of conformance: choose cases by --clickport-only, -k, or node ids as "
+                "pytest prints them, and run tests of your own without --pyargs conformance"
             )
-    return named
+        found.append(f"{inside[0]}{colons}{rest}")
+    return found
 
 
 class _Invocation:
@@ -127,8 +135,8 @@ class _Invocation:
         from conformance.targets import TargetUnavailable  # noqa: PLC0415
 
         config = session.config
-        self._node_ids = _node_ids(config, folders())
         try:
+            self._node_ids = _node_ids(config, folders())
             chosen_cases(self._options)
             setup = self._stack.enter_context(prepare(self._options))
         except (UsageError, UnknownSelector) as error:

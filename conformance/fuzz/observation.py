@@ -108,7 +108,12 @@ class Seen:
 
 
 def size_of(example: Example) -> tuple[int, str]:
-    """By which examples are compared: the shorter is smaller; of equals the first by text, x before all."""
-    kept = {name: member for name, member in example.to_json().items() if member not in (None, [])}
+    """By which examples are compared: the shorter is smaller; of equals the first by text, x before all.
+
+    A blank key counts as two letters: whether it survives is open (PROP-8), so it is no good evidence.
+    """
+    kept: dict[str, Any] = {n: member for n, member in example.to_json().items() if member not in (None, [])}
+    if isinstance(example, Call) and isinstance(example.properties, tuple):
+        kept["properties"] = [[key or "zz", *value] for key, *value in kept.get("properties", ())]
     text = json.dumps(kept)
     return len(text), text.replace("x", "\0")

@@ -24,7 +24,7 @@ _PLAIN = "x"
 _CHARACTERS = (_PLAIN, "\x80", "\u0800", "\U00010000", "\ud800")
 _EMPTY = Value(kind="string", of="")
 _LETTERS = "xabcdefghijklmnopqrstuvwyz"  # in the order of size_of
-_KEYS = ("", *_LETTERS, *(first + second for first in _LETTERS for second in _LETTERS))
+_KEYS = (*_LETTERS, *(first + second for first in _LETTERS for second in _LETTERS))
 
 
 def smallest(example: Example, breaks: Callable[[Example], bool | None]) -> Example:
@@ -87,10 +87,8 @@ def _simpler_members(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[t
     yield from _plainer(members)
     taken = {key for key, _ in members}
     for number, (key, value) in enumerate(members):
-        names = (name for name in chain(_KEYS[: len(members)], _texts(key)) if name not in taken)
+        names = (n for n in chain(_KEYS[: len(members)], _texts(key)) if n and n not in taken)
         yield from (_with(members, number, (name, value)) for name in names)
-        if value == _EMPTY and "" not in taken:  # a text that breaks something as a key may do so as a value
-            yield _with(members, number, ("", Value(kind="string", of=key)))
 
 
 def _plainer(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[tuple[str, Value], ...]]:
@@ -157,7 +155,13 @@ def _simpler_objects(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for pairs in _fewer(list(zip(keys, values, strict=True))):
             yield {**value, "mk": [key for key, _ in pairs], "mv": [text for _, text in pairs]}
     for name, member in value.items():
-        yield from ({**value, name: simple} for simple in _simpler_json(member))
+        # A blank key is PROP-8's: open, and no part of a fault that others show.
+        simpler = (m for m in _simpler_json(member) if name != "mk" or _blank(m) <= _blank(member))
+        yield from ({**value, name: simple} for simple in simpler)
+
+
+def _blank(keys: Any) -> int:
+    return keys.count("") if isinstance(keys, list) else 0
 
 
 # ---- members, texts, numbers ----

@@ -94,7 +94,7 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     asides = []
     if run.interrupted:
         asides.append("The run was interrupted: this is what it saw until then.")
-    if chosen := _chosen(run):
+    if chosen := _chosen(run, verdict):
         asides.append(chosen)
     if verdict.known and verdict.violations:
         asides.append(f"{_number(len(verdict.known), 'violation')} more in the baseline, not counted.")
@@ -158,7 +158,7 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     passed, total = verified(run, verdict)
     selected = total - _left_out(run, verdict)
     of_all = " and ".join(plural(level, selected) for level in binding(run))
-    of_all += " that were selected" if verdict.partial else ""
+    of_all = f"selected {of_all}" if verdict.partial else of_all
     if not passed:
         return "open", f"no verdict: nothing was verified of {selected} {of_all}"
     return "open", f"conformant in everything that was verified: {passed} of {selected} {of_all}"
@@ -184,13 +184,15 @@ def _conformant(run: Run, verdict: Verdict) -> str:
     return f"conformant in what was selected: {passed} of {total} {of_all}{told}"
 
 
-def _chosen(run: Run) -> str:
+def _chosen(run: Run, verdict: Verdict) -> str:
     """What came of the cases that were chosen, where others were left out."""
     asked = [result for result in run.results if not result.not_asked]
     chosen = [result for result in asked if result.status is not Status.NOT_RUN]
     if len(chosen) == len(asked) or not chosen:
         return ""
-    kinds = Counter(_PAST.get(r.status, status_word(r.status)) for r in chosen)
+    kinds = Counter(
+        "warned" if is_warning(r, verdict) else _PAST.get(r.status, status_word(r.status)) for r in chosen
+    )
     told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     return f"Of {_number(len(chosen), 'case')} chosen: {told}."
 

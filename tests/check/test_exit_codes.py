@@ -123,7 +123,8 @@ def test_server_without_a_readback_is_inconclusive(check: "Check", mine: "Implem
     assert run.code == 4, run.text
     assert run.violated == set()
     open_ = {r["id"] for r in run.report["requirements"] if r["level"] == "MUST" and r["status"] != "pass"}
-    assert {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "PROP-2", "REV-1", "DASH-4", "QUOTA-1"} <= open_
+    open_ -= {"QUOTA-1"}  # Nobody asks it of a server without a usage.
+    assert {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "PROP-2", "REV-1", "DASH-4"} <= open_
     assert "WIRE-6" not in open_
     named = run.out.rpartition("Not verified:")[2]
     assert [id_ for id_ in open_ if id_ not in named] == []
@@ -144,12 +145,73 @@ def test_unreachable_readback_is_no_lost_event(check: "Check", mine: "Implementa
     assert "404" in run.text
 
 
-def test_one_should_case_is_never_green(check: "Check", mine: "Implementations") -> None:
-    """A run of nothing but a SHOULD that passes leaves every MUST unverified: 4, not 0."""
-    run = check("--tracker", mine.tracker(), "--only", "tracker/rev-1-three-decimals")
-    assert set(run.statuses.values()) == {"pass"}
+def test_a_selection_is_green_and_says_so(check: "Check", mine: "Implementations") -> None:
+    """A run of a few cases ends with 0 if they pass, and its first words say how much that is."""
+    run = check("--tracker", mine.tracker(), "--only", "api-1", "--only", "tracker/prop-2-31-properties")
+    assert run.code == 0, run.text
+    assert (run.report["conformant"], run.report["partial"]) == (True, True)
+    assert run.report["verdict"] == "conformant in what was selected: 2 of 20 MUSTs, 1 of them in part"
+
+
+@pytest.mark.parametrize(
+    "only", [("--only", "api-1"), ("--only", "tracker/rev-1-three-decimals"), ("--shard", "1/120")]
+)
+def test_for_a_certificate_a_selection_is_not_enough(
+    check: "Check", mine: "Implementations", only: tuple[str, str]
+) -> None:
+    """With --require-all what was left out was not verified: 4, whatever was left in."""
+    run = check("--tracker", mine.tracker(), *only, "--require-all")
+    assert set(run.statuses.values()) <= {"pass", "observed"}, run.text
     assert run.code == 4
     assert run.report["conformant"] is None
+
+
+def test_a_selection_that_nobody_could_verify_is_inconclusive(
+    check: "Check", mine: "Implementations"
+) -> None:
+    """Without a readback a selected MUST about rows stays open: 4, as ever."""
+    run = check(*mine.server_alone(), "--only", "store-1-plain", "--only", "server/wire-6-*")
+    assert run.code == 4, run.text
+    assert "conformant in everything that was verified: 1 of 2 selected MUSTs" in run.text
+
+
+def test_a_waiver_is_in_every_report(check: "Check", mine: "Implementations") -> None:
+    """A waived requirement holds nothing back, and everybody who reads of the run reads why."""
+    kinds = {"junit": "r.xml", "html": "r.html", "md": "r.md"}
+    reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
+    (mine.folder / "clickport.toml").write_text(
+        '[[waive]]\nrequirement = "STORE-1"\nreason = "no rows to read"\n', encoding="utf-8"
+    )
+    options = ["--only", "store-1-plain", "--only", "wire-6", "--only", "quota-1", "--max-examples", "0"]
+    run = check(*mine.server_alone(), *options, "--waive", "QUOTA-1=no usage API", *reports)
+    assert run.code == 0, run.text
+    assert [(w["requirement"], w["reason"]) for w in run.report["waived"]] == [
+        ("STORE-1", "no rows to read"),
+        ("QUOTA-1", "no usage API"),
+    ]
+    texts = {name: (run.folder / name).read_text(encoding="utf-8") for name in kinds.values()}
+    texts |= {"console": run.text, "record": (run.folder / "clickport-run.jsonl").read_text(encoding="utf-8")}
+    for where, text in texts.items():
+        assert ("no usage API" in text, "no rows to read" in text) == (True, True), where
+
+
+def test_a_waiver_is_strict(check: "Check", mine: "Implementations") -> None:
+    """A waiver of what was verified ends with 1, as a stale baseline does; a slip in one with 2."""
+    only = (*mine.server(), "--only", "store-1-plain")
+    run = check(*only, "--waive", "STORE-1=no rows")
+    assert (run.code, run.violated) == (1, set()), run.text
+    assert "STORE-1 was verified: remove its waiver" in run.text
+    slip = check(*only, "--waive", "QUTOA-1=no usage API")
+    assert slip.code == 2
+    assert "did you mean QUOTA-1?" in slip.text
+
+
+def test_an_empty_shard_is_usage(check: "Check", mine: "Implementations") -> None:
+    """A part that holds no case checks nothing, and says so before anything is started."""
+    shards = [f"{number}/4" for number in range(1, 5)]
+    only = ("--tracker", mine.tracker(), "--only", "tracker/api-1-track-is-a-function")
+    codes = {shard: check(*only, "--shard", shard).code for shard in shards}
+    assert sorted(codes.values()) == [0, 2, 2, 2]
 
 
 class _Quiet(SimpleHTTPRequestHandler):

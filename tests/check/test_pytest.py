@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from tests.check.conftest import FEW, LEFT_OUT
 
 if TYPE_CHECKING:
@@ -53,26 +55,79 @@ def test_violation_is_the_same(python: "Run", check: "Run", mine: "Implementatio
 
 
 def test_open_verdict_is_the_same(python: "Run", mine: "Implementations") -> None:
-    """Cases that pass and leave MUSTs unverified end with 4 although pytest has seen nothing fail."""
+    """Cases that pass and leave a MUST unverified end with 4 although pytest has seen nothing fail."""
     words = [
         *CHECKS,
         f"--clickport-tracker={mine.tracker()}",
         "--clickport-only=api-1",
+        "--clickport-require-all",
     ]
     assert python("-m", "pytest", *words).code == 4
 
 
-def test_cases_left_out_by_pytest_are_not_lost(python: "Run", mine: "Implementations") -> None:
-    """What -k deselects was not run, which is no fault of the suite; and the verdict is said."""
-    words = [
-        *CHECKS,
-        f"--clickport-tracker={mine.tracker()}",
-        "--clickport-only=prop-2",
-    ]
-    run = python("-m", "pytest", *words, "-k", "31-properties")
+@pytest.mark.parametrize("jobs", [(), ("-n", "2")])
+def test_what_pytest_deselects_is_left_alone(
+    python: "Run", mine: "Implementations", jobs: tuple[str, ...]
+) -> None:
+    """What -k deselects is neither drawn nor shrunk, and the verdict is about the rest, and says so."""
+    # Were it drawn, it would be found, and kept in the file of counterexamples.
+    words = [*CHECKS, f"--clickport-tracker={mine.tracker('0, 2000', '0, 2001')}", "--clickport-only=prop-*"]
+    run = python("-m", "pytest", *words, *jobs, "-k", "31-properties or prop-1-fuzz")
+    assert run.code == 0, run.text
+    assert "conformant in what was selected: 2 of" in run.text
+    assert "2 passed" in run.out
+    assert not (run.folder / "clickport-counterexamples.jsonl").exists()
+    assert not (run.folder / ".hypothesis").exists()
+
+
+def test_node_ids_are_a_selection(python: "Run", mine: "Implementations") -> None:
+    """A node id that pytest has printed chooses that check and no other; what is none is a usage error."""
+    words = [*CHECKS, f"--clickport-tracker={mine.tracker()}"]
+    name = "test_tracker_calls.py::test_track_is_a_function[tracker/api-1-track-is-a-function-chromium]"
+    run = python("-m", "pytest", *words, name)
+    assert run.code == 0, run.text
+    assert "conformant in what was selected: 1 of" in run.text
+    slip = python("-m", "pytest", *words, "tests/test_mine.py::test_x")
+    assert (slip.code, "tests/test_mine.py::test_x is no check of conformance" in slip.text) == (2, True)
+
+
+def test_nothing_left_by_pytest_is_never_green(python: "Run", mine: "Implementations") -> None:
+    """A -k that nothing bears checks nothing."""
+    words = [*CHECKS, f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-2"]
+    run = python("-m", "pytest", *words, "-k", "no-such-case")
     assert run.code == 4, run.text
-    assert "not run, because of pytest's -k" in run.text
-    assert "exit code 4 (inconclusive" in run.text
+
+
+SHOULD = ("keepalive: true", "keepalive: true, credentials: 'include'")
+
+
+@pytest.mark.parametrize("strict", [(), ("--strict",)])
+def test_a_should_means_the_same_everywhere(
+    python: "Run", check: "Run", mine: "Implementations", strict: tuple[str, ...]
+) -> None:
+    """A failing SHOULD is a warning for pytest, in both JUnit reports and on the console, unless strict."""
+    tracker = mine.tracker(*SHOULD)
+    options = [f"--clickport-tracker={tracker}", "--clickport-only=wire-5", "--junitxml=junit.xml"]
+    by_pytest = python("-m", "pytest", *CHECKS, *options, *(f"--clickport-{word[2:]}" for word in strict))
+    by_check = check("--tracker", tracker, "--only", "wire-5", *strict, "--report", "junit=own.xml")
+    assert by_pytest.code == by_check.code, (by_pytest.text, by_check.text)
+    by_terminal, by_console, in_junit = (
+        ("failed", "FAIL ", ("failure", "SHOULD"))
+        if strict
+        else ("xfailed", "WARN ", ("skipped", "pytest.xfail"))
+    )
+    assert (by_terminal in by_pytest.out, by_console in by_check.out) == (True, True), by_check.text
+    failed = {id_ for id_, status in by_check.statuses.items() if status == "fail"}
+    assert failed
+    assert _kinds(mine.folder / "own.xml", failed) == [in_junit] * len(failed)
+    assert [tag for tag, _ in _kinds(mine.folder / "junit.xml", failed)] == [in_junit[0]] * len(failed)
+
+
+def _kinds(junit: Path, ids: set[str]) -> list[tuple[str, str | None]]:
+    """How a JUnit report shows these cases: the tag, and its type."""
+    cases = [case for case in ET.parse(junit).iter("testcase") if any(i in case.attrib["name"] for i in ids)]
+    tags = ("failure", "skipped", "error")
+    return [(child.tag, child.get("type")) for case in cases for child in case if child.tag in tags]
 
 
 def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> None:

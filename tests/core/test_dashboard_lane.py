@@ -1,11 +1,19 @@
 """What the dashboard lane makes of answers: nothing is taken for granted, and a difference is told."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
 
-from conformance.dashboard import Answer
-from conformance.evidence import Violation
+from conformance.dashboard import Answer, Dashboard
+from conformance.evidence import NotAsked, NotTestable, Violation
 from conformance.lanes.showing import digits
 from conformance.lanes.site import require_equal
+from conformance.options import Options
+from conformance.setup import Setup
+from conformance.targets import Server
 
 
 def answer(text: str, status: int = 200) -> Answer:
@@ -70,3 +78,56 @@ def test_a_difference_is_told() -> None:
         require_equal("events", names[:-1], names)
     with pytest.raises(Violation, match=r"^events, row 3: expected 'Event 2', got 'Event 3'$"):
         require_equal("events", [*names[:2], *names[3:]], names)
+
+
+@contextmanager
+def dashboard(status: int, text: str, *, named: bool = False) -> Iterator[Dashboard]:
+    """The dashboard of a server that answers each question alike; status 0 hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if status:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=httpd.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{httpd.server_port}"
+    options = Options(server=url, dashboard=url if named else None)
+    server = Server(name=url, url=f"{url}/api/event")
+    try:
+        with closing(Dashboard(Setup(options=options, run="r", since="", server=server))) as found:
+            yield found
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+ALIEN = [(404, ""), (200, "ok"), (200, "{}"), (200, "[]"), (401, "who?"), (405, ""), (500, "no"), (0, "")]
+
+
+@pytest.mark.parametrize(("status", "text"), ALIEN)
+def test_usage_is_not_asked_of_a_server_that_offers_none(status: int, text: str) -> None:
+    """QUOTA-1: whatever an ingest server says to a question that it does not know is no usage."""
+    with dashboard(status, text) as found, pytest.raises(NotAsked, match="offers its usage"):
+        found.require_usage("a.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [('{"pageviews": 3, "custom_events": 0, "total": 3}', False), ("{}", True), ("no", True)],
+)
+def test_usage_is_asked_of_a_server_that_offers_it(text: str, *, named: bool) -> None:
+    """A server that has a usage, right or wrong, is asked; so is one whose dashboard somebody named."""
+    with dashboard(200, text, named=named) as found:
+        found.require_usage("a.example")
+
+
+def test_a_server_that_hangs_up_has_no_dashboard() -> None:
+    """A question that a server drops is not testable: it was named for its events, and is no dead target."""
+    with dashboard(0, "") as found, pytest.raises(NotTestable, match="no dashboard that could be asked"):
+        found.require_known("a.example")

@@ -65,9 +65,9 @@ def test_the_dashboard_is_whole(installed: Path) -> None:
 
 
 def test_check_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """All lanes of the bundled reference run from the wheel; what --only left out is not verified: 4."""
+    """All lanes of the bundled reference run from the wheel, and the verdict is about what was selected."""
     only = ("tracker/wire-2-plain", "server/store-1-plain", "pair/store-1-plain")
     selectors = [word for id_ in only for word in ("--only", id_)]
     done = run(installed, tmp_path, "-m", "conformance", "check", "--browser", "chromium", *selectors)
     record = (tmp_path / "clickport-run.jsonl").read_text()
-    assert (done.returncode, record.count('"status": "pass"')) == (4, 3), done.stdout + done.stderr
+    assert (done.returncode, record.count('"status": "pass"')) == (0, 3), done.stdout + done.stderr

@@ -155,6 +155,13 @@ def test_a_selection_is_told_in_the_first_words(printed: Print, selected: Run) -
     assert printed(selected) == SELECTED
 
 
+def test_a_warning_is_not_counted_as_failed(printed: Print, selected: Run) -> None:
+    """Of the cases chosen a failing SHOULD warned, as everywhere else."""
+    bad = [replace(r, status=Status.FAIL) if r.requirement == "PROP-6" else r for r in selected.results]
+    text = printed(replace(selected, results=tuple(bad)))
+    assert "Of 4 cases chosen: 2 passed, 1 warned, 1 observed.\n" in text
+
+
 def test_with_all_required_a_selection_is_inconclusive(printed: Print, selected: Run) -> None:
     """A certificate is about all: what was left out was not verified."""
     text = printed(replace(selected, info=replace(selected.info, options={"require_all": True})))
