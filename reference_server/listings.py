@@ -6,6 +6,7 @@ from typing import Any
 from reference_server.clickhouse.rollups import EVENTS, PROPERTIES
 from reference_server.results import EventCount, EventPage, PropertyCount, ValueCount, ValuePage
 from reference_server.sources import Source
+from reference_server.text import plain
 
 _NAMES = 50
 
@@ -74,7 +75,7 @@ def events(source: Source, *, search: str, limit: int, offset: int, visitors: bo
                 count=count,
                 visitors=visitors,
                 has_properties=bool(has_properties),
-                revenue=tuple(sorted((currency, _plain(amount)) for currency, amount in revenue)),
+                revenue=tuple(sorted((currency, Decimal(plain(amount))) for currency, amount in revenue)),
             )
             for name, count, visitors, has_properties, revenue in rows
         ),
@@ -109,8 +110,3 @@ def top_values(source: Source, event: str, limit: int) -> dict[str, tuple[ValueC
 def names(source: Source, search: str, limit: int = _NAMES) -> tuple[str, ...]:
     """Return the most common names of events."""
     return tuple(name for (name,) in source.ask(_NAMES_SEEN, EVENTS, search=search, limit=limit))
-
-
-def _plain(amount: Decimal) -> Decimal:
-    """An amount without the zeros that its column adds; not by ``normalize``, which rounds."""
-    return Decimal(f"{amount:.9f}".rstrip("0").rstrip("."))

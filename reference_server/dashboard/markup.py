@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from reference_server.dashboard import formatting
+from reference_server.text import plain
 
 _SHORT = 160
 
@@ -61,7 +62,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kpi": formatting.kpi,
     "trend": formatting.trend,
     "amount": formatting.amount,
-    "plain": formatting.plain,
+    "plain": plain,
     "days": formatting.days,
     "moment": formatting.moment,
     "kpi_name": formatting.KPIS.__getitem__,
