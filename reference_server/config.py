@@ -29,7 +29,7 @@ class Config:
 
     ``sites`` are the registered domains, and none means that every site is welcome, up to ``max_sites`` of
     them. ``state_dir`` is a folder that the worker processes of a server share. A legal event may have
-    840 KB: ``max_body`` is to stay above. Accepted events outlive the ``process``, or a cut of the ``power``
+    780 KB: ``max_body`` is to stay above. Accepted events outlive the ``process``, or a cut of the ``power``
     as well (``durability``); when ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it
     takes no more.
 
