@@ -92,7 +92,14 @@ def quota_of(quota: Mapping[str, int], site: str) -> int | None:
 
 
 def _sites(text: str) -> tuple[str, ...]:
-    return tuple(site.strip() for site in text.split(",") if site.strip())
+    return tuple(_domain(site) for site in text.split(",") if site.strip())
+
+
+def _domain(text: str) -> str:
+    """Return the domain of a site. Raises ValueError: without it, every site would be welcome."""
+    if site := site_of(text):
+        return site
+    raise ValueError(f"{text.strip()!r} is no domain name")
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -117,7 +124,7 @@ def _quota(text: str) -> dict[str, int]:
         domain, _, number = entry.rpartition("=")
         if not number.strip().isdecimal():
             raise ValueError("entries are NUMBER, or DOMAIN=NUMBER")
-        quota[site_of(domain) if domain else ""] = int(number)
+        quota[_domain(domain) if domain else ""] = int(number)
     return quota
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reference_server.config import Config
 from reference_server.domains import host_of, path_of, punycode
 from reference_server.sites import FoundSites, Sites, site_of
 
@@ -140,3 +141,23 @@ def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
         assert other.admit("a.example", NOW)
     with closing(FoundSites(tmp_path, most=2)) as later:
         assert [later.admit(f"{name}.example", NOW) for name in "abc"] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("CLICKPORT_SITES", "a.example, my site"), ("CLICKPORT_QUOTA", "http://[=5")]
+)
+def test_a_setting_that_names_no_domain_is_told(variable: str, text: str) -> None:
+    """Without it every site would be welcome, or every site have its quota."""
+    env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
+    with pytest.raises(ValueError, match=f"{variable}.* is no domain name"):
+        Config.from_env(env)
+
+
+def test_sites_and_quotas_are_registered_by_one_name() -> None:
+    """UTS 46: as events are stored."""
+    env = {
+        **{"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s"},
+        **{"CLICKPORT_SITES": "www.münchen.example, B.example", "CLICKPORT_QUOTA": "MÜNCHEN.example=5"},
+    }
+    config = Config.from_env(env)
+    assert (config.sites, config.quota) == ((MUNICH, "b.example"), {MUNICH: 5})

@@ -155,3 +155,18 @@ def test_every_amount_is_shown_digit_by_digit() -> None:
             "a", datetime.now(UTC), "custom", "x", "", "", "", "", "", "", (), (), Decimal(text), "EUR"
         )
         assert shown({}, row, ())["stored"]["revenue_source_amount"] == text
+
+
+def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> None:
+    """A sender makes up domains at no cost; registered ones need no room."""
+    with closing(FoundSites(tmp_path, most=1)) as found, closing(Visits(tmp_path)) as visits:
+
+        def notes(site: str, *registered: str) -> tuple[str, ...]:
+            ingest = Ingest(sites=Sites(registered), found=found, visits=visits)
+            row, told = ingest.take({"t": "e", "n": "x", "d": site}, arrival(1))
+            assert (row is None) == bool(told)
+            return told
+
+        assert notes("a.example") == ()
+        assert notes("b.example") == ("1 sites that are not registered are the limit: event dropped",)
+        assert notes("b.example", "b.example") == ()
