@@ -27,10 +27,11 @@ def bundled_tracker() -> Path:
 class Config:
     """The settings of an application.
 
-    ``sites`` are the registered domains, and none means that every site is welcome. ``state_dir`` is a folder
-    that the worker processes of a server share. A legal event may have 360 KB: ``max_body`` is to stay above.
-    Accepted events outlive the ``process``, or a cut of the ``power`` as well (``durability``); when
-    ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it takes no more.
+    ``sites`` are the registered domains, and none means that every site is welcome, up to ``max_sites`` of
+    them. ``state_dir`` is a folder that the worker processes of a server share. A legal event may have
+    780 KB: ``max_body`` is to stay above. Accepted events outlive the ``process``, or a cut of the ``power``
+    as well (``durability``); when ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it
+    takes no more.
 
     Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to
     are on this machine. ``quota`` is what a site may send in a month, by domain; the empty one is any other.
@@ -56,6 +57,7 @@ class Config:
     rate_limit: int = 0
     proxies: int = 0
     max_connections: int = 1024
+    max_sites: int = 1000
 
     @property
     def outbox_dir(self) -> Path:
@@ -90,7 +92,14 @@ def quota_of(quota: Mapping[str, int], site: str) -> int | None:
 
 
 def _sites(text: str) -> tuple[str, ...]:
-    return tuple(site.strip() for site in text.split(",") if site.strip())
+    return tuple(_domain(site) for site in text.split(",") if site.strip())
+
+
+def _domain(text: str) -> str:
+    """Return the domain of a site. Raises ValueError: without it, every site would be welcome."""
+    if site := site_of(text):
+        return site
+    raise ValueError(f"{text.strip()!r} is no domain name")
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -115,7 +124,7 @@ def _quota(text: str) -> dict[str, int]:
         domain, _, number = entry.rpartition("=")
         if not number.strip().isdecimal():
             raise ValueError("entries are NUMBER, or DOMAIN=NUMBER")
-        quota[site_of(domain) if domain else ""] = int(number)
+        quota[_domain(domain) if domain else ""] = int(number)
     return quota
 
 
@@ -135,4 +144,5 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "rate_limit": ("CLICKPORT_RATE_LIMIT", int),
     "proxies": ("CLICKPORT_PROXIES", int),
     "max_connections": ("CLICKPORT_MAX_CONNECTIONS", int),
+    "max_sites": ("CLICKPORT_MAX_SITES", int),
 }

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from reference_server.clickhouse.schema import EventRow, written
+from reference_server.clickhouse.schema import written
+from reference_server.decode import decode
 from reference_server.doors import Doors
 from reference_server.feed import Feed, shown
-from reference_server.ingest import Arrival, Ingest, decode
+from reference_server.ingest import Arrival, Ingest
 from reference_server.normalise import Rejected
 from reference_server.outbox import Outbox, StoreUnavailable
 
 PATH = "/api/event"
 METHODS = ("OPTIONS", "POST")
 NOTES_HEADER = "X-Clickport-Notes"
+HEADER_LIMIT = 2000
+"""Characters of a header that are looked at."""
 _NOTES_LIMIT = 1000
 _RETRY_SECONDS = "5"
 # Without credentials (WIRE-5, WIRE-7), on errors too: otherwise a page cannot read the reason.
@@ -65,8 +68,9 @@ class _Waiting:
 
     arrival: Arrival
     done: asyncio.Future[Answer]
-    row: EventRow | None = None
+    site: str = ""
     line: bytes = b""
+    shown: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     def tell(self, answer: Answer) -> None:
@@ -130,7 +134,8 @@ class EventRoute:
         for waiting in taken:
             waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
         for waiting in taken:
-            self._show(waiting)
+            if waiting.shown:
+                self._feed.publish(waiting.site, waiting.shown)
 
     def _take(self, waiting: _Waiting) -> Answer | None:
         """Write the row of an event, or say why there is none."""
@@ -150,18 +155,21 @@ class EventRoute:
         if len(arrival.body) > self._max_body:
             self._doors.refused("too_large")
             return refusal(413, f"the body is larger than {self._max_body} bytes")
-        row, waiting.notes = self._ingest.take(arrival)
+        payload = decode(arrival.body)
+        row, waiting.notes = self._ingest.take(payload, arrival)
         if not row:
             self._doors.refused("unknown_site")
             return _told(_TAKEN, waiting.notes)
-        waiting.row, waiting.line = row, written(row)
-        if self._doors.within_quota(row.site_id, row.timestamp):
-            return None
-        over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
-        if self._drops:
-            self._doors.refused("quota")
-            return _dropped(over)
-        waiting.notes = (*waiting.notes, over)
+        waiting.site, waiting.line = row.site_id, written(row)
+        if not self._doors.within_quota(row.site_id, row.timestamp):
+            over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
+            if self._drops:
+                self._doors.refused("quota")
+                return _dropped(over)
+            waiting.notes = (*waiting.notes, over)
+        # Here, as nobody keeps the payload: it may take forty times the memory of its body.
+        if self._feed.wanted(row.site_id):
+            waiting.shown = shown(payload, row, waiting.notes)
         return None
 
     def _failed(self, error: Exception) -> Answer:
@@ -172,22 +180,16 @@ class EventRoute:
         self._doors.refused("backlog")
         return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
 
-    def _show(self, waiting: _Waiting) -> None:
-        """Let those see an event who watch its site."""
-        row = waiting.row
-        if row and self._feed.wanted(row.site_id):
-            self._feed.publish(row.site_id, shown(decode(waiting.arrival.body), row, waiting.notes))
-
 
 def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
     return Arrival(
         body=body,
         received=datetime.now(UTC),
         ip=ip,
-        user_agent=headers.get("user-agent", ""),
-        origin=headers.get("origin", ""),
-        referer=headers.get("referer", ""),
-        host=headers.get("host", ""),
+        user_agent=headers.get("user-agent", "")[:HEADER_LIMIT],
+        origin=headers.get("origin", "")[:HEADER_LIMIT],
+        referer=headers.get("referer", "")[:HEADER_LIMIT],
+        host=headers.get("host", "")[:HEADER_LIMIT],
     )
 
 

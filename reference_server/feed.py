@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from reference_server.clickhouse.schema import EventRow
+from reference_server.text import plain
 
 STREAM = "clickport.stream"
 """Key of a WSGI environment: the site whose events the answer is to go on with."""
@@ -33,6 +34,7 @@ _SHOWN = 100  # Characters of a value: 60 of them, six bytes each, fit into a da
 _DATAGRAM = 60_000
 _FIELDS = ("t", "n", "mk", "mv", "ra", "rc")
 _END = b"end"
+_JSON = json.JSONEncoder(default=str)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -55,7 +57,7 @@ def shown(payload: Mapping[str, Any], row: EventRow, notes: tuple[str, ...]) -> 
         "stored": {
             "meta_keys": _shortened(list(row.meta_keys)),
             "meta_values": _shortened(list(row.meta_values)),
-            "revenue_source_amount": None if amount is None else f"{amount.normalize():f}",
+            "revenue_source_amount": None if amount is None else plain(amount),
             "revenue_source_currency": row.revenue_source_currency,
         },
         "notes": list(notes),
@@ -79,24 +81,31 @@ def _short(text: str) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """A value of a payload as far as it is shown; what is no documented type only by its text."""
-    match value:
-        case str():
-            return _short(value)
-        case None | bool() | int() | Decimal():
-            return value
-        case list():
-            members = [
-                _shortened(member) if isinstance(member, str) else _text(member) for member in value[:31]
-            ]
-            return [*members, f"… ({len(value)} members)"] if len(value) > 31 else members
-    return _text(value)
+    """Return a value of a payload as far as it is shown; what is no documented type only by its text."""
+    if not isinstance(value, list):
+        return _text(value)
+    members = [_text(member) for member in value[:31]]
+    return [*members, f"… ({len(value)} members)"] if len(value) > 31 else members
 
 
 def _text(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | Decimal):
-        return value
-    return _short(json.dumps(value, default=str)[: _SHOWN * 2])
+    """Return a value that is no array, or the beginning of one as JSON.
+
+    Not more of it is written than is shown: neither its depth nor its length costs anything.
+    """
+    match value:
+        case str():
+            return _short(value)
+        case None | bool() | float():
+            return value
+        case int() | Decimal():
+            return value if len(str(value)) <= _SHOWN else _short(str(value))
+    text = ""
+    for piece in _JSON.iterencode(value):
+        text += piece[:_SHOWN]
+        if len(text) > _SHOWN:
+            return f"{text[:_SHOWN]}…"
+    return text
 
 
 def end(folder: Path) -> None:

@@ -14,6 +14,7 @@ from reference_server.results import (
     ValuePage,
 )
 from reference_server.sources import Row, Source
+from reference_server.text import plain
 
 SHOWN_CHARACTERS = 2000
 """Characters of a name that a page shows: the rest of a longer one would come again with each refresh."""
@@ -111,7 +112,7 @@ def events(
                 count=count,
                 visitors=visitors,
                 has_properties=bool(has_properties),
-                revenue=tuple(sorted((currency, _plain(amount)) for currency, amount in revenue)),
+                revenue=tuple(sorted((currency, Decimal(plain(amount))) for currency, amount in revenue)),
                 characters=characters,
                 id=id_,
             )
@@ -200,8 +201,3 @@ def _bounded(
     found = source.ask(bounded, rollup, limit=limit, bytes=most_bytes, **values)
     rows = [row[:-1] for row in found]
     return rows, not found or found[0][-1] == len(found) < limit
-
-
-def _plain(amount: Decimal) -> Decimal:
-    """An amount without the zeros that its column adds; not by ``normalize``, which rounds."""
-    return Decimal(f"{amount:.9f}".rstrip("0").rstrip("."))

@@ -7,9 +7,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from reference_server.clickhouse.schema import AMOUNT_LIMIT, AMOUNT_SCALE
-from reference_server.text import cut, js_string, well_formed
+from reference_server.text import MEMBER_LIMIT, VALUE_LIMIT, Allowance, cut, js_string, well_formed
 
 PROPERTY_LIMIT = 30  # PROP-2
+NAME_BYTES = 40_000
+"""Bytes of UTF-8 of a name: 10,000 characters of any script."""
+KEY_BYTES = 8_000
+"""Bytes of UTF-8 of the name of a property: as many characters of any script as a value may have."""
 DEFAULT_CURRENCY = "USD"  # REV-2
 
 _TYPES = {"e": "custom", "p": "pageview"}
@@ -47,7 +51,11 @@ class Event:
 
 
 def normalise(payload: Mapping[str, Any]) -> Event:
-    """Return the event that a payload means. Raises Rejected for an unknown type or no name (WIRE-8)."""
+    """Return the event that a payload means.
+
+    Raises Rejected for an unknown type or no name (WIRE-8), and for a name or the name of a property beyond
+    NAME_BYTES and KEY_BYTES: values are cut to a limit, and these can only be refused.
+    """
     letter = payload.get("t")
     if not isinstance(letter, str) or letter not in _TYPES:
         raise Rejected('t must be "e" for a custom event or "p" for a pageview')
@@ -61,7 +69,7 @@ def normalise(payload: Mapping[str, Any]) -> Event:
     amount, currency = _revenue(payload, notes) if custom else (None, "")
     return Event(
         type=_TYPES[letter],
-        name=well_formed(name) if isinstance(name, str) else "",
+        name=_within(NAME_BYTES, name, "n") if isinstance(name, str) else "",
         meta_keys=keys,
         meta_values=values,
         amount=amount,
@@ -101,26 +109,35 @@ def _properties(payload: Mapping[str, Any], notes: list[str]) -> tuple[tuple[str
     length = min(len(keys), len(values))
     if length > PROPERTY_LIMIT:
         notes.append(f"{length} properties: the first {PROPERTY_LIMIT} kept")
-    kept = min(length, PROPERTY_LIMIT)
-    names, whole = _strings(keys[:kept], notes, "mk"), _strings(values[:kept], notes, "mv")
+    kept, allowance = min(length, PROPERTY_LIMIT), Allowance()
+    names = _strings(keys[:kept], notes, "mk", allowance)
+    whole = _strings(values[:kept], notes, "mv", allowance)
+    if not allowance.members:
+        notes.append(f"arrays of more than {MEMBER_LIMIT} members: the first {MEMBER_LIMIT} written")
+    # What is beyond the limit is not looked at: one character more, so that it is cut, and told.
+    whole = [well_formed(text[: VALUE_LIMIT + 1]) for text in whole]
     short = tuple(map(cut, whole))
-    if short != whole:
-        changed = sum(before != after for before, after in zip(whole, short, strict=True))
-        notes.append(f"values cut to 2000 characters: {changed}")
-    return names, short
+    changed = sum(before != after for before, after in zip(whole, short, strict=True))
+    if changed:
+        notes.append(f"values cut to {VALUE_LIMIT} characters: {changed}")
+    return tuple(_within(KEY_BYTES, text, "a member of mk") for text in names), short
 
 
-def _strings(members: list[Any], notes: list[str], key: str) -> tuple[str, ...]:
-    """PROP-4 to PROP-6: whatever there is, as well-formed text."""
-    try:
-        # One look at all of them together: most are plain strings.
-        plain = "".join(members).isascii()
-    except TypeError:
-        plain = False
-        converted = sum(not isinstance(member, str) for member in members)
-        notes.append(f"members of {key} converted to strings: {converted}")
-        members = [js_string(member) for member in members]
-    return tuple(members) if plain else tuple(map(well_formed, members))
+def _strings(members: list[Any], notes: list[str], key: str, allowance: Allowance) -> list[str]:
+    """PROP-4, PROP-5, PROP-7: text of whatever there is."""
+    converted = sum(not isinstance(member, str) for member in members)
+    if not converted:
+        return members
+    notes.append(f"members of {key} converted to strings: {converted}")
+    return [js_string(member, allowance) for member in members]
+
+
+def _within(limit: int, text: str, key: str) -> str:
+    """Return well-formed text of at most so many bytes of UTF-8. Raises Rejected."""
+    kept = well_formed(text[: limit + 1])
+    if len(kept) > limit or (not kept.isascii() and len(kept.encode()) > limit):
+        raise Rejected(f"{key} has more than {limit} bytes of UTF-8, which is the limit")
+    return kept
 
 
 def _array(payload: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:
@@ -174,7 +191,7 @@ def _amount(value: Any) -> Decimal | None:
 def _address(payload: Mapping[str, Any], key: str) -> str:
     """A domain or URL of the page: like a value, it is cut; what is no string is nothing."""
     value = payload.get(key)
-    return cut(well_formed(value)) if isinstance(value, str) else ""
+    return cut(well_formed(value[: VALUE_LIMIT + 1])) if isinstance(value, str) else ""
 
 
 def _identifier(payload: Mapping[str, Any], key: str, notes: list[str]) -> str:

@@ -1,34 +1,70 @@
 """Which site an event belongs to."""
 
+import sqlite3
+import threading
 from collections.abc import Iterable
-from functools import lru_cache
-from urllib.parse import urlsplit
+from datetime import datetime
+from pathlib import Path
+
+from reference_server.domains import host_of
+
+_TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
+_ADMIT = """
+INSERT OR IGNORE INTO sites SELECT :site, :now WHERE (SELECT count(*) FROM sites) < :most
+"""
 
 
-@lru_cache(4096)
-def host_of(address: str) -> str:
-    """Return the host of a URL or of a bare domain, in lower case, without port; empty if there is none."""
-    text = address.strip()
-    try:
-        host = urlsplit(text if "://" in text else f"//{text}").hostname
-    except ValueError:  # An unfinished IPv6 address, for one.
-        return ""
-    return (host or "").rstrip(".")
-
-
-@lru_cache(4096)
 def site_of(address: str) -> str:
-    """Return the domain that a site is registered by: no scheme, ``www.``, port, path or slash."""
+    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
     return host_of(address).removeprefix("www.")
 
 
 class Sites:
-    """The registered sites; without any, every site is welcome."""
+    """The registered sites; if there are none, every site is welcome."""
 
     def __init__(self, domains: Iterable[str]) -> None:
         self._domains = frozenset(filter(None, map(site_of, domains)))
+
+    @property
+    def registered(self) -> bool:
+        """Return whether sites are registered, so that others are not welcome."""
+        return bool(self._domains)
 
     def find(self, addresses: Iterable[str]) -> str | None:
         """Return the site of the first address that names a host, or None unless it is registered."""
         site = next(filter(None, map(site_of, addresses)), None)
         return site if not self._domains or site in self._domains else None
+
+
+class FoundSites:
+    """The sites that nobody registered, up to a number: a sender makes up domains at no cost.
+
+    The worker processes of a server share them: one SQLite file in its state folder.
+    """
+
+    def __init__(self, folder: Path, *, most: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.most = most
+        self._known: set[str] = set()  # Never more than there are in the file.
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(
+            folder / "sites.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute(_TABLE)
+
+    def admit(self, site: str, now: datetime) -> bool:
+        """Return whether a site is known, or there was room to add it. Raises sqlite3.Error."""
+        if site in self._known:
+            return True
+        with self._lock:
+            self._db.execute(_ADMIT, {"site": site, "now": now.timestamp(), "most": self.most})
+            admitted = bool(self._db.execute("SELECT 1 FROM sites WHERE site = ?", (site,)).fetchall())
+        if admitted:
+            self._known.add(site)
+        return admitted
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()

@@ -1,12 +1,16 @@
 """Text as JavaScript has it: well-formed, counted in UTF-16 code units, made of any value by ``String``."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 VALUE_LIMIT = 2000  # PROP-3: characters of a value; UTF-16 code units, as JavaScript counts (PROP-6).
+MEMBER_LIMIT = 4_000
+"""Members of arrays, nested ones and arrays themselves included, that are written out for an event."""
+
+_SAFE_INTEGER = 2**53
 
 
 def well_formed(text: str) -> str:
@@ -24,13 +28,29 @@ def cut(text: str) -> str:
     """Return the first 2,000 UTF-16 code units of well-formed text, one less rather than half a pair."""
     if len(text) <= VALUE_LIMIT // 2:
         return text
-    return text.encode("utf-16-le")[: 2 * VALUE_LIMIT].decode("utf-16-le", "ignore")
+    return text[:VALUE_LIMIT].encode("utf-16-le")[: 2 * VALUE_LIMIT].decode("utf-16-le", "ignore")
 
 
-def js_string(value: Any) -> str:
+def plain(amount: Decimal) -> str:
+    """Return an amount exactly and without needless zeros: 1234.5.
+
+    Not by ``normalize``, which rounds to the precision of the thread.
+    """
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The members of arrays that may still be written out for an event."""
+
+    members: int = MEMBER_LIMIT
+
+
+def js_string(value: Any, allowance: Allowance) -> str:
     """Return what JavaScript's ``String(value)`` makes of a decoded JSON value (PROP-4, PROP-5).
 
-    Of an array only as many members are written as a value can hold.
+    Of an array only as many members are written as a value can hold, and the ``allowance`` allows.
     """
     match value:
         case str():
@@ -42,24 +62,35 @@ def js_string(value: Any) -> str:
         case int() | float() | Decimal():
             return js_number(value)
         case list() | tuple():
-            # Every member adds its comma at least, so this is never shorter than the limit by mistake.
-            return ",".join(islice(_members(value), VALUE_LIMIT + 1))
+            return _joined(_members(value, allowance))
         case _:
             return "[object Object]"
 
 
 def js_number(value: float | Decimal) -> str:
     """Return a number as JavaScript writes it: the shortest digits that name the same double."""
-    number = float(Decimal(value))  # By way of Decimal, huge integers become infinite instead of an error.
+    if isinstance(value, int) and -_SAFE_INTEGER < value < _SAFE_INTEGER:
+        return str(value)
+    number = value if isinstance(value, float) else _double(value)
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
     if number == 0:
         return "0"
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
-    assert isinstance(exponent, int)
-    return "-" * sign + _placed("".join(map(str, digits)), len(digits) + exponent)
+    text = repr(number)
+    if "e" not in text:  # Python goes over to exponents earlier than JavaScript, on both sides.
+        return text.removesuffix(".0")
+    mantissa, _, exponent = text.removeprefix("-").partition("e")
+    digits = mantissa.replace(".", "")
+    return "-" * (number < 0) + _placed(digits, 1 + int(exponent))
+
+
+def _double(number: int | Decimal) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # An integer beyond the largest double; decimals become infinite by themselves.
+        return math.inf if number > 0 else -math.inf
 
 
 def _placed(digits: str, point: int) -> str:
@@ -74,14 +105,29 @@ def _placed(digits: str, point: int) -> str:
     return f"{digits[0]}{fraction}e{point - 1:+d}"
 
 
-def _members(array: list[Any] | tuple[Any, ...]) -> Iterator[str]:
-    """The members of an array and of the arrays in it, in order; without recursion, whatever the depth."""
+def _joined(members: Iterable[str]) -> str:
+    """Return texts with commas between them, ended where a value is cut anyway."""
+    parts: list[str] = []
+    room = VALUE_LIMIT + 1  # One more, so that it is cut, and told.
+    for member in members:
+        parts.append(member[: VALUE_LIMIT + 1])
+        room -= len(member) + 1
+        if room < 0:
+            break
+    return ",".join(parts)
+
+
+def _members(array: list[Any] | tuple[Any, ...], allowance: Allowance) -> Iterator[str]:
+    """Yield the members of an array and of arrays in it, in order; without recursion, whatever the depth."""
     stack = [iter(array)]
     while stack:
         for member in stack[-1]:
+            if not allowance.members:
+                return
+            allowance.members -= 1
             if isinstance(member, list | tuple) and member:
                 stack.append(iter(member))
                 break
-            yield "" if member is None else js_string(member)
+            yield "" if member is None else js_string(member, allowance)
         else:
             stack.pop()

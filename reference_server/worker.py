@@ -20,7 +20,7 @@ from reference_server.gateway import Gateway
 from reference_server.ingest import Ingest
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox
-from reference_server.sites import Sites
+from reference_server.sites import FoundSites, Sites
 from reference_server.visits import Visits
 
 _THIS_MONTH = (
@@ -38,7 +38,8 @@ def app() -> Gateway:
     loader.start()
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox)
-    ingest = Ingest(sites=Sites(config.sites), visits=Visits(config.state_dir))
+    found = FoundSites(config.state_dir, most=config.max_sites)
+    ingest = Ingest(sites=Sites(config.sites), found=found, visits=Visits(config.state_dir))
     feed = Feed(config.live_dir)
     doors = _doors(config, clients)
     route = EventRoute(ingest, outbox, feed, doors, max_body=config.max_body, over_quota=config.over_quota)

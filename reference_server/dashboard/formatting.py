@@ -79,12 +79,6 @@ def amount(value: Decimal) -> str:
     return f"{whole}.{fraction:0<2}" if point and fraction else whole
 
 
-def plain(value: Decimal) -> str:
-    """Write an amount for machines, exactly: 1234.5."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def days(range_: Range) -> str:
     """Write the days of a range: 29 Oct 2026 – 27 Nov 2026, Europe/Berlin."""
     if range_.period == "realtime":

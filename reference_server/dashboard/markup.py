@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from reference_server.dashboard import formatting
 from reference_server.results import EventCount
+from reference_server.text import plain
 
 _SHORT = 160
 
@@ -73,7 +74,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kpi": formatting.kpi,
     "trend": formatting.trend,
     "amount": formatting.amount,
-    "plain": formatting.plain,
+    "plain": plain,
     "days": formatting.days,
     "moment": formatting.moment,
     "kpi_name": formatting.KPIS.__getitem__,

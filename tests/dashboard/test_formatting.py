@@ -7,6 +7,7 @@ import pytest
 
 from reference_server.dashboard import formatting, markup
 from reference_server.ranges import Range
+from reference_server.text import plain as plain_text
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_figures_have_their_unit(key: str, value: float | None, text: str) -> No
 )
 def test_amounts_keep_their_digits(value: str, text: str, plain: str) -> None:
     """No digit of an amount is lost or made up."""
-    assert (formatting.amount(Decimal(value)), formatting.plain(Decimal(value))) == (text, plain)
+    assert (formatting.amount(Decimal(value)), plain_text(Decimal(value))) == (text, plain)
 
 
 def test_less_bounce_is_good() -> None:

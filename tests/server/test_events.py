@@ -14,7 +14,7 @@ from reference_server.events import Answer, EventRoute
 from reference_server.feed import Feed
 from reference_server.ingest import Ingest
 from reference_server.outbox import Outbox, census
-from reference_server.sites import Sites
+from reference_server.sites import FoundSites, Sites
 from reference_server.visits import Visits
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
 
 def route_to(outbox: Outbox, folder: Path) -> EventRoute:
     """The route, with bodies of up to a thousand bytes."""
-    ingest = Ingest(sites=Sites(()), visits=Visits(folder))
+    ingest = Ingest(sites=Sites(()), found=FoundSites(folder, most=1000), visits=Visits(folder))
     feed = Feed(folder / "live")
     return EventRoute(ingest, outbox, feed, Doors(folder), max_body=1000, over_quota="count")
 

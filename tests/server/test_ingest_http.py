@@ -114,6 +114,72 @@ def test_a_legal_event_of_360_kilobytes(server: Server, rows: Rows, token: str) 
     assert (answer.status_code, rows("meta_values")) == (202, [(values,)])
 
 
+@pytest.mark.parametrize("character", ["文", "😀", "\x01"])
+def test_a_name_of_10000_characters_is_stored(
+    server: Server, client: Client, token: str, character: str
+) -> None:
+    """STORE-1: verbatim, beside thirty properties that are as long as they may be."""
+    name = character * (10_000 - len(token)) + token
+    keys, values = [character * 1000 + f"{n}" for n in range(30)], [character * 1000] * 30
+    assert server.post(event(name, mk=keys, mv=values, s=token)).status_code == 202
+    server.settle()
+    query = f"SELECT name, meta_keys, meta_values FROM events WHERE session_id = '{token}'"
+    assert client.query(query).result_rows == [(name, keys, values)]
+    query = f"SELECT count() FROM rollup_properties WHERE endsWith(name, '{token}')"
+    assert client.query(query).result_rows == [(90,)]
+
+
+@pytest.mark.parametrize(
+    ("members", "limit"),
+    [
+        ({"n": "x" * 40_001}, "n has more than 40000 bytes"),
+        ({"mk": ["x" * 8001]}, "mk has more than 8000 bytes"),
+    ],
+    ids=["name", "key"],
+)
+def test_what_cannot_be_cut_is_refused_by_its_limit(
+    server: Server, members: dict[str, Any], limit: str
+) -> None:
+    """WIRE-8: one byte more than a name or a key may have; the rollups would hold it ninety times."""
+    answer = server.post({**event("x"), "mv": ["v"], **members})
+    assert (answer.status_code, limit in answer.json()["error"]) == (400, True)
+
+
+BROKEN = (
+    b"http://[",
+    b"http://[::1",
+    b"http://a:b:c@[/",
+    b"\xff\xfe",
+    b"http://\xed\xa0\x80/",
+    b"[",
+    b"h" * 50_000,
+)
+
+
+@pytest.mark.parametrize("header", [b"Origin", b"Referer", b"Host", b"User-Agent"])
+def test_no_header_is_a_fault(server: Server, rows: Rows, token: str, header: bytes) -> None:
+    """WIRE-8: whatever is in it, the event is taken, or refused with a 4xx, and never doubled."""
+    body = json.dumps(event(token)).encode()
+    statuses = []
+    for value in BROKEN:
+        host = b"" if header == b"Host" else b"Host: x\r\n"
+        head = b"POST /api/event HTTP/1.1\r\n" + host + header + b": " + value
+        head += b"\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        statuses.append(exchange(server.url, head + body, half_close=False).split(b" ")[1])
+    assert {status for status in statuses if not status.startswith(b"4")} <= {b"202"}
+    assert len(rows("name")) == statuses.count(b"202") > 0
+
+
+def test_a_domain_that_dns_cannot_hold_is_dropped_and_told(server: Server, rows: Rows, token: str) -> None:
+    """Never a site, although the page's URL names one."""
+    answer = server.post({**event(token), "d": "a." * 127 + "example", "u": "https://example.com/"})
+    assert (answer.status_code, answer.headers["x-clickport-notes"], rows("name")) == (
+        202,
+        "d is no domain of at most 253 characters: event dropped",
+        [],
+    )
+
+
 def test_a_chunked_body(server: Server, rows: Rows, token: str) -> None:
     """A body without Content-Length, in pieces."""
     body = json.dumps(event(token, mk=["k"], mv=["x" * 2000])).encode()
