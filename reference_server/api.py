@@ -42,8 +42,8 @@ def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
             abort(404, "there is no such site")
 
     @routes.errorhandler(ClickHouseError)
-    def unavailable(_: ClickHouseError) -> tuple[Response, int]:
-        current_app.logger.exception("ClickHouse does not answer")
+    def unavailable(error: ClickHouseError) -> tuple[Response, int]:
+        current_app.logger.warning("ClickHouse does not answer: %s", error)
         return jsonify(error="ClickHouse does not answer: try again"), 503
 
     _lists(routes, reader)

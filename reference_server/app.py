@@ -59,8 +59,8 @@ def create_app(config: Config) -> Flask:
     def healthz() -> tuple[Response, int]:
         try:
             clients.get().command("SELECT 1")
-        except ClickHouseError:
-            current_app.logger.exception("ClickHouse does not answer")
+        except ClickHouseError as error:
+            current_app.logger.warning("ClickHouse does not answer: %s", error)
             return jsonify(status="unavailable", clickhouse=False), 503
         return jsonify(status="ok", clickhouse=True), 200
 

@@ -1,25 +1,40 @@
-"""Temporary folders that say whose they are, so that those of a killed process can be swept later."""
+"""Temporary folders that their owner keeps locked, so that those of a killed process can be swept later.
 
+The lock is the kernel's (flock): it goes with the process, however that ends, and holds against processes of
+other containers that share the folder, where the owner's process id means nothing.
+"""
+
+import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_NAME = re.compile(r"clickport-[a-z]+-(\d+)-\w+")
+_LOCK = ".lock"
+# Descriptors are not inherited by programs that we start: a child that outlives us keeps no folder alive.
+_held: dict[Path, int] = {}
 
 
 def make(kind: str) -> Path:
     """Create a folder for this process, private to this user, and sweep those of processes that are gone."""
     sweep()
-    return Path(tempfile.mkdtemp(prefix=f"clickport-{kind}-{os.getpid()}-"))
+    path = Path(tempfile.mkdtemp(prefix=f"clickport-{kind}-"))
+    # Locked before it has its name: no sweep ever finds the lock of a living owner free.
+    unnamed = path / f"{_LOCK}.new"
+    lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(path / _LOCK)
+    _held[path] = lock
+    return path
 
 
 def remove(folder: Path) -> None:
     """Remove a folder that ``make`` created. Files that vanish meanwhile are no fault."""
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
+    if (lock := _held.pop(folder, None)) is not None:
+        os.close(lock)
 
 
 @contextmanager
@@ -33,18 +48,30 @@ def folder(kind: str) -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove the folders whose owner is dead; a folder of a living process is never touched."""
+    """Remove the folders whose owner is gone.
+
+    A folder without a lock stays: it may have been made a moment ago, or by an older version, which named its
+    process id instead, or belong to somebody else.
+    """
     for path in Path(tempfile.gettempdir()).glob("clickport-*"):
-        owner = _NAME.fullmatch(path.name)
-        if owner and not _alive(int(owner[1])):
-            remove(path)
+        try:
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:  # No lock, no folder of ours, or gone meanwhile.
+            continue
+        try:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path)
+        finally:
+            os.close(lock)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # Somebody else's process.
-        return True
-    return True
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: what is broken off here is swept later."""
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _LOCK:
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from clickhouse_connect.driver.exceptions import ClickHouseError as ClientError
 from granian import Granian
@@ -22,7 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from reference_server import feed, scratch
-from reference_server.clickhouse.client import connect
+from reference_server.clickhouse.client import connect, masked
 from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
 from reference_server.clickhouse.schema import migrate
 from reference_server.config import DRAIN_SECONDS, Config
@@ -73,7 +72,8 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
             folder = options.data or stack.enter_context(scratch.folder("data"))
             embedded = None
             if not options.clickhouse_url:
-                embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
+                # One URL for all of its starts: the workers go on with it when it was started again.
+                embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
             url = embedded.url if embedded else options.clickhouse_url or ""
             version = _migrated(url)
             os.environ.update(_environment(options, url, folder, address))
@@ -182,8 +182,7 @@ def _migrated(url: str) -> str:
         finally:
             client.close()
     except ClientError as error:
-        host = urlsplit(url).netloc.rpartition("@")[2]  # Without the password.
-        raise CannotServe(f"ClickHouse at {host} cannot be used: {error}") from error
+        raise CannotServe(f"ClickHouse at {masked(url)} cannot be used: {error}") from error
 
 
 @contextmanager

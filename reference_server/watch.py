@@ -1,20 +1,28 @@
-"""Watches a server from beside it: when it is ready, and whether its ClickHouse lives."""
+"""Watches a server from beside it: says when it is ready, and starts its ClickHouse again when that dies."""
 
 import http.client
+import logging
 import threading
 import time
 from collections.abc import Callable
 
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
 
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.02
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
+# Between two tries to start ClickHouse again: twice as long each time, from the first after a good while.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_GOOD_WHILE = 60.0
+_LOG = logging.getLogger(__name__)
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask when it listens everywhere
 
 
 class Watch(threading.Thread):
-    """Calls ``ready`` once the server answers, and ``end`` with a ``fault`` told when it cannot go on."""
+    """Calls ``ready`` once the server answers, and ``end`` with a ``fault`` told if it never does.
+
+    An embedded ClickHouse that dies is started again: meanwhile events are taken, and wait.
+    """
 
     def __init__(
         self,
@@ -40,13 +48,45 @@ class Watch(threading.Thread):
         while not self._healthy():
             if time.monotonic() > deadline:
                 return self._fail(f"the server did not answer within {READY_SECONDS:.0f} s")
-            if self._dead() or self._over.wait(_POLL_SECONDS):
+            if self._embedded and self._embedded.poll() is not None:
+                self._restart(self._embedded, _FIRST_PAUSE)
+            if self._over.wait(_POLL_SECONDS):
                 return None
         self._ready()
-        while not self._dead():
-            if self._over.wait(_LOOK_SECONDS):
-                return None
-        return None
+        return self._look_after(self._embedded) if self._embedded else None
+
+    def _look_after(self, embedded: LocalClickHouse) -> None:
+        pause, since = _FIRST_PAUSE, time.monotonic()
+        while not self._over.wait(_LOOK_SECONDS):
+            if embedded.poll() is None:
+                continue
+            if time.monotonic() - since > _GOOD_WHILE:
+                pause = _FIRST_PAUSE
+            pause, since = self._restart(embedded, pause), time.monotonic()
+
+    def _restart(self, embedded: LocalClickHouse, pause: float) -> float:
+        """Start ClickHouse until it runs or the server ends; return the pause before the next restart."""
+        began = time.monotonic()
+        _LOG.error(
+            "the embedded ClickHouse ended (exit code %s): events are taken, and wait until it runs again",
+            embedded.poll(),
+        )
+        embedded.stop()
+        why = ""
+        while not self._over.is_set():
+            try:
+                embedded.start(self._over)
+            except ClickHouseError as error:
+                if str(error) != why and not self._over.is_set():
+                    why = str(error)
+                    _LOG.error("the embedded ClickHouse does not start, and is tried again: %s", why)
+            else:
+                _LOG.error("the embedded ClickHouse runs again after %.1f s", time.monotonic() - began)
+                self._over.wait(pause)
+                break
+            self._over.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return min(2 * pause, _LONGEST_PAUSE)
 
     def stop(self) -> None:
         """End the thread."""
@@ -62,12 +102,6 @@ class Watch(threading.Thread):
             return False
         finally:
             connection.close()
-
-    def _dead(self) -> bool:
-        code = self._embedded.poll() if self._embedded else None
-        if code is not None:
-            self._fail(f"the embedded ClickHouse died with exit code {code}: start the server again")
-        return code is not None
 
     def _fail(self, fault: str) -> None:
         self.fault = fault

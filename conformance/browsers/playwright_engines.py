@@ -14,6 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from conformance.browser_headers import chrome_user_agent
 from conformance.browsers.engine import Browser, Installed, Tab
+from conformance.browsers.environment import without_proxies
 
 # Nothing but the pages under test: no update checks, no QUIC, no first-run pages, no GPU.
 _CHROMIUM_ARGUMENTS = (
@@ -151,7 +152,9 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
     without keepalive live on with their frozen page.
     """
     with PLAYWRIGHT as playwright:
-        browser = getattr(playwright, installed.name).launch(**_launch(installed, frozen_pages=frozen_pages))
+        browser = getattr(playwright, installed.name).launch(
+            env=without_proxies(), **_launch(installed, frozen_pages=frozen_pages)
+        )
         context = browser.new_context()
         context.set_default_timeout(_SECONDS * 1000)
         try:

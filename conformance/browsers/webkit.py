@@ -15,6 +15,7 @@ from selenium.common.exceptions import (
     WebDriverException,
 )
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.proxy import Proxy, ProxyType
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -22,6 +23,7 @@ from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
 from conformance.browsers.engine import Browser, Installed, Tab
+from conformance.browsers.environment import without_proxies
 
 _SECONDS = 15.0
 # Longer than the driver's own limits, whose end it tells: what takes longer has been lost in the driver.
@@ -127,6 +129,13 @@ class _WebKit:
         return _WebKitTab(self._driver, self._driver.current_window_handle)
 
 
+class _Service(Service):
+    """The driver's process, ended by a signal: Selenium would ask it by HTTP, through the user's proxy."""
+
+    def send_remote_shutdown_command(self) -> None:
+        """Ask nothing."""
+
+
 @contextmanager
 def webkit(installed: Installed) -> Iterator[Browser]:
     """Run MiniBrowser by its driver, on a virtual screen that goes with it."""
@@ -135,11 +144,15 @@ def webkit(installed: Installed) -> Iterator[Browser]:
         options.binary_location = installed.path
         for argument in _ARGUMENTS:
             options.add_argument(argument)
-        service = Service(installed.driver, env={**os.environ, "DISPLAY": display})
+        service = _Service(installed.driver, env={**without_proxies(), "DISPLAY": display})
         service.start()
         try:
             # Not webdriver.WebKitGTK, which waits for an answer for ever.
-            config = ClientConfig(remote_server_addr=service.service_url, timeout=_ANSWER_SECONDS)
+            config = ClientConfig(
+                remote_server_addr=service.service_url,
+                timeout=_ANSWER_SECONDS,
+                proxy=Proxy(raw={"proxyType": ProxyType.DIRECT}),
+            )
             driver = webdriver.Remote(RemoteConnection(client_config=config), options=options)
             try:
                 driver.set_page_load_timeout(_SECONDS)

@@ -5,7 +5,9 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httputil import get_pool_manager
 
+_NO_URL = "{!r} is no URL of a ClickHouse: write http://user:password@host:8123/database"
 _CONNECT_SECONDS = 3
 _ANSWER_SECONDS = 30
 
@@ -15,13 +17,17 @@ def connect(url: str) -> Client:
 
     Raises ValueError for what is no such URL, and clickhouse-connect's errors when nobody answers.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # Its text may hold a part of the password.
+        raise ValueError(_NO_URL.format(masked(url))) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of a ClickHouse: write http://user:password@host:8123/database")
+        raise ValueError(_NO_URL.format(masked(url)))
     secure = parts.scheme == "https"
     return clickhouse_connect.get_client(
         host=parts.hostname,
-        port=parts.port or (8443 if secure else 8123),
+        port=port or (8443 if secure else 8123),
         secure=secure,
         username=unquote(parts.username or "default"),
         password=unquote(parts.password or ""),
@@ -30,7 +36,16 @@ def connect(url: str) -> Client:
         autogenerate_session_id=False,
         connect_timeout=_CONNECT_SECONDS,
         send_receive_timeout=_ANSWER_SECONDS,
+        # A pool of our own: otherwise HTTP_PROXY of the environment gets the credentials, also for loopback.
+        pool_mgr=get_pool_manager(),
     )
+
+
+def masked(url: str) -> str:
+    """Return a URL without what may be its credentials, however badly it is written."""
+    before, at, host = url.rpartition("@")
+    scheme, slashes, _ = before.partition("//")
+    return f"{scheme}{slashes}***@{host}" if slashes else f"***@{host}" if at else url
 
 
 class Clients:

@@ -10,6 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from importlib.util import find_spec
@@ -83,8 +84,11 @@ class LocalClickHouse:
         """The exit code of a child that died by itself; None while it runs, and when it is stopped."""
         return self._process.poll() if self._process else None
 
-    def start(self) -> None:
-        """Start the child and return when it answers. Raises ClickHouseError, leaving no process behind."""
+    def start(self, told_to_end: threading.Event | None = None) -> None:
+        """Start the child and return when it answers. Raises ClickHouseError, leaving no process behind.
+
+        Setting ``told_to_end`` breaks it off, with StartFailed.
+        """
         if self._process:
             raise ClickHouseError("the embedded ClickHouse is started already: stop it first")
         if not find_spec("chdb"):
@@ -96,7 +100,7 @@ class LocalClickHouse:
             self._password = secrets.token_hex(16)
         try:
             self._spawn(self._password)
-            port = self._wait_until_ready()
+            port = self._wait_until_ready(told_to_end or threading.Event())
         except BaseException:  # Ctrl-C while it starts must not leave a process either.
             self.stop()
             raise
@@ -145,7 +149,7 @@ class LocalClickHouse:
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self) -> int:
+    def _wait_until_ready(self, told_to_end: threading.Event) -> int:
         assert self._run
         told = self._run / "port"
         deadline = time.monotonic() + START_SECONDS
@@ -155,6 +159,8 @@ class LocalClickHouse:
             text = told.read_text() if told.exists() else ""
             if text.endswith("\n") and _answers(int(text)):
                 return int(text)
+            if told_to_end.is_set():
+                raise StartFailed("the embedded ClickHouse was told to end while it started")
             time.sleep(_POLL_SECONDS)
         raise StartFailed(
             f"the embedded ClickHouse did not answer within {START_SECONDS:.0f} s.\n{self._stderr()}"

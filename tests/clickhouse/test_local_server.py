@@ -237,11 +237,30 @@ def test_the_command_says_when_its_clickhouse_dies(command: Command, temp: Path,
 
 
 def test_folders_of_the_dead_are_swept(temp: Path) -> None:
-    """A folder whose owner is gone goes with the next start; one of a living process stays."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    (temp / f"clickport-data-{process.pid}-abc").mkdir()
-    living = temp / f"clickport-data-{os.getppid()}-abc"
-    living.mkdir()
+    """A folder whose owner was killed goes with the next start; others stay, whatever ids are in use."""
+    script = (
+        "import sys; from reference_server import scratch; print(scratch.make('data'), flush=True);"
+        "sys.stdin.read()"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    killed, living = (Path((process.stdout or sys.stdin).readline().strip()) for process in processes)
+    # What an earlier version made, or another container: the process id says nothing.
+    foreign = temp / "clickport-data-1-abc"
+    foreign.mkdir()
+    processes[0].kill()
+    processes[0].wait()
     own = scratch.make("clickhouse")
-    assert set(temp.iterdir()) == {living, own}
+    try:
+        left = {path.name for path in temp.iterdir() if path.is_dir()}
+        assert left == {living.name, own.name, foreign.name}
+        assert not killed.exists()
+    finally:
+        scratch.remove(own)
+        for process in processes:
+            process.communicate()
+    assert list(temp.glob(f"{own.name}*")) == []

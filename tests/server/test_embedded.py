@@ -1,0 +1,90 @@
+"""The embedded ClickHouse may die at any moment: events are taken, and stored when it runs again."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from reference_server.clickhouse.client import connect
+
+WAIT = 60.0
+
+
+def _until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + WAIT
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
+
+
+def _clickhouse(server: psutil.Process) -> psutil.Process | None:
+    """The process of the embedded ClickHouse, if there is one."""
+    for child in server.children(recursive=True):
+        try:
+            if any("_child.py" in word for word in child.cmdline()):
+                return child
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def test_a_killed_clickhouse_comes_back_and_loses_nothing(start: Any, tmp_path: Path) -> None:
+    """SIGKILL three times, the last while it starts: every event gets its 202 and one row."""
+    with start("--data", str(tmp_path)) as server:
+        process = psutil.Process(server.process.pid)
+        sent = 0
+
+        def send(number: int) -> None:
+            nonlocal sent
+            for _ in range(number):
+                sent += 1
+                body = {"t": "e", "n": f"Signup {sent}", "d": "example.com", "mk": ["k"], "mv": ["v"]}
+                assert server.post(body).status_code == 202
+
+        send(20)
+        for wait_for_answer in (True, False, True):
+            victim = _until(lambda: _clickhouse(process), "ClickHouse does not run")
+            victim.send_signal(signal.SIGKILL)
+            victim.wait(WAIT)
+            send(20)
+            if wait_for_answer:
+                _until(lambda: server.http.get("/healthz").json().get("clickhouse"), "no ClickHouse")
+            send(20)
+        server.settle()
+        names = set()
+        answer = server.http.get("/api/sites/example.com/events", params={"limit": 1000}).json()
+        for row in answer["events"]:
+            assert row["count"] == 1, row
+            names.add(row["name"])
+        assert names == {f"Signup {number + 1}" for number in range(sent)}
+        server.process.send_signal(signal.SIGTERM)
+        _, errors = server.process.communicate(timeout=WAIT)
+    assert "Traceback" not in errors, errors
+    assert errors.count("the embedded ClickHouse ended") == 3, errors
+    assert "runs again after" in errors
+    assert not psutil.pid_exists(process.pid)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hidden@host:port/db",
+        "clickhouse://me:hidden@host",
+        "me:hidden@host:8123",
+        "http:/me:hidden@host",
+        "http://me:hid/den@host:8123",
+        "https://me:hid#den@host:8123",
+    ],
+)
+def test_a_mistyped_url_shows_no_password(url: str) -> None:
+    """F16: neither whole nor in part, in the message or in what caused it."""
+    with pytest.raises(ValueError, match="is no URL of a ClickHouse") as caught:
+        connect(url)
+    told = f"{caught.value!r} {caught.value.__cause__!r}"
+    for part in ("hidden", "hid", "den@"):
+        assert part not in told
