@@ -7,7 +7,7 @@ knows a statement that is repeated because its outcome was not known.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -25,6 +25,7 @@ STATEMENT_SECONDS = 25
 """After so long ClickHouse gives a statement up, and says so: less than a client waits for an answer."""
 
 INCOMPLETE = "the staging table is not complete"
+_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in EVENT_TYPES.items())
 _MOST_ROWS = 1_000_000
 # One block, and so one part: blocks are joined without bound, and what a query returns comes in one.
 _ONE_BLOCK = {
@@ -49,22 +50,32 @@ class Stage:
 
     def fill(self, lines: bytes, count: int) -> None:
         """Replace what is in the table. Raises clickhouse-connect's errors."""
+        self._empty()
+        self._count = count
+        structure = _COLUMNS.replace("'", "\\'")
+        names = ", ".join(EVENT_TYPES)
+        source = f"SELECT '{self._fill}', {names} FROM input('{structure}')"  # noqa: S608
+        query = f"INSERT INTO {self._name} {source} FORMAT {FORMAT}"
+        self._client.command(query + "\n", data=lines, settings={**_ONE_BLOCK, **FORMAT_SETTINGS})
+
+    def fill_by(self, query: str, columns: Sequence[str], parameters: Mapping[str, object]) -> None:
+        """Replace what is in the table by what a query returns for these columns."""
+        self._empty()
+        select = f"SELECT '{self._fill}' AS fill, {', '.join(columns)} FROM ({query})"  # noqa: S608
+        names = ", ".join(("fill", *columns))
+        self._client.command(f"INSERT INTO {self._name} ({names}) {select}", parameters=dict(parameters))
+        self._count = int(self._client.query(f"SELECT count() FROM {self._name}").result_rows[0][0])
+
+    def _empty(self) -> None:
         # A name of its own for each time: a late statement of a time before finds nothing to copy.
-        self._fill, self._count = secrets.token_hex(8), count
-        columns = ", ".join(f"{name} {kind}" for name, kind in EVENT_TYPES.items())
+        self._fill = secrets.token_hex(8)
         try:
             self._client.command(f"TRUNCATE TABLE {self._name}")
         except DatabaseError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
-            self._client.command(
-                f"CREATE TABLE IF NOT EXISTS {self._name} (fill String, {columns}) ENGINE = Memory"
-            )
-        structure = columns.replace("'", "\\'")
-        names = ", ".join(EVENT_TYPES)
-        source = f"SELECT '{self._fill}', {names} FROM input('{structure}')"  # noqa: S608
-        query = f"INSERT INTO {self._name} {source} FORMAT {FORMAT}"
-        self._client.command(query + "\n", data=lines, settings={**_ONE_BLOCK, **FORMAT_SETTINGS})
+            columns = f"fill String, {_COLUMNS}"
+            self._client.command(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) ENGINE = Memory")
 
     def store(self, table: int, token: str) -> None:
         """Copy the rows into one of TABLES, once for a token. Raises clickhouse-connect's errors."""
@@ -92,6 +103,19 @@ def store(client: Client, rows: Iterable[EventRow], token: str = "") -> None:
         stage.fill(b"\n".join(lines), len(lines))
         for table in range(len(TABLES)):
             stage.store(table, token or secrets.token_hex(8))
+    finally:
+        stage.drop()
+
+
+def store_query(
+    client: Client, query: str, columns: Sequence[str], parameters: Mapping[str, object] | None = None
+) -> None:
+    """Store what a query returns for these columns of events in all tables, at once."""
+    stage = Stage(client, f"staging_{secrets.token_hex(8)}")
+    try:
+        stage.fill_by(query, columns, parameters or {})
+        for table in range(len(TABLES)):
+            stage.store(table, secrets.token_hex(8))
     finally:
         stage.drop()
 

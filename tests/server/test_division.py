@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -54,6 +53,15 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHou
     """A ClickHouse with our tables."""
     with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as clickhouse:
         yield clickhouse
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once: what counts here is their order."""
+    for name in ("_FIRST_RETRY_SECONDS", "_LAST_RETRY_SECONDS", "_SHORTEST_PAUSE", "_REST"):
+        monkeypatch.setattr(f"reference_server.loader.{name}", 0.001)
+    monkeypatch.setattr("reference_server.outbox._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("reference_server.outbox._LAST_DELAY", 0.1)
 
 
 @pytest.fixture
@@ -184,13 +192,26 @@ def test_what_is_refused_for_its_size_holds_up_nothing(
     assert census(tmp_path).quarantined == 0
 
 
-@contextmanager
-def capped(client: Client, url: str, setting: str) -> Iterator[str]:
-    """A user of ClickHouse whose statements are bounded."""
-    name = "capped"
-    client.command(f"CREATE USER {name} IDENTIFIED BY 'x' SETTINGS {setting}")
-    try:
-        client.command(f"GRANT ALL ON *.* TO {name}")
-        yield url.replace(urlsplit(url).netloc.partition("@")[0], f"{name}:x")
-    finally:
-        client.command(f"DROP USER {name}")
+class Capped(Clients):
+    """Clients whose statements have little memory, as by the profile of their user."""
+
+    def get(self) -> Client:
+        """Return a client that has the cap."""
+        client = super().get()
+        client.set_client_setting("max_memory_usage", 60_000_000)
+        return client
+
+
+@pytest.mark.parametrize("number", [12, 40])
+def test_a_batch_that_takes_too_much_memory_is_divided(
+    database: LocalClickHouse, client: Client, tmp_path: Path, number: int
+) -> None:
+    """F1: long names with 30 properties each, under a cap that stays, and ordinary events behind them."""
+    large = [event(f"{each:03}" + "n" * 80_000, properties=30) for each in range(number)]
+    small = [event(f"n{each}") for each in range(20)]
+    outbox = Outbox.create(tmp_path)
+    outbox.add(*map(written, large))
+    outbox.add(*map(written, small))
+    with loading(outbox, tmp_path, Capped(database.url)):
+        until(lambda: not outbox.pending, "events wait")
+    assert tables(client) == recount([*large, *small])
