@@ -96,9 +96,11 @@ class Outbox:
         self._lock = threading.Lock()
         self._something = threading.Event()
         self.pending = self._bytes = self._last = 0
-        # Of steps, by their first events: those whose outcomes are known, and how long others are put off.
+        # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
+        # when some of these wait.
         self._known: set[int] = set()
         self._delays: dict[int, tuple[float, float]] = {}
+        self._behind: set[int] = set()
         self._new_first = False
         self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
         try:
@@ -171,18 +173,22 @@ class Outbox:
         with self._lock:
             steps = [step for step in read_steps(self._db) if self._has_rows(step)]
             due = [step for step in steps if self._is_due(step)]
-            # What was put off takes turns with what is new.
-            put_off = due and due[0].first in self._delays
-            if due and not (put_off and self._new_first):
-                return self._batch(due[0])
+            for step in due:
+                if step.first not in self._behind:
+                    return self._batch(step)
+            # What was refused takes turns with what is new, small rows before large ones.
+            refused = min(due, key=self._row_bytes, default=None)
+            if refused and not self._new_first:
+                self._new_first = True
+                return self._batch(refused)
             self._new_first = False
             new = self._new_step(max((step.last for step in steps), default=0), most, most_bytes, most_cost)
             if new:
                 write(self._db, new)
                 self._known.add(new.first)
                 return self._batch(new)
-            if due:
-                return self._batch(due[0])
+            if refused:
+                return self._batch(refused)
             self._something.clear()
             return None
 
@@ -200,7 +206,8 @@ class Outbox:
             self._split(middle)
             write(self._db, replace(step, last=middle, generation=1))
             write(self._db, replace(step, first=middle + 1, generation=1))
-        self._known |= {step.first, middle + 1}
+            self._known |= {step.first, middle + 1}
+            self._behind |= {step.first, middle + 1}
 
     def seal(self, batch: Batch, done: int) -> None:
         """Let the step be sealed, as it was refused and an earlier outcome is not known."""
@@ -232,7 +239,7 @@ class Outbox:
             delay = min(2 * self._delays[first][0], _LAST_DELAY) if first in self._delays else _FIRST_DELAY
             self._delays[first] = (delay, time.monotonic() + delay)
             self._known.add(first)
-            self._new_first = True
+            self._behind.add(first)
 
     def stored(self, batch: Batch) -> None:
         """Forget a batch that all tables have."""
@@ -298,6 +305,10 @@ class Outbox:
     def _is_due(self, step: Step) -> bool:
         return step.first not in self._delays or self._delays[step.first][1] <= time.monotonic()
 
+    def _row_bytes(self, step: Step) -> float:
+        query = "SELECT sum(length(lines)) / sum(count) FROM events WHERE number BETWEEN ? AND ?"
+        return float(self._db.execute(query, (step.first, step.last)).fetchone()[0])
+
     def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
         """Return a step of the oldest rows behind a number."""
         found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
@@ -336,6 +347,7 @@ class Outbox:
                 self._db.execute("DELETE FROM events WHERE number BETWEEN ? AND ?", (step.first, step.last))
                 remove(self._db, step.first)
             self._known.discard(step.first)
+            self._behind.discard(step.first)
             self._delays.pop(step.first, None)
             self.pending -= batch.count
             self._bytes -= batch.size

@@ -64,7 +64,8 @@ class Stage:
         select = f"SELECT '{self._fill}' AS fill, {', '.join(columns)} FROM ({query})"  # noqa: S608
         names = ", ".join(("fill", *columns))
         self._client.command(f"INSERT INTO {self._name} ({names}) {select}", parameters=dict(parameters))
-        self._count = int(self._client.query(f"SELECT count() FROM {self._name}").result_rows[0][0])
+        count = f"SELECT count() FROM {self._name}"  # noqa: S608
+        self._count = int(self._client.query(count).result_rows[0][0])
 
     def _empty(self) -> None:
         # A name of its own for each time: a late statement of a time before finds nothing to copy.

@@ -17,10 +17,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from reference_server.clickhouse.client import connect
 from reference_server.clickhouse.local import LocalClickHouse
 from reference_server.outbox import census
+from scripts.faults import refusals as _  # noqa: F401  Its faults are registered.
 from scripts.faults.faults import FAULTS
 from scripts.faults.scene import WAIT, Scene
+
+
+_EVENTS = "(SELECT count() FROM events)"
+_CUSTOMS = "(SELECT count() FROM events WHERE type = 'custom')"
+_KEYS = "(SELECT sum(length(meta_keys)) FROM events WHERE type = 'custom')"
+_OF_SESSIONS = "(SELECT count() FROM events WHERE session_id != '')"
+_DIFFERENCES = (
+    f"SELECT sum(abs(toInt64(total) - {_EVENTS})) FROM"
+    " (SELECT sum(pageviews) + sum(customs) AS total FROM rollup_traffic GROUP BY step)",
+    f"SELECT sum(abs(toInt64(total) - {_CUSTOMS})) FROM"
+    " (SELECT sum(count) AS total FROM rollup_events GROUP BY step)",
+    f"SELECT sum(abs(toInt64(total) - {_KEYS})) FROM"
+    " (SELECT sum(count) AS total FROM rollup_properties GROUP BY step)",
+    f"SELECT abs(toInt64(sum(pageviews) + sum(customs)) - {_OF_SESSIONS}) FROM rollup_sessions",
+)
 
 
 def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
@@ -44,11 +61,13 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         ]
         load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         stack.callback(load.kill)
-        _until(lambda: census(scene.outboxes).accepted > 0)
+        _until(lambda: census(scene.outboxes).accepted > 0, "nothing was acknowledged")
         FAULTS[name].act(scene)
         said, told = load.communicate(timeout=seconds + 10 * WAIT)
         if not report.exists():
             raise SystemExit(f"{name}: the load run ended with {load.returncode}:\n{said}{told}")
+        # Events beside those of the load run count, too.
+        _until(lambda: census(scene.outboxes).pending == 0, "events wait")
         figures = json.loads(report.read_text(encoding="utf-8"))["load"]
         return {
             **figures["events"],
@@ -56,14 +75,24 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
             "errors": figures["errors"],
             "requests": figures["requests"],
             "notes": scene.notes,
+            "unlike": _unlike(clickhouse.url),
         }
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def _unlike(url: str) -> int:
+    """Return by how much the sums of the rollups differ from the events, in all; events that wait count, too."""
+    client = connect(url)
+    try:
+        return sum(int(client.query(query).result_rows[0][0]) for query in _DIFFERENCES)
+    finally:
+        client.close()
+
+
+def _until(condition: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + WAIT
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("nothing was acknowledged")
+            raise SystemExit(otherwise)
         time.sleep(0.05)
 
 
@@ -80,17 +109,17 @@ def main() -> None:
     if unknown := set(given.faults) - set(FAULTS):
         parser.error(f"no fault is called {', '.join(sorted(unknown))}: there are {', '.join(FAULTS)}")
     sys.stdout.write(
-        "| fault | acknowledged | not acknowledged | stored | lost | doubled | altered | set aside | |\n"
+        "| fault | acknowledged | not acknowledged | stored | lost | doubled | altered | set aside | rollups differ by | |\n"
     )
-    sys.stdout.write("|---|--:|--:|--:|--:|--:|--:|--:|---|\n")
+    sys.stdout.write("|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n")
     wrong = 0
     for name in given.faults or FAULTS:
         for _ in range(given.runs):
             found = run(name, given.rate, given.seconds)
             lost = found["lost"] - found["quarantined"]
-            wrong += lost + found["doubled"] + found["altered"]
+            wrong += lost + found["doubled"] + found["altered"] + found["unlike"]
             counts = (found["acknowledged"], found["errors"], found["stored"], lost, found["doubled"])
-            more = (found["altered"], found["quarantined"])
+            more = (found["altered"], found["quarantined"], found["unlike"])
             cells = [
                 FAULTS[name].title,
                 *(f"{count:,}" for count in (*counts, *more)),
