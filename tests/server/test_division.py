@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from reference_server.clickhouse.client import Clients, connect
@@ -107,10 +107,10 @@ FAULTS = st.lists(st.sampled_from(["", "", "before", "after", "refused", "refuse
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
-    phases=(Phase.generate,),
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -118,13 +118,20 @@ FAULTS = st.lists(st.sampled_from(["", "", "before", "after", "refused", "refuse
     faults=FAULTS,
     ends=st.lists(st.integers(0, 6), max_size=2),
 )
+# Stored without an answer, and then refused: in events, and in the third table; before and after an end.
+@example(blocks=[3], faults=["after", "refused"], ends=[])
+@example(blocks=[3], faults=["", "", "after", "refused", "refused", "after"], ends=[])
+@example(blocks=[3], faults=["after", "refused", "after", "after"], ends=[1])
+@example(blocks=[1, 1], faults=["before", "refused", "refused", "after"], ends=[1, 1])
 def test_each_table_has_each_event_once(
     database: LocalClickHouse, client: Client, blocks: list[int], faults: list[str], ends: list[int]
 ) -> None:
     """After any order of refusals, lost answers and ends of the process, on both sides of a month's end."""
     empty(client)
     numbers = itertools.count()
-    sent = [[event(f"n{next(numbers) % 3}", seconds=next(numbers)) for _ in range(size)] for size in blocks]
+    sent = [
+        [event(f"n{next(numbers) % 3}", seconds=next(numbers) / 4) for _ in range(size)] for size in blocks
+    ]
     decide = one_after_the_other(*faults)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
