@@ -11,7 +11,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
-	@echo "make faults  break the server under load in nine ways and count what is left (25 minutes)"
+	@echo "make faults  break the server under load in one way after another and count what is left"
 	@echo "make screenshots   make the pictures of docs/dashboard.md anew"
 	@echo "make serve   run the reference server (ARGS='--port 8000')"
 	@echo "make clean   remove what these commands made, .venv included"
@@ -43,7 +43,7 @@ published-trackers: setup
 	@.venv/bin/python scripts/published_trackers.py $(ARGS)
 
 faults: setup
-	@.venv/bin/python scripts/faults.py $(ARGS)
+	@.venv/bin/python -m scripts.faults $(ARGS)
 
 screenshots: setup
 	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)

@@ -10,23 +10,23 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from reference_server.clickhouse.schema import read
+from reference_server.clickhouse.schema import fitting, read
+from reference_server.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
 
 # Events are numbered, and what was accepted together is kept together: a block has the number of its last.
-# AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows. ``attempt`` has
-# the last number of the rows that are being inserted: a repetition has to be of exactly these.
+# AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, lines BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
 """
 # The first outboxes had a row for each event.
@@ -38,9 +38,11 @@ COMMIT;
 """
 _INSERT = "INSERT INTO events (number, count, lines) VALUES (?, ?, ?)"
 _LARGEST_BLOCK = 100
-_OLDEST = "SELECT number, count, lines FROM events WHERE number <= ? ORDER BY number"
+_RANGE = "SELECT number, count, lines FROM events WHERE number BETWEEN ? AND ? ORDER BY number"
 _LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _ALL = 2**63 - 1
+# Of a row that ClickHouse refuses by itself, not for what it contains: tried again after so long, doubled.
+_FIRST_DELAY, _LAST_DELAY = 2.0, 300.0
 _CENSUS = """
 SELECT
     (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'),
@@ -64,20 +66,19 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows to be inserted together, a line each, and the token by which ClickHouse knows a repetition.
-
-    ``first`` and ``last`` are the numbers of the first and the last of them.
-    """
+    """Rows to be inserted together, a line each, and the token by which ClickHouse knows a repetition."""
 
     token: str
-    first: int
-    last: int
+    outbox: str
+    step: Step
     lines: bytes
+    known: bool
+    """Whether the outcome of every statement so far is known."""
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return self.last - self.first + 1
+        return self.lines.count(b"\n") + 1
 
     @property
     def size(self) -> int:
@@ -95,6 +96,12 @@ class Outbox:
         self._lock = threading.Lock()
         self._something = threading.Event()
         self.pending = self._bytes = self._last = 0
+        # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
+        # when some of these wait.
+        self._known: set[int] = set()
+        self._delays: dict[int, tuple[float, float]] = {}
+        self._behind: set[int] = set()
+        self._new_first = False
         self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
         try:
             self._begin(durability)
@@ -158,45 +165,97 @@ class Outbox:
         """Let ``wait`` return."""
         self._something.set()
 
-    def next_batch(self, most: int, most_bytes: int) -> Batch | None:
-        """Return the oldest rows, or exactly those of an attempt whose outcome is not known."""
-        with self._lock:
-            attempt = self._db.execute("SELECT last FROM attempt").fetchone()
-            if attempt:
-                blocks = self._db.execute(f"{_OLDEST} LIMIT -1", attempt).fetchall()
-            else:
-                found = self._db.execute(f"{_OLDEST} LIMIT ?", (_ALL, most))
-                blocks = list(_bounded(found, most, most_bytes))
-            if not blocks:
-                self._something.clear()
-                return None
-            if not attempt:
-                self._db.execute("INSERT INTO attempt VALUES (?)", (blocks[-1][0],))
-        first, last = blocks[0][0] - blocks[0][1] + 1, blocks[-1][0]
-        return Batch(
-            token=f"{self._file.stem}:{first}-{last}",
-            first=first,
-            last=last,
-            lines=b"\n".join(lines for _, _, lines in blocks),
-        )
+    def next_batch(self, most: int, most_bytes: int, most_cost: int = _ALL) -> Batch | None:
+        """Return the rows of a step that is not complete, or the oldest others: see ``fitting``.
 
-    def smaller(self, batch: Batch) -> None:
-        """Let the next batch be the first half of one that was refused as a whole."""
-        middle = batch.first + (batch.count - 1) // 2
+        Raises sqlite3.Error.
+        """
+        with self._lock:
+            steps = [step for step in read_steps(self._db) if self._has_rows(step)]
+            due = [step for step in steps if self._is_due(step)]
+            for step in due:
+                if step.first not in self._behind:
+                    return self._batch(step)
+            # What was refused takes turns with what is new, small rows before large ones.
+            refused = min(due, key=self._row_bytes, default=None)
+            if refused and not self._new_first:
+                self._new_first = True
+                return self._batch(refused)
+            self._new_first = False
+            new = self._new_step(max((step.last for step in steps), default=0), most, most_bytes, most_cost)
+            if new:
+                write(self._db, new)
+                self._known.add(new.first)
+                return self._batch(new)
+            if refused:
+                return self._batch(refused)
+            self._something.clear()
+            return None
+
+    def keep(self, batch: Batch, *, done: int, known: bool) -> None:
+        """Remember how far a step is, and whether the outcome of its last statement is known."""
+        with self._lock:
+            write(self._db, replace(batch.step, done=done))
+            (self._known.add if known else self._known.discard)(batch.step.first)
+
+    def smaller(self, batch: Batch, done: int = 0) -> None:
+        """Divide a step that was refused as a whole into two halves."""
+        step = replace(batch.step, done=done)
+        middle = step.first + (step.last - step.first) // 2
         with self._lock, self._transaction():
             self._split(middle)
-            self._db.execute("UPDATE attempt SET last = ?", (middle,))
+            write(self._db, replace(step, last=middle, generation=1))
+            write(self._db, replace(step, first=middle + 1, generation=1))
+            self._known |= {step.first, middle + 1}
+            self._behind |= {step.first, middle + 1}
+
+    def seal(self, batch: Batch, done: int) -> None:
+        """Let the step be sealed, as it was refused and an earlier outcome is not known."""
+        with self._lock:
+            write(self._db, replace(batch.step, done=done, seal=ASKING))
+
+    def sealed(self, batch: Batch, *, stored: bool, complete: int) -> None:
+        """Note if the first table that is not done has the rows; ``complete`` is ``done`` of all tables."""
+        step = batch.step
+        if stored:
+            done = complete if not step.generation else step.done | 1 << step.table
+            step = replace(step, done=done, seal=0)
+        else:
+            step = replace(step, generation=step.generation + 1, seal=ERASING)
+        with self._lock:
+            write(self._db, step)
+            self._known.add(step.first)
+
+    def erased(self, batch: Batch) -> None:
+        """Note that the marker of a seal was removed."""
+        with self._lock:
+            write(self._db, replace(batch.step, seal=0))
+
+    def put_off(self, batch: Batch, done: int) -> None:
+        """Try a row again later, as a table will not take it now; others go first."""
+        first = batch.step.first
+        with self._lock:
+            write(self._db, replace(batch.step, done=done))
+            delay = min(2 * self._delays[first][0], _LAST_DELAY) if first in self._delays else _FIRST_DELAY
+            self._delays[first] = (delay, time.monotonic() + delay)
+            self._known.add(first)
+            self._behind.add(first)
 
     def stored(self, batch: Batch) -> None:
-        """Forget a batch that ClickHouse has."""
+        """Forget a batch that all tables have."""
         self._remove(batch)
 
     def refused(self, batch: Batch, reason: str) -> None:
         """Set the one row of a batch aside, with the reason for which ClickHouse will never take it."""
         assert batch.count == 1
         self._remove(
-            batch, "INSERT INTO quarantine SELECT number, lines, ? FROM events WHERE number <= ?", reason
+            batch, "INSERT INTO quarantine SELECT number, lines, ? FROM events WHERE number = ?", reason
         )
+
+    @property
+    def name(self) -> str:
+        """The name by which tokens and staging tables begin."""
+        return self._file.stem
 
     def close(self) -> None:
         """Let go of the file, and remove it if nothing is left in it."""
@@ -217,6 +276,7 @@ class Outbox:
         if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
             self._db.executescript(_ROWS_TO_BLOCKS)
         self._db.executescript(_TABLES)
+        prepare(self._db)
         self.pending, self._bytes = self._db.execute(
             "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
         ).fetchone()
@@ -235,13 +295,60 @@ class Outbox:
         )
         self._db.execute(_INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
 
+    def _has_rows(self, step: Step) -> bool:
+        """Return whether anything is left of a step; if not, forget it."""
+        if self._db.execute(f"{_RANGE} LIMIT 1", (step.first, step.last)).fetchone():
+            return True
+        remove(self._db, step.first)
+        return False
+
+    def _is_due(self, step: Step) -> bool:
+        return step.first not in self._delays or self._delays[step.first][1] <= time.monotonic()
+
+    def _row_bytes(self, step: Step) -> float:
+        query = "SELECT sum(length(lines)) / sum(count) FROM events WHERE number BETWEEN ? AND ?"
+        return float(self._db.execute(query, (step.first, step.last)).fetchone()[0])
+
+    def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
+        """Return a step of the oldest rows behind a number."""
+        found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
+        blocks = list(_bounded(found, most, most_bytes))
+        if not blocks:
+            return None
+        first = blocks[0][0] - blocks[0][1] + 1
+        count = sum(count for _, count, _ in blocks)
+        fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
+        if fit == count:
+            return Step(first=first, last=blocks[-1][0])
+        for number, size, _ in blocks:
+            if fit <= size:
+                with self._transaction():
+                    self._split(last := number - size + fit)
+                return Step(first=first, last=last)
+            fit -= size
+        raise AssertionError("a batch has more rows than its blocks")
+
+    def _batch(self, step: Step) -> Batch:
+        blocks = self._db.execute(_RANGE, (step.first, step.last)).fetchall()
+        return Batch(
+            token=step.token(self.name),
+            outbox=self.name,
+            step=step,
+            lines=b"\n".join(lines for *_, lines in blocks),
+            known=step.first in self._known,
+        )
+
     def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
+        step = batch.step
         with self._lock:
             with self._transaction():
                 if before:
-                    self._db.execute(before, (*values, batch.last))
-                self._db.execute("DELETE FROM events WHERE number <= ?", (batch.last,))
-                self._db.execute("DELETE FROM attempt")
+                    self._db.execute(before, (*values, step.last))
+                self._db.execute("DELETE FROM events WHERE number BETWEEN ? AND ?", (step.first, step.last))
+                remove(self._db, step.first)
+            self._known.discard(step.first)
+            self._behind.discard(step.first)
+            self._delays.pop(step.first, None)
             self.pending -= batch.count
             self._bytes -= batch.size
 

@@ -23,9 +23,9 @@ from granian.log import LogLevels
 from reference_server import feed, scratch
 from reference_server.clickhouse.client import connect, masked
 from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
-from reference_server.clickhouse.schema import migrate
 from reference_server.config import DRAIN_SECONDS, Config
 from reference_server.outbox import census
+from reference_server.repair import repair
 from reference_server.watch import Watch
 
 _STOP_SECONDS = int(DRAIN_SECONDS) + 5
@@ -75,9 +75,9 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
                 # One URL for all of its starts: the workers go on with it when it was started again.
                 embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
             url = embedded.url if embedded else options.clickhouse_url or ""
-            version = _migrated(url)
             os.environ.update(_environment(options, url, folder, address))
             outboxes = Config.from_env().outbox_dir
+            version = _migrated(url, outboxes)
             if not options.data and not embedded:
                 stack.callback(_keep, outboxes)
         except (ClickHouseError, OSError, ValueError) as error:
@@ -172,12 +172,12 @@ def _environment(options: Options, url: str, folder: Path, address: str) -> Mapp
     return {"CLICKHOUSE_URL": url, "CLICKPORT_STATE": state, "CLICKPORT_BOUND": address, **sites}
 
 
-def _migrated(url: str) -> str:
+def _migrated(url: str, outboxes: Path) -> str:
     """Bring the database up to date and return the version of ClickHouse, such as 26.9."""
     try:
         client = connect(url)
         try:
-            migrate(client)
+            repair(client, outboxes)
             return ".".join(str(client.server_version).split(".")[:2])
         finally:
             client.close()

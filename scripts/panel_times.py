@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.rollups import ROLLUPS
+from reference_server.clickhouse.rollups import ROLLUPS, restore
 from reference_server.clickhouse.schema import migrate
 from reference_server.reader import Reader
 from reference_server.settings import Settings
@@ -90,6 +90,9 @@ def fill(client: Client, total: int) -> float:
             "start": datetime.fromtimestamp(now.timestamp() - DAYS * 86400, UTC),
         }
         client.command(EVENTS, parameters=values, settings={"insert_deduplicate": 0})
+    for rollup in ROLLUPS:
+        client.command(f"DROP TABLE {rollup.table} SYNC")
+    restore(client)
     return time.monotonic() - began
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard reads: rollups that materialized views keep, so that its cost grows with the range only.
+"""The tables that the dashboard reads, so that its cost grows with the range only: sums over events.
 
 Counts are kept in buckets of a quarter of an hour, an hour and a day (UTC). Every offset of a time zone is a
 multiple of 15 minutes, so any day of any zone is made of whole buckets: few large ones, and small ones at its
@@ -24,8 +24,8 @@ _SUM = "SimpleAggregateFunction(sum, UInt64)"
 class Rollup:
     """A table, how it is sorted, and the query by which it is made of events.
 
-    The query has places for the lengths of the buckets (``{steps}``), and for a condition on events
-    (``{where}``), so that the same query reads events that are too young for buckets.
+    The query has places for the lengths of the buckets (``{steps}``), for the table of events (``{source}``),
+    and for a condition on them (``{where}``), so that it also reads events that are too young for buckets.
     """
 
     table: str
@@ -33,9 +33,10 @@ class Rollup:
     order: str
     select: str
 
-    def of_events(self, where: str = "1", steps: tuple[int, ...] = STEPS) -> str:
-        """Return the query that makes rows of this table out of the events for which ``where`` holds."""
-        return self.select.replace("{steps}", str(list(steps))).replace("{where}", where)
+    def of_events(self, where: str = "1", steps: tuple[int, ...] = STEPS, source: str = "events") -> str:
+        """Return the query that makes rows of this table out of those events of ``source``."""
+        text = self.select.replace("{steps}", str(list(steps))).replace("{source}", source)
+        return text.replace("{where}", where)
 
 
 # The order of the keys is that of the questions: of a site, of a step, of a range.
@@ -49,7 +50,7 @@ TRAFFIC = Rollup(
             toDateTime(intDiv(toUnixTimestamp(timestamp), step) * step, 'UTC') AS bucket,
             countIf(type = 'pageview') AS pageviews, countIf(type = 'custom') AS customs,
             uniqCombinedState(14)(sipHash64(visitor_id)) AS visitors
-        FROM events WHERE {where}
+        FROM {source} WHERE {where}
         GROUP BY site, step, bucket""",
 )
 
@@ -66,7 +67,7 @@ EVENTS = Rollup(
             count() AS count, countIf(notEmpty(meta_keys)) AS with_properties,
             sum(ifNull(revenue_source_amount, toDecimal128(0, 9))) AS amount,
             uniqCombinedState(14)(sipHash64(visitor_id)) AS visitors
-        FROM events WHERE type = 'custom' AND {where}
+        FROM {source} WHERE type = 'custom' AND {where}
         GROUP BY site, step, bucket, name, currency""",
 )
 
@@ -80,7 +81,7 @@ PROPERTIES = Rollup(
         SELECT site_id AS site, name, key, arrayJoin({steps}) AS step,
             toDateTime(intDiv(toUnixTimestamp(timestamp), step) * step, 'UTC') AS bucket,
             value, count() AS count
-        FROM events ARRAY JOIN meta_keys AS key, arrayResize(meta_values, length(meta_keys)) AS value
+        FROM {source} ARRAY JOIN meta_keys AS key, arrayResize(meta_values, length(meta_keys)) AS value
         WHERE type = 'custom' AND {where}
         GROUP BY site, name, key, step, bucket, value""",
 )
@@ -98,24 +99,38 @@ SESSIONS = Rollup(
             toDateTime(intDiv(toUnixTimestamp(timestamp), 900) * 900, 'UTC') AS bucket,
             min(timestamp) AS first, max(timestamp) AS last,
             countIf(type = 'pageview') AS pageviews, countIf(type = 'custom') AS customs
-        FROM events WHERE session_id != '' AND {where}
+        FROM {source} WHERE session_id != '' AND {where}
         GROUP BY site, day, hash, session, bucket""",
 )
 
 ROLLUPS = (TRAFFIC, EVENTS, PROPERTIES, SESSIONS)
 
 
-def create(client: Client) -> None:
-    """Make the rollups, of the events that are there, and the views that go on with them.
+def missing(client: Client) -> list[Rollup]:
+    """Return the rollups that the database does not have."""
+    return [rollup for rollup in ROLLUPS if not client.command(f"EXISTS TABLE {rollup.table}")]
 
-    A rollup gets its name once it is complete: whoever breaks off, or comes second, leaves nothing half done.
-    Servers of before this migration must have ended: what they store meanwhile may be missing.
+
+def restore(client: Client) -> None:
+    """Make each missing rollup, filled from the events that are there.
+
+    A rollup gets its name once it is complete: an interrupted or concurrent call leaves nothing half done.
+    Nothing may be loaded meanwhile (see ``reference_server.repair``).
+    """
+    for rollup in missing(client):
+        _fill(client, rollup)
+
+
+def drop_views(client: Client) -> None:
+    """Remove the materialized views of earlier versions, and the rollups that they filled.
+
+    A view may have failed after the insert into events that it belongs to, so these rollups are made anew by
+    ``restore``. The view goes last: a call that was interrupted is repeated from there.
     """
     for rollup in ROLLUPS:
-        if not client.command(f"EXISTS TABLE {rollup.table}"):
-            _fill(client, rollup)
-        view = f"CREATE MATERIALIZED VIEW IF NOT EXISTS {rollup.table}_view TO {rollup.table} AS "
-        client.command(view + rollup.of_events())
+        if client.command(f"EXISTS TABLE {rollup.table}_view"):
+            client.command(f"DROP TABLE IF EXISTS {rollup.table} SYNC")
+            client.command(f"DROP TABLE IF EXISTS {rollup.table}_view SYNC")
 
 
 def _fill(client: Client, rollup: Rollup) -> None:

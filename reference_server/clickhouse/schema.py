@@ -1,5 +1,6 @@
-"""The tables, made by numbered migrations that can run twice and from two processes at once."""
+"""The tables: made when they are missing, changed by migrations that can run twice and from two processes."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -79,6 +80,38 @@ def read(line: bytes) -> EventRow:
     return _READER.decode(line)
 
 
+_LONG = 1000
+_STEPS = 3  # Of the rollups: a row of properties for each.
+
+
+def fitting(lines: Sequence[bytes], most_cost: int) -> int:
+    """Return how many of the first rows may be stored together, at least one.
+
+    All of one month, as tables are partitioned by months, and an insert is atomic within a partition only;
+    and with at most ``most_cost`` bytes of text in ``rollup_properties``, which repeats the name for each
+    property.
+    """
+    month, cost = _month(lines[0]), 0
+    for number, line in enumerate(lines):
+        # An estimate is good enough for a row that is short.
+        cost += 10 * len(line) if len(line) <= _LONG else _cost(read(line))
+        if number and (cost > most_cost or _month(line) != month):
+            return number
+    return len(lines)
+
+
+def _month(line: bytes) -> bytes:
+    # The time comes second. A site has no unescaped quote in it.
+    begin = line.index(b'","') + 3
+    return line[begin : begin + 7]
+
+
+def _cost(row: EventRow) -> int:
+    name = len(row.name) + 100
+    texts = sum(map(len, row.meta_keys)) + sum(map(len, row.meta_values))
+    return _STEPS * (len(row.meta_keys) * name + texts) + name
+
+
 _EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events
 ({", ".join(f"{name} {kind}" for name, kind in EVENT_TYPES.items())})
@@ -89,12 +122,9 @@ SETTINGS non_replicated_deduplication_window = 10000
 """
 
 
-def _events(client: Client) -> None:
-    client.command(_EVENTS)
-
-
 # Append only: a migration that has run somewhere never changes and never goes.
-_MIGRATIONS = {1: _events, 2: rollups.create}
+# Numbers 1 and 2 made tables, which are made whenever they are missing now, and views.
+_MIGRATIONS = {3: rollups.drop_views}
 
 _DONE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, applied DateTime DEFAULT now())
@@ -102,8 +132,12 @@ ENGINE = MergeTree ORDER BY number
 """
 
 
-def migrate(client: Client) -> None:
-    """Bring the database up to date."""
+def migrate(client: Client, before_rebuild: Callable[[], None] = lambda: None) -> None:
+    """Bring the database up to date, and make the tables that are missing.
+
+    Servers of earlier versions must have ended. ``before_rebuild`` is called before rollups are filled.
+    """
+    client.command(_EVENTS)
     client.command(_DONE)
     done = {row[0] for row in client.query("SELECT number FROM schema_migrations").result_rows}
     for number, migration in _MIGRATIONS.items():
@@ -112,3 +146,6 @@ def migrate(client: Client) -> None:
             client.insert(
                 "schema_migrations", [[number]], column_names=["number"], column_type_names=["UInt32"]
             )
+    if rollups.missing(client):
+        before_rebuild()
+        rollups.restore(client)

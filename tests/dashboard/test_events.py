@@ -5,6 +5,9 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
+from reference_server.clickhouse.store import store_query
+
+COLUMNS = ("site_id", "timestamp", "type", "name", "visitor_id")
 HOSTILE = {
     "markup": "<img src=x onerror=\"document.title='broken'\">",
     "attribute": "\" onfocus='document.title=1' autofocus x=\"",
@@ -78,9 +81,11 @@ def test_a_currency_that_the_browser_refuses_breaks_nothing(
     client: Client, site: str, open_page: Any
 ) -> None:
     """What other software has stored as a currency is shown as it is, beside its amount."""
-    client.command(
-        "INSERT INTO events (site_id, timestamp, type, name, visitor_id, revenue_source_amount,"
-        f" revenue_source_currency) VALUES ('{site}', now(), 'custom', 'Odd', 'v', 1234.5, '€uro')"
+    store_query(
+        client,
+        f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'Odd' AS name, 'v' AS visitor_id,"
+        " 1234.5 AS revenue_source_amount, '€uro' AS revenue_source_currency",
+        (*COLUMNS, "revenue_source_amount", "revenue_source_currency"),
     )
     page = open_page(f"/{site}")
     assert page.locator("[data-event='Odd'] [data-revenue]").inner_text() == "1,234.50 €uro"
@@ -110,12 +115,13 @@ def test_whatever_visitors_send_is_text(server: Any, site: str, open_page: Any) 
 
 def test_ten_thousand_names_and_values_are_leafed_through(client: Client, site: str, open_page: Any) -> None:
     """Long lists come in parts, can be searched, and grow beyond what comes at once."""
-    client.command(
-        "INSERT INTO events (site_id, timestamp, type, name, visitor_id, meta_keys, meta_values)"
-        f" SELECT '{site}', now(), 'custom', concat('name ', toString(number)), 'v', ['n'], ['x']"
-        " FROM numbers(10000) UNION ALL"
-        f" SELECT '{site}', now(), 'custom', 'Many', 'v', ['id'], [concat('value ', toString(number))]"
-        " FROM numbers(10000)"
+    store_query(
+        client,
+        f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'v' AS visitor_id,"
+        " number % 2 AS many, intDiv(number, 2) AS n, if(many, 'Many', concat('name ', toString(n))) AS name,"
+        " [if(many, 'id', 'n')] AS meta_keys, [if(many, concat('value ', toString(n)), 'x')] AS meta_values"
+        " FROM numbers(20000)",
+        (*COLUMNS, "meta_keys", "meta_values"),
     )
     page = open_page(f"/{site}")
     names = page.locator("#panel-events [data-event]")

@@ -5,6 +5,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
+from reference_server.clickhouse.store import store_query
+
 SOON_MS = 10_000  # A few seconds, on a machine that does other things too.
 LONG_MS = 30_000
 
@@ -108,10 +110,12 @@ def test_tabs_are_walked_by_keyboard(site: str, open_page: Any) -> None:
 
 def names_of(client: Client, site: str, many: int) -> None:
     """Give a site many names that came twice, each with a property."""
-    client.command(
-        "INSERT INTO events (site_id, timestamp, type, name, visitor_id, meta_keys, meta_values)"
-        f" SELECT '{site}', now(), 'custom', concat('name ', leftPad(toString(number % {many}), 5, '0')),"
-        f" 'v', ['n'], ['x'] FROM numbers({2 * many})"
+    store_query(
+        client,
+        f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'v' AS visitor_id,"
+        f" concat('name ', leftPad(toString(number % {many}), 5, '0')) AS name,"
+        f" ['n'] AS meta_keys, ['x'] AS meta_values FROM numbers({2 * many})",
+        ("site_id", "timestamp", "type", "name", "visitor_id", "meta_keys", "meta_values"),
     )
 
 

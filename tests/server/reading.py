@@ -1,15 +1,16 @@
 """Events for the tests of the read side, written straight into ClickHouse as the loader writes them."""
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
 
 from clickhouse_connect.driver.client import Client
 
-from reference_server.clickhouse.schema import EVENT_TYPES, EventRow
+from reference_server.clickhouse.schema import EventRow
+from reference_server.clickhouse.store import store
 
 NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)
 
@@ -56,19 +57,7 @@ class Pen:
         self.site = site
 
     def write(self, *events: Sent, token: str = "") -> None:
-        """Insert events at once, by the loader's settings; the same token again is a repetition."""
-        self.client.insert(
-            "events",
-            [event.row(self.site) for event in events],
-            column_names=tuple(EVENT_TYPES),
-            column_type_names=tuple(EVENT_TYPES.values()),
-            settings=self.settings(token or uuid.uuid4().hex),
-        )
-
-    @staticmethod
-    def settings(token: str) -> dict[str, Any]:
-        """What makes a repetition harmless."""
-        return {
-            "insert_deduplication_token": token,
-            "deduplicate_blocks_in_dependent_materialized_views": 1,
-        }
+        """Store events as the loader does, by months; the same token again is a repetition."""
+        rows = sorted((event.row(self.site) for event in events), key=attrgetter("timestamp"))
+        for month, some in groupby(rows, key=lambda row: f"{row.timestamp:%Y-%m}"):
+            store(self.client, some, token and f"{token} {month}")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import OperationalError
 
 from reference_server.clickhouse.client import Clients, connect
 from reference_server.clickhouse.local import LocalClickHouse
@@ -17,35 +16,9 @@ from reference_server.clickhouse.schema import EVENT_TYPES, EventRow, migrate, w
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox, census
 from tests.server.test_outbox import line, row
+from tests.server.unreliable import Unreliable, one_after_the_other
 
 SECONDS = 20.0
-
-
-class Unreliable(Clients):
-    """Clients whose first inserts go wrong, before or after ClickHouse has the rows."""
-
-    def __init__(self, url: str, *faults: str) -> None:
-        super().__init__(url)
-        self.faults = list(faults)
-        self.inserts = 0
-
-    def get(self) -> Any:
-        """Stand in for the client as far as the loader uses it."""
-        if self.faults[:1] == ["greeting"]:
-            self.inserts += 1
-            self.faults.pop(0)
-            raise ValueError("that is no version: <html>")
-        return self
-
-    def raw_insert(self, *values: Any, **options: Any) -> None:
-        """Insert, or fail as the next fault says."""
-        self.inserts += 1
-        fault = self.faults.pop(0) if self.faults else ""
-        if fault == "before":
-            raise OperationalError("connection refused")
-        super().get().raw_insert(*values, **options)
-        if fault == "after":
-            raise OperationalError("no answer in time")
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +61,15 @@ def empty(database: LocalClickHouse) -> None:
     with_client(database, lambda client: client.command("TRUNCATE TABLE events"))
 
 
-@pytest.mark.parametrize(
-    "faults", [("before", "before"), ("greeting",) * 4, ("after",), ("after", "after", "before")]
-)
+@pytest.mark.parametrize("faults", [("before", "before"), ("after",), ("after", "after", "before")])
 def test_a_repeated_insert_stores_once(
     database: LocalClickHouse, tmp_path: Path, faults: tuple[str, ...]
 ) -> None:
     """STORE-5: whether ClickHouse had the rows when its answer got lost, or not; equal rows stay two."""
-    outbox, clients = Outbox.create(tmp_path), Unreliable(database.url, *faults)
+    outbox, clients = (
+        Outbox.create(tmp_path),
+        Unreliable(database.url, one_after_the_other(*faults), greetings=4),
+    )
     for name in ("a", "b", "b"):
         outbox.add(line(name))
     load(outbox, tmp_path, clients)
@@ -141,7 +115,7 @@ def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_pat
 def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
     """With a ClickHouse that is not there, ``stop`` ends in time, and what is left stays on disk."""
     outbox = Outbox.create(tmp_path)
-    loader = Loader(outbox, tmp_path, Unreliable("http://127.0.0.1:9", *["before"] * 1000))
+    loader = Loader(outbox, tmp_path, Clients("http://127.0.0.1:9"))
     outbox.add(line("a"))
     loader.start()
     loader.stop(0.5)
