@@ -60,12 +60,17 @@ def call(
     # Without a sentinel the time for both is over.
     found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
     return Outcome(
-        thrown=thrown, raised=tab.run("return window.raised"), found=found, next_works=bool(sentinel)
+        thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel)
     )
 
 
+def raised_in(tab: Tab) -> list[str]:
+    """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
+    return list(tab.run("return [].concat(window.raised ?? []).map(String)"))
+
+
 def loading_error(bench: Bench, engine: str) -> str:
-    """What the tracker's script or its shim raises by itself, or nothing.
+    """Return what the tracker's script or its shim raises by itself, with its place, or "".
 
     Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
     """
@@ -74,10 +79,12 @@ def loading_error(bench: Bench, engine: str) -> str:
     return str(
         tab.run(
             """const raised = [];
-            addEventListener('error', (event) => { if (event.message) raised.push(event.message) });
+            const place = (e) => e.filename ? ' (' + e.filename.replace(/^.*\\//, '') + ':' + e.lineno + ':' + e.colno + ')' : '';
+            addEventListener('error', (e) => { if (e.message) raised.push(e.message + place(e)) });
+            addEventListener('unhandledrejection', (e) => { raised.push('an unhandled rejection: ' + String(e.reason)) });
             const load = (src) => new Promise((done) => {
               const script = document.createElement('script');
-              script.onload = script.onerror = done;
+              script.onload = script.onerror = () => setTimeout(done);
               Object.assign(script.dataset, { domain: 'example.com', api: '/control/loading' });
               script.src = src; document.head.append(script) });
             return """
