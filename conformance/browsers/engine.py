@@ -35,7 +35,7 @@ PLAIN_HOSTS = {"chromium": "plain.clickport.test", "firefox": "plain.clickport.t
 
 
 class PageBroken(RuntimeError):
-    """The page did not do what was asked of it: it crashed, was closed or replaced, or raised an exception."""
+    """The page did not do what was asked: it crashed, was closed or replaced, or raised an exception."""
 
 
 class BrowserMissing(RuntimeError):

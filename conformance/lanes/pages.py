@@ -59,14 +59,13 @@ def call(
     number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
     found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
-    return Outcome(
-        thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel)
-    )
+    return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
 
 
-def raised_in(tab: Tab) -> list[str]:
+def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
     """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
-    return list(tab.run("return [].concat(window.raised ?? []).map(String)"))
+    then = "window.raised = [];" if forget else ""
+    return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
 
 
 def loading_error(bench: Bench, engine: str) -> str:
@@ -79,9 +78,11 @@ def loading_error(bench: Bench, engine: str) -> str:
     return str(
         tab.run(
             """const raised = [];
-            const place = (e) => e.filename ? ' (' + e.filename.replace(/^.*\\//, '') + ':' + e.lineno + ':' + e.colno + ')' : '';
+            const place = ({ filename, lineno, colno }) =>
+              filename ? ` (${filename.split('/').pop()}:${lineno}:${colno})` : '';
             addEventListener('error', (e) => { if (e.message) raised.push(e.message + place(e)) });
-            addEventListener('unhandledrejection', (e) => { raised.push('an unhandled rejection: ' + String(e.reason)) });
+            addEventListener('unhandledrejection', (e) => {
+              raised.push('an unhandled rejection: ' + String(e.reason)) });
             const load = (src) => new Promise((done) => {
               const script = document.createElement('script');
               script.onload = script.onerror = () => setTimeout(done);

@@ -56,9 +56,7 @@ class Recorder:
             process.kill()
             process.wait()
 
-    def mount(
-        self, path: str, body: bytes, type_: str, *, stored: bool = False, policy: str = ""
-    ) -> None:
+    def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False, policy: str = "") -> None:
         """Serve ``body`` at ``path`` of every origin; a browser may keep it only if ``stored``.
 
         ``policy`` is the Content-Security-Policy of the answer, if it is to have one.
