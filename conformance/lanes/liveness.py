@@ -119,7 +119,7 @@ def require_engine(bench: Bench, engine: str, error: Exception) -> None:
 
 
 def not_observed(bench: Bench, engine: str, error: Exception) -> NotTestable:
-    """Return why a case whose page broke decides nothing. Raises TargetUnavailable if the engine is broken."""
+    """Return the reason of a case whose page broke. Raises TargetUnavailable if the engine is broken."""
     require_engine(bench, engine, error)
     return NotTestable(
         f"the page broke: {error}; {engine} shows a page without the tracker, so the script may have done it"

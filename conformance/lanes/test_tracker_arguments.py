@@ -84,12 +84,21 @@ def test_arguments_stay(bench: Bench, engine: str, evidence: Evidence, token: st
 
 
 def _difference(was: Any, now: Any) -> str:
-    """Return the first place in which two descriptions differ."""
-    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for before, after in zip(was, now, strict=True):
-            if before != after:
-                return _difference(before, after)
-    return f"{json.dumps(was, ensure_ascii=False)[:200]} became {json.dumps(now, ensure_ascii=False)[:200]}"
+    """Return the first place in which two descriptions of values differ."""
+    if not (isinstance(was, list) and isinstance(now, list)):
+        return f"{was} became {now}"
+    (kind, extensible, before), (other_kind, still_extensible, after) = was, now
+    if (kind, extensible) != (other_kind, still_extensible):
+        return f"a prototype of {kind}, extensible: {extensible}; became {other_kind}, {still_extensible}"
+    names, names_now = [member[0] for member in before], [member[0] for member in after]
+    if names != names_now:
+        return f"its keys were {', '.join(names)}; now {', '.join(names_now)}"
+    for (name, flags, value), (_, flags_now, value_now) in zip(before, after, strict=True):
+        if flags != flags_now:
+            return f"{name} was {flags}; now {flags_now}"
+        if value != value_now:
+            return f"{name}: {_difference(value, value_now)}"
+    return "the same values in other places"
 
 
 @scenarios("tracker/api-8-frozen-arguments")
