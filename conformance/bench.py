@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from conformance.browsers import FREEZES_ON_REQUEST, Browser, Pictures, Tab, start
+from conformance.browsers import FREEZES_ON_REQUEST, PLAIN_HOSTS, Browser, Pictures, Tab, start
 from conformance.case import Case, select
 from conformance.dashboard import Dashboard
 from conformance.evidence import Violation
@@ -44,7 +44,7 @@ class Bench:
         self.setup = setup
         self._stack = ExitStack()
         self._pages = count(1)
-        self._browsers: dict[str, Browser] = {}
+        self._browsers: dict[str, tuple[Browser, ExitStack]] = {}
         self._tabs: dict[str, Tab] = {}
         self.pictures = Pictures(Violation)
         # The lanes in which a bent observation was shown to a check (see ``lanes/canary.py``).
@@ -113,9 +113,22 @@ class Bench:
         key = f"{engine} with frozen pages" if frozen_pages and engine in FREEZES_ON_REQUEST else engine
         if key not in self._browsers:
             installed = next(b for b in self.setup.browsers if b.name == engine)
-            browser = start(installed, frozen_pages=frozen_pages)
-            self._browsers[key] = self._stack.enter_context(browser)
-        return self._browsers[key]
+            running = ExitStack()
+            browser = running.enter_context(start(installed, frozen_pages=frozen_pages))
+            self._stack.callback(running.close)
+            self._browsers[key] = browser, running
+        return self._browsers[key][0]
+
+    def restart(self, engine: str) -> None:
+        """End the engine's browsers, and whatever a page has left in them; they start again when needed."""
+        self._tabs.pop(engine, None)
+        for key in [key for key in self._browsers if key.startswith(engine)]:
+            _, running = self._browsers.pop(key)
+            running.close()
+
+    def plain_origin(self, engine: str) -> str:
+        """An origin of the recorder that is no secure context in this engine; its pages can say if it is."""
+        return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.here.rpartition(':')[2]}"
 
     @cached_property
     def dashboard(self) -> Dashboard:
@@ -129,6 +142,7 @@ class Bench:
         before: str = "",
         stored: bool = False,
         domain: str = "",
+        policy: str = "",
         **values: str,
     ) -> str:
         """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
@@ -138,7 +152,8 @@ class Bench:
         the tracker. The tracker and its endpoint are cross-origin to the page, as with a hosted product. With
         an ``endpoint`` among the values it is that one, and the scripts are of the page's origin: only then
         is it told what they raise. A page that is ``stored`` may be kept by the browser. ``domain`` is the
-        site in the snippet, if it is another than the run's.
+        site in the snippet, if it is another than the run's. ``policy`` is sent with the page as its
+        Content-Security-Policy.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
@@ -149,9 +164,8 @@ class Bench:
         for name, value in values.items():
             text = text.replace("{{" + name + "}}", html.escape(value))
         path = f"/page/{next(self._pages)}"
-        recorder.mount(
-            path, text.replace("{{snippet}}", snippet).encode(), "text/html; charset=utf-8", stored=stored
-        )
+        body = text.replace("{{snippet}}", snippet).encode()
+        recorder.mount(path, body, "text/html; charset=utf-8", stored=stored, policy=policy)
         return f"{recorder.here}{path}"
 
     @property

@@ -12,10 +12,12 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from conformance.bench import Bench
+from conformance.browsers import PageBroken
 from conformance.case import Case, catalogue, select
 from conformance.evidence import Evidence, LeftOut
 from conformance.hanging import Interrupts, within
 from conformance.lanes.batch import post_burst
+from conformance.lanes.liveness import not_observed, require_life
 from conformance.lanes.marks import MARK
 from conformance.paths import bundled
 from conformance.plugin import WORKER_INPUT
@@ -53,6 +55,11 @@ class Checks:
         self._bench = Bench(setup)
         self._known = frozenset(entry.case for entry in options.known if not entry.expired(setup.since))
         self._failed: set[tuple[str, Lane]] = set()
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Choose tracebacks that cost nothing if nothing shows them: pytest parses the sources of its own."""
+        if not config.pluginmanager.hasplugin("terminal"):
+            config.option.tbstyle = "native"
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -120,7 +127,15 @@ class Checks:
         drawing = 2 * options.max_examples + options.fuzz_seconds + options.shrink_seconds
         drawing = drawing if "fuzz" in item.name else 0
         with within(_CASE_SECONDS + 30 * options.repeat + drawing):
-            yield
+            engine = _params(item).get("engine") if _has_case(item) else None
+            if engine:
+                require_life(self._bench, _case(item), engine, item.funcargs["evidence"])  # type: ignore[attr-defined]
+            try:
+                yield
+            except (PageBroken, TimeoutError) as error:
+                if engine is None:
+                    raise
+                raise not_observed(self._bench, engine, error) from error
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

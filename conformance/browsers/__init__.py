@@ -3,9 +3,11 @@
 from conformance.browsers.engine import (
     BROWSERS,
     FREEZES_ON_REQUEST,
+    PLAIN_HOSTS,
     Browser,
     BrowserMissing,
     Installed,
+    PageBroken,
     Tab,
     find,
     installed,
@@ -17,9 +19,11 @@ from conformance.browsers.unattended import unattended
 __all__ = [
     "BROWSERS",
     "FREEZES_ON_REQUEST",
+    "PLAIN_HOSTS",
     "Browser",
     "BrowserMissing",
     "Installed",
+    "PageBroken",
     "Pictures",
     "Tab",
     "find",

@@ -30,6 +30,14 @@ _PACKAGES = {
 _MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
 
 
+PLAIN_HOSTS = {"chromium": "plain.clickport.test", "firefox": "plain.clickport.test", "webkit": "localhost."}
+"""A host name by engine that leads to this machine, and whose pages over http are no secure context."""
+
+
+class PageBroken(RuntimeError):
+    """The page did not do what was asked: it crashed, was closed or replaced, or raised an exception."""
+
+
 class BrowserMissing(RuntimeError):
     """A browser that is not on this machine; the text names the command that installs it."""
 
@@ -49,7 +57,10 @@ class Installed:
 
 
 class Tab(Protocol):
-    """A tab of a browser: the whole of what checks ask of it."""
+    """A tab of a browser: the whole of what checks ask of it.
+
+    Each method raises PageBroken if the page cannot do it, and TimeoutError if it does not answer in time.
+    """
 
     @property
     def closed(self) -> bool:
@@ -89,7 +100,10 @@ class Tab(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the tab as its user would. Wait for the end of a navigation first: an engine may hang."""
+        """Close the tab as its user would. Wait for the end of a navigation first: an engine may hang.
+
+        Raises nothing: a tab that does not close in time ends with its browser.
+        """
         ...
 
 

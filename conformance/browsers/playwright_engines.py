@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from conformance.browser_headers import chrome_user_agent
-from conformance.browsers.engine import Browser, Installed, Tab
+from conformance.browsers.engine import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab
 from conformance.browsers.environment import without_proxies
 
 # Nothing but the pages under test: no update checks, no QUIC, no first-run pages, no GPU.
@@ -24,7 +24,9 @@ _CHROMIUM_ARGUMENTS = (
     "--no-first-run",
     "--disable-quic",
     "--disable-gpu",
+    f"--host-resolver-rules=MAP {PLAIN_HOSTS['chromium']} 127.0.0.1",
 )
+_FIREFOX_PREFERENCES = {"network.dns.localDomains": PLAIN_HOSTS["firefox"]}
 _FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
@@ -56,10 +58,11 @@ class _PlaywrightTab:
             self._page.click(selector, no_wait_after=True)
 
     def popup(self, script: str) -> Tab:
-        with self._page.expect_popup() as opened:
-            self.run(script)
-        opened.value.wait_for_load_state("load")
-        return _PlaywrightTab(opened.value)
+        with _in_time():
+            with self._page.expect_popup() as opened:
+                self.run(script)
+            opened.value.wait_for_load_state("load")
+            return _PlaywrightTab(opened.value)
 
     def wait_until(self, condition: str, seconds: float) -> None:
         try:
@@ -68,14 +71,14 @@ class _PlaywrightTab:
             raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}") from error
         except PlaywrightError as error:
             if not any(word in error.message for word in _POLICY):
-                raise
+                raise PageBroken(_first_line(error)) from error
             self._ask_until(condition, seconds)
 
     def _ask_until(self, condition: str, seconds: float) -> None:
         """The same from outside, for pages whose policy forbids eval, which Playwright waits by."""
         deadline = time.monotonic() + seconds
         while True:
-            with suppress(PlaywrightError):  # Between two pages there is none that could answer.
+            with suppress(PageBroken):  # Between two pages there is none that could answer.
                 if self._answer(f"() => Boolean({condition})"):
                     return
             if time.monotonic() > deadline:
@@ -85,9 +88,13 @@ class _PlaywrightTab:
     def _answer(self, function: str) -> Any:
         """What a function returns in the page. Raises TimeoutError when the page does not answer: it hangs.
 
-        By Playwright's inside: outside it waits for ever. A page may hang before the answer has left it.
+        A page may hang before the answer has left it.
         """
-        asked = self._page._impl_obj.evaluate(function)
+        with _in_time():
+            return self._within(self._page._impl_obj.evaluate(function))
+
+    def _within(self, asked: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for a call by Playwright's inside, which is ended after a while: outside it waits for ever."""
         try:
             return self._page._sync(asyncio.wait_for(asked, _SECONDS))
         except TimeoutError as error:
@@ -97,16 +104,23 @@ class _PlaywrightTab:
         return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)
 
     def close(self) -> None:
-        self._page.close()
+        with suppress(PageBroken, TimeoutError), _in_time():
+            self._within(self._page._impl_obj.close())
 
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Raise the TimeoutError that every engine raises instead of Playwright's own."""
+    """Raise the TimeoutError and the PageBroken that every engine raises instead of Playwright's own."""
     try:
         yield
     except PlaywrightTimeoutError as error:
-        raise TimeoutError(error.message.partition("\n")[0]) from error
+        raise TimeoutError(_first_line(error)) from error
+    except PlaywrightError as error:
+        raise PageBroken(_first_line(error)) from error
+
+
+def _first_line(error: PlaywrightError) -> str:
+    return error.message.partition("\n")[0]
 
 
 class _PlaywrightBrowser:
@@ -116,7 +130,8 @@ class _PlaywrightBrowser:
         self._context = context
 
     def tab(self) -> Tab:
-        return _PlaywrightTab(self._context.new_page())
+        with _in_time():
+            return _PlaywrightTab(self._context.new_page())
 
 
 class _Shared:
@@ -170,7 +185,7 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
     if installed.name == "firefox":
         # A stock Firefox speaks WebDriver BiDi; without the channel Playwright expects a build of its own.
         channel = {"channel": "moz-firefox"} if installed.stock else {}
-        return {**own, **channel}
+        return {**own, **channel, "firefox_user_prefs": _FIREFOX_PREFERENCES}
     frozen = {"ignore_default_args": [_FROZEN_PAGES]} if frozen_pages else {}
     # Without a window Chromium calls itself HeadlessChrome, which servers and trackers take for a bot.
     agent = f"--user-agent={chrome_user_agent(installed.version)}"

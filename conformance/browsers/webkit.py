@@ -10,7 +10,6 @@ from typing import Any
 from selenium import webdriver
 from selenium.common.exceptions import (
     JavascriptException,
-    NoSuchWindowException,
     TimeoutException,
     WebDriverException,
 )
@@ -22,7 +21,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
-from conformance.browsers.engine import Browser, Installed, Tab
+from conformance.browsers.engine import Browser, Installed, PageBroken, Tab
 from conformance.browsers.environment import without_proxies
 
 _SECONDS = 15.0
@@ -57,13 +56,18 @@ class _WebKitTab:
             self._own().get(url)
 
     def run(self, script: str) -> Any:
-        return self._own().execute_script(script)
+        with _in_time():
+            return self._own().execute_script(script)
 
     def click(self, selector: str) -> None:
         with _in_time():
             self._own().find_element(By.CSS_SELECTOR, selector).click()
 
     def popup(self, script: str) -> Tab:
+        with _in_time():
+            return self._popup(script)
+
+    def _popup(self, script: str) -> Tab:
         before = set(self._driver.window_handles)
         self.run(script)
         deadline = time.monotonic() + _SECONDS
@@ -76,11 +80,15 @@ class _WebKitTab:
         return tab
 
     def wait_until(self, condition: str, seconds: float) -> None:
+        with _in_time():
+            self._wait_until(condition, seconds)
+
+    def _wait_until(self, condition: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while True:
             asked = time.monotonic()
             try:
-                if self.run(f"return Boolean({condition})"):
+                if self._own().execute_script(f"return Boolean({condition})"):
                     return
             except JavascriptException:
                 pass  # Between two pages there is none that could answer.
@@ -96,7 +104,7 @@ class _WebKitTab:
         return self._own().get_screenshot_as_png()
 
     def close(self) -> None:
-        with suppress(NoSuchWindowException):
+        with suppress(PageBroken, TimeoutError), _in_time():
             self._own().close()
 
     def _own(self) -> WebDriver:
@@ -106,11 +114,15 @@ class _WebKitTab:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Raise the TimeoutError that every engine raises instead of Selenium's own."""
+    """Raise the TimeoutError and the PageBroken that every engine raises instead of Selenium's own."""
     try:
         yield
     except TimeoutException as error:
         raise TimeoutError(error.msg) from error
+    except WebDriverException as error:
+        raise PageBroken(f"{type(error).__name__}: {error.msg}") from error
+    except HTTPError as error:
+        raise TimeoutError(f"the driver gave no answer within {_ANSWER_SECONDS} s: the page hangs") from error
 
 
 class _WebKit:
@@ -123,9 +135,10 @@ class _WebKit:
         self._home = driver.current_window_handle
 
     def tab(self) -> Tab:
-        self._driver.switch_to.window(self._home)
-        # Windows, not tabs: what a tab opens by script is blocked there as a pop-up.
-        self._driver.switch_to.new_window("window")
+        with _in_time():
+            self._driver.switch_to.window(self._home)
+            # Windows, not tabs: what a tab opens by script is blocked there as a pop-up.
+            self._driver.switch_to.new_window("window")
         return _WebKitTab(self._driver, self._driver.current_window_handle)
 
 
@@ -142,6 +155,8 @@ def webkit(installed: Installed) -> Iterator[Browser]:
     with _screen() as display:
         options = webdriver.WebKitGTKOptions()
         options.binary_location = installed.path
+        # A page's dialog is dismissed and not reported: Playwright does the same.
+        options.unhandled_prompt_behavior = "dismiss"
         for argument in _ARGUMENTS:
             options.add_argument(argument)
         service = _Service(installed.driver, env={**without_proxies(), "DISPLAY": display})

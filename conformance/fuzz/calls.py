@@ -10,8 +10,10 @@ from typing import Any, Self
 
 from conformance.fuzz import model
 from conformance.fuzz.model import Entry
+from conformance.paths import bundled
 
 _RUN = re.compile(r"(.)\1{19,}", re.DOTALL)
+_THROWING = frozenset(json.loads(bundled("fixtures/values.json").read_text(encoding="utf-8"))["throwing"])
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -34,6 +36,11 @@ class Value:
             case "boolean":
                 return "true" if self.of else "false"
         return str(self.of)
+
+    @property
+    def throws(self) -> bool:
+        """True if code of the value throws when it is read or converted."""
+        return self.kind == "getter" or self.of in _THROWING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +95,14 @@ class Call:
         # A key that comes twice keeps its place and takes the later value.
         values = dict(distinct(self.properties))
         return _unlike([_entry(key, values[key]) for key in model.enumerated(values)])
+
+    @property
+    def throws(self) -> bool:
+        """True if an argument has a getter, a conversion or a proxy trap that throws: all of it is SHOULD."""
+        return any(
+            members in _THROWING if isinstance(members, str) else any(value.throws for _, value in members)
+            for members in (self.properties, self.revenue or ())
+        )
 
     @property
     def amount(self) -> Decimal | None:

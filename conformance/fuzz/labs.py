@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy
 
 from conformance.bench import EVENT_SECONDS, LATE_EVENT_SECONDS, Bench, sent_events
+from conformance.browsers import PageBroken, Tab
 from conformance.fuzz import hostile, model, strategies
 from conformance.fuzz.bodies import Body, Meaning, written
 from conformance.fuzz.calls import Call
@@ -60,16 +61,30 @@ class TrackerLab:
         self._bench = bench
         place = [browser.name for browser in bench.setup.browsers].index(engine)
         self._tokens = Tokens(bench.setup.run, self.lane, place)
+        self._engine = engine
         self._tab = bench.tab(engine)
+        # A tab that has no page yet, in place of one that broke.
+        self._fresh: Tab | None = None
         self._made: list[Seen] = []
         self._alive = True
         self._patience = EVENT_SECONDS
 
     def perform(self, example: Any) -> None:
         """Make the call and a plain one after it, and wait for both."""
-        if not self._made:
-            self._tab.goto(self._bench.page(before=pages.WATCH))
         token = self._tokens.next()
+        try:
+            self._perform(example, token)
+        except (PageBroken, TimeoutError) as error:
+            # The call hangs the page, say: that is found of this example, and the next one has another page.
+            broken = f"nothing any more: the page broke ({error})"
+            self._made.append(Seen(example=example, token=token, thrown=broken, next_works=False))
+            self._bench.restart(self._engine)
+            self._tab = self._fresh = self._bench.tab(self._engine)
+
+    def _perform(self, example: Any, token: str) -> None:
+        if not self._made or self._fresh:
+            self._fresh = None
+            self._tab.goto(self._bench.page(before=pages.WATCH))
         thrown = pages.run(self._tab, example.source(token))
         pages.run(self._tab, f"clickport.track('Sentinel {kin(token, 's')}')")
         # A tracker that sends nothing at all is waited for once.
@@ -82,7 +97,7 @@ class TrackerLab:
             arrived = recorder.wait(1, seconds=self._patience, **wanted)
             # One that loses events is waited for in full once, too.
             self._patience = self._patience if arrived else LATE_EVENT_SECONDS
-        raised = self._tab.run("return window.raised.splice(0)")
+        raised = pages.raised_in(self._tab, forget=True)
         self._made.append(
             Seen(example=example, token=token, thrown=thrown, raised=raised, next_works=self._alive)
         )

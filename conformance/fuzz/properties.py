@@ -359,21 +359,54 @@ def _well_formed(*, stored: bool) -> Condition:
     return condition
 
 
+def _throwing_values(conditions: Mapping[str, Condition]) -> Condition:
+    """Return the condition for calls with arguments whose own code throws: there, all of these are SHOULD."""
+
+    def of(seen: Seen) -> bool:
+        return seen.call.throws and sum(condition(seen) for condition in conditions.values()) > 0
+
+    return of
+
+
+def _other_values(conditions: Mapping[str, Condition]) -> dict[str, Condition]:
+    """Return the conditions for calls without such arguments: a drawn MUST is no stricter than a vector."""
+
+    def of(condition: Condition) -> Condition:
+        return lambda seen: not seen.call.throws and condition(seen)
+
+    return {id_: of(condition) for id_, condition in conditions.items()}
+
+
+# What binds a call and its request (MUST), but for arguments whose own code throws.
+_OF_CALLS: Mapping[str, Condition] = {
+    **{id_: _of_pairs(condition, stored=False) for id_, condition in _SHARED.items()},
+    "prop-5-fuzz": _no_value_costs_the_event,
+    "rev-1-fuzz": _sent_amount(Level.MUST),
+    "rev-2-fuzz": _sent_currency,
+    "rev-4-fuzz": _no_revenue,
+    "wire-2-fuzz": _one_object,
+    "wire-3-fuzz": _equal_lists,
+    "wire-4-fuzz": _one_request,
+}
+_OF_CALLS_IN_ROWS: Mapping[str, Condition] = {
+    **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
+    "rev-1-fuzz": _stored_amount(Level.MUST),
+    "rev-2-fuzz": _stored_currency,
+    "rev-4-fuzz": _row_without_revenue_of_call,
+    "store-1-fuzz": _call_is_row,
+    "store-2-fuzz": _row_is_wire,
+    "store-3-fuzz": _revenue_is_wire,
+}
+
 CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
     Lane.TRACKER: {
-        **{id_: _of_pairs(condition, stored=False) for id_, condition in _SHARED.items()},
+        **_other_values(_OF_CALLS),
+        "prop-5-fuzz-throwing": _throwing_values(_OF_CALLS),
         "prop-6-fuzz": _well_formed(stored=False),
         "api-5-fuzz": _never_throws,
-        "prop-5-fuzz": _no_value_costs_the_event,
-        "rev-1-fuzz": _sent_amount(Level.MUST),
         "rev-1-fuzz-finer": _sent_amount(Level.SHOULD),
-        "rev-2-fuzz": _sent_currency,
-        "rev-4-fuzz": _no_revenue,
         "rev-7-fuzz": _no_wrong_amount,
         "rev-8-fuzz": _currency_costs_no_event,
-        "wire-2-fuzz": _one_object,
-        "wire-3-fuzz": _equal_lists,
-        "wire-4-fuzz": _one_request,
     },
     Lane.SERVER: {
         **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
@@ -392,14 +425,9 @@ CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
         "wire-8-fuzz": _proper_answer,
     },
     Lane.PAIR: {
-        **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
+        **_other_values(_OF_CALLS_IN_ROWS),
+        "prop-5-fuzz-throwing": _throwing_values(_OF_CALLS_IN_ROWS),
         "prop-6-fuzz": _well_formed(stored=True),
-        "rev-1-fuzz": _stored_amount(Level.MUST),
-        "rev-2-fuzz": _stored_currency,
-        "rev-4-fuzz": _row_without_revenue_of_call,
         "rev-7-fuzz": _row_without_wrong_amount,
-        "store-1-fuzz": _call_is_row,
-        "store-2-fuzz": _row_is_wire,
-        "store-3-fuzz": _revenue_is_wire,
     },
 }

@@ -59,13 +59,17 @@ def call(
     number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
     found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
-    return Outcome(
-        thrown=thrown, raised=tab.run("return window.raised"), found=found, next_works=bool(sentinel)
-    )
+    return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
+
+
+def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
+    """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
+    then = "window.raised = [];" if forget else ""
+    return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
 
 
 def loading_error(bench: Bench, engine: str) -> str:
-    """What the tracker's script or its shim raises by itself, or nothing.
+    """Return what the tracker's script or its shim raises by itself, with its place, or "".
 
     Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
     """
@@ -74,10 +78,14 @@ def loading_error(bench: Bench, engine: str) -> str:
     return str(
         tab.run(
             """const raised = [];
-            addEventListener('error', (event) => { if (event.message) raised.push(event.message) });
+            const place = ({ filename, lineno, colno }) =>
+              filename ? ` (${filename.split('/').pop()}:${lineno}:${colno})` : '';
+            addEventListener('error', (e) => { if (e.message) raised.push(e.message + place(e)) });
+            addEventListener('unhandledrejection', (e) => {
+              raised.push('an unhandled rejection: ' + String(e.reason)) });
             const load = (src) => new Promise((done) => {
               const script = document.createElement('script');
-              script.onload = script.onerror = done;
+              script.onload = script.onerror = () => setTimeout(done);
               Object.assign(script.dataset, { domain: 'example.com', api: '/control/loading' });
               script.src = src; document.head.append(script) });
             return """

@@ -213,7 +213,7 @@ def _set_online(tab: Tab, *, online: bool) -> None:
 def _require_quiet(tab: Tab, thrown: str | None) -> None:
     if thrown:
         raise Violation(f"the call threw {thrown} into the page")
-    if raised := tab.run("return window.raised"):
+    if raised := pages.raised_in(tab):
         raise Violation(f"the call raised {raised[0]!r} in the page, where nobody can catch it")
 
 

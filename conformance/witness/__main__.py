@@ -18,8 +18,10 @@ HOSTS = ("127.0.0.1", "localhost")
 
 async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
     match command:
-        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored}:
-            headers = (("Content-Type", type_), ("Cache-Control", "no-cache" if stored else "no-store"))
+        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "policy": policy}:
+            forbids = (("Content-Security-Policy", policy),) if policy else ()
+            kept = ("Cache-Control", "no-cache" if stored else "no-store")
+            headers = (("Content-Type", type_), kept, *forbids)
             recorder.mounts[path] = Answer(status=200, headers=headers, body=base64.b64decode(body))
         case {"op": "forward", "url": url}:
             recorder.upstream = httpx.URL(url) if url else None

@@ -56,11 +56,13 @@ class Recorder:
             process.kill()
             process.wait()
 
-    def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False) -> None:
-        """Serve ``body`` at ``path`` of every origin; a browser may keep it only if ``stored``."""
-        self._command(
-            op="mount", path=path, type=type_, stored=stored, body=base64.b64encode(body).decode("ascii")
-        )
+    def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False, policy: str = "") -> None:
+        """Serve ``body`` at ``path`` of every origin; a browser may keep it only if ``stored``.
+
+        ``policy`` is the Content-Security-Policy of the answer, if it is to have one.
+        """
+        text = base64.b64encode(body).decode("ascii")
+        self._command(op="mount", path=path, type=type_, stored=stored, policy=policy, body=text)
 
     def forward(self, url: str | None) -> None:
         """Pass what arrives at ``/api/event`` on to ``url`` and its answer back; None: answer ourselves."""

@@ -10,8 +10,10 @@ import pytest
 
 from conformance.browsers import (
     BROWSERS,
+    PLAIN_HOSTS,
     Browser,
     BrowserMissing,
+    PageBroken,
     find,
     playwright_engines,
     start,
@@ -151,3 +153,42 @@ def _that_show(url: str) -> list[str]:
             if url.encode() in place.read_bytes():
                 found.append(place.parent.name)
     return found
+
+
+def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recorder) -> None:
+    """What a page raises, or a window that is gone, is told by one exception in every engine."""
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/one")
+    with pytest.raises(PageBroken, match="boom"):
+        tab.run("throw new Error('boom')")
+    tab.close()
+    with pytest.raises(PageBroken):
+        tab.run("return 1")
+    tab.close()
+
+
+def test_a_dialog_keeps_nobody_waiting(browser: Browser, recorder: Recorder) -> None:
+    """A dialog of the page is dismissed, and the page goes on."""
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/one")
+    tab.run("setTimeout(() => { window.said = confirm('sure?') })")
+    tab.wait_until("window.said === false", _SECONDS)
+    tab.close()
+
+
+def test_plain_hosts_are_no_secure_context(browser: Browser, recorder: Recorder) -> None:
+    """The plain host name of an engine leads to this machine, and is not trusted for that."""
+    origin = f"http://{PLAIN_HOSTS[browser.name]}:{recorder.here.rpartition(':')[2]}"
+    tab = browser.tab()
+    tab.goto(f"{origin}/one")
+    assert tab.run("return [location.origin, isSecureContext, document.title]") == [origin, False, "one"]
+    tab.close()
+
+
+def test_a_policy_comes_with_its_page(browser: Browser, recorder: Recorder) -> None:
+    """A page that is mounted with a policy is bound by it."""
+    recorder.mount("/bound", b"<title>bound</title>", "text/html", policy="sandbox allow-scripts")
+    tab = browser.tab()
+    tab.goto(f"{recorder.here}/bound")
+    assert tab.run("return origin") == "null"
+    tab.close()

@@ -5,9 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from conformance.case import catalogue
+from conformance.evidence import Violation
 from conformance.fuzz.bodies import Body, Meaning
 from conformance.fuzz.calls import Call, Value, text_source
 from conformance.fuzz.model import Kind
+from conformance.fuzz.observation import Seen
+from conformance.fuzz.properties import CONDITIONS
+from conformance.registry import Lane, Level
 
 SOURCES = [
     ("", "''"),
@@ -98,3 +103,41 @@ def test_what_a_body_means(data: bytes, meaning: Meaning, hostile: bool) -> None
 def test_bytes_survive_being_kept() -> None:
     """A body that is no text is kept all the same."""
     assert Body.from_json(Body(b"\xff{token}").to_json()) == Body(b"\xff{token}")
+
+
+@pytest.mark.parametrize(
+    ("call", "throws"),
+    [
+        (Call(name="Signup {token}", properties=(("a", Value(kind="string", of="b")),)), False),
+        (Call(name="Signup {token}", properties=(("a", Value(kind="odd", of="Symbol('s')")),)), False),
+        (Call(name="Signup {token}", properties=(("a", Value(kind="getter")),)), True),
+        (Call(name="Signup {token}", properties=(("a", Value(kind="odd", of="{ toString: null }")),)), True),
+        (Call(name="Signup {token}", properties=(), revenue=(("amount", Value(kind="getter")),)), True),
+        (
+            Call(
+                name="Signup {token}",
+                properties=(),
+                revenue="new Proxy({}, { get() { throw new Error('no') } })",
+            ),
+            True,
+        ),
+    ],
+)
+def test_calls_know_what_throws(call: Call, *, throws: bool) -> None:
+    """A getter, a conversion or a proxy trap that throws is told from values that are merely odd."""
+    assert call.throws is throws
+
+
+def test_no_must_is_drawn_of_what_throws() -> None:
+    """Of a call whose argument throws, and of which nothing arrived, no MUST is examined: vectors say SHOULD."""
+    call = Call(name="Signup {token}", properties=(("a", Value(kind="getter")),))
+    lost = Seen(example=call, token="cp0e", arrived=[], rows=[])
+    musts = [
+        CONDITIONS[case.lane][case.id.partition("/")[2]]
+        for case in catalogue()
+        if case.drawn and case.level is Level.MUST and case.lane in (Lane.TRACKER, Lane.PAIR)
+    ]
+    assert musts
+    assert [condition(lost) for condition in musts] == [False] * len(musts)
+    with pytest.raises(Violation):
+        CONDITIONS[Lane.TRACKER]["prop-5-fuzz-throwing"](lost)

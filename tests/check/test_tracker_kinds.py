@@ -1,0 +1,100 @@
+"""Kinds of trackers that strangers make: sound ones are not blamed, dead and silent ones take one line."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.check.conftest import Ended, Implementations
+
+    Check = Callable[..., Ended]
+
+CALLS = ("api-1-*", "prop-1-changed*", "prop-5-*", "wire-4-one*", "wire-4-fuzz")
+EXITS = ("deliv-1-keep*", "deliv-2-href-*", "deliv-2-link-*", "deliv-2-tab-*", "deliv-2-frame-*")
+ENOUGH = ("--max-examples", "100")
+
+
+def only(*patterns: str) -> list[str]:
+    """Return the options that select these cases."""
+    return [word for pattern in patterns for word in ("--only", pattern)]
+
+
+def test_sending_in_a_microtask_is_sound(check: "Check", mine: "Implementations") -> None:
+    """A tracker that sends in a microtask fails in a frame that is removed (SHOULD), and nowhere else."""
+    run = check("--tracker", str(mine.copy("microtask.js")), *only(*CALLS, *EXITS), *ENOUGH)
+    failed = {id_ for id_, status in run.statuses.items() if status == "fail"}
+    assert (run.violated, failed) == (set(), {"tracker/deliv-2-frame-removed-same-origin"}), run.text
+
+
+def test_losing_events_to_throwing_arguments_violates_no_must(
+    check: "Check", mine: "Implementations"
+) -> None:
+    """If a throwing getter, conversion or trap costs the event, and nothing else does, that is a warning."""
+    fault = ("    try {\n      action();\n    } catch (error) {\n      return;\n    }", "    action();")
+    chosen = only("wire-4-one*", "wire-4-fuzz", "prop-5-fuzz", "rev-1-fuzz", "prop-5-throwing-getter")
+    run = check("--tracker", str(mine.copy("microtask.js", *fault)), *chosen, "--max-examples", "40")
+    assert run.statuses["tracker/prop-5-throwing-getter"] == "fail", run.text
+    assert run.violated == set(), run.text
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        pytest.param("window.clickport = {\n  track( => {} };", "SyntaxError", id="syntax"),
+        pytest.param("\nthrow 'early'", "early (tracker.js:2:1)", id="throws"),
+        pytest.param("window.Clickport = {}", "these globals: Clickport", id="another name"),
+        pytest.param("window.clickport = { get track() { throw Error('own') } }", "own", id="a getter"),
+        pytest.param("for (;;) {}", "is broken by it", id="loads for ever"),
+        pytest.param("window.clickport = { track() { for (;;) {} } }", "is broken by it", id="hangs"),
+    ],
+)
+def test_dead_tracker_is_one_violation(
+    check: "Check", mine: "Implementations", script: str, said: str
+) -> None:
+    """Without track() API-1 fails, with the page's own error; no other case is tried or an error."""
+    tracker = mine.folder / "tracker.js"
+    tracker.write_text(script, encoding="utf-8")
+    run = check("--tracker", str(tracker), *only("api-1-track*", "wire-*", "*-fuzz*"))
+    assert (run.code, run.violated) == (1, {"API-1"}), run.text
+    assert {s for id_, s in run.statuses.items() if "/api-1" not in id_} == {"not-testable"}
+    assert all(said in detail for detail in run.details("API-1")), run.details("API-1")
+
+
+@pytest.mark.parametrize(
+    ("condition", "rule"),
+    [
+        ("navigator.webdriver", "navigator.webdriver"),
+        ("/Headless/.test(navigator.userAgent)", "navigator.userAgent"),
+        ("location.hostname === '127.0.0.1'", "the local host name of the page"),
+    ],
+)
+def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condition: str, rule: str) -> None:
+    """A tracker that is silent here fails API-2, with the rule that makes it so; no other case is tried."""
+    tracker = mine.copy(
+        "microtask.js", "typeof name !== 'string'", f"{condition} || typeof name !== 'string'"
+    )
+    run = check("--tracker", str(tracker), *only("api-2-name-alone", "wire-*"))
+    assert (run.code, run.violated) == (1, {"API-2"}), run.text
+    assert {s for id_, s in run.statuses.items() if "/api-2" not in id_} == {"not-testable"}
+    assert f"sends nothing because of {rule}" in run.text
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("window.close()", id="closes"),
+        pytest.param("location.href = '/next/page'", id="leaves"),
+        pytest.param("setTimeout(() => location.reload(), 30)", id="reloads"),
+        pytest.param("window.Promise = function () { throw 1 }", id="no promises"),
+        pytest.param("Array.prototype.map = Array.prototype.push = undefined", id="no arrays"),
+        pytest.param("setTimeout(() => document.write('gone'), 50)", id="overwrites"),
+        pytest.param("alert(1); window.open('/next/page')", id="dialogs and windows"),
+    ],
+)
+def test_no_page_is_a_fault_of_the_suite(check: "Check", mine: "Implementations", script: str) -> None:
+    """Whatever a script does to its page, it is a failure or not testable, never an error."""
+    tracker = mine.copy("microtask.js", "window.clickport = {", f"{script};\n  window.clickport = {{")
+    run = check("--tracker", str(tracker), *only("api-1-track*", "deliv-2-href-same*"))
+    assert "error" not in run.statuses.values(), run.text
+    assert run.code in (0, 1, 4), run.text
