@@ -129,7 +129,7 @@ def test_calls_know_what_throws(call: Call, *, throws: bool) -> None:
 
 
 def test_no_must_is_drawn_of_what_throws() -> None:
-    """Of a call whose argument throws, and of which nothing arrived, no MUST is examined: vectors say SHOULD."""
+    """Of a call whose argument throws, and that did not arrive, no MUST is examined: vectors say SHOULD."""
     call = Call(name="Signup {token}", properties=(("a", Value(kind="getter")),))
     lost = Seen(example=call, token="cp0e", arrived=[], rows=[])
     musts = [
