@@ -12,15 +12,16 @@ import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from heapq import heapify, heapreplace
+from heapq import heapify, heappop, heapreplace
 from pathlib import Path
 
 from reference_server.addresses import address_of, block_of
 
 _DESCRIPTORS = Path("/dev/fd")
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS, _LOOK_AGAIN_SECONDS = 0.25, 0.1
+_YOUNG_SECONDS = 0.25
 _OTHER_DESCRIPTORS = 256  # Of a worker process: databases, ClickHouse, the loop, live streams.
 _LOG = logging.getLogger(__name__)
 
@@ -34,14 +35,16 @@ class Connections:
     """Keeps a quarter of ``limit`` connections free, at the cost of the address that holds the most.
 
     Its connections end in the order of their age: at once while the server waits for a request, its headers
-    or its body, and after the answer (by ``Connection: close``) otherwise. Addresses are counted as by
-    ``block_of``. Peers that do not acknowledge for ``seconds`` what was sent to them are let go.
+    or its body, and after the answer (by ``Connection: close``) otherwise. Live streams stay.
+    Addresses are counted as by ``block_of``. Peers that do not acknowledge for ``seconds`` what was sent to
+    them are let go.
     """
 
     def __init__(self, *, limit: int, seconds: float) -> None:
         self._most = limit - max(limit // 4, 1)
         self._seconds = seconds
         self._answering: set[str] = set()
+        self._streaming: set[str] = set()
         self._closing: set[str] = set()
         self._since: dict[str, float] = {}
 
@@ -62,6 +65,15 @@ class Connections:
         finally:
             self._answering.discard(peer)
 
+    @contextmanager
+    def streaming(self, peer: str) -> Iterator[None]:
+        """Keep a connection for a live stream, whose number is limited by ``Streams``."""
+        self._streaming.add(peer)
+        try:
+            yield
+        finally:
+            self._streaming.discard(peer)
+
     def closes(self, peer: str) -> bool:
         """Return whether the answer to this peer has to be the last one of its connection."""
         return peer in self._closing
@@ -71,24 +83,28 @@ class Connections:
         return next((fd for name, fd in _connections() if name == peer), None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(_LOOK_SECONDS, self._look, loop)
+        seconds = _LOOK_SECONDS
         # Counting all descriptors is cheap; only if there are many is it worth asking what they are.
         with suppress(OSError):
             if sum(1 for _ in os.scandir(_DESCRIPTORS)) > self._most:
-                self._make_room()
-                return
-        self._since, self._closing = {}, set()
+                seconds = _LOOK_AGAIN_SECONDS if self._make_room() else _LOOK_SECONDS
+            else:
+                self._since, self._closing = {}, set()
+        loop.call_later(seconds, self._look, loop)
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
+        """End the connections that are too many, and return whether there were any."""
         now = time.monotonic()
         found = dict(_connections())
-        known, self._since = self._since, {peer: self._since.get(peer, now) for peer in found}
+        self._since = {peer: self._since.get(peer, now) for peer in found}
         self._closing = set()
-        for peer in surplus(self._since, len(found) - self._most):
+        number = len(found) - self._most
+        for peer in surplus({peer: self._since[peer] for peer in found.keys() - self._streaming}, number):
             if peer in self._answering:
                 self._closing.add(peer)
-            elif peer in known:  # One that has just been accepted has had no time to send anything.
+            elif now - self._since[peer] >= _YOUNG_SECONDS:  # A younger one had no time to send anything.
                 _shut(found[peer], peer)
+        return number > 0
 
     def _let_vanished_peers_go(self) -> None:
         """Set what accepted connections inherit: a peer that lost its power sends nothing to say so."""
@@ -109,18 +125,18 @@ def affordable(connections: int) -> int:
     return max(enough - _OTHER_DESCRIPTORS, 1)
 
 
-def surplus(since: dict[str, float], number: int) -> list[str]:
-    """Return ``number`` of the connections, each time the oldest of the block that then holds the most."""
+def surplus(since: Mapping[str, float], number: int) -> list[str]:
+    """Return up to ``number`` connections, each time the oldest of the block that then holds the most."""
     blocks: dict[str, list[str]] = {}
     for peer in sorted(since, key=since.__getitem__, reverse=True):
         blocks.setdefault(block_of(peer.partition(" ")[0]), []).append(peer)
     heap = [(-len(peers), block) for block, peers in blocks.items()]
     heapify(heap)
-    chosen = []
-    for _ in range(min(number, len(since))):
+    chosen: list[str] = []
+    while heap and len(chosen) < number:
         block = heap[0][1]
         chosen.append(blocks[block].pop())
-        heapreplace(heap, (-len(blocks[block]), block))
+        heapreplace(heap, (-len(blocks[block]), block)) if blocks[block] else heappop(heap)
     return chosen
 
 

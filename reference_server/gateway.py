@@ -102,8 +102,9 @@ class Gateway:
     async def _stream(self, site: str, scope: Any, protocol: Any, answer: Answer) -> None:
         """Send the events of a site as they come, as server-sent events, until the reader goes."""
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
-        writable = _Writable(self._connections.descriptor(peer_name(*_peer(scope))))
-        with self._streams.opened(self._sender(scope)):
+        peer = peer_name(*_peer(scope))
+        writable = _Writable(self._connections.descriptor(peer))
+        with self._streams.opened(self._sender(scope)), self._connections.streaming(peer):
             stream = protocol.response_stream(answer.status, headers)
             sending = asyncio.create_task(self._send_events(site, stream, writable))
             leaving = asyncio.create_task(_left(protocol))
