@@ -8,7 +8,7 @@ import io
 import logging
 import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ class Gateway:
         """Send the events of a site as they come, as server-sent events, until the reader goes."""
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
         peer = peer_name(*_peer(scope))
-        writable = _Writable(self._connections.descriptor(peer))
+        writable = Writable(self._connections.descriptor(peer))
         with self._streams.opened(self._sender(scope)), self._connections.streaming(peer):
             stream = protocol.response_stream(answer.status, headers)
             sending = asyncio.create_task(self._send_events(site, stream, writable))
@@ -117,7 +117,7 @@ class Gateway:
             if isinstance(outcomes[0], Exception):
                 _LOG.error("a live stream broke off", exc_info=outcomes[0])
 
-    async def _send_events(self, site: str, stream: Any, writable: "_Writable") -> None:
+    async def _send_events(self, site: str, stream: Any, writable: Callable[[], bool]) -> None:
         async with aclosing(self._feed.listen(site)) as events:
             quiet = b"event: ready\ndata:\n\n"
             async for event in events:
@@ -130,7 +130,7 @@ class Gateway:
                 quiet = b":\n\n"
 
 
-class _Writable:
+class Writable:
     """Tells whether a connection takes more at once; one that cannot be found is believed to."""
 
     def __init__(self, descriptor: int | None) -> None:
