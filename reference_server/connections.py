@@ -47,13 +47,13 @@ class Connections:
         self._streaming: set[str] = set()
         self._closing: set[str] = set()
         self._since: dict[str, float] = {}
+        self._lets_vanished_go = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to look after the connections of this process."""
         if not _DESCRIPTORS.is_dir():
             _LOG.error("%s is missing: idle connections are not closed when there are too many", _DESCRIPTORS)
             return
-        self._let_vanished_peers_go()
         self._look(loop)
 
     @contextmanager
@@ -84,6 +84,8 @@ class Connections:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         seconds = _LOOK_SECONDS
+        if not self._lets_vanished_go:  # granian begins to listen some time after it has called `start`.
+            self._lets_vanished_go = self.let_vanished_peers_go()
         # Counting all descriptors is cheap; only if there are many is it worth asking what they are.
         with suppress(OSError):
             if sum(1 for _ in os.scandir(_DESCRIPTORS)) > self._most:
@@ -106,12 +108,19 @@ class Connections:
                 _shut(found[peer], peer)
         return number > 0
 
-    def _let_vanished_peers_go(self) -> None:
-        """Set what accepted connections inherit: a peer that lost its power sends nothing to say so."""
+    def let_vanished_peers_go(self) -> bool:
+        """Set what accepted connections inherit, and return whether there is a socket that accepts any.
+
+        A peer that lost its power or its network sends nothing to say so.
+        """
         option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux; elsewhere the system's own, minutes.
+        found = False
         for connection, _ in _tcp_sockets():
-            if option and connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                connection.setsockopt(socket.IPPROTO_TCP, option, int(1000 * self._seconds))
+            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found = True
+                if option:
+                    connection.setsockopt(socket.IPPROTO_TCP, option, int(1000 * self._seconds))
+        return found
 
 
 def affordable(connections: int) -> int:

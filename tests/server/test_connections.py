@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.connections import Streams, peer_name, surplus
+from reference_server.connections import Connections, Streams, peer_name, surplus
 from tests.server.crowd import WAYS, crowd
+from tests.server.test_serve import eventually
+from tests.server.test_streams import descriptors
 
 Start = Callable[..., Any]
 EVENT = {"t": "e", "n": "a", "d": "ordinary.example"}
@@ -135,6 +137,33 @@ def test_a_worker_may_open_as_many_files_as_it_serves_connections() -> None:
     assert served(512, 2048, 1024) == (1024, 1280)
     assert served(2048, 2048, 1024) == (1024, 2048)
     assert served(512, 1024, 1024) == (768, 1024)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
+def test_a_peer_that_vanished_is_let_go() -> None:
+    """It acknowledges nothing: its connection ends after the seconds in which bodies have to come."""
+    connections = Connections(limit=8, seconds=1.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert connections.let_vanished_peers_go()
+        with socket.create_connection(listening.getsockname()) as client, listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1500
+            assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+
+
+def test_a_reader_that_stops_is_let_go(start: Start, clickhouse: LocalClickHouse) -> None:
+    """It asks for more than its buffers hold and takes none of it: its connection is closed."""
+    with start(CLICKHOUSE_URL=clickhouse.url, CLICKPORT_BODY_SECONDS="1") as server:
+        address = httpx.URL(server.url)
+        server.http.get("/openapi.json", headers={"Connection": "close"})
+        before = descriptors(server)
+        with socket.socket() as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(20)
+            reader.connect((address.host, address.port))
+            # More than 4 MB of answers, which hold connections of the server until they are taken.
+            reader.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 400)
+            eventually(lambda: descriptors(server) > before)
+            eventually(lambda: descriptors(server) <= before)
 
 
 def test_descriptors_are_where_they_are_looked_for() -> None:

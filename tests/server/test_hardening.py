@@ -1,7 +1,7 @@
 """Malformed Host and Origin headers, odd paths, and the headers that every answer has."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -9,7 +9,10 @@ from urllib.parse import unquote
 import pytest
 from werkzeug.routing import Rule
 
+from reference_server.clickhouse.local import LocalClickHouse
 from tests.server.test_access import SETTINGS, app
+
+Start = Callable[..., Any]
 
 SITE = "example.com"
 API = f"/api/sites/{SITE}"
@@ -256,6 +259,22 @@ def test_metrics_are_for_those_who_may_read(
     """Free on this machine, as all reading is; from elsewhere with a key, by either header."""
     client = app(tmp_path, bound).test_client()
     assert client.get("/metrics", headers=headers).status_code == expected
+
+
+def test_the_application_gets_all_lines_of_a_header(start: Start, clickhouse: LocalClickHouse) -> None:
+    """Tries to log in are counted by the last line; a header with underscores is another one, and is none."""
+    env = {"CLICKPORT_PROXIES": "1", "CLICKPORT_API_KEYS": "ck_one"}
+    with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
+
+        def status(number: int) -> int:
+            headers = [
+                ("X-Forwarded-For", f"198.51.100.{number}"),
+                ("X-Forwarded-For", "192.0.2.1"),
+                ("X_Forwarded_For", f"203.0.113.{number}"),
+            ]
+            return int(server.http.post("/login", data={"password": "ck_no"}, headers=headers).status_code)
+
+        assert 429 in [status(number) for number in range(21)]  # At worst a minute ends meanwhile.
 
 
 def test_answers_to_events_are_not_kept_either(server: Any) -> None:
