@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +13,7 @@ from flask import (
     Flask,
     Response,
     abort,
+    current_app,
     make_response,
     redirect,
     render_template,
@@ -19,19 +21,24 @@ from flask import (
     session,
 )
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
-from reference_server.config import Config
+from reference_server.addresses import address_of, client_address, forwarded
+from reference_server.config import KEY_PREFIX, Config
 from reference_server.doors import Doors
 from reference_server.policy import HEADERS
 from reference_server.settings import Settings
+
+_LASTS = timedelta(days=30)
 
 COOKIE: dict[str, Any] = {
     "SESSION_COOKIE_NAME": "clickport",
     "SESSION_COOKIE_HTTPONLY": True,
     "SESSION_COOKIE_SAMESITE": "Strict",
-    "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+    "PERMANENT_SESSION_LIFETIME": _LASTS,
+    # Counted from the login on, by the server as well: see ``Settings.begin_login``.
+    "SESSION_REFRESH_EACH_REQUEST": False,
 }
 """How Flask is to keep the login."""
 
@@ -48,7 +55,8 @@ class Login(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
         """Whether the browser spoke HTTPS, to this server or to the first of our own proxies."""
-        return request.is_secure or _forwarded("X-Forwarded-Proto", self._proxies, "").lower() == "https"
+        told = forwarded([request.headers.get("X-Forwarded-Proto", "")], self._proxies)
+        return request.is_secure or told.lower() == "https"
 
 
 class Door:
@@ -57,17 +65,17 @@ class Door:
     def __init__(self, config: Config, settings: Settings) -> None:
         self._bound = is_loopback(config.bound)
         self._keys = config.api_keys
+        self._settings = settings
         self._secret = settings.secret()
         self._proxies = config.proxies
         self._doors = Doors(config.state_dir)
 
     def check(self) -> None:
-        """Let the current request through, or abort it with 401 or 403 and the reason."""
-        key = request.headers.get("X-Api-Key")
+        """Let the current request through, or abort it with 401, 403 or 429 and the reason."""
+        key = _given_key()
         if key is not None:
-            if not self._fits(key):
-                abort(401, "the x-api-key is not one of the server's keys")
-            return  # No page of another origin can send this header.
+            self._check_key(key)
+            return  # No page of another origin can send these headers.
         if not self._is_local() and not self._is_logged_in():
             if not self._keys:
                 abort(
@@ -76,6 +84,25 @@ class Door:
                 )
             abort(401, "send one of the server's keys as x-api-key, or log in")
         self._check_origin()
+
+    def _check_key(self, key: str) -> None:
+        """Abort with 401 for a wrong key, and with 429 after too many tries, which are those of the login.
+
+        An address that has tried too often waits with a right key as well: otherwise the answer to the right
+        one would tell it apart, and trying on would pay.
+        """
+        now, sender = datetime.now(UTC), self._sender()
+        seconds = self._doors.must_wait(sender, now)
+        if not seconds:
+            if self._fits(key):
+                return
+            seconds = self._doors.may_try(sender, now)
+        if seconds:
+            raise TooManyRequests(
+                f"too many wrong keys from this address: the next one may be sent in {seconds} seconds",
+                retry_after=seconds,
+            )
+        abort(401, "the x-api-key is not one of the server's keys")
 
     def check_page(self) -> AnyResponse | None:
         """Like ``check``, for pages: who may not see them is led to the login."""
@@ -100,42 +127,63 @@ class Door:
         def enter() -> Response | AnyResponse:
             self._check_origin()
             key, wanted = request.form.get("password", ""), request.form.get("next", "")
-            sender = _forwarded("X-Forwarded-For", self._proxies, request.remote_addr or "")
-            # Before the key is looked at: who has tried too often learns nothing by trying on.
-            if seconds := self._doors.may_try(sender, datetime.now(UTC)):
+            now = datetime.now(UTC)
+            # Before the key is looked at: an address that has tried too often learns nothing by trying on.
+            if seconds := self._doors.may_try(self._sender(), now):
                 page = _page(f"Too many tries: the next one may be made in {seconds} seconds.", wanted, 429)
                 page.headers["Retry-After"] = str(seconds)
                 return page
             if not self._fits(key):
                 return _page("This is not one of the server's keys.", wanted, 401)
+            try:
+                self._settings.end_login(_login())
+                login = self._settings.begin_login(now, _LASTS)
+            except sqlite3.Error as error:
+                return self._unwritten("log in", error, wanted)
             session.clear()
             session.permanent = True
-            session["key"] = self._mark(key)
+            session.update(key=self._mark(key), login=login)
             return redirect(_own_path(wanted), code=303)
 
         @routes.post("/logout")
         def leave() -> AnyResponse:
             self._check_origin()
+            try:
+                self._settings.end_login(_login())
+            except sqlite3.Error as error:  # The cookie stays, so that logging out can be tried again.
+                return self._unwritten("log out", error)
             session.clear()
             return redirect("/login", code=303)
 
         return routes
 
-    def _is_local(self) -> bool:
-        """Whether it comes from this machine, to an address and a name of this machine.
+    @staticmethod
+    def _unwritten(what: str, error: sqlite3.Error, wanted: str = "") -> Response:
+        current_app.logger.error("the settings in CLICKPORT_STATE cannot be written: %s", error)
+        return _page(f"You could not {what}: the server cannot write to its disk. Try again.", wanted, 503)
 
-        The name, as another site's name may be made to lead here while its page is open (DNS rebinding).
+    def _sender(self) -> str:
+        """Return the address of the client, as the first of our own proxies saw it."""
+        lines = [request.headers.get("X-Forwarded-For", "")]
+        return client_address(lines, request.remote_addr or "", self._proxies)
+
+    def _is_local(self) -> bool:
+        """Return whether the request comes from this machine, to an address and a name of this machine.
+
+        The name counts, as a page may make its own name lead here while it is open (DNS rebinding).
         """
         return (
             self._bound
             and is_loopback(request.remote_addr or "")
-            and is_loopback(urlsplit(f"//{request.host}").hostname or "")
+            and is_loopback(_host_of(f"//{request.host}")[0])
             and not any(name in request.headers for name in _FORWARDED)
         )
 
     def _is_logged_in(self) -> bool:
         mark = str(session.get("key", ""))
-        return any(hmac.compare_digest(mark, self._mark(key)) for key in self._keys)
+        return any(
+            hmac.compare_digest(mark, self._mark(key)) for key in self._keys
+        ) and self._settings.has_login(_login(), datetime.now(UTC))
 
     def _fits(self, given: str) -> bool:
         """Compare with every key, each in the same time, so that the time tells nothing."""
@@ -152,23 +200,41 @@ class Door:
             return
         origin = request.headers.get("Origin")
         foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
-        if foreign or (origin is not None and urlsplit(origin).netloc != request.host):
+        # An origin that is malformed has no netloc, and is not this one.
+        if foreign or (origin is not None and _host_of(origin)[1] != (request.host or None)):
             abort(403, "a page of another origin cannot change anything here")
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address or a name is that of this machine."""
+    """Return whether an address or a name is that of this machine."""
+    return address == "localhost" or bool((found := address_of(address)) and ip_address(found).is_loopback)
+
+
+def _given_key() -> str | None:
+    """Return the key of the request: ``x-api-key``, or a bearer token, which every Prometheus can send.
+
+    A bearer token without the prefix of keys is that of a proxy, and does not count.
+    """
+    key = request.headers.get("X-Api-Key")
+    if key is not None:
+        return key
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token.startswith(KEY_PREFIX) else None
+
+
+def _login() -> str:
+    """Return the id of the login that the cookie carries, or ""."""
+    return str(session.get("login", ""))
+
+
+def _host_of(url: str) -> tuple[str, str]:
+    """Return the host name of a URL and its netloc; both empty if the URL is malformed."""
     try:
-        found = ip_address(address)
+        parts = urlsplit(url)
     except ValueError:
-        return address == "localhost"
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
-
-
-def _forwarded(header: str, proxies: int, otherwise: str) -> str:
-    """What the first of our own proxies wrote; what others have put before it is not believed."""
-    told = [value.strip() for value in request.headers.get(header, "").split(",")]
-    return (told[-min(proxies, len(told))] if proxies else "") or otherwise
+        return "", ""
+    return parts.hostname or "", parts.netloc
 
 
 def _digest(text: str) -> bytes:

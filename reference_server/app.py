@@ -23,8 +23,11 @@ _TRACKER_SECONDS = 3600
 def create_app(config: Config) -> Flask:
     """Return the application: everything but the route of events (see ``events.py``)."""
     app = Flask(__name__, static_folder=None)
+    # Redirects to a merged path would lead to whatever the Host header names.
+    app.url_map.merge_slashes = False
     clients = Clients(config.clickhouse_url)
     _errors(app)
+    _headers(app)
     settings = Settings(config.state_dir)
     door = Door(config, settings)
     app.secret_key = settings.secret()
@@ -53,6 +56,7 @@ def create_app(config: Config) -> Flask:
 
     @app.get("/metrics")
     def figures() -> Response:
+        door.check()
         return Response(metrics(config), content_type=CONTENT_TYPE)
 
     @app.get("/healthz")
@@ -65,6 +69,15 @@ def create_app(config: Config) -> Flask:
         return jsonify(status="ok", clickhouse=True), 200
 
     return app
+
+
+def _headers(app: Flask) -> None:
+    @app.after_request
+    def complete(response: Response) -> Response:
+        """Let no answer be taken for another type, nor kept unless its route allows it."""
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 def _errors(app: Flask) -> None:
@@ -80,7 +93,7 @@ def _errors(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         response = answer(error.code or 500, error.description or error.name)
         for name, value in error.get_headers():
-            if name == "Allow":
+            if name in ("Allow", "Retry-After"):
                 response.headers[name] = value
         return response
 

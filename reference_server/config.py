@@ -39,7 +39,8 @@ class Config:
 
     ``rate_limit`` is how many requests an address may send in a minute, 0 for no limit; what comes above is
     dropped with 200. Behind ``proxies`` of one's own the address is the one that the first of them saw.
-    Worker processes together serve ``max_connections`` at once; others wait to be accepted.
+    The ``workers`` together serve ``max_connections`` at once; others wait to be accepted. An address may
+    have ``address_streams`` live streams in each of them, 0 for no limit.
     """
 
     clickhouse_url: str
@@ -58,6 +59,13 @@ class Config:
     proxies: int = 0
     max_connections: int = 1024
     max_sites: int = 1000
+    address_streams: int = 64
+    workers: int = 1
+
+    @property
+    def worker_connections(self) -> int:
+        """Return how many connections a worker process serves at once."""
+        return max(self.max_connections // self.workers, 1)
 
     @property
     def outbox_dir(self) -> Path:
@@ -145,4 +153,6 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "proxies": ("CLICKPORT_PROXIES", int),
     "max_connections": ("CLICKPORT_MAX_CONNECTIONS", int),
     "max_sites": ("CLICKPORT_MAX_SITES", int),
+    "address_streams": ("CLICKPORT_ADDRESS_STREAMS", int),
+    "workers": ("CLICKPORT_WORKERS", int),
 }

@@ -1,18 +1,20 @@
 """What may come in: requests of an address in a minute, events of a site in a month; and what did not.
 
-Both limits are off unless they are configured, and then cost an event a note in SQLite; tries to log in are
-always limited. The worker processes of a server share the counts: one file in its state folder.
+Both limits are off unless they are configured, and then cost an event a note in SQLite; tries of
+keys are always limited. The worker processes of a server share the counts: one file in its state folder.
 """
 
 import hashlib
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reference_server.addresses import block_of
 from reference_server.config import quota_of
 
 _FILE = "doors.sqlite"
@@ -31,10 +33,11 @@ ON CONFLICT DO UPDATE SET {counted} = {counted} + 1 RETURNING {counted}
 """
 _REQUEST = _ANOTHER.format("requests", counted="count")
 _EVENT = _ANOTHER.format("months", counted="events")
+_REQUESTS = "SELECT count FROM requests WHERE minute = ? AND sender = ?"
 _REFUSAL = "INSERT INTO refusals VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 TRIES = 10
-"""How often somebody may try to log in, from an address in a minute."""
+"""How often keys may be tried from an address in a minute, by logging in or with a request."""
 
 REASONS = {
     "rate_limit": "more requests of an address in a minute than CLICKPORT_RATE_LIMIT",
@@ -56,6 +59,7 @@ class Doors:
         self.rate = rate
         self._quota = quota or {}
         self._minute = 0
+        self._unwritten: Counter[tuple[int, bytes]] = Counter()
         self._lock = threading.Lock()
         self._db = sqlite3.connect(folder / _FILE, timeout=10, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -64,23 +68,37 @@ class Doors:
 
     def lets_in(self, ip: str, now: datetime) -> bool:
         """Count a request of an address, and say whether it is within the limit of this minute."""
-        return not self.rate or self._counted(ip, now) <= self.rate
+        return not self.rate or self._counted(block_of(ip), now) <= self.rate
 
     def may_try(self, ip: str, now: datetime) -> int:
-        """Count a try to log in; return 0 if it may be made, or how many seconds to wait."""
-        seconds = 60 - int(now.timestamp()) % 60
-        return 0 if self._counted(f"login {ip}", now) <= TRIES else seconds
+        """Count a try with a key, right or wrong; return 0 if it may be made, or how many seconds to wait."""
+        return 0 if self._counted(f"login {block_of(ip)}", now) <= TRIES else _rest_of_minute(now)
+
+    def must_wait(self, ip: str, now: datetime) -> int:
+        """Return how many seconds an address has to wait until its next try with a key; count nothing."""
+        counter = _counter(f"login {block_of(ip)}", now)
+        with self._lock:
+            count = self._unwritten[counter]
+            with suppress(sqlite3.Error):  # Then what this process has counted has to do.
+                count += sum(row[0] for row in self._db.execute(_REQUESTS, counter))
+        return 0 if count < TRIES else _rest_of_minute(now)
 
     def _counted(self, who: str, now: datetime) -> int:
-        """Count one more of this minute, and return how many there are."""
-        minute = int(now.timestamp()) // 60
-        # By a digest: addresses are not written down.
-        sender = hashlib.blake2b(who.encode(), key=minute.to_bytes(8), digest_size=16).digest()
+        """Count one more of this minute, and return how many there are.
+
+        While the file cannot be written (on a full disk, say) each process counts for itself.
+        """
+        counter = _counter(who, now)
         with self._lock:
-            if minute != self._minute:
-                self._minute = minute
-                self._db.execute("DELETE FROM requests WHERE minute < ?", (minute - 1,))
-            return int(self._db.execute(_REQUEST, (minute, sender)).fetchall()[0][0])
+            try:
+                if counter[0] != self._minute:
+                    self._minute = counter[0]
+                    self._unwritten.clear()
+                    self._db.execute("DELETE FROM requests WHERE minute < ?", (self._minute - 1,))
+                return int(self._db.execute(_REQUEST, counter).fetchall()[0][0])
+            except sqlite3.Error:
+                self._unwritten[counter] += 1
+                return self._unwritten[counter]
 
     def quota(self, site: str) -> int | None:
         """The events that a site may send in a month, or None."""
@@ -117,6 +135,16 @@ def refusals(folder: Path) -> dict[str, int]:
     with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
         counts.update(db.execute("SELECT reason, count FROM refusals").fetchall())
     return counts
+
+
+def _counter(who: str, now: datetime) -> tuple[int, bytes]:
+    """Return the minute and the digest by which requests are counted: addresses are not written down."""
+    minute = int(now.timestamp()) // 60
+    return minute, hashlib.blake2b(who.encode(), key=minute.to_bytes(8), digest_size=16).digest()
+
+
+def _rest_of_minute(now: datetime) -> int:
+    return 60 - int(now.timestamp()) % 60
 
 
 def _month(now: datetime) -> str:

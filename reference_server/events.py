@@ -25,7 +25,12 @@ HEADER_LIMIT = 2000
 _NOTES_LIMIT = 1000
 _RETRY_SECONDS = "5"
 # Without credentials (WIRE-5, WIRE-7), on errors too: otherwise a page cannot read the reason.
-_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": NOTES_HEADER}
+_ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": NOTES_HEADER,
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "*",

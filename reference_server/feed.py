@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +159,15 @@ class Feed:
     async def listen(self, site: str) -> AsyncGenerator[bytes, None]:
         """Yield the events of a site as JSON while they arrive; nothing, now and then, while none does.
 
-        The first is nothing: from there on every process knows that somebody looks.
+        The first is nothing: from there on every process knows that somebody looks. The socket and the file
+        of this process last as long as any stream listens. Raises OSError if there can be none.
         """
         if self._listening is None:
-            self._listening = await _Listening.start(self._folder)
-        queue = self._listening.add(site)
+            self._listening = _Listening(self._folder)
+        listening = self._listening
+        queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         try:
+            listening.add(site, queue)
             # No event that comes after so long is missed: the next one makes every process look again.
             await asyncio.sleep(1.2 * _LOOK_SECONDS)
             yield b""
@@ -179,7 +181,10 @@ class Feed:
                     return
                 yield event
         finally:
-            self._listening.remove(site, queue)
+            listening.remove(site, queue)
+            if not listening.queues and listening is self._listening:
+                self._listening = None
+                listening.close()
 
     def close(self) -> None:
         """Let go of the sockets."""
@@ -187,6 +192,7 @@ class Feed:
             self._outgoing.close()
         if self._listening:
             self._listening.close()
+            self._listening = None
 
     def _look(self) -> None:
         found: dict[str, list[tuple[int, bytes]]] = {}
@@ -201,79 +207,81 @@ class Feed:
         self._watchers = found
 
 
-class _Listening(asyncio.DatagramProtocol):
-    """The datagrams that this process gets, given out to those who look."""
+class _Listening:
+    """The datagrams that this process gets, given out to the streams of their site.
+
+    Everything is done without a pause for other tasks, so that streams that begin or end at once share one.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / f"{os.getpid()}.json"
-        self._token = secrets.token_hex(16)  # Other users of the machine must not write into the page.
-        self._port = 0
-        self._transport: asyncio.BaseTransport | None = None
-        self._queues: dict[str, list[asyncio.Queue[bytes]]] = {}
-        self._ended = False
-
-    @classmethod
-    async def start(cls, folder: Path) -> "_Listening":
-        """Begin to listen."""
-        loop = asyncio.get_running_loop()
+        self.queues: dict[str, list[asyncio.Queue[bytes]]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        transport, protocol = await loop.create_datagram_endpoint(
-            lambda: cls(folder), local_addr=("127.0.0.1", 0)
-        )
-        protocol._port = transport.get_extra_info("sockname")[1]
-        protocol._stay(loop)
-        return protocol
+        self._token = secrets.token_hex(16)  # Other users of the machine must not write into the page.
+        self._file = folder / f"{os.getpid()}-{self._token[:8]}.json"
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind(("127.0.0.1", 0))
+        self._ended = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._receive)
+        self._timer = self._loop.call_later(_STILL_SECONDS, self._stay)
 
-    def datagram_received(self, data: bytes, _addr: Any) -> None:
-        """Give a message to everybody who looks at its site."""
-        token = self._token.encode()
-        if not data.startswith(token):
-            return
-        message = data[len(token) :]
-        if not message:
-            self._ended = True
-            for queue in chain(*self._queues.values()):
-                _end(queue)
-            return
-        for queue in self._queues.get(json.loads(message)["site"], ()):
-            with suppress(asyncio.QueueFull):
-                queue.put_nowait(message)
-
-    def add(self, site: str) -> asyncio.Queue[bytes]:
-        """Let somebody look at a site."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+    def add(self, site: str, queue: asyncio.Queue[bytes]) -> None:
+        """Let a stream have the events of a site. Raises OSError if other processes cannot be told."""
+        self.queues.setdefault(site, []).append(queue)
         if self._ended:
             _end(queue)
-        self._queues.setdefault(site, []).append(queue)
         self._write()
-        return queue
 
     def remove(self, site: str, queue: asyncio.Queue[bytes]) -> None:
         """Nobody reads this queue any more."""
-        self._queues[site].remove(queue)
-        if not self._queues[site]:
-            del self._queues[site]
-        self._write()
+        self.queues[site].remove(queue)
+        if not self.queues[site]:
+            del self.queues[site]
+        with suppress(OSError):  # They go on sending, in vain.
+            self._write()
 
     def close(self) -> None:
         """Listen no longer."""
-        if self._transport:
-            self._transport.close()
+        self._timer.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        self._file.unlink(missing_ok=True)
+        self._file.with_suffix(".new").unlink(missing_ok=True)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what has to be closed."""
-        self._transport = transport
+    def _receive(self) -> None:
+        """Give out what has come."""
+        token = self._token.encode()
+        with suppress(BlockingIOError):
+            for _ in range(_WAITING):  # Then other tasks have their turn; the rest is told again.
+                data = self._socket.recv(65_536)
+                if data.startswith(token):
+                    self._give(data[len(token) :])
 
-    def _stay(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _give(self, message: bytes) -> None:
+        if not message:
+            self._ended = True
+            for queues in self.queues.values():
+                for queue in queues:
+                    _end(queue)
+            return
+        for queue in self.queues.get(json.loads(message)["site"], ()):
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(message)
+
+    def _stay(self) -> None:
         """Say again and again that this process lives, however many events come or do not."""
-        self._write()
-        loop.call_later(_STILL_SECONDS, self._stay, loop)
+        self._timer = self._loop.call_later(_STILL_SECONDS, self._stay)
+        with suppress(OSError):  # The disk may have room again the next time.
+            self._write()
 
     def _write(self) -> None:
-        if not self._queues:
+        if not self.queues:
             self._file.unlink(missing_ok=True)
             return
-        told = json.dumps({"port": self._port, "token": self._token, "sites": list(self._queues)})
+        told = json.dumps(
+            {"port": self._socket.getsockname()[1], "token": self._token, "sites": [*self.queues]}
+        )
         fresh = self._file.with_suffix(".new")
         fresh.touch(0o600)
         fresh.write_text(told)

@@ -6,14 +6,19 @@ RSGI is granian's own protocol: a request costs it half of what ASGI does.
 import asyncio
 import io
 import logging
+import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # Public, by its documentation.
+
+from reference_server.addresses import address_of, client_address
 from reference_server.body import Bodies, Incomplete
+from reference_server.connections import Connections, Streams, peer_name
 from reference_server.events import PATH, Answer, EventRoute, refusal
 from reference_server.feed import STREAM, Feed
 
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 _THREADS = 32
+_RETRY_SECONDS = "30"
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,71 +34,133 @@ class Gateway:
     """An RSGI application."""
 
     def __init__(
-        self, events: EventRoute, others: "WSGIApplication", bodies: Bodies, feed: Feed, *, proxies: int
+        self,
+        events: EventRoute,
+        others: "WSGIApplication",
+        bodies: Bodies,
+        feed: Feed,
+        *,
+        connections: Connections,
+        streams: Streams,
+        proxies: int,
     ) -> None:
         self._events = events
         self._others = others
         self._bodies = bodies
         self._feed = feed
+        self._connections = connections
+        self._streams = streams
         self._proxies = proxies
         self._threads = ThreadPoolExecutor(_THREADS, "flask")
 
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with what has to run before the first request."""
+        self._connections.start(loop)
+
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer a request."""
-        headers = scope.headers
+        peer = peer_name(*_peer(scope))
         try:
-            body = await self._bodies.read(headers, protocol)
+            body = await self._bodies.read(scope.headers, protocol)
         except Incomplete as error:
             self._events.incomplete()
-            answer = refusal(408, str(error), Connection="close")
-        else:
-            if scope.path == PATH:
-                answer = await self._events.answer(scope.method, headers, self._sender(scope), body)
-            else:
-                environ = _environ(scope, headers, body)
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._threads, _ask, self._others, environ)
-                if site := environ.get(STREAM):
-                    await self._stream(site, protocol, answer)
-                    return
+            self._send(scope, protocol, refusal(408, str(error)), closes=True)
+            return
+        with self._connections.answering(peer):
+            answer, site = await self._answer(scope, body)
+            if not site:
+                self._send(scope, protocol, answer, closes=self._connections.closes(peer))
+                return
+            await self._stream(site, scope, protocol, answer)
+
+    async def _answer(self, scope: Any, body: bytes) -> tuple[Answer, str]:
+        """Return the answer to a request, and the site whose events it goes on with, or ""."""
+        if scope.path == PATH:
+            return await self._events.answer(scope.method, scope.headers, self._sender(scope), body), ""
+        environ = _environ(scope, scope.headers, body)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._threads, _ask, self._others, environ)
+        site = environ.get(STREAM, "") if scope.method == "GET" else ""
+        if site and (refused := self._streams.refused(self._sender(scope))):
+            status, reason = refused
+            return refusal(status, reason, **{"Retry-After": _RETRY_SECONDS}), ""
+        return answer, site
+
+    @staticmethod
+    def _send(scope: Any, protocol: Any, answer: Answer, *, closes: bool) -> None:
+        headers = [*answer.headers, ("Connection", "close")] if closes else answer.headers
         if answer.body and scope.method != "HEAD":
-            protocol.response_bytes(answer.status, answer.headers, answer.body)
+            protocol.response_bytes(answer.status, headers, answer.body)
         else:
-            protocol.response_empty(answer.status, answer.headers)
+            protocol.response_empty(answer.status, headers)
 
     def _sender(self, scope: Any) -> str:
-        """The address of the sender, as the first of our own proxies saw it."""
-        address = client_of(scope)
-        if not self._proxies:
-            return address
-        seen = [*scope.headers.get("x-forwarded-for", "").split(","), address]
-        return str(seen[max(-1 - self._proxies, -len(seen))]).strip() or address
+        """Return the address of the client, as the first of our own proxies saw it."""
+        lines = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
+        return client_address(lines, _peer(scope)[0], self._proxies)
 
-    async def _stream(self, site: str, protocol: Any, answer: Answer) -> None:
+    async def _stream(self, site: str, scope: Any, protocol: Any, answer: Answer) -> None:
         """Send the events of a site as they come, as server-sent events, until the reader goes."""
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
-        stream = protocol.response_stream(answer.status, headers)
+        peer = peer_name(*_peer(scope))
+        writable = Writable(self._connections.descriptor(peer))
+        with self._streams.opened(self._sender(scope)), self._connections.streaming(peer):
+            stream = protocol.response_stream(answer.status, headers)
+            sending = asyncio.create_task(self._send_events(site, stream, writable))
+            leaving = asyncio.create_task(_left(protocol))
+            try:
+                await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.cancel()
+                leaving.cancel()
+                outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
+            if isinstance(outcomes[0], Exception):
+                _LOG.error("a live stream broke off", exc_info=outcomes[0])
+
+    async def _send_events(self, site: str, stream: Any, writable: Callable[[], bool]) -> None:
         async with aclosing(self._feed.listen(site)) as events:
             quiet = b"event: ready\ndata:\n\n"
             async for event in events:
+                if event and not writable():
+                    continue  # The reader is slower than the events: granian would keep them all.
                 try:
                     await stream.send_bytes(b"data: " + event + b"\n\n" if event else quiet)
-                except Exception:  # granian tells in its own ways that nobody reads any more.
+                except ProtocolClosed:
                     return
                 quiet = b":\n\n"
 
 
-def client_of(scope: Any) -> str:
-    """The address of the sender, without its port."""
-    address: str = scope.client.rpartition(":")[0]
-    return address.strip("[]")
+class Writable:
+    """Tells whether a connection takes more at once; one that cannot be found is believed to."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._poll: select.poll | None = None
+        if descriptor is not None:
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
+
+    def __call__(self) -> bool:
+        """Return at once."""
+        return not self._poll or bool(self._poll.poll(0))
+
+
+async def _left(protocol: Any) -> None:
+    """Return when the client has gone."""
+    await protocol.client_disconnect()
+
+
+def _peer(scope: Any) -> tuple[str, str]:
+    """Return the address and the port of the peer of a connection."""
+    address, _, port = scope.client.rpartition(":")
+    return address_of(address) or address, port
 
 
 def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
     """The request as PEP 3333 has it.
 
-    Its Content-Length is that of the bytes that are there: one who announced another, or none, is no matter
-    of the application.
+    The declared length is ignored; the bytes that arrived count. A repeated header is one list (RFC 9110,
+    5.3). Headers whose name has an underscore are left out: they would pass for the one with a hyphen, such
+    as ``X-Forwarded-For``, which a proxy cleans or adds to.
     """
     host, _, port = scope.server.rpartition(":")
     environ: WSGIEnvironment = {
@@ -103,7 +171,7 @@ def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
         "SERVER_NAME": host.strip("[]"),
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": client_of(scope),
+        "REMOTE_ADDR": _peer(scope)[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": io.BytesIO(body),
@@ -113,6 +181,8 @@ def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
         "wsgi.run_once": False,
     }
     for name, value in headers.items():
+        if "_" in name:
+            continue
         key = f"HTTP_{name.upper().replace('-', '_')}"
         separator = "; " if key == "HTTP_COOKIE" else ","
         environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value

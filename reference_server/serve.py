@@ -24,12 +24,14 @@ from reference_server import feed, scratch
 from reference_server.clickhouse.client import connect, masked
 from reference_server.clickhouse.local import ClickHouseError, LocalClickHouse
 from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.connections import affordable
 from reference_server.outbox import census
 from reference_server.repair import repair
 from reference_server.watch import Watch
 
 _STOP_SECONDS = int(DRAIN_SECONDS) + 5
 _LOOK_SECONDS = 0.2
+_BACKLOG = 4096
 
 # Standard output is for the line that says where the server is.
 _LOGGING = {
@@ -122,8 +124,9 @@ def _run(
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         websockets=False,
-        # Connections beyond these wait to be accepted; one that sends nothing is let go.
-        backpressure=max(config.max_connections // workers, 1),
+        # Connections beyond these wait to be accepted; see ``connections.py`` for who makes room.
+        backlog=_BACKLOG,
+        backpressure=affordable(config.worker_connections),
         http1_settings=HTTP1Settings(header_read_timeout=int(1000 * config.body_seconds)),
         workers=workers,
         workers_kill_timeout=_STOP_SECONDS,
@@ -169,7 +172,13 @@ def _environment(options: Options, url: str, folder: Path, address: str) -> Mapp
     """How the worker processes are told; what else they read (see Config) they inherit."""
     sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
     state = str(folder.absolute() / "state")
-    return {"CLICKHOUSE_URL": url, "CLICKPORT_STATE": state, "CLICKPORT_BOUND": address, **sites}
+    return {
+        "CLICKHOUSE_URL": url,
+        "CLICKPORT_STATE": state,
+        "CLICKPORT_BOUND": address,
+        "CLICKPORT_WORKERS": str(options.workers),
+        **sites,
+    }
 
 
 def _migrated(url: str, outboxes: Path) -> str:

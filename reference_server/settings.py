@@ -4,6 +4,7 @@ import secrets
 import sqlite3
 import threading
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ CREATE TABLE IF NOT EXISTS timezones (site TEXT PRIMARY KEY, timezone TEXT NOT N
 CREATE TABLE IF NOT EXISTS goals (
     id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (site, name)
 );
+CREATE TABLE IF NOT EXISTS logins (id TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS secrets (number INTEGER PRIMARY KEY, secret BLOB NOT NULL);
 """
 _ADD_GOAL = """
@@ -111,6 +113,22 @@ class Settings:
         """Return what the server's processes sign with, made at first need."""
         self._ask("INSERT OR IGNORE INTO secrets VALUES (1, ?)", secrets.token_bytes(32))
         return bytes(self._ask("SELECT secret FROM secrets WHERE number = 1")[0][0])
+
+    def begin_login(self, now: datetime, lasts: timedelta) -> str:
+        """Return the id of a new login, which all processes of the server know until it ends."""
+        login = secrets.token_urlsafe(32)
+        self._ask("DELETE FROM logins WHERE expires <= ?", int(now.timestamp()))
+        self._ask("INSERT INTO logins VALUES (?, ?)", login, int((now + lasts).timestamp()))
+        return login
+
+    def has_login(self, login: str, now: datetime) -> bool:
+        """Return whether a login has neither ended nor expired."""
+        query = "SELECT 1 FROM logins WHERE id = ? AND expires > ?"
+        return bool(self._ask(query, login, int(now.timestamp())))
+
+    def end_login(self, login: str) -> None:
+        """End a login for good. It may have ended already."""
+        self._ask("DELETE FROM logins WHERE id = ?", login)
 
     def close(self) -> None:
         """Let go of the file."""

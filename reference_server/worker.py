@@ -13,6 +13,7 @@ from reference_server.app import create_app
 from reference_server.body import Bodies
 from reference_server.clickhouse.client import Clients
 from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.connections import Connections, Streams, affordable
 from reference_server.doors import Doors
 from reference_server.events import EventRoute
 from reference_server.feed import Feed
@@ -47,7 +48,18 @@ def app() -> Gateway:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     bodies = Bodies(max_bytes=config.max_body, seconds=config.body_seconds)
-    return Gateway(route, create_app(config), bodies, feed, proxies=config.proxies)
+    limit = affordable(config.worker_connections)
+    connections = Connections(limit=limit, seconds=config.body_seconds)
+    streams = Streams(most=max(limit // 4, 1), most_by_address=config.address_streams)
+    return Gateway(
+        route,
+        create_app(config),
+        bodies,
+        feed,
+        connections=connections,
+        streams=streams,
+        proxies=config.proxies,
+    )
 
 
 def _doors(config: Config, clients: Clients) -> Doors:

@@ -29,9 +29,12 @@ def add_guard(pages: Blueprint, door: Door) -> None:
     pages.before_request(require_short_arguments)
 
     @pages.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> tuple[str, int]:
+    def _http(error: HTTPException) -> tuple[str, int, dict[str, str]]:
         status = error.code or 500
-        return _error(status, _TITLES.get(status, "That did not work"), error.description or error.name)
+        again = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return *_error(
+            status, _TITLES.get(status, "That did not work"), error.description or error.name
+        ), again
 
     @pages.errorhandler(ValueError)
     def _value(error: ValueError) -> tuple[str, int]:

@@ -52,7 +52,8 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> B
         if found is None:
             abort(404, f"{site[:100]} is not a site of this server.")
         if found != site:  # www.Example.com is example.com.
-            abort(redirect(request.path.replace(f"/{site}", f"/{found}", 1)))
+            # Quoted: a name with a backslash must not lead to another host.
+            abort(redirect(url_for(request.endpoint or "", **{**(request.view_args or {}), "site": found})))
 
     @pages.get("/")
     def home() -> str:

@@ -175,6 +175,9 @@ def test_without_a_proxy_nobody_makes_up_an_address(tmp_path: Path) -> None:
         (1, "https, http", False),
         (2, "https", True),
         (2, "https, http", True),
+        (1, "http, https", True),
+        (1, "http,https,", True),
+        (1, "https,http ,", False),
     ],
 )
 def test_a_login_by_https_stays_there(tmp_path: Path, proxies: int, told: str, secure: bool) -> None:

@@ -1,0 +1,182 @@
+"""Keys and logins: one that has ended does not come back, and nobody finds a key by trying."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from reference_server.doors import Doors
+from reference_server.settings import Settings
+from tests.server.test_access import SETTINGS, app, exhaust, log_in, status
+
+NOW = datetime(2026, 11, 26, 12, 30, 18, tzinfo=UTC)
+
+
+def cookie_of(client: FlaskClient) -> str:
+    """Return the login cookie of a client."""
+    cookie = client.get_cookie("clickport")
+    assert cookie
+    return cookie.value
+
+
+def reads(server: Flask, cookie: str) -> int:
+    """Return the status of reading with a cookie, in a browser of its own."""
+    client = server.test_client()
+    client.set_cookie("clickport", cookie)
+    return client.get(SETTINGS).status_code
+
+
+def test_a_logout_ends_the_login_for_good(tmp_path: Path) -> None:
+    """A copy of the cookie is refused, in every process, after a restart, and however often it is sent."""
+    first, second = app(tmp_path), app(tmp_path)
+    client = first.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    cookie = cookie_of(client)
+    assert [reads(server, cookie) for server in (first, second)] == [200, 200]
+    assert client.post("/logout").status_code == 303
+    assert [reads(server, cookie) for server in (first, second, app(tmp_path), first)] == [401] * 4
+
+
+def test_a_logout_in_a_second_tab_is_no_error(tmp_path: Path) -> None:
+    """Nor is one by a copy of the cookie, by no cookie or by one that is none."""
+    server = app(tmp_path)
+    client, copy = server.test_client(), server.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    copy.set_cookie("clickport", cookie_of(client))
+    statuses = [each.post("/logout").status_code for each in (client, client, copy, server.test_client())]
+    strange = server.test_client()
+    strange.set_cookie("clickport", "made.up")
+    assert [*statuses, strange.post("/logout").status_code] == [303] * 5
+
+
+def test_logins_elsewhere_stay(tmp_path: Path) -> None:
+    """Each browser has its own, also with the same key; logging in again ends the one before."""
+    server = app(tmp_path)
+    here, there = server.test_client(), server.test_client()
+    for client in (here, there):
+        client.post("/login", data={"password": "ck_one"})
+    before = cookie_of(there)
+    there.post("/login", data={"password": "ck_one"})
+    here.post("/logout")
+    assert [client.get(SETTINGS).status_code for client in (here, there)] == [401, 200]
+    assert reads(server, before) == 401
+
+
+def test_a_cookie_is_not_prolonged(tmp_path: Path) -> None:
+    """A login ends 30 days after it began: requests with it bring no new cookie, refused ones neither."""
+    server = app(tmp_path)
+    client = server.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    assert "Set-Cookie" not in client.get(SETTINGS).headers
+    copy = server.test_client()
+    copy.set_cookie("clickport", cookie_of(client))
+    client.post("/logout")
+    assert "Set-Cookie" not in copy.get(SETTINGS).headers
+
+
+def test_logins_expire_and_are_forgotten(tmp_path: Path) -> None:
+    """Also those that never logged out; an id that nobody had is none."""
+    settings, day = Settings(tmp_path), timedelta(days=1)
+    login = settings.begin_login(NOW, day)
+    assert settings.has_login(login, NOW + timedelta(hours=23))
+    assert not settings.has_login(login, NOW + day)
+    assert not settings.has_login("", NOW)
+    settings.begin_login(NOW + day, day)
+    settings.close()
+    with sqlite3.connect(tmp_path / "settings.sqlite") as db:
+        assert db.execute("SELECT count(*) FROM logins").fetchone() == (1,)
+    db.close()
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """Logging in and out say so with 503; nobody is taken for logged out who is not; reading goes on."""
+    server = app(tmp_path)
+    client = server.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    cookie = cookie_of(client)
+    db = sqlite3.connect(tmp_path / "settings.sqlite")
+    # As a full disk does: whatever writes into this table fails.
+    for change in ("INSERT", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER full_{change} BEFORE {change} ON logins BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+    db.commit()
+    db.close()
+    other = server.test_client().post("/login", data={"password": "ck_one"})
+    out = client.post("/logout")
+    assert [(answer.status_code, "disk" in answer.text) for answer in (other, out)] == [(503, True)] * 2
+    assert (cookie_of(client), client.get(SETTINGS).status_code) == (cookie, 200)
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
+def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None:
+    """Ten of an address in a minute, together with those of the login; then 429, and how long to wait."""
+    server = app(tmp_path)
+
+    def ask(key: str, peer: str = "203.0.113.5") -> Any:
+        value = f"Bearer {key}" if header == "Authorization" else key
+        environ = {"REMOTE_ADDR": peer}
+        return server.test_client().get(SETTINGS, headers={header: value}, environ_overrides=environ)
+
+    statuses = [ask(f"ck_{number}").status_code for number in range(21)]  # At worst a minute ends meanwhile.
+    tries = statuses.index(429)
+    assert (tries >= 10, set(statuses[:tries])) == (True, {401})
+    late = next(a for a in (ask("ck_no") for _ in range(12)) if a.status_code == 429)
+    assert 1 <= int(late.headers["Retry-After"]) <= 60
+    assert "too many wrong keys" in late.json["error"]
+    assert 429 in [log_in(server, "ck_one").status_code for _ in range(11)]
+    assert ask("ck_one", peer="203.0.113.6").status_code == 200
+
+
+def test_tries_of_the_login_count_for_keys(tmp_path: Path) -> None:
+    """A right key tells nothing either once an address has tried too often; other addresses go on."""
+    server = app(tmp_path)
+    exhaust(server)
+    answers = [status(server.test_client(), x_api_key="ck_no") for _ in range(12)]
+    assert 429 in answers
+    right = [status(server.test_client(), x_api_key=key) for key in ("ck_one", "ck_no")]
+    assert right in ([429, 429], [200, 401])  # The latter if the next minute begins here.
+    assert status(server.test_client(), peer="203.0.113.6", x_api_key="ck_one") == 200
+
+
+def test_right_keys_are_not_limited(tmp_path: Path) -> None:
+    """However often they are sent: they are not counted."""
+    client = app(tmp_path).test_client()
+    assert {status(client, x_api_key="ck_one") for _ in range(50)} == {200}
+
+
+def test_requests_without_a_key_are_no_tries(tmp_path: Path) -> None:
+    """Nor are bearer tokens that cannot be keys: those of a proxy, say."""
+    client = app(tmp_path).test_client()
+    assert {status(client) for _ in range(15)} == {401}
+    assert {status(client, Authorization="Bearer eyJhbGciOi") for _ in range(15)} == {401}
+    assert status(client, Authorization="Bearer eyJhbGciOi", x_api_key="ck_one") == 200
+
+
+@pytest.mark.parametrize("given", ["Bearer ck_one", "bearer  ck_one", "BEARER ck_zwei_ü"])
+def test_a_key_as_a_bearer_token(tmp_path: Path, given: str) -> None:
+    """As Prometheus sends it (RFC 6750); the name of the scheme is of any case (RFC 9110, 11.1)."""
+    assert status(app(tmp_path).test_client(), Authorization=given) == 200
+
+
+def test_addresses_of_a_subscriber_share_their_tries(tmp_path: Path) -> None:
+    """A /64 of IPv6 has as many addresses as anybody likes; it counts as one, and so do its spellings."""
+    doors = Doors(tmp_path)
+    waits = [doors.may_try(f"2001:db8:0:1::{number:x}", NOW) for number in range(12)]
+    assert waits == [0] * 10 + [42, 42]
+    assert doors.must_wait("2001:db8:0:1:ffff::1", NOW) == 42
+    assert doors.must_wait("2001:db8:0:2::1", NOW) == 0
+
+
+def test_tries_are_counted_without_a_disk(tmp_path: Path) -> None:
+    """A file that cannot be written lifts no limit: the process counts for itself, minute by minute."""
+    doors = Doors(tmp_path, rate=3)
+    doors._db.execute("DROP TABLE requests")
+    assert [doors.may_try("192.0.2.1", NOW) for _ in range(11)] == [0] * 10 + [42]
+    assert doors.must_wait("192.0.2.1", NOW) == 42
+    assert [doors.lets_in("192.0.2.1", NOW) for _ in range(4)] == [True, True, True, False]
+    assert doors.may_try("192.0.2.1", NOW + timedelta(minutes=1)) == 0

@@ -1,0 +1,138 @@
+"""Live streams opened at once all get their events; closed in any state, they leave no file or socket."""
+
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.gateway import Gateway, Writable
+from tests.server.test_events import in_a_loop
+from tests.server.test_serve import descendants, eventually
+
+Start = Callable[..., Any]
+SECONDS = 20.0
+
+
+def connect(server: Any, site: str) -> socket.socket:
+    """Ask for the stream of a site, and do not wait for it."""
+    address = httpx.URL(server.url)
+    connection = socket.create_connection((address.host, address.port), timeout=SECONDS)
+    connection.sendall(f"GET /api/sites/{site}/live HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return connection
+
+
+def read_until(connection: socket.socket, text: bytes) -> bytes:
+    """Return what comes up to and with a text."""
+    read = b""
+    while text not in read:
+        more = connection.recv(65_536)
+        assert more, f"the stream ended after {read!r}"
+        read += more
+    return read
+
+
+def descriptors(server: Any) -> int:
+    """Count the open files of all processes of a server."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in descendants(server.process.pid))
+
+
+@pytest.fixture(params=["1", "2"])
+def fresh(
+    request: pytest.FixtureRequest, start: Start, clickhouse: LocalClickHouse, tmp_path: Path
+) -> Iterator[Any]:
+    """A server of one worker process, or of two, that has had no stream yet."""
+    with start("--workers", request.param, "--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
+        yield server
+
+
+def test_streams_opened_at_once_are_all_told(fresh: Any, tmp_path: Path) -> None:
+    """Twenty of one site and ten of five others; afterwards no socket and no file of theirs is left."""
+    sites = ["one.example"] * 20 + [f"{letter}.example" for letter in "abcde"] * 2
+    for _ in range(10):  # Each process has what it opens at first, such as connections to ClickHouse.
+        fresh.http.get("/healthz", headers={"Connection": "close"})
+        httpx.post(f"{fresh.url}/api/event", json={"t": "p", "d": sites[0]}, trust_env=False)
+    before = descriptors(fresh)
+    with ExitStack() as stack, ThreadPoolExecutor(len(sites)) as pool:
+        streams = list(pool.map(lambda site: stack.enter_context(connect(fresh, site)), sites))
+        list(pool.map(lambda stream: read_until(stream, b"event: ready"), streams))
+        for site in dict.fromkeys(sites):
+            event = {"t": "e", "n": f"for {site}", "d": site}
+            assert httpx.post(f"{fresh.url}/api/event", json=event, trust_env=False).status_code == 202
+        told = pool.map(lambda stream, site: read_until(stream, f'"for {site}"'.encode()), streams, sites)
+        assert all(text.count(b"data: {") == 1 for text in told)
+    # An event opens the socket for sending, once in each process.
+    live = tmp_path / "state" / "live"
+    eventually(lambda: descriptors(fresh) <= before + 2 and not list(live.iterdir()))
+
+
+def test_a_stream_closed_in_any_state_leaves_nothing(fresh: Any, tmp_path: Path) -> None:
+    """Before its answer, before it is ready, while it runs, reset, half-closed, or asked for by HEAD."""
+    with connect(fresh, "one.example") as warm:
+        read_until(warm, b"event: ready")
+    live = tmp_path / "state" / "live"
+    eventually(lambda: not list(live.iterdir()))
+    before = descriptors(fresh)
+    streams = [connect(fresh, "one.example") for _ in range(24)]
+    for number, stream in enumerate(streams):
+        way = number % 4
+        if way:
+            read_until(stream, b"HTTP/1.1 200" if way == 1 else b"event: ready")
+        if way == 2:  # Closes by RST.
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if way == 3:
+            stream.shutdown(socket.SHUT_WR)
+            assert b"HTTP/1.1" not in read_to_end(stream)
+        stream.close()
+    assert fresh.http.head("/api/sites/one.example/live").status_code == 200
+    fresh.http.close()
+    eventually(lambda: descriptors(fresh) <= before and not list(live.iterdir()))
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """Return what comes until the server closes."""
+    read = b""
+    while more := connection.recv(65_536):
+        read += more
+    return read
+
+
+def test_a_connection_that_is_full_is_not_writable() -> None:
+    """Until its peer has read; one that is not known is believed to be writable."""
+    here, there = socket.socketpair()
+    with here, there:
+        writable = Writable(here.fileno())
+        assert writable()
+        here.setblocking(False)
+        while writable():
+            here.send(b"x" * 65_536)
+        there.setblocking(False)
+        while not writable():
+            there.recv(65_536)
+    assert Writable(None)()
+
+
+def test_a_reader_that_does_not_read_costs_no_memory() -> None:
+    """Events are left out while its connection is full; granian would keep all of them for it."""
+    sent: list[bytes] = []
+
+    class Feed:
+        async def listen(self, _: str) -> AsyncIterator[bytes]:
+            for event in (b"", b"first", b"", b"second", b"third"):
+                yield event
+
+    class Stream:
+        async def send_bytes(self, data: bytes) -> None:
+            sent.append(data)
+
+    full = iter([True, False, True])
+    gateway = Gateway.__new__(Gateway)
+    gateway._feed = Feed()  # type: ignore[assignment]
+    in_a_loop(gateway._send_events("one.example", Stream(), lambda: next(full)))
+    assert sent == [b"event: ready\ndata:\n\n", b"data: first\n\n", b":\n\n", b"data: third\n\n"]
