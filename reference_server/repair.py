@@ -80,7 +80,8 @@ def is_stored(client: Client, outbox: str, step: Step, line: bytes) -> bool:
 def _skip(client: Client, folder: Path) -> None:
     """Let no step fill the rollups that are about to be made of its events."""
     tables = [TABLES.index(rollup.table) for rollup in missing(client)]
-    _LOG.warning("%s: made anew from events", ", ".join(TABLES[table] for table in tables))
+    if client.query("SELECT 1 FROM events LIMIT 1").result_rows:
+        _LOG.warning("%s: made anew from events", ", ".join(TABLES[table] for table in tables))
     for file in sorted(folder.glob("*.sqlite")):
         try:
             with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as db:
