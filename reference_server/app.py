@@ -1,5 +1,6 @@
 """The Flask application: every route but that of events."""
 
+import sqlite3
 from pathlib import Path
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -12,16 +13,22 @@ from reference_server.clickhouse.client import Clients
 from reference_server.config import Config
 from reference_server.dashboard import dashboard
 from reference_server.metrics import CONTENT_TYPE, metrics
+from reference_server.outbox import Outbox, StoreUnavailable
 from reference_server.reader import Reader
+from reference_server.refusals import Counts
 from reference_server.settings import Settings
 from reference_server.sites import Sites
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _TRACKER_SECONDS = 3600
 
+STALLED_SECONDS = 60
+"""A server is not healthy after so long without any event stored, if some wait and ClickHouse answers."""
 
-def create_app(config: Config) -> Flask:
+
+def create_app(config: Config, outbox: Outbox | None = None) -> Flask:
     """Return the application: everything but the route of events (see ``events.py``)."""
+    counts = Counts(config.state_dir)
     app = Flask(__name__, static_folder=None)
     # Redirects to a merged path would lead to whatever the Host header names.
     app.url_map.merge_slashes = False
@@ -57,18 +64,44 @@ def create_app(config: Config) -> Flask:
     @app.get("/metrics")
     def figures() -> Response:
         door.check()
-        return Response(metrics(config), content_type=CONTENT_TYPE)
+        return Response(metrics(config, counts), content_type=CONTENT_TYPE)
 
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
-        try:
-            clients.get().command("SELECT 1")
-        except ClickHouseError as error:
-            current_app.logger.warning("ClickHouse does not answer: %s", error)
-            return jsonify(status="unavailable", clickhouse=False), 503
+        answers, problems = _answers(clients), _problems(outbox)
+        if answers and outbox and outbox.stalled_seconds > STALLED_SECONDS:
+            problems.append(f"none of the events that wait was stored for {outbox.stalled_seconds:.0f} s")
+        if problems:
+            told = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
+            return jsonify(told), 503
+        if not answers:
+            reason = "ClickHouse does not answer: events are taken, and wait"
+            return jsonify(status="degraded", clickhouse=False, reason=reason), 200
         return jsonify(status="ok", clickhouse=True), 200
 
     return app
+
+
+def _answers(clients: Clients) -> bool:
+    """Return whether ClickHouse answers, for which it has the client's three seconds."""
+    try:
+        clients.get().command("SELECT 1")
+    except (ClickHouseError, OSError, ValueError) as error:
+        current_app.logger.warning("ClickHouse does not answer: %s", error)
+        return False
+    return True
+
+
+def _problems(outbox: Outbox | None) -> list[str]:
+    """Return why events cannot be taken."""
+    try:
+        if outbox:
+            outbox.probe()
+    except sqlite3.Error as error:
+        return [f"the outbox cannot be written: {error}"]
+    except StoreUnavailable as error:
+        return [str(error)]
+    return []
 
 
 def _headers(app: Flask) -> None:

@@ -48,7 +48,7 @@ class Config:
     sites: tuple[str, ...] = ()
     max_body: int = 1024**2
     body_seconds: float = 20.0
-    durability: str = "process"
+    durability: str = "power"
     max_backlog: int = 1024**3
     tracker: Path = field(default_factory=bundled_tracker)
     bound: str = ""

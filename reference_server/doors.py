@@ -9,13 +9,14 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from reference_server.addresses import block_of
 from reference_server.config import quota_of
+from reference_server.refusals import Counts
 
 _FILE = "doors.sqlite"
 _TABLES = """
@@ -25,7 +26,6 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS months (
     month TEXT, site TEXT, events INTEGER NOT NULL, PRIMARY KEY (month, site)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS refusals (reason TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 """
 _ANOTHER = """
 INSERT INTO {} VALUES (?, ?, 1)
@@ -34,21 +34,9 @@ ON CONFLICT DO UPDATE SET {counted} = {counted} + 1 RETURNING {counted}
 _REQUEST = _ANOTHER.format("requests", counted="count")
 _EVENT = _ANOTHER.format("months", counted="events")
 _REQUESTS = "SELECT count FROM requests WHERE minute = ? AND sender = ?"
-_REFUSAL = "INSERT INTO refusals VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 TRIES = 10
 """How often keys may be tried from an address in a minute, by logging in or with a request."""
-
-REASONS = {
-    "rate_limit": "more requests of an address in a minute than CLICKPORT_RATE_LIMIT",
-    "quota": "more events of a site in a month than CLICKPORT_QUOTA",
-    "unknown_site": "no registered site",
-    "malformed": "no event",
-    "too_large": "a body larger than CLICKPORT_MAX_BODY",
-    "incomplete": "a body that did not come in CLICKPORT_BODY_SECONDS",
-    "backlog": "no room in the outbox",
-}
-"""Why an event is not taken, as the metrics name it."""
 
 
 class Doors:
@@ -58,6 +46,7 @@ class Doors:
         folder.mkdir(parents=True, exist_ok=True)
         self.rate = rate
         self._quota = quota or {}
+        self._counts = Counts(folder)
         self._minute = 0
         self._unwritten: Counter[tuple[int, bytes]] = Counter()
         self._lock = threading.Lock()
@@ -119,22 +108,13 @@ class Doors:
             self._db.executemany("INSERT OR IGNORE INTO months VALUES (?, ?, ?)", rows)
 
     def refused(self, reason: str) -> None:
-        """Count something that was turned away."""
-        with self._lock, suppress(sqlite3.Error):  # A figure; the answer is more important.
-            self._db.execute(_REFUSAL, (reason,))
+        """Count something that was turned away, for a reason of ``refusals.REASONS``."""
+        self._counts.add(**{reason: 1})
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         self._db.close()
-
-
-def refusals(folder: Path) -> dict[str, int]:
-    """How often each of REASONS was met by all processes of a server."""
-    counts = dict.fromkeys(REASONS, 0)
-    address = f"{(folder / _FILE).absolute().as_uri()}?mode=ro"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
-        counts.update(db.execute("SELECT reason, count FROM refusals").fetchall())
-    return counts
+        self._counts.close()
 
 
 def _counter(who: str, now: datetime) -> tuple[int, bytes]:

@@ -63,7 +63,8 @@ class Gateway:
         try:
             body = await self._bodies.read(scope.headers, protocol)
         except Incomplete as error:
-            self._events.incomplete()
+            if scope.path == PATH:
+                self._events.incomplete()
             self._send(scope, protocol, refusal(408, str(error)), closes=True)
             return
         with self._connections.answering(peer):

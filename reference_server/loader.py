@@ -11,7 +11,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from reference_server.clickhouse.client import Clients
 from reference_server.clickhouse.store import INCOMPLETE, TABLES, UNKNOWN_TABLE, Stage, erase
-from reference_server.outbox import Batch, Outbox
+from reference_server.outbox import Batch, Outbox, tell_damaged
+from reference_server.refusals import Counts
 from reference_server.repair import COMPLETE, is_stored, loading, repair
 from reference_server.steps import ASKING, ERASING
 
@@ -64,7 +65,8 @@ _LOG = logging.getLogger(__name__)
 class Loader:
     """Empties an outbox, and those of processes that are gone, in a thread of its own."""
 
-    def __init__(self, outbox: Outbox, folder: Path, clients: Clients) -> None:
+    def __init__(self, outbox: Outbox, folder: Path, clients: Clients, counts: Counts | None = None) -> None:
+        self._counts = counts
         self._outbox = outbox
         self._folder = folder
         self._clients = clients
@@ -110,8 +112,10 @@ class Loader:
             try:
                 self._empty(outbox)
                 self._drop_stage(outbox)
+            except (sqlite3.Error, ValueError) as error:  # Its file: the others are loaded all the same.
+                tell_damaged(outbox.file, error)
             finally:
-                outbox.close()
+                outbox.close(self._counts)
 
     def _empty(self, outbox: Outbox) -> None:
         """Insert until nothing is left, or there is no more time."""

@@ -12,13 +12,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from reference_server.clickhouse.schema import fitting, read
+from reference_server.refusals import GONE_ACCEPTED, GONE_STORED, Counts
 from reference_server.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
 
 # Events are numbered, and what was accepted together is kept together: a block has the number of its last.
@@ -95,6 +96,7 @@ class Outbox:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._something = threading.Event()
+        self._moved = time.monotonic()
         self.pending = self._bytes = self._last = 0
         # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
         # when some of these wait.
@@ -110,17 +112,25 @@ class Outbox:
             raise
 
     @classmethod
-    def create(cls, folder: Path, *, durability: str = "process", max_bytes: int = 1024**3) -> Self:
+    def create(cls, folder: Path, *, durability: str = "power", max_bytes: int = 1024**3) -> Self:
         """Begin an outbox for this process. Raises OSError and sqlite3.Error."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{secrets.token_hex(8)}.sqlite"
         lock = _locked(file)
         assert lock is not None
-        return cls(file, lock, durability=durability, max_bytes=max_bytes)
+        outbox = cls(file, lock, durability=durability, max_bytes=max_bytes)
+        if durability == "power":
+            # The name of the file, and those of new folders above it, outlive a power cut as well.
+            for place in (folder, *list(folder.parents)[:3]):
+                _sync(place)
+        return outbox
 
     @classmethod
     def abandoned(cls, folder: Path) -> Iterator[Self]:
-        """Open the outboxes whose processes are gone, each when it is asked for; one that is broken stays."""
+        """Open the outboxes whose processes are gone, each when it is asked for.
+
+        A damaged one stays as it is, and is named in the log once.
+        """
         for file in sorted(folder.glob("*.sqlite")):
             lock = _locked(file)
             if lock is None:
@@ -129,12 +139,13 @@ class Outbox:
                 _unlock(file, lock)
                 continue
             try:
-                outbox = cls(file, lock, durability="process", max_bytes=0)
-            except sqlite3.Error as error:
+                # A file that was emptied, or never begun: nobody can tell, so it is not removed.
+                if not file.stat().st_size:
+                    raise sqlite3.DatabaseError("it is empty")
+                outbox = cls(file, lock, durability="power", max_bytes=0)
+            except (sqlite3.Error, OSError) as error:
                 os.close(lock)
-                _LOG.error(
-                    "%s is no outbox that can be read (%s): what is in it is not loaded", file, str(error)
-                )
+                tell_damaged(file, error)
                 continue
             yield outbox
 
@@ -153,9 +164,30 @@ class Outbox:
                     last += len(part)
                     self._db.execute(_INSERT, (last, len(part), b"\n".join(part)))
             self._last = last
+            if not self.pending:
+                self._moved = time.monotonic()
             self.pending += len(rows)
             self._bytes += size
         self._something.set()
+
+    def probe(self) -> None:
+        """Write to the file as ``add`` does. Raises sqlite3.Error, and StoreUnavailable without room."""
+        with self._lock:
+            if self._bytes >= self._max_bytes:
+                raise StoreUnavailable(
+                    f"{self.pending} events wait for ClickHouse: there is no room for more"
+                )
+            self._db.execute("PRAGMA user_version = 1")
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file."""
+        return self._file
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long events have been waiting of which none was stored."""
+        return time.monotonic() - self._moved if self.pending else 0.0
 
     def wait(self, seconds: float) -> None:
         """Return when there is an event to be inserted, or ``wake`` was called, or the time is up."""
@@ -257,16 +289,22 @@ class Outbox:
         """The name by which tokens and staging tables begin."""
         return self._file.stem
 
-    def close(self) -> None:
-        """Let go of the file, and remove it if nothing is left in it."""
+    def close(self, counts: Counts | None = None) -> None:
+        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken."""
         with self._lock:
-            left = self._db.execute(
-                "SELECT number FROM events UNION SELECT number FROM quarantine"
-            ).fetchone()
+            try:
+                left = self._db.execute(
+                    "SELECT number FROM events UNION SELECT number FROM quarantine"
+                ).fetchone()
+            except sqlite3.Error:  # Damaged: it is kept.
+                left = True
             self._db.close()
         if not left:
-            for suffix in ("", "-wal", "-shm"):
-                self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+            with counts.exclusive() if counts else nullcontext():
+                if counts:
+                    counts.count({GONE_ACCEPTED: self._last, GONE_STORED: self._last})
+                for suffix in ("", "-wal", "-shm"):
+                    self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         _unlock(self._file, self._lock_file)
 
     def _begin(self, durability: str) -> None:
@@ -351,6 +389,7 @@ class Outbox:
             self._delays.pop(step.first, None)
             self.pending -= batch.count
             self._bytes -= batch.size
+            self._moved = time.monotonic()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -376,6 +415,7 @@ class Census:
     pending: int = 0
     quarantined: int = 0
     oldest: datetime | None = None
+    damaged: tuple[Path, ...] = ()
 
 
 def census(folder: Path) -> Census:
@@ -384,17 +424,44 @@ def census(folder: Path) -> Census:
     for file in folder.glob("*.sqlite"):
         # mode=rw: one that is removed meanwhile is not to be made anew.
         address = f"{file.absolute().as_uri()}?mode=rw"
-        with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as db:
-            accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as db:
+                accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
             oldest = first and read(first.partition(b"\n")[0]).timestamp
+        except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
+            if file.exists() and not file.stat().st_size:
+                found = replace(found, damaged=(*found.damaged, file))
+        except (sqlite3.Error, OSError, ValueError):
+            found = replace(found, damaged=(*found.damaged, file))
+        else:
             times = [time for time in (found.oldest, oldest) if time]
             found = Census(
                 accepted=found.accepted + accepted,
                 pending=found.pending + pending,
                 quarantined=found.quarantined + quarantined,
                 oldest=min(times, default=None),
+                damaged=found.damaged,
             )
     return found
+
+
+_told: set[Path] = set()
+
+
+def tell_damaged(file: Path, error: Exception) -> None:
+    """Say once in the log that an outbox cannot be read."""
+    if file not in _told:
+        _told.add(file)
+        _LOG.error("the outbox %s is damaged (%s): it is kept, and what is in it is not loaded", file, error)
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in a folder outlive a power cut."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def _bounded(blocks: Iterable[_Block], most: int, most_bytes: int) -> Iterator[_Block]:

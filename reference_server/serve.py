@@ -31,6 +31,7 @@ from reference_server.watch import Watch
 
 _STOP_SECONDS = int(DRAIN_SECONDS) + 5
 _LOOK_SECONDS = 0.2
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BACKLOG = 4096
 
 # Standard output is for the line that says where the server is.
@@ -68,6 +69,7 @@ def serve(options: Options, ready: Callable[[str], None]) -> None:
     For the main thread of a process that does nothing else. Raises CannotServe. However it ends, no process,
     port or temporary folder is left.
     """
+    _forget_proxies()
     with _stopped_by_signals(), ExitStack() as stack:
         try:
             address, port = stack.enter_context(_reserved(options.host, options.port))
@@ -155,6 +157,15 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         """End: by a signal, or because of what ``Watch`` saw."""
         feed.end(Config.from_env().live_dir)
         super().signal_handler_interrupt()
+
+
+def _forget_proxies() -> None:
+    """Leave the proxies of the environment alone, here and in the worker processes.
+
+    clickhouse-connect would send them the credentials, also on the way to this machine.
+    """
+    for name in [name for name in os.environ if name.lower() in _PROXIES]:
+        del os.environ[name]
 
 
 def _keep(outboxes: Path) -> None:

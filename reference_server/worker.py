@@ -21,6 +21,7 @@ from reference_server.gateway import Gateway
 from reference_server.ingest import Ingest
 from reference_server.loader import Loader
 from reference_server.outbox import Outbox
+from reference_server.refusals import Counts
 from reference_server.sites import FoundSites, Sites
 from reference_server.visits import Visits
 
@@ -35,10 +36,11 @@ def app() -> Gateway:
     config = Config.from_env()
     outbox = Outbox.create(config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
     clients = Clients(config.clickhouse_url)
-    loader = Loader(outbox, config.outbox_dir, clients)
+    counts = Counts(config.state_dir)
+    loader = Loader(outbox, config.outbox_dir, clients, counts)
     loader.start()
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
-    atexit.register(_leave, loader, outbox)
+    atexit.register(_leave, loader, outbox, counts)
     found = FoundSites(config.state_dir, most=config.max_sites)
     ingest = Ingest(sites=Sites(config.sites), found=found, visits=Visits(config.state_dir))
     feed = Feed(config.live_dir)
@@ -53,7 +55,7 @@ def app() -> Gateway:
     streams = Streams(most=max(limit // 4, 1), most_by_address=config.address_streams)
     return Gateway(
         route,
-        create_app(config),
+        create_app(config, outbox),
         bodies,
         feed,
         connections=connections,
@@ -72,9 +74,9 @@ def _doors(config: Config, clients: Clients) -> Doors:
     return doors
 
 
-def _leave(loader: Loader, outbox: Outbox) -> None:
+def _leave(loader: Loader, outbox: Outbox, counts: Counts) -> None:
     loader.stop(DRAIN_SECONDS)
-    outbox.close()
+    outbox.close(counts)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

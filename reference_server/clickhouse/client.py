@@ -5,7 +5,6 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.httputil import get_pool_manager
 
 _NO_URL = "{!r} is no URL of a ClickHouse: write http://user:password@host:8123/database"
 _CONNECT_SECONDS = 3
@@ -36,8 +35,6 @@ def connect(url: str) -> Client:
         autogenerate_session_id=False,
         connect_timeout=_CONNECT_SECONDS,
         send_receive_timeout=_ANSWER_SECONDS,
-        # A pool of our own: otherwise HTTP_PROXY of the environment gets the credentials, also for loopback.
-        pool_mgr=get_pool_manager(),
     )
 
 

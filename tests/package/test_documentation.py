@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.registry import requirements
-from reference_server import config, doors
+from reference_server import config, refusals
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,7 +35,7 @@ def test_every_variable_and_reason_of_the_server_is_explained() -> None:
     text = (ROOT / "docs" / "run-the-server.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert rows == {variable for variable, _ in config._VARIABLES.values()}
-    assert [reason for reason in doors.REASONS if f"`{reason}`" not in text] == []
+    assert [reason for reason in refusals.REASONS if f"`{reason}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.doors import Doors, refusals
+from reference_server.doors import Doors
+from reference_server.refusals import Counts
 
 Start = Callable[..., Any]
 NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
@@ -89,10 +90,12 @@ def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
 
 def test_figures_are_of_all_processes(tmp_path: Path) -> None:
     """Also when no process has begun."""
-    assert set(refusals(tmp_path).values()) == {0}
+    counts = Counts(tmp_path)
+    assert set(counts.read().values()) == {0}
     for _ in range(2):
         Doors(tmp_path).refused("quota")
-    assert refusals(tmp_path)["quota"] == 2
+    assert counts.read()["quota"] == 2
+    counts.close()
 
 
 def test_a_sender_over_the_limit_is_dropped_with_200(

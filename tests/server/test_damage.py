@@ -1,0 +1,163 @@
+"""Damaged outboxes are told, kept, and cost the others nothing; health and figures need no disk."""
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.clickhouse.schema import written
+from reference_server.outbox import Outbox, census
+from reference_server.refusals import Counts
+from tests.server.reading import Sent
+
+EVENTS = 300
+WAIT = 40.0
+EVENT = {"t": "e", "n": "Signup", "d": "example.com"}
+
+
+def _fill(folder: Path, line: bytes) -> Path:
+    """Leave an outbox as a killed process does, and return its file."""
+    outbox = Outbox.create(folder)
+    outbox.add(*[line] * EVENTS)
+    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._db.close()
+    # Its lock goes with the process.
+    os.close(outbox._lock_file)
+    return outbox.file
+
+
+def _overwrite(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2 - 20_000)
+        opened.write(b"\xa5" * 40_000)
+
+
+def _head(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.write(b"\0" * 200)
+
+
+def _shorten(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size // 3)
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+DAMAGE = {"overwritten": _overwrite, "head": _head, "shortened": _shorten, "emptied": _empty}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_outbox_is_counted_and_kept(tmp_path: Path, kind: str) -> None:
+    """F7: a census names it, opening the abandoned ones says so once, and the others are opened."""
+    files = sorted(_fill(tmp_path, b'["' + b"x" * 400 + b'"]') for _ in range(2))
+    DAMAGE[kind](files[0])
+    size = files[0].stat().st_size
+    opened = []
+    for _ in range(2):
+        for outbox in Outbox.abandoned(tmp_path):
+            if outbox.file == files[1]:
+                opened.append(outbox.pending)
+            outbox._db.close()
+            os.close(outbox._lock_file)
+    assert opened == [EVENTS, EVENTS]
+    assert files[0].exists()
+    assert files[0].stat().st_size >= size
+
+
+def _until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + WAIT
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
+
+
+def _figure(server: Any, name: str) -> float:
+    text = server.http.get("/metrics").text
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.rpartition(" ")[2])
+
+
+def test_the_healthy_ones_are_loaded_beside_a_damaged_one(
+    start: Any, clickhouse: LocalClickHouse, tmp_path: Path
+) -> None:
+    """F7, F23: of two outboxes the first is damaged; all of the other is stored, and no figure falls."""
+    options = ("--data", str(tmp_path))
+    folder = tmp_path / "state" / "outbox"
+    with start(*options, CLICKHOUSE_URL=clickhouse.url) as server:
+        assert server.post(EVENT).status_code == 202
+        server.settle()
+        before = _figure(server, "clickport_events_accepted_total")
+    row = Sent(name="From before").row("damaged.example")
+    files = sorted(_fill(folder, written(row)) for _ in range(2))
+    _overwrite(files[0])
+    _head(files[0])
+    with start(*options, CLICKHOUSE_URL=clickhouse.url) as server:
+        address = "/api/sites/damaged.example/events?period=all"
+        _until(
+            lambda: sum(e["count"] for e in server.http.get(address).json()["events"]) == EVENTS,
+            "the healthy outbox is not loaded",
+        )
+        _until(lambda: not files[1].exists(), "the healthy outbox does not go")
+        assert files[0].exists()
+        assert _figure(server, "clickport_events_damaged_outboxes") == 1
+        assert _figure(server, "clickport_events_accepted_total") == before + EVENTS
+        assert server.post(EVENT).status_code == 202
+        server.process.terminate()
+        _, errors = server.process.communicate(timeout=WAIT)
+    assert errors.count(f"{files[0].name} is damaged") == 1, errors
+
+
+def test_a_full_disk_does_not_look_healthy(start: Any, clickhouse: LocalClickHouse, tmp_path: Path) -> None:
+    """F10: while no file can grow every event gets 503, /healthz says why, and the refusals are counted."""
+    with start("--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
+        assert server.post(EVENT).status_code == 202
+        server.settle()
+        workers = psutil.Process(server.process.pid).children(recursive=True)
+        _, most = resource.prlimit(workers[0].pid, resource.RLIMIT_FSIZE)
+        for worker in workers:
+            resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, most))
+        assert server.post(EVENT).status_code == 503
+        health = server.http.get("/healthz")
+        assert (health.status_code, health.json()["status"]) == (503, "unavailable")
+        assert "the outbox cannot be written" in health.json()["reason"]
+        assert _figure(server, 'clickport_events_refused_total{reason="backlog"}') == 1
+        assert server.http.get("/example.com").status_code == 200
+        for worker in workers:
+            resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert server.post(EVENT).status_code == 202
+        assert server.http.get("/healthz").status_code == 200
+        assert server.http.get("/nothing").status_code == 404
+
+
+def test_counts_are_of_all_processes(tmp_path: Path) -> None:
+    """Two that count share a file, which is laid out once."""
+    first, second = Counts(tmp_path), Counts(tmp_path)
+    first.add(quota=2)
+    second.add(quota=1, malformed=1)
+    assert (first.read()["quota"], second.read()["malformed"]) == (3, 1)
+    first.close()
+    second.close()
+
+
+def test_an_outbox_that_goes_leaves_its_figures(tmp_path: Path) -> None:
+    """F23: what it had taken is counted on."""
+    counts = Counts(tmp_path)
+    outbox = Outbox.create(tmp_path / "outbox")
+    outbox.add(b"[]", b"[]")
+    batch = outbox.next_batch(10, 1000)
+    assert batch
+    assert census(tmp_path / "outbox").accepted == 2
+    outbox._db.execute("DELETE FROM events")
+    outbox.close(counts)
+    assert counts.read()["gone_accepted"] == 2
+    counts.close()
