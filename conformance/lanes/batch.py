@@ -30,6 +30,13 @@ def selected(setup: Setup, lane: Lane) -> list[Case]:
     return [case for case in cases if case.vector]
 
 
+def scripts_together(setup: Setup, lane: Lane, engine: str) -> dict[str, str]:
+    """Return the calls of the lane's selected vectors that may be made in one page, by their tokens."""
+    together = [case for case in selected(setup, lane) if case.vector.get("together")]
+    tokens = {setup.token(case.id, engine): case.vector["call"] for case in together}
+    return {token: call.replace("{token}", token) for token, call in tokens.items()}
+
+
 def post_vectors(bench: Bench, hostile: bool) -> Posted:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 
