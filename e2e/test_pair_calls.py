@@ -9,18 +9,22 @@ from conformance.lanes.exits import leave
 from conformance.lanes.expectation import require_row
 from conformance.lanes.marks import scenarios, vectors
 from conformance.lanes.pages import use_page
-from conformance.lanes.pairing import call_vectors, joined, require_rows_of
+from conformance.lanes.pairing import call_alone, call_vectors, joined, require_rows_of
 from conformance.registry import Lane
 
 
 @vectors(Lane.PAIR)
 def test_call_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """Each call of a vector ends as the row that the vector says."""
-    evidence.sent = evidence.case.vector["call"].replace("{token}", token)
-    called = bench.once(call_vectors, engine)
+    case, called = evidence.case, bench.once(call_vectors, engine)
+    if case.vector.get("together") and not called.found[token] and any(called.found.values()):
+        # Lost among the calls that share its page: alone it must arrive.
+        token = bench.setup.token(f"{case.id} alone", engine)
+        called = call_alone(bench, engine, case, token)
+    evidence.sent = case.vector["call"].replace("{token}", token)
     evidence.wire(called.found[token])
     require_row(evidence, token, called.rows[token])
-    bent = bent_rows(called.rows[token], evidence.case.vector["row"])
+    bent = bent_rows(called.rows[token], case.vector["row"])
     fly(bench, evidence, partial(require_row, evidence, token, bent) if bent else None)
 
 

@@ -62,7 +62,7 @@ def selftest_(
     nothing passes, when the independent pair fails anything, or when a MUST or SHOULD has no mutant.
     """
     wanted = [_report(text) for text in reports]
-    chosen = choose(only)
+    chosen = choose(only, cases)
     if not chosen:
         raise click.UsageError(f"--only {' '.join(only)}: no subject or requirement is called so")
     done = 0

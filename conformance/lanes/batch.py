@@ -26,6 +26,13 @@ class Posted:
     rows: Mapping[str, list[StoredRow]] | None = None
 
 
+def scripts_together(bench: Bench, lane: Lane, engine: str) -> dict[str, str]:
+    """Return the calls of the lane's selected vectors that may be made in one page, by their tokens."""
+    together = [case for case in bench.selected(lane) if case.vector.get("together")]
+    tokens = {bench.setup.token(case.id, engine): case.vector["call"] for case in together}
+    return {token: call.replace("{token}", token) for token, call in tokens.items()}
+
+
 def post_vectors(bench: Bench, hostile: bool) -> Posted:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 

@@ -1,6 +1,7 @@
 """Runs calls in real pages: a page newly loaded for each case, a sentinel after each call."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -66,6 +67,29 @@ def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
     """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
     then = "window.raised = [];" if forget else ""
     return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
+
+
+def call_together(bench: Bench, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
+    """Run scripts by their tokens in one page, with one sentinel behind them; return what became of each.
+
+    For scripts that leave the page as they found it. Each event is waited for before the next call, so that
+    what a page may have in flight (DELIV-5, DELIV-6) is no matter here, unless the tracker takes its time.
+    """
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page(before=WATCH))
+    thrown, prompt, token = {}, True, ""
+    for token, script in scripts.items():
+        thrown[token] = run(tab, script)
+        prompt = prompt and bool(bench.events(token, seconds=LATE_EVENT_SECONDS))
+    run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
+    next_works = bool(bench.events(sentinel_of(token)))
+    deadline = time.monotonic() + (LATE_EVENT_SECONDS if next_works else 0)
+    found = {each: bench.events(each, seconds=max(0, deadline - time.monotonic())) for each in scripts}
+    raised = tab.run("return window.raised")
+    return {
+        each: Outcome(thrown=thrown[each], raised=raised, found=found[each], next_works=next_works)
+        for each in scripts
+    }
 
 
 def loading_error(bench: Bench, engine: str) -> str:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance.bench import Bench
+from conformance.case import Case
 from conformance.evidence import Evidence, NotTestable, Violation
 from conformance.lanes import pages
+from conformance.lanes.batch import scripts_together
 from conformance.lanes.expectation import NO_READBACK, require_arrival
 from conformance.readback import StoredRow
 from conformance.registry import Lane
@@ -48,14 +50,32 @@ def passed_on(bench: Bench) -> Iterator[None]:
 def call_vectors(bench: Bench, engine: str) -> Called:
     """Make the call of every selected vector of the pair lane, then read all rows at once."""
     cases = {bench.setup.token(c.id, engine): c for c in bench.selected(Lane.PAIR) if c.vector}
-    found = {}
+    together = scripts_together(bench, Lane.PAIR, engine)
     with joined(bench):
+        shared = pages.call_together(bench, engine, together) if together else {}
+        found = {token: outcome.found for token, outcome in shared.items()}
         for token, case in cases.items():
-            script = case.vector["call"].replace("{token}", token)
-            found[token] = pages.call(bench, engine, script, token, vector=case.vector).found
-        expected = {token: cases[token].vector.get("events", 1) if found[token] else 0 for token in cases}
-        rows = _read(bench, engine, expected)
-    return Called(found=found, rows=rows)
+            if token not in shared:
+                found[token] = _call(bench, engine, case, token)
+        return _stored(bench, engine, cases, found)
+
+
+def call_alone(bench: Bench, engine: str, case: Case, token: str) -> Called:
+    """Make the call of one vector in a page of its own, and read its rows."""
+    with joined(bench):
+        return _stored(bench, engine, {token: case}, {token: _call(bench, engine, case, token)})
+
+
+def _call(bench: Bench, engine: str, case: Case, token: str) -> list[Exchange]:
+    script = case.vector["call"].replace("{token}", token)
+    return pages.call(bench, engine, script, token, vector=case.vector).found
+
+
+def _stored(
+    bench: Bench, engine: str, cases: Mapping[str, Case], found: Mapping[str, list[Exchange]]
+) -> Called:
+    expected = {token: case.vector.get("events", 1) if found[token] else 0 for token, case in cases.items()}
+    return Called(found=found, rows=_read(bench, engine, expected))
 
 
 def require_rows_of(

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from conformance.mutants.subjects import Kind, Subject
 from conformance.mutants.trial import Trial, statuses
+from conformance.record import Run
 from conformance.registry import Lane, Level, Requirement
 from conformance.verdict import Status
 
@@ -38,22 +39,37 @@ def finding(trial: Trial) -> Finding:
         return Finding(subject=subject, seconds=trial.seconds, problems=(f"did not run: {trial.problem}",))
     found = statuses(trial.run)
     failed = {key for key, status in found.items() if status == Status.FAIL}
-    killed = tuple(lane for lane in subject.lanes if all((id_, lane) in failed for id_ in subject.fails))
+    missed = _missed(trial.run, subject, failed)
+    lanes = {lane for _, lane in missed}
+    # What else fails in a run that several share is the others' doing.
+    others = () if subject.cells else sorted({id_ for id_, _ in failed} - set(subject.fails))
     return Finding(
         subject=subject,
         seconds=trial.seconds,
-        killed=killed if subject.fails else (),
-        survived=tuple(lane for lane in subject.lanes if lane not in killed) if subject.fails else (),
-        others=tuple(sorted({id_ for id_, _ in failed} - set(subject.fails))),
-        problems=tuple(_problems(trial, subject, failed)),
+        killed=tuple(lane for lane in subject.lanes if lane not in lanes) if subject.fails else (),
+        survived=tuple(lane for lane in subject.lanes if lane in lanes),
+        others=tuple(others),
+        problems=tuple(_problems(trial.run, subject, missed)),
     )
 
 
-def _problems(trial: Trial, subject: Subject, failed: set[tuple[str, Lane]]) -> Iterable[str]:
-    assert trial.run
-    if trial.run.interrupted:
+def _missed(run: Run, subject: Subject, failed: set[tuple[str, Lane]]) -> list[tuple[str, Lane]]:
+    """Return what should have failed and did not: requirements, or single cases, with their lanes."""
+    if not subject.cells:
+        return [(id_, lane) for id_ in subject.fails for lane in subject.lanes if (id_, lane) not in failed]
+    seen: dict[str, set[Status]] = {}
+    for result in run.results:
+        seen.setdefault(result.id, set()).add(result.status)
+    cells = [(cell, Lane(cell.partition("/")[0])) for cell in subject.cells]
+    return [(cell, lane) for cell, lane in cells if lane in subject.lanes and seen.get(cell) != {Status.FAIL}]
+
+
+def _problems(run: Run, subject: Subject, missed: Iterable[tuple[str, Lane]]) -> Iterable[str]:
+    if run.interrupted:
         yield "the run did not end"
-    for result in trial.run.results:
+    for result in run.results:
+        if subject.cells and result.id not in subject.cells:
+            continue
         if result.status is Status.ERROR:
             yield f"{result.id} ended in an error: {result.detail[:200]}"
         elif result.status is Status.FAIL and subject.kind in (Kind.REFERENCE, Kind.INDEPENDENT):
@@ -64,10 +80,8 @@ def _problems(trial: Trial, subject: Subject, failed: set[tuple[str, Lane]]) -> 
             and not any(fnmatchcase(result.id, allowed) for allowed in subject.passes)
         ):
             yield f"passed without doing anything: {result.id}"
-    for id_ in subject.fails:
-        for lane in subject.lanes:
-            if (id_, lane) not in failed:
-                yield f"{id_} did not fail in the {lane} lane"
+    for id_, lane in missed:
+        yield f"{id_} did not fail in the {lane} lane"
 
 
 def uncovered(requirements: Iterable[Requirement], subjects: Sequence[Subject]) -> list[str]:

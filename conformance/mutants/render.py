@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 
 from jinja2 import Environment
 
@@ -35,7 +36,7 @@ def as_text(matrix: Matrix) -> str:
     for id_, own in rows.items():
         killed = sum(found.outcome == "killed" for found in own)
         lanes = ", ".join(dict.fromkeys(lane for found in own for lane in found.killed))
-        lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {', '.join(f.subject.name for f in own)}")
+        lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {_names(own)}")
     mutants = [f for own in rows.values() for f in own]
     shown = matrix.problems[:_SHOWN]
     lines += ["", *(f"PROBLEM  {problem}" for problem in shown)]
@@ -50,6 +51,12 @@ def as_text(matrix: Matrix) -> str:
     )
     lines.append("the referee notices" if not matrix.problems else f"{len(matrix.problems)} problems")
     return "\n".join(lines)
+
+
+def _names(findings: Iterable[Finding]) -> str:
+    """Return the names of mutants, those that share an implementation as one."""
+    names = [f"{f.subject.lanes[0]}-transforms-*" if f.subject.rows else f.subject.name for f in findings]
+    return ", ".join(name if times == 1 else f"{name} ({times})" for name, times in Counter(names).items())
 
 
 def as_json(matrix: Matrix) -> str:

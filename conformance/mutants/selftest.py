@@ -4,14 +4,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from conformance.case import catalogue
 from conformance.mutants.matrix import Finding, finding, uncovered
-from conformance.mutants.subjects import Kind, Subject, subjects
+from conformance.mutants.subjects import Kind, Subject, runs, subjects
 from conformance.mutants.trial import hold
 from conformance.registry import requirements
 from conformance.targets.server import reference_clickhouse
@@ -42,9 +42,13 @@ class Matrix:
         return (*(f"{f.subject.name}: {text}" for f in self.findings for text in f.problems), *missing)
 
 
-def choose(only: Sequence[str]) -> list[Subject]:
-    """The subjects whose name, or whose requirement, matches one of the globs; all without any."""
-    return [s for s in subjects() if not only or any(_matches(s, pattern.lower()) for pattern in only)]
+def choose(only: Sequence[str], cases: Sequence[str] = ()) -> list[Subject]:
+    """Return the subjects whose name, or whose requirement, matches one of the globs; all without any.
+
+    Those that are noticed by certain cases are left out if others are chosen by ``cases``.
+    """
+    named = [s for s in subjects() if not only or any(_matches(s, pattern.lower()) for pattern in only)]
+    return [subject for subject in named if not (cases and subject.cells)]
 
 
 def selftest(
@@ -65,16 +69,20 @@ def selftest(
             # The slowest first, so that none of them runs alone at the end.
             tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
             own = scope is not Scope.WHOLE
-            ordered = sorted(tried, key=lambda s: (s.kind is Kind.MUTANT, -len(s.lanes)))
+            planned = runs(tried)
+            ordered = sorted(planned, key=lambda s: (s.kind is Kind.MUTANT, -len(s.rows), -len(s.lanes)))
             trials = [
                 pool.submit(hold, s, Path(folder, s.name), url, stop, own=own, cases=cases, browsers=browsers)
                 for s in ordered
             ]
             found = {}
-            for trial in as_completed(trials):
-                result = finding(trial.result())
-                found[result.subject.name] = result
-                on_finding(result)
+            for done in as_completed(trials):
+                trial = done.result()
+                members = planned[trial.subject]
+                for subject in members:
+                    result = finding(replace(trial, subject=subject, seconds=trial.seconds / len(members)))
+                    found[subject.name] = result
+                    on_finding(result)
         finally:
             # All have ended, unless this one is interrupted.
             stop.set()

@@ -1,7 +1,8 @@
 """Who is tried: mutants and the others, read from data, each with the case against it."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -9,10 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from conformance.case import Case, catalogue
 from conformance.paths import bundled
 from conformance.registry import Lane, requirements
 
 HERE = Path(__file__).parent
+_CELL = re.compile(r"-verbatim-(?P<row>.+)-(name|key|value|currency)(-\d+)?$")
 
 
 class Kind(StrEnum):
@@ -43,7 +46,11 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One implementation to be tried. ``fails`` and ``passes`` are as in ``subjects.toml``."""
+    """One implementation to be tried. ``fails`` and ``passes`` are as in ``subjects.toml``.
+
+    ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it makes, each in the
+    cases of its own, ``cells``, which must all fail. Such subjects share an implementation, and so a run.
+    """
 
     name: str
     kind: Kind
@@ -51,6 +58,8 @@ class Subject:
     edit: Edit | None = None
     fails: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
     def in_one_lane(self) -> "Subject":
         """The same, a mutant in the first of its lanes only."""
@@ -62,7 +71,27 @@ def subjects() -> tuple[Subject, ...]:
     """Every subject. Raises ValueError, naming it, for one that names no requirement or lane of it."""
     others = _read("subjects.toml").items()
     mutants = _read("mutants.toml").items()
-    return (*(_other(name, row) for name, row in others), *(_mutant(name, row) for name, row in mutants))
+    return (
+        *(_other(name, row) for name, row in others),
+        *(_mutant(name, row) for name, row in mutants),
+        *_transforming(Lane.TRACKER),
+        *_transforming(Lane.SERVER),
+    )
+
+
+def runs(subjects: Iterable[Subject]) -> dict[Subject, list[Subject]]:
+    """Return the subjects that are to be run, and what each run tells about: itself, or the rows it makes."""
+    found: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        found.setdefault(f"transforming-{subject.lanes[0]}" if subject.rows else subject.name, []).append(
+            subject
+        )
+    return {_together(name, own): own for name, own in found.items()}
+
+
+def _together(name: str, subjects: list[Subject]) -> Subject:
+    rows = tuple(row for subject in subjects for row in subject.rows)
+    return replace(subjects[0], name=name, rows=rows) if rows else subjects[0]
 
 
 def source(file: str) -> Path:
@@ -79,6 +108,23 @@ def reference_server() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("the package reference_server is not installed")
     return Path(spec.submodule_search_locations[0])
+
+
+def _transforming(lane: Lane) -> Iterator[Subject]:
+    """Yield a mutant for each row of the transformations, in the lane of its side and in the pair."""
+    cells: dict[str, list[Case]] = {}
+    for case in catalogue():
+        if (found := _CELL.search(case.id)) and case.lane in (lane, Lane.PAIR):
+            cells.setdefault(found["row"], []).append(case)
+    for row, own in cells.items():
+        yield Subject(
+            name=f"{lane}-transforms-{row}",
+            kind=Kind.MUTANT,
+            lanes=(lane, Lane.PAIR),
+            fails=tuple(dict.fromkeys(case.requirement for case in own)),
+            rows=(row,),
+            cells=tuple(case.id for case in own),
+        )
 
 
 def _read(name: str) -> Mapping[str, Any]:

@@ -50,8 +50,8 @@ def hold(
 
     A mutant meets the cases of a requirement up to the first that fails in each lane. With ``own`` so do
     nulls and liars, nobody is searched, and a mutant meets only the requirement that it must fail. With
-    ``cases`` they meet only those of these ids. Trackers run in each of ``browsers``. Once ``stop`` is set
-    the run ends, and tidies up.
+    ``cases`` they meet only those of these ids. An implementation of transformations meets only the cases of
+    these. Trackers run in each of ``browsers``. Once ``stop`` is set the run ends, and tidies up.
     """
     started = time.monotonic()
     try:
@@ -65,6 +65,9 @@ def hold(
 
 def _selectors(subject: Subject, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
     """The options that say which cases a subject meets."""
+    if subject.rows:
+        yield from (word for row in subject.rows for word in ("--only", f"*-verbatim-{row}-*"))
+        return
     # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
     if subject.kind is Kind.MUTANT or (own and subject.kind in (Kind.NULL, Kind.LYING)):
         yield "--first-failure"
@@ -132,6 +135,10 @@ def _tracker(subject: Subject, folder: Path) -> Path:
     if subject.kind is Kind.REFERENCE:
         return bundled("tracker/tracker.min.js")
     place = folder / "tracker.js"
+    if subject.rows:
+        parts = ["independent", "transforming"] if subject.lanes[0] is Lane.TRACKER else ["independent"]
+        place.write_text("".join((HERE / part / "tracker.js").read_text("utf-8") for part in parts), "utf-8")
+        return place
     text = bundled("tracker/tracker.js").read_text(encoding="utf-8")
     mutated = subject.edit and subject.edit.file == "tracker/tracker.js"
     place.write_text(subject.edit.apply(text) if subject.edit and mutated else text, encoding="utf-8")
@@ -141,6 +148,9 @@ def _tracker(subject: Subject, folder: Path) -> Path:
 def _server(subject: Subject, folder: Path, database: str) -> list[str]:
     python = shlex.quote(sys.executable)
     rows = shlex.quote(str(folder / "rows.jsonl"))
+    if subject.rows:
+        part = "transforming" if subject.lanes[0] is Lane.SERVER else "independent"
+        return _with_rows(f"{python} {_here(f'{part}/server.py')} {{port}} {rows}", rows)
     match subject.kind:
         case Kind.NULL:
             return ["--server-cmd", f"{python} {_here('null/server.py')} {{port}}", "--readback-cmd", "true"]
@@ -150,10 +160,7 @@ def _server(subject: Subject, folder: Path, database: str) -> list[str]:
                 *("--readback-cmd", f"{python} {_here('lying/readback.py')} {rows}"),
             ]
         case Kind.INDEPENDENT:
-            return [
-                *("--server-cmd", f"{python} {_here('independent/server.py')} {{port}} {rows}"),
-                *("--readback-cmd", f"cat {rows}"),
-            ]
+            return _with_rows(f"{python} {_here('independent/server.py')} {{port}} {rows}", rows)
     copy = folder / "reference_server"
     shutil.copytree(reference_server(), copy, ignore=shutil.ignore_patterns("__pycache__"))
     if subject.edit and subject.edit.file.startswith("reference_server/"):
@@ -163,6 +170,11 @@ def _server(subject: Subject, folder: Path, database: str) -> list[str]:
         *("--server-cmd", f"{python} -m reference_server serve --port {{port}}"),
         *("--clickhouse", database, "--envelope", f'{{"d": "{_DOMAIN}"}}'),
     ]
+
+
+def _with_rows(command: str, rows: str) -> list[str]:
+    """Return the options for a server whose rows are lines of a file."""
+    return ["--server-cmd", command, "--readback-cmd", f"cat {rows}"]
 
 
 def _here(name: str) -> str:

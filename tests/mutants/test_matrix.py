@@ -1,5 +1,7 @@
 """The kill matrix: what it calls killed, and what it calls wrong."""
 
+import pytest
+
 from conformance.mutants.matrix import Finding, finding
 from conformance.mutants.subjects import Kind, Subject
 from conformance.mutants.trial import Trial
@@ -9,6 +11,18 @@ from conformance.verdict import CaseResult, Status
 
 MUTANT = Subject(name="m", kind=Kind.MUTANT, lanes=(Lane.TRACKER, Lane.SERVER), fails=("PROP-3",))
 NULL = Subject(name="n", kind=Kind.NULL, lanes=(Lane.TRACKER,), passes=("tracker/api-1-*",))
+ROW = Subject(
+    name="r",
+    kind=Kind.MUTANT,
+    lanes=(Lane.SERVER, Lane.PAIR),
+    fails=("PROP-1",),
+    rows=("nfc",),
+    cells=(
+        "server/prop-1-verbatim-nfc-value",
+        "server/prop-1-verbatim-nfc-key",
+        "pair/prop-1-verbatim-nfc-value",
+    ),
+)
 INDEPENDENT = Subject(name="i", kind=Kind.INDEPENDENT, lanes=(Lane.TRACKER,))
 
 
@@ -67,6 +81,39 @@ def test_independent_must_not_fail() -> None:
     """A failure of the independent pair is a false one, of a SHOULD as well."""
     failed = case("tracker/prop-6-a", Status.FAIL, Level.SHOULD)
     assert judge(INDEPENDENT, failed).problems == ("false failure: tracker/prop-6-a: d",)
+
+
+def test_a_row_is_killed_by_its_own_cells() -> None:
+    """A transformation is noticed when all cases of its row fail; those of other rows are not its matter."""
+    found = judge(
+        ROW,
+        case("server/prop-1-verbatim-nfc-value", Status.FAIL),
+        case("server/prop-1-verbatim-nfc-key", Status.FAIL),
+        case("pair/prop-1-verbatim-nfc-value", Status.FAIL),
+        case("server/prop-1-verbatim-trim-value", Status.ERROR),
+        case("server/store-1-verbatim-trim-name", Status.FAIL),
+    )
+    assert (found.outcome, found.killed, found.others) == ("killed", (Lane.SERVER, Lane.PAIR), ())
+
+
+@pytest.mark.parametrize("status", [Status.PASS, Status.ERROR, Status.NOT_TESTABLE])
+def test_a_row_survives_by_one_cell(status: Status) -> None:
+    """A case of a row that does not fail, or that has no result, is named."""
+    found = judge(
+        ROW,
+        case("server/prop-1-verbatim-nfc-value", Status.FAIL),
+        case("server/prop-1-verbatim-nfc-key", status),
+    )
+    assert (found.outcome, found.killed) == ("survived", ())
+    assert "server/prop-1-verbatim-nfc-key did not fail in the server lane" in found.problems
+    assert "pair/prop-1-verbatim-nfc-value did not fail in the pair lane" in found.problems
+
+
+def test_a_row_must_fail_in_every_browser() -> None:
+    """A case that fails in one engine and passes in another has not noticed."""
+    failed = [case(cell, Status.FAIL) for cell in ROW.cells]
+    found = judge(ROW, *failed, case("pair/prop-1-verbatim-nfc-value", Status.PASS))
+    assert found.survived == (Lane.PAIR,)
 
 
 def test_an_interrupted_run_proves_nothing() -> None:

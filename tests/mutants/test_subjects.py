@@ -3,10 +3,10 @@
 import pytest
 
 from conformance.mutants.matrix import uncovered
-from conformance.mutants.subjects import Edit, Kind, Subject, source, subjects
+from conformance.mutants.subjects import Edit, Subject, source, subjects
 from conformance.registry import requirements
 
-MUTANTS = [subject for subject in subjects() if subject.kind is Kind.MUTANT]
+MUTANTS = [subject for subject in subjects() if subject.edit]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -131,6 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Take events on the port, and write rows to the file, that the command line names."""
     Path(sys.argv[2]).touch()
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    serve()
