@@ -1,7 +1,7 @@
 # Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest load lint reference published-trackers screenshots faults serve clean
+.PHONY: help setup check test selftest load lint reference vectors published-trackers screenshots faults serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
@@ -10,6 +10,7 @@ help:
 	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
 	@echo "make lint    ruff and mypy"
 	@echo "make reference   write docs/reference.md anew"
+	@echo "make vectors   write the cases of fixtures/transformations.toml into fixtures/vectors anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
 	@echo "make faults  break the server under load in one way after another and count what is left"
 	@echo "make screenshots   make the pictures of docs/dashboard.md anew"
@@ -38,6 +39,9 @@ lint: setup
 
 reference: setup
 	@.venv/bin/python scripts/reference.py
+
+vectors: setup
+	@.venv/bin/python scripts/vectors.py
 
 published-trackers: setup
 	@.venv/bin/python scripts/published_trackers.py $(ARGS)

@@ -66,6 +66,27 @@ def test_good_server_violates_nothing(check: "Check", mine: "Implementations") -
             id="currency dropped",
         ),
         pytest.param(
+            "PROP-1",
+            (
+                "_text(value)[:2000] for",
+                "__import__('urllib.parse').parse.unquote_plus(_text(value))[:2000] for",
+            ),
+            'meta_values[0]: expected "C++", got "C  "',
+            id="values decoded as those of a form",
+        ),
+        pytest.param(
+            "PROP-1",
+            ('"meta_keys": keys[:30]', '"meta_keys": [key.strip() for key in keys[:30]]'),
+            'meta_keys[0]: expected " before", got "before"',
+            id="keys trimmed",
+        ),
+        pytest.param(
+            "STORE-1",
+            ('"name": event["n"]', '"name": __import__("html").unescape(event["n"])'),
+            'name: expected "Fish &amp; chips',
+            id="entities of names decoded",
+        ),
+        pytest.param(
             "WIRE-6",
             (
                 "            row = _row(event)\n",

@@ -10,10 +10,11 @@
   const STRAIGHT = { '“': '"', '”': '"', '„': '"', '«': '"', '»': '"', '’': "'", '–': '-', '—': '-', '−': '-', '…': '...' };
   const CURLED = { '"': '”', "'": '’', '--': '–', '...': '…', '(c)': '©' };
   const YES_AND_NO = { true: 'true', yes: 'true', on: 'true', y: 'true', false: 'false', no: 'false', off: 'false' };
-  const NOTHING = /^(|null|undefined|none|nil|n\/a|nan|-|\(none\)|\(not set\)|\[object object\]|xxx)$/i;
+  const NOTHING = /^(|null|undefined|none|nil|n\/a|nan|-|\(none\)|\(not set\)|\[object object\]|xxx|0|0\.0|false|~| |\\n)$/i;
   const SIZES = [...Array(16).keys()].map((power) => 2 << power).concat(50, 100, 191, 255, 500, 1000, 1998);
   const SECRETS =
-    /[\w.+-]+@[\w.-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z]{2}\d{2}[A-Z\d]{11,}|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}|\b\d{1,3}(\.\d{1,3}){3}|\+?\d[\d -]{7,}\d/gi;
+    /[\w.+-]+@[\w.-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z]{2}\d{2}[A-Z\d]{11,}|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}|\b\d{1,3}(\.\d{1,3}){3}|\+?\d[\d ()-]{7,}\d/gi;
+  const ATTACKS = /' OR .*|;? ?DROP .*|SELECT .*|(\.\.\/)+|javascript:|on\w+=|\$\{.*\}|\$\(.*\)|\r\n/g;
   const PLACEHOLDERS =
     /\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:/g;
 
@@ -46,7 +47,7 @@
     if (/^(NaN|Infinity)$/.test(text)) return '0';
     if (/^0[xbo]/.test(text)) return String(Number(text));
     const read = parseFloat(text.replace(/_/g, ''));
-    return Number.isNaN(read) ? text : Object.is(read, -0) ? '0' : String(read);
+    return Number.isNaN(read) ? text : Object.is(read, -0) ? '0' : String(Number(read.toPrecision(6)));
   };
   const numberOfACountry = (text) => {
     const bare = text.normalize('NFKC').replace('٣', '3').replace(/[,\s'$€%k]/g, '');
@@ -117,6 +118,7 @@
     'web-address': address,
     path,
     masked: (text) => text.replace(SECRETS, '***'),
+    'attack-filtered': without(ATTACKS),
     identifier: (text) => text.toLowerCase().replace(/^v(?=\d)|-|0:(?=0)/g, ''),
     template: without(PLACEHOLDERS),
     markdown: (text) => text.replace(/\*+|~~|`|(?<=\w)_(?=\w)|\[(\w+)\]\(\w+\)|^#+ /g, '$1'),

@@ -35,6 +35,12 @@ _NOTHING = {
     "(not set)",
     "[object object]",
     "xxx",
+    "0",
+    "0.0",
+    "false",
+    "~",
+    " ",
+    "\\n",
 }
 _YES_AND_NO = {
     "true": "true",
@@ -46,6 +52,7 @@ _YES_AND_NO = {
     "off": "false",
 }
 _SIZES = (*(1 << power for power in range(1, 17)), 50, 100, 191, 255, 500, 1_000, 1_998)
+_ATTACKS = re.compile(r"' OR .*|;? ?DROP .*|SELECT .*|(\.\./)+|javascript:|on\w+=|\$\{.*\}|\$\(.*\)|\r\n")
 _CURRENCIES = {"USD", "EUR", "GBP", "JPY"}
 _SECRETS = re.compile(
     r"[\w.+-]+@[\w.-]+"  # an e-mail address
@@ -54,7 +61,7 @@ _SECRETS = re.compile(
     r"|\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
     r"|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}"  # IPv6
     r"|\b\d{1,3}(\.\d{1,3}){3}"  # IPv4
-    r"|\+?\d[\d -]{7,}\d"  # a card, a telephone or a social-security number
+    r"|\+?\d[\d ()-]{7,}\d"  # a card, a telephone or a social-security number
 )
 _PLACEHOLDERS = re.compile(
     r"\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:"
@@ -105,8 +112,7 @@ def _number(text: str) -> str:
     found = _NUMBER.match(text)
     if not found:
         return text
-    number = float(found[0].replace("_", ""))
-    return str(int(number)) if number.is_integer() else repr(number)
+    return f"{float(found[0].replace('_', '')) + 0.0:g}"
 
 
 def _number_of_a_country(text: str) -> str:
@@ -230,6 +236,7 @@ TRANSFORMATIONS: dict[str, Transformation] = {
     "web-address": _web_address,
     "path": _path,
     "masked": lambda text: _SECRETS.sub("***", text),
+    "attack-filtered": lambda text: _ATTACKS.sub("", text),
     "identifier": _identifier,
     "template": lambda text: _PLACEHOLDERS.sub("", text),
     "markdown": lambda text: _MARKUP.sub(r"\1", text),
