@@ -248,7 +248,7 @@ def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptur
         assert adopted.pending == 1
         os.close(adopted._lock_file)
         adopted._db.close()
-    assert f"{broken} is no outbox that can be read" in caplog.text
+    assert f"{broken} is damaged" in caplog.text
     assert broken.exists()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
