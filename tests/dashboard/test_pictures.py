@@ -11,6 +11,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
+from reference_server.clickhouse.rollups import ROLLUPS
+
 SITE = "shop.example"
 FOLDER = os.environ.get("CLICKPORT_PICTURES", "")
 WIDE = {"width": 1280, "height": 900}
@@ -27,12 +29,17 @@ _ARRIVALS: tuple[tuple[str, dict[str, Any]], ...] = (
 only_for_the_documentation = pytest.mark.skipif(not FOLDER, reason="one of those that make screenshots makes")
 
 
+_SHOP = "site_id = 'shop.example'"
+
+
 @pytest.fixture(scope="module")
 def shop(server: Any, client: Client) -> str:
     """A site with two months of traffic and two goals."""
     for statement in Path(__file__).with_name("shop.sql").read_text(encoding="utf-8").split(";\n"):
         if statement.strip():
             client.command(statement)
+    for rollup in ROLLUPS:
+        client.command(f"INSERT INTO {rollup.table} {rollup.of_events(_SHOP)}")
     for name in ("Signup", "Purchase"):
         goal = {"type": "custom_event", "event_name": name}
         server.http.post(f"/api/sites/{SITE}/goals", json=goal).raise_for_status()
