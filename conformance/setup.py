@@ -27,7 +27,7 @@ SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What every process of a run needs to know; plain data, so that it can be handed to workers.
+    """Options and targets of a run, for each of its processes; plain data, so that workers can be given it.
 
     ``shrinking`` is the path of the file in which they account for the time that they take to shrink.
     """

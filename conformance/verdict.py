@@ -109,12 +109,12 @@ class RequirementResult:
 
     @property
     def decided(self) -> bool:
-        """Whether it passed or was refuted."""
+        """True if it passed or was refuted."""
         return self.status in (Status.PASS, Status.FAIL)
 
     @property
     def open(self) -> bool:
-        """Whether it holds the verdict back: asked for, selected, not waived, and nothing decided it."""
+        """True if it holds the verdict back: it was asked for, selected, not waived and not decided."""
         return not (self.decided or self.left_out or self.not_asked or self.waived)
 
 
@@ -224,7 +224,7 @@ def judge(
 
 
 def _passed(results: Sequence[CaseResult]) -> set[str]:
-    """What baseline entries may name and did not fail: a case that fails in one browser passes in none."""
+    """Return the ids that passed in every browser, and those of finds that no longer fail."""
     failed = [r for r in results if r.status is Status.FAIL]
     passed = {r.id for r in results if r.status in (Status.PASS, Status.OBSERVED)} - {r.id for r in failed}
     return passed | {id_ for r in results for id_ in r.cured} - {r.known_as for r in failed}
@@ -306,7 +306,7 @@ def _waived(rows: Sequence[RequirementResult], waivers: Sequence[Waiver]) -> tup
 def _waiver_problems(
     waivers: Sequence[Waiver], rows: Sequence[RequirementResult]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is wrong with waivers, a line each, and the requirements of those that nothing asked for."""
+    """Return the faults of waivers, a line each, and the requirements of waivers that were not needed."""
     bad, idle = [], []
     for waiver in waivers:
         own = [row for row in rows if row.id == waiver.requirement and not row.left_out]

@@ -36,7 +36,7 @@ _EVENT = _ANOTHER.format("months", counted="events")
 _REQUESTS = "SELECT count FROM requests WHERE minute = ? AND sender = ?"
 
 TRIES = 10
-"""How often keys may be tried from an address in a minute, by logging in or with a request."""
+"""Keys that may be tried from an address in a minute, by logging in or with a request."""
 
 
 class Doors:

@@ -74,7 +74,7 @@ class Batch:
     step: Step
     lines: bytes
     known: bool
-    """Whether the outcome of every statement so far is known."""
+    """True if the outcome of every statement so far is known."""
 
     @property
     def count(self) -> int:

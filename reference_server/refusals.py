@@ -1,4 +1,4 @@
-"""How often requests were turned away: counters that all processes of a server share, and that need no disk.
+"""Counters of refused requests, shared by all processes of a server; counting needs no disk.
 
 A small file in the state folder is laid out once and mapped into memory: counting on a full disk works.
 """

@@ -78,7 +78,7 @@ _STREAMS: dict[str, Callable[[], bytes]] = {
 
 @dataclass
 class _Sent:
-    """What became of the requests of some senders."""
+    """The answers to the requests of some senders."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     bytes: int = 0

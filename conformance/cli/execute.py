@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,8 +38,12 @@ def execute(
     watcher: Watcher | None = None,
 ) -> NoReturn:
     """Run what the options say and end with the exit code of the verdict. Raises click.UsageError."""
-    with concluding(given, reports, run_record) as conclude:
-        options = Options(**_merged(read_config(config), given))
+    try:
+        merged = _merged(read_config(config), given)
+    except UsageError as error:
+        raise click.UsageError(harmless(masked(str(error)))) from error
+    with concluding(merged, reports, run_record) as conclude:
+        options = Options(**merged)
         conclude(run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options)))
     raise AssertionError("concluding ends the process")
 
@@ -52,7 +57,7 @@ def concluding(
     Reports are checked before the run: that they can be written. After Ctrl-C they tell what was seen until
     then. Whatever is printed here holds no secret of ``given``. Raises click.UsageError.
     """
-    redaction = Redaction.of(given)
+    redaction, begun = Redaction.of(given), time.time()
     try:
         wanted = [parsed_report(text) for text in reports]
         for _, path in wanted:
@@ -74,7 +79,8 @@ def concluding(
     except KeyboardInterrupt:
         seen = f"what was seen until then is in {record}"
         with suppress(OSError, ValueError):  # Nothing was seen yet.
-            _told(read(record), wanted)
+            if record.stat().st_mtime >= begun:  # Else it is that of a run before.
+                _told(read(record), wanted)
         end(f"interrupted; {seen}", INTERRUPTED)
 
 

@@ -9,7 +9,7 @@ _BEGUN = "begun"
 
 
 class Budget:
-    """What a search may spend: an equal share of what the searches before it have left, in seconds.
+    """The seconds that a search may spend: an equal share of what the searches before it have left.
 
     ``ledger`` is the file of a run in which each process notes what it spends, a line at a time; without one
     the account is this object's own. ``searches`` is how many there are in the run.

@@ -48,7 +48,9 @@ _LOCAL_HOST = "the local host name of the page"
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """What is wrong with a tracker as a whole in an engine: "" if it sends events, or fails in its own way.
+    """The state of a tracker as a whole in an engine.
+
+    ``problem`` is empty if it sends events, or fails in a way that its cases show.
 
     ``requirement`` is the one that is violated, and ``seen`` what was found in the page.
     """

@@ -1,11 +1,13 @@
 """How the endpoint takes what comes: other origins, odd framing, many at once (WIRE-7, WIRE-8, STORE-5)."""
 
+import base64
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -159,10 +161,19 @@ def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
     """A connection on which a request was begun whose body is longer than what has come of it."""
     parts = urlsplit(event_url(bench))
     body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
-    headers = {"Host": parts.netloc, **browser_headers(bench.setup.options.domain), "Content-Type": TEXT}
+    userinfo, _, host = parts.netloc.rpartition("@")
+    headers = {"Host": host, **browser_headers(bench.setup.options.domain), "Content-Type": TEXT}
+    if userinfo:  # As httpx sends the credentials of a URL.
+        headers["Authorization"] = f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}"
     lines = (f"{name}: {value}\r\n" for name, value in headers.items())
     head = f"POST {parts.path} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body) + 100}\r\n\r\n"
-    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_SECONDS) as connection:
+    secure, name = parts.scheme == "https", parts.hostname or ""
+    with ExitStack() as stack:
+        address = (name, parts.port or (443 if secure else 80))
+        connection = stack.enter_context(socket.create_connection(address, timeout=_SECONDS))
+        if secure:
+            context = ssl.create_default_context()
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
         connection.sendall(head.encode() + body)
         yield connection, head + body.decode()
 

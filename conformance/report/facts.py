@@ -52,7 +52,7 @@ class Count:
 
     @property
     def open(self) -> int:
-        """Those that were asked for, and that nothing decided."""
+        """The number of those that were asked for and not decided."""
         decided = self.passed + self.failed + self.observed
         return self.total - decided - self.waived - self.left_out - self.not_asked
 

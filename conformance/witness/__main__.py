@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import signal
 import sys
 from typing import Any
@@ -53,7 +54,7 @@ async def _main(payload: str | None) -> None:
     recorder = Recorder(PayloadMapping(payload) if payload else None)
     async with recorder.listen(HOSTS) as origins:
         _say(origins)
-        # The end of stdin is the end of whoever started this process.
+        # The end of stdin is the end of the process that started this one.
         while line := await commands.readline():
             try:
                 _say({"ok": await _obey(recorder, json.loads(line))})
@@ -71,4 +72,7 @@ def _say(answer: Any) -> None:
 if __name__ == "__main__":
     # Ctrl-C reaches the whole process group; this process ends when its parent has tidied up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))
+    try:
+        asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))
+    except BrokenPipeError:  # The process that started this one ended while it was answered.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end.

@@ -1,7 +1,9 @@
 """Ctrl-C ends a run at once: nothing is left running, and what was seen stays on record."""
 
 import json
+import shlex
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,13 +37,30 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
         name for name in ("server.py", "conformance.witness", "chromium") if name not in ended.below
     ] == []
     assert "interrupted; what was seen until then is in clickport-run.jsonl" in ended.errors
-    assert "Traceback" not in ended.errors
+    assert "Traceback" not in ended.errors, ended.errors
     run = read(record)
     assert run.interrupted
     assert len(run.results) > 3
     report = json.loads((mine.folder / "report.json").read_text(encoding="utf-8"))
     assert report["conformant"] is not True
     assert len(report["cases"]) > 3
+
+
+def test_an_interrupt_before_the_first_case_tells_nothing_old(mine: "Implementations") -> None:
+    """The record of an earlier run in the folder is not taken for what this one has seen."""
+    record = mine.folder / "clickport-run.jsonl"
+    old = '{"kind": "run", "suite": {"version": "0"}, "target": {"server": "OLD"}, "lanes": ["server"], '
+    record.write_text(old + '"browsers": [], "options": {}, "started": "2026-01-01"}\n', encoding="utf-8")
+    marker = mine.folder / "begun"
+    script = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"
+    server = f"{shlex.join([sys.executable, '-c', script])} {{port}}"
+    words = ["--server-cmd", server, "--lane", "server"]
+    ended = interrupted(
+        mine.folder, "check", *words, *("--report", "json=report.json"), at_work=marker.exists
+    )
+    assert (ended.code, ended.left) == (130, {}), ended.errors
+    assert not (mine.folder / "report.json").exists()
+    assert "OLD" in record.read_text(encoding="utf-8")
 
 
 def test_interrupted_selftest_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -154,3 +154,15 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONIOENCODING": "cp1252"},
     )
     assert (narrow.returncode, narrow.stderr) == (0, b"")
+
+
+def test_a_secret_of_the_configuration_file_is_not_told(check: "Check", tmp_path: Path) -> None:
+    """A server that cannot be started is named without the token of its command."""
+    token = "t0ken-of-the-file"
+    (tmp_path / "clickport.toml").write_text(
+        f'server-cmd = "{sys.executable} -c pass {{port}} --token {token}"\n', encoding="utf-8"
+    )
+    run = check("--lane", "server")
+    assert run.code == 3, run.text
+    assert "ended with exit code 0" in run.text
+    assert token not in run.out + run.err

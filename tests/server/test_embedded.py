@@ -1,8 +1,6 @@
 """The embedded ClickHouse may die at any moment: events are taken, and stored when it runs again."""
 
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +8,7 @@ import psutil
 import pytest
 
 from reference_server.clickhouse.client import connect
-
-WAIT = 60.0
-
-
-def _until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
+from tests.server.polling import WAIT, until
 
 
 def _clickhouse(server: psutil.Process) -> psutil.Process | None:
@@ -48,12 +37,12 @@ def test_a_killed_clickhouse_comes_back_and_loses_nothing(start: Any, tmp_path: 
 
         send(20)
         for wait_for_answer in (True, False, True):
-            victim = _until(lambda: _clickhouse(process), "ClickHouse does not run")
+            victim = until(lambda: _clickhouse(process), "ClickHouse does not run")
             victim.send_signal(signal.SIGKILL)
             victim.wait(WAIT)
             send(20)
             if wait_for_answer:
-                _until(lambda: server.http.get("/healthz").json().get("clickhouse"), "no ClickHouse")
+                until(lambda: server.http.get("/healthz").json().get("clickhouse"), "no ClickHouse")
             send(20)
         server.settle()
         names = set()
