@@ -56,8 +56,13 @@ def test_code_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_the_dashboard_is_whole(installed: Path) -> None:
     """Its templates and its own files are there; and others', with their licences, if set-up had them."""
-    inside = Path("reference_server") / "dashboard"
-    files = {path.relative_to(ROOT) for path in (ROOT / inside).rglob("*.*") if path.suffix != ".pyc"}
+    inside = Path("reference_server") / "web" / "dashboard"
+    places = [
+        place
+        for pattern in ("*.py", "static/**/*.*", "templates/*.*")
+        for place in (ROOT / inside).glob(pattern)
+    ]
+    files = {path.relative_to(ROOT) for path in places}
     assert {path for path in files if not (installed / path).exists()} == set()
     vendor = inside / "static" / "vendor"
     for folder in (installed / vendor).glob("*/"):
