@@ -1,4 +1,4 @@
-"""Alias of ``conformance.pytest_plugin`` for one release: ``pytest -p conformance.plugin`` goes on working."""
+"""Alias of ``conformance.pytest_plugin`` for one release: ``-p conformance.plugin`` goes on working."""
 
 import sys
 

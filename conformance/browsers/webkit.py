@@ -27,6 +27,7 @@ from conformance.browsers.environment import without_proxies
 _SECONDS = 15.0
 # Longer than the driver's own limits, whose end it tells: what takes longer has been lost in the driver.
 _ANSWER_SECONDS = 20
+_LOST_ANSWERS = 2
 _SCREEN = "1280x800x24"
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
@@ -36,11 +37,39 @@ _ARGUMENTS = (
 )
 
 
-class _WebKitTab:
-    """A window of the session, which has one of them in focus at a time: each step chooses its own."""
+class _Windows:
+    """The windows of a session, one of which receives its commands."""
 
-    def __init__(self, driver: WebDriver, handle: str) -> None:
-        self._driver = driver
+    def __init__(self, driver: WebDriver) -> None:
+        self.driver = driver
+        self._current = driver.current_window_handle
+
+    def switch(self, handle: str) -> WebDriver:
+        """Direct the session's commands to a window, unless they go there already.
+
+        A dialog that is open is dismissed first: the driver would answer no switch, not even one to the same
+        window.
+        """
+        if handle != self._current:
+            with suppress(WebDriverException):  # No dialog, or no window any more.
+                self.driver.switch_to.alert.dismiss()
+            self.driver.switch_to.window(handle)
+            self._current = handle
+        return self.driver
+
+    def open(self) -> str:
+        """Open a window, direct the session's commands to it, and return its handle."""
+        self.driver.switch_to.new_window("window")
+        self._current = self.driver.current_window_handle
+        return self._current
+
+
+class _WebKitTab:
+    """A window of the session; each step directs the session's commands to it first."""
+
+    def __init__(self, windows: _Windows, handle: str) -> None:
+        self._windows = windows
+        self._driver = windows.driver
         self._handle = handle
 
     @property
@@ -75,7 +104,7 @@ class _WebKitTab:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no window was opened within {_SECONDS:g} s by {script}")
             time.sleep(_POLL_SECONDS)
-        tab = _WebKitTab(self._driver, opened.pop())
+        tab = _WebKitTab(self._windows, opened.pop())
         tab.wait_until("document.readyState === 'complete' && location.href !== 'about:blank'", _SECONDS)
         return tab
 
@@ -85,6 +114,7 @@ class _WebKitTab:
 
     def _wait_until(self, condition: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
+        lost = 0
         while True:
             asked = time.monotonic()
             try:
@@ -93,8 +123,11 @@ class _WebKitTab:
             except JavascriptException:
                 pass  # Between two pages there is none that could answer.
             except HTTPError:
-                # The driver has lost the answer of a page that went while it was asked: that is no time of
-                # the page's. Asking changes nothing, so it is asked again.
+                # If a page goes while the driver asks it, the driver loses the answer: that time is not the
+                # page's. A driver that loses more than a few is dead.
+                lost += 1
+                if lost > _LOST_ANSWERS:
+                    raise
                 deadline += time.monotonic() - asked
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
@@ -108,8 +141,7 @@ class _WebKitTab:
             self._own().close()
 
     def _own(self) -> WebDriver:
-        self._driver.switch_to.window(self._handle)
-        return self._driver
+        return self._windows.switch(self._handle)
 
 
 @contextmanager
@@ -131,15 +163,14 @@ class _WebKit:
     def __init__(self, driver: WebDriver) -> None:
         self.name = "webkit"
         self.version = str(driver.capabilities["browserVersion"])
-        self._driver = driver
+        self._windows = _Windows(driver)
         self._home = driver.current_window_handle
 
     def tab(self) -> Tab:
         with _in_time():
-            self._driver.switch_to.window(self._home)
+            self._windows.switch(self._home)
             # Windows, not tabs: what a tab opens by script is blocked there as a pop-up.
-            self._driver.switch_to.new_window("window")
-        return _WebKitTab(self._driver, self._driver.current_window_handle)
+            return _WebKitTab(self._windows, self._windows.open())
 
 
 class _Service(Service):

@@ -173,6 +173,10 @@ def test_a_dialog_keeps_nobody_waiting(browser: Browser, recorder: Recorder) -> 
     tab.goto(f"{recorder.here}/one")
     tab.run("setTimeout(() => { window.said = confirm('sure?') })")
     tab.wait_until("window.said === false", _SECONDS)
+    tab.run("setTimeout(() => { window.said = confirm('sure?') })")
+    other = browser.tab()
+    other.goto(f"{recorder.here}/one")
+    other.close()
     tab.close()
 
 

@@ -16,11 +16,8 @@ class Driver:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.current_window_handle = "page-1"
         self.current_url = "http://127.0.0.1/"
-        self.switch_to = self
-
-    def window(self, handle: str) -> None:
-        """Choose a window."""
 
     def execute_script(self, script: str) -> Any:
         """Run a script, or lose its answer."""
@@ -39,7 +36,7 @@ def lost() -> ReadTimeoutError:
 
 def tab(driver: Driver) -> Any:
     """A tab of that driver."""
-    return webkit._WebKitTab(cast("WebDriver", driver), "page-1")
+    return webkit._WebKitTab(webkit._Windows(cast("WebDriver", driver)), "page-1")
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
@@ -53,3 +50,11 @@ def test_a_condition_that_stays_false_still_ends() -> None:
     """What is lost prolongs the time; what is answered does not."""
     with pytest.raises(TimeoutError, match=r"not so after 0\.1 s: no"):
         tab(Driver(lost(), False)).wait_until("no", 0.1)
+
+
+def test_a_driver_that_never_answers_is_given_up() -> None:
+    """Two lost answers are allowed for, however long they take; the third ends the wait."""
+    driver = Driver(lost())
+    with pytest.raises(TimeoutError, match="the driver gave no answer"):
+        tab(driver).wait_until("true", 5)
+    assert driver.asked == 3
