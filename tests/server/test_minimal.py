@@ -1,0 +1,68 @@
+"""The protocol in one file: the minimal server passes the server lane, and stays short and apart."""
+
+import ast
+import logging
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reference_server import minimal
+from reference_server.clickhouse.local import LocalClickHouse
+from tests.check.conftest import _run
+
+SOURCE = Path(minimal.__file__).read_text(encoding="utf-8")
+COMMAND = (
+    f"{shlex.quote(sys.executable)} -P -m granian --interface wsgi --factory --no-log "
+    "--port {port} reference_server.minimal:create_app"
+)
+EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, "rc": "EUR"}
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHouse]:
+    """A ClickHouse without tables."""
+    with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
+
+
+def test_conformant(clickhouse: LocalClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every MUST of the server lane is verified, and no case fails, SHOULD or MAY."""
+    monkeypatch.setenv("CLICKHOUSE_URL", clickhouse.url)
+    words = ["--lane", "server", "--server-cmd", COMMAND, "--clickhouse", clickhouse.url]
+    report = ["--max-examples", "10", "--report", "json=report.json"]
+    run = _run(tmp_path, ["-m", "conformance", "check", *words, *report])
+    assert run.code == 0, run.out + run.err
+    failed = {c["id"]: c["detail"] for c in run.report["cases"] if c["status"] == "fail"}
+    assert failed == {}
+
+
+def test_short_enough_to_be_read_first() -> None:
+    """The file has at most 150 lines."""
+    assert len(SOURCE.splitlines()) <= 150
+
+
+def test_reads_alone() -> None:
+    """Nothing of the full server is imported, and nothing of the harness."""
+    nodes = list(ast.walk(ast.parse(SOURCE)))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {f"{'.' * n.level}{n.module or ''}" for n in nodes if isinstance(n, ast.ImportFrom)}
+    assert {name for name in named if name.startswith((".", "reference_server", "conformance"))} == set()
+
+
+def test_unstored_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """STORE-5: without ClickHouse the answer is 503, to any origin, and the log shows no password."""
+    with LocalClickHouse(tmp_path) as server:
+        monkeypatch.setenv("CLICKHOUSE_URL", server.url)
+        client = minimal.create_app().test_client()
+        assert client.post("/api/event", json=EVENT).status_code == 202
+        password = server.url.partition("@")[0].rpartition(":")[2]
+    with caplog.at_level(logging.DEBUG):
+        answer = client.post("/api/event", json=EVENT)
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (503, "*")
+    assert "ClickHouse did not store an event" in caplog.text
+    assert password not in caplog.text + answer.text
