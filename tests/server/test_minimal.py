@@ -14,11 +14,16 @@ from reference_server.clickhouse.local import LocalClickHouse
 from tests.check.conftest import _run
 
 SOURCE = Path(minimal.__file__).read_text(encoding="utf-8")
-COMMAND = (
-    f"{shlex.quote(sys.executable)} -P -m granian --interface wsgi --factory --no-log "
-    "--port {port} reference_server.minimal:create_app"
-)
+PAGE = (Path(__file__).parents[2] / "docs" / "minimal-server.md").read_text(encoding="utf-8")
 EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, "rc": "EUR"}
+
+
+def command() -> str:
+    """Return the command of docs/minimal-server.md, for this interpreter and any port."""
+    [line] = [line for line in PAGE.splitlines() if line.startswith("granian ")]
+    assert line in SOURCE
+    options = line.removeprefix("granian ").replace("8000", "{port}")
+    return f"{shlex.quote(sys.executable)} -P -m granian {options}"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickH
 def test_conformant(clickhouse: LocalClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every MUST of the server lane is verified, and no case fails, SHOULD or MAY."""
     monkeypatch.setenv("CLICKHOUSE_URL", clickhouse.url)
-    words = ["--lane", "server", "--server-cmd", COMMAND, "--clickhouse", clickhouse.url]
+    words = ["--lane", "server", "--server-cmd", command(), "--clickhouse", clickhouse.url]
     report = ["--max-examples", "10", "--report", "json=report.json"]
     run = _run(tmp_path, ["-m", "conformance", "check", *words, *report])
     assert run.code == 0, run.out + run.err
