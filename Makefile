@@ -60,4 +60,4 @@ serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist dashboard-assets/node_modules reference_server/dashboard/static/vendor .clickport/published clickport-run.jsonl clickport-load.*
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist dashboard-assets/node_modules reference_server/dashboard/static/vendor .clickport/published build clickport-run.jsonl clickport-load.*

@@ -46,7 +46,7 @@ _SERVERS = {
     "flask": "bare Flask on granian, 202",
     "minimal": "reference_server/minimal.py on granian, an INSERT in each request",
 }
-# A process of its own: the harness imports no server. The options are those that load/yardsticks.py sets for the others.
+# In a process of its own, with the options that load/yardsticks.py sets for the others.
 _MINIMAL = (
     *("-P", "-m", "granian", "--interface", "wsgi", "--factory", "reference_server.minimal:create_app"),
     *("--loop", "uvloop", "--http", "1", "--no-ws", "--no-log", "--port"),

@@ -3,12 +3,15 @@
 import ast
 import logging
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from conformance.targets.process import Process, free_port
 from reference_server import minimal
 from reference_server.clickhouse.local import LocalClickHouse
 from tests.check.conftest import _run
@@ -20,7 +23,7 @@ EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, 
 
 def command() -> str:
     """Return the command of docs/minimal-server.md, for this interpreter and any port."""
-    [line] = [line for line in PAGE.splitlines() if line.startswith("granian ")]
+    [line] = [line for line in PAGE.splitlines() if line.startswith("granian --")]
     assert line in SOURCE
     options = line.removeprefix("granian ").replace("8000", "{port}")
     return f"{shlex.quote(sys.executable)} -P -m granian {options}"
@@ -42,6 +45,31 @@ def test_conformant(clickhouse: LocalClickHouse, tmp_path: Path, monkeypatch: py
     assert run.code == 0, run.out + run.err
     failed = {c["id"]: c["detail"] for c in run.report["cases"] if c["status"] == "fail"}
     assert failed == {}
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_commands_of_the_page(clickhouse: LocalClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of docs/minimal-server.md send an event and show its row."""
+    monkeypatch.setenv("CLICKHOUSE_URL", clickhouse.url)
+    [block] = [block for block in PAGE.split("```sh\n") if block.startswith("curl ")]
+    port = free_port()
+    with Process(shlex.split(command().replace("{port}", str(port)))) as process:
+        process.wait_until_listening(port)
+        script = block.partition("```")[0].replace("8000", str(port))
+        done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True)
+    answer, _, row = done.stdout.partition("Row 1:")
+    assert answer.startswith("HTTP/1.1 202 ")
+    shown = dict(line.split(":", 1) for line in row.splitlines() if ":" in line)
+    assert {name: shown[name].strip() for name in ("type", "name", "meta_keys", "meta_values")} == {
+        "type": "custom",
+        "name": "Purchase",
+        "meta_keys": "['plan']",
+        "meta_values": "['pro']",
+    }
+    assert (shown["revenue_source_amount"].strip(), shown["revenue_source_currency"].strip()) == (
+        "49.99",
+        "EUR",
+    )
 
 
 def test_short_enough_to_be_read_first() -> None:
