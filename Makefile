@@ -1,4 +1,4 @@
-# Every task sets up what it needs, once: see scripts/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
+# Every task sets up what it needs, once: see tools/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
 .PHONY: help setup check test selftest load lint docs reference vectors published-trackers screenshots faults serve clean
@@ -19,7 +19,7 @@ help:
 	@echo "make clean   remove what these commands made, .venv included"
 
 setup:
-	@scripts/setup.sh
+	@tools/setup.sh
 
 check: setup
 	@.venv/bin/clickport check --require-all $(ARGS)
@@ -42,16 +42,16 @@ docs: setup
 	@.venv/bin/mkdocs build --strict $(ARGS)
 
 reference: setup
-	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python tools/reference.py
 
 vectors: setup
-	@.venv/bin/python scripts/vectors.py
+	@.venv/bin/python tools/vectors.py
 
 published-trackers: setup
-	@.venv/bin/python scripts/published_trackers.py $(ARGS)
+	@.venv/bin/python benchmarks/published_trackers.py $(ARGS)
 
 faults: setup
-	@.venv/bin/python -m scripts.faults $(ARGS)
+	@.venv/bin/python -m benchmarks.faults $(ARGS)
 
 screenshots: setup
 	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)
@@ -60,4 +60,4 @@ serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules published/node_modules frameworks/node_modules frameworks/dist dashboard-assets/node_modules reference_server/dashboard/static/vendor .clickport/published build clickport-run.jsonl clickport-load.*
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor .clickport/published build clickport-run.jsonl clickport-load.*

@@ -4,11 +4,11 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes import showing
-from conformance.lanes.marks import scenarios
-from conformance.lanes.site import LAST, new_site
+from conformance.drivers import dashboard_data
+from conformance.drivers.demo_site import LAST, new_site
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
 
 
 @scenarios("dashboard/dash-1-api-totals")
@@ -43,13 +43,13 @@ def test_every_name(bench: Bench, evidence: Evidence, token: str) -> None:
 @scenarios("dashboard/dash-1-api-range")
 def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
     """DASH-1: what came now is in every range that has this moment in it, and in no other."""
-    with new_site(bench, evidence, token) as site, showing.same_day():
+    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
         now = [("Signup", 2), (LAST, 1)]
         for period in ("realtime", "24h", "today", "7d", "14d", "30d", "all"):
             site.require(f"events of {period}", partial(site.events, period=period), now)
-        for name, range_, rows in showing.custom_ranges(datetime.now(UTC).date(), now):
+        for name, range_, rows in dashboard_data.custom_ranges(datetime.now(UTC).date(), now):
             site.require(f"events of {name}", partial(site.events, **range_), rows)
 
 
@@ -57,10 +57,10 @@ def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
 def test_hostile_names(bench: Bench, evidence: Evidence, token: str) -> None:
     """DASH-1: names that hold markup, quotes or odd characters come back as they were sent."""
     with new_site(bench, evidence, token) as site:
-        for name in showing.HOSTILE:
+        for name in dashboard_data.HOSTILE:
             site.track(name)
         site.settle()
-        expected = sorted([*((name, 1) for name in showing.HOSTILE), (LAST, 1)])
+        expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
         site.require("events", lambda: sorted(site.events()), expected)
 
 
@@ -68,10 +68,10 @@ def test_hostile_names(bench: Bench, evidence: Evidence, token: str) -> None:
 def test_values(bench: Bench, evidence: Evidence, token: str) -> None:
     """DASH-2: an event's properties have their values, most common first, ties by their text."""
     with new_site(bench, evidence, token) as site:
-        showing.send_plans(site)
+        dashboard_data.send_plans(site)
         site.settle()
-        site.require("properties", lambda: site.properties("Signup"), showing.PROPERTIES)
-        for property_, rows in showing.VALUES.items():
+        site.require("properties", lambda: site.properties("Signup"), dashboard_data.PROPERTIES)
+        for property_, rows in dashboard_data.VALUES.items():
             site.require(f"values of {property_}", partial(site.values, "Signup", property_), rows)
 
 
@@ -99,16 +99,16 @@ def test_new_name(bench: Bench, evidence: Evidence, token: str) -> None:
 def test_case(bench: Bench, evidence: Evidence, token: str) -> None:
     """DASH-4: Purchase, purchase and PURCHASE are three events, each with its own count."""
     with new_site(bench, evidence, token) as site:
-        showing.send_cases(site)
+        dashboard_data.send_cases(site)
         site.settle()
-        site.require("events", site.events, showing.CASES)
+        site.require("events", site.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-api-counts-alike")
 def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
     """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
-    with new_site(bench, evidence, token) as site, showing.same_day():
-        showing.send_three_of_each(site)
+    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+        dashboard_data.send_three_of_each(site)
         site.settle()
         site.require("usage: pageviews, custom events, both", site.usage, (3, 3, 6))
 
@@ -117,9 +117,9 @@ def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
 def test_currencies(bench: Bench, evidence: Evidence, token: str) -> None:
     """REV-9: what came in in three currencies is three amounts."""
     with new_site(bench, evidence, token) as site:
-        showing.send_money(site)
+        dashboard_data.send_money(site)
         site.settle()
-        site.require("revenue", lambda: showing.amounts(site), showing.MONEY)
+        site.require("revenue", lambda: dashboard_data.amounts(site), dashboard_data.MONEY)
 
 
 @scenarios(
@@ -127,4 +127,4 @@ def test_currencies(bench: Bench, evidence: Evidence, token: str) -> None:
 )
 def test_advice(bench: Bench, evidence: Evidence, token: str) -> None:
     """LINT-1 to LINT-3, open: what the dashboard advises about such events."""
-    showing.require_advice(bench, evidence, token)
+    dashboard_data.require_advice(bench, evidence, token)

@@ -1,22 +1,22 @@
 """What the JSON API of a dashboard makes of goals: exact names, completions, rates, the figures on top."""
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes import showing
-from conformance.lanes.marks import scenarios
-from conformance.lanes.site import LAST, new_site, require_equal
+from conformance.drivers import dashboard_data
+from conformance.drivers.demo_site import LAST, new_site, require_equal
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
 
 
 @scenarios("dashboard/goal-1-api-exact-name")
 def test_exact_name(bench: Bench, evidence: Evidence, token: str) -> None:
     """GOAL-1: a goal is created of any name, which stays as it is, spaces and emoji too."""
     with new_site(bench, evidence, token) as site:
-        for name in showing.GOAL_NAMES:
+        for name in dashboard_data.GOAL_NAMES:
             site.add_goal(name)
-        for name in showing.GOAL_NAMES:
+        for name in dashboard_data.GOAL_NAMES:
             site.track(name)
         site.settle()
-        site.require("goals", site.goals, dict.fromkeys(showing.GOAL_NAMES, (1, 100.0)))
+        site.require("goals", site.goals, dict.fromkeys(dashboard_data.GOAL_NAMES, (1, 100.0)))
 
 
 @scenarios("dashboard/goal-1-api-deleted")
@@ -39,9 +39,9 @@ def test_match(bench: Bench, evidence: Evidence, token: str) -> None:
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
-        showing.send_near_misses(site)
+        dashboard_data.send_near_misses(site)
         site.settle()
-        site.require("goals", site.goals, showing.NEAR_MISSES)
+        site.require("goals", site.goals, dashboard_data.NEAR_MISSES)
 
 
 @scenarios("dashboard/goal-3-api-completions")
@@ -49,9 +49,9 @@ def test_completions(bench: Bench, evidence: Evidence, token: str) -> None:
     """GOAL-3: one visitor who completes a goal twice is two conversions."""
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
-        showing.send_completions(site)
+        dashboard_data.send_completions(site)
         site.settle()
-        site.require("goals", site.goals, showing.COMPLETIONS)
+        site.require("goals", site.goals, dashboard_data.COMPLETIONS)
 
 
 @scenarios("dashboard/goal-3-api-rate")
@@ -59,19 +59,19 @@ def test_rate(bench: Bench, evidence: Evidence, token: str) -> None:
     """GOAL-3: the rate is per hundred visitors of the site, those included who only looked at pages."""
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
-        showing.send_lookers(site)
+        dashboard_data.send_lookers(site)
         site.settle()
-        site.require("goals", site.goals, showing.LOOKERS)
+        site.require("goals", site.goals, dashboard_data.LOOKERS)
 
 
 @scenarios("dashboard/goal-3-api-rate-of-range")
 def test_rate_of_range(bench: Bench, evidence: Evidence, token: str) -> None:
     """GOAL-3: in a range without events a goal has no conversions, and its rate is 0."""
-    with new_site(bench, evidence, token) as site, showing.same_day():
+    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
         site.add_goal("Purchase")
         site.track("Purchase")
         site.settle()
-        week = showing.past_week()
+        week = dashboard_data.past_week()
         site.require("goals of a past week", lambda: site.goals(**week), {"Purchase": (0, 0.0)})
         site.require("goals of today", lambda: site.goals(period="today"), {"Purchase": (1, 100.0)})
 
@@ -82,9 +82,9 @@ def test_no_goal(bench: Bench, evidence: Evidence, token: str) -> None:
     with new_site(bench, evidence, token) as site:
         site.track("Purchase")
         site.settle()
-        require_equal("keys of the KPIs without a goal", [*site.kpis()], showing.KPIS_WITHOUT_GOAL)
+        require_equal("keys of the KPIs without a goal", [*site.kpis()], dashboard_data.KPIS_WITHOUT_GOAL)
         site.add_goal("Purchase")
-        site.require("keys of the KPIs with one", lambda: [*site.kpis()], showing.KPIS)
+        site.require("keys of the KPIs with one", lambda: [*site.kpis()], dashboard_data.KPIS)
 
 
 @scenarios("dashboard/goal-4-api-agree")
@@ -93,7 +93,7 @@ def test_figures_agree(bench: Bench, evidence: Evidence, token: str) -> None:
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")
-        showing.send_two_goals(site)
+        dashboard_data.send_two_goals(site)
         site.settle()
-        site.require("goals", site.goals, showing.TWO_GOALS)
-        site.require("KPIs", lambda: showing.of_conversions(site.kpis()), showing.TOP)
+        site.require("goals", site.goals, dashboard_data.TWO_GOALS)
+        site.require("KPIs", lambda: dashboard_data.of_conversions(site.kpis()), dashboard_data.TOP)

@@ -1,11 +1,11 @@
 """What the page of a dashboard makes of goals, in a browser: the form, the Goals tab, the figures on top."""
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes import showing
-from conformance.lanes.board import Board
-from conformance.lanes.marks import scenarios
-from conformance.lanes.site import LAST, new_site, require_equal
+from conformance.drivers import dashboard_data
+from conformance.drivers.dashboard_page import Board
+from conformance.drivers.demo_site import LAST, new_site, require_equal
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
 
 
 @scenarios("dashboard/goal-1-page-form")
@@ -47,16 +47,16 @@ def test_deleted(bench: Bench, engine: str, evidence: Evidence, token: str) -> N
 def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-1: goals whose names hold markup or odd characters are shown as text, and run nothing."""
     with new_site(bench, evidence, token) as site:
-        for name in showing.HOSTILE:
+        for name in dashboard_data.HOSTILE:
             site.add_goal(name)
             site.track(name)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, dict.fromkeys(showing.HOSTILE, (1, 100.0)))
+        site.require("the Goals tab", board.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
         board.require_harmless()
         board.open_goals()
-        require_equal("goals in the settings", sorted(board.goal_names()), sorted(showing.HOSTILE))
+        require_equal("goals in the settings", sorted(board.goal_names()), sorted(dashboard_data.HOSTILE))
         board.require_harmless()
 
 
@@ -66,11 +66,11 @@ def test_match(bench: Bench, engine: str, evidence: Evidence, token: str) -> Non
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
-        showing.send_near_misses(site)
+        dashboard_data.send_near_misses(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, showing.NEAR_MISSES)
+        site.require("the Goals tab", board.goals, dashboard_data.NEAR_MISSES)
 
 
 @scenarios("dashboard/goal-3-page-completions")
@@ -78,11 +78,11 @@ def test_completions(bench: Bench, engine: str, evidence: Evidence, token: str) 
     """GOAL-3: the Goals tab counts completions, not people; more of them than people are above 100."""
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
-        showing.send_completions(site)
+        dashboard_data.send_completions(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, showing.COMPLETIONS)
+        site.require("the Goals tab", board.goals, dashboard_data.COMPLETIONS)
 
 
 @scenarios("dashboard/goal-3-page-rate")
@@ -90,11 +90,11 @@ def test_rate(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
     """GOAL-3: the rate on the Goals tab is per hundred visitors, those included who only look at pages."""
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
-        showing.send_lookers(site)
+        dashboard_data.send_lookers(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, showing.LOOKERS)
+        site.require("the Goals tab", board.goals, dashboard_data.LOOKERS)
 
 
 @scenarios("dashboard/goal-4-page-needs-a-goal")
@@ -105,10 +105,10 @@ def test_no_goal(bench: Bench, engine: str, evidence: Evidence, token: str) -> N
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
-        site.require("cards without a goal", lambda: [*board.kpis()], showing.KPIS_WITHOUT_GOAL)
+        site.require("cards without a goal", lambda: [*board.kpis()], dashboard_data.KPIS_WITHOUT_GOAL)
         site.add_goal("Purchase")
         board.open()
-        site.require("cards with one", lambda: [*board.kpis()], showing.KPIS)
+        site.require("cards with one", lambda: [*board.kpis()], dashboard_data.KPIS)
 
 
 @scenarios("dashboard/goal-4-page-agree")
@@ -117,9 +117,9 @@ def test_figures_agree(bench: Bench, engine: str, evidence: Evidence, token: str
     with new_site(bench, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")
-        showing.send_two_goals(site)
+        dashboard_data.send_two_goals(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open("Goals")
-        site.require("the Goals tab", board.goals, showing.TWO_GOALS)
-        site.require("cards", lambda: showing.of_conversions(board.kpis()), showing.TOP)
+        site.require("the Goals tab", board.goals, dashboard_data.TWO_GOALS)
+        site.require("cards", lambda: dashboard_data.of_conversions(board.kpis()), dashboard_data.TOP)

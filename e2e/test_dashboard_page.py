@@ -3,12 +3,12 @@
 import re
 import time
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence, Violation
-from conformance.lanes import showing
-from conformance.lanes.board import Board
-from conformance.lanes.marks import scenarios
-from conformance.lanes.site import LAST, new_site, require_equal
+from conformance.drivers import dashboard_data
+from conformance.drivers.dashboard_page import Board
+from conformance.drivers.demo_site import LAST, new_site, require_equal
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.instruments import Bench
 
 
 @scenarios("dashboard/dash-1-page-totals")
@@ -43,11 +43,11 @@ def test_every_name(bench: Bench, engine: str, evidence: Evidence, token: str) -
 @scenarios("dashboard/dash-1-page-range")
 def test_range(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: what came now is not on the page of a past week, and is on that of today."""
-    with new_site(bench, evidence, token) as site, showing.same_day():
+    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
-        board.open(**showing.past_week())
+        board.open(**dashboard_data.past_week())
         site.require("the Events tab of a past week", board.events, [])
         board.open(period="today")
         site.require("the Events tab of today", board.events, [("Signup", 2), (LAST, 1)])
@@ -57,12 +57,12 @@ def test_range(bench: Bench, engine: str, evidence: Evidence, token: str) -> Non
 def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: names that hold markup, quotes or odd characters are shown as text, and run nothing."""
     with new_site(bench, evidence, token) as site:
-        for name in showing.HOSTILE:
+        for name in dashboard_data.HOSTILE:
             site.track(name, {name: name})
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
-        expected = sorted([*((name, 1) for name in showing.HOSTILE), (LAST, 1)])
+        expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
         site.require("the Events tab", lambda: sorted(board.events()), expected)
         for name, text in board.texts().items():
             board.require_text(name, text)
@@ -73,34 +73,34 @@ def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str
 def test_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-2: a row opens to its properties, and these to their values, most common first."""
     with new_site(bench, evidence, token) as site:
-        showing.send_plans(site)
+        dashboard_data.send_plans(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
         require_equal("properties before the row is opened", board.properties(), [])
         board.unfold('[data-event="Signup"]')
-        site.require("properties of Signup", board.properties, showing.PROPERTIES)
+        site.require("properties of Signup", board.properties, dashboard_data.PROPERTIES)
         require_equal("values before a property is opened", board.values(), [])
         board.unfold('[data-property="plan"]')
-        site.require("values of plan", board.values, showing.VALUES["plan"])
+        site.require("values of plan", board.values, dashboard_data.VALUES["plan"])
 
 
 @scenarios("dashboard/dash-2-page-hostile-values")
 def test_hostile_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-2: properties and values that hold markup are shown as text, and run nothing."""
     with new_site(bench, evidence, token) as site:
-        for value in showing.HOSTILE:
+        for value in dashboard_data.HOSTILE:
             site.track("Signup", {"plan": value})
-        site.track("Signup", {showing.HOSTILE[0]: "pro"})
+        site.track("Signup", {dashboard_data.HOSTILE[0]: "pro"})
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
         board.unfold('[data-event="Signup"]')
-        site.require("properties", board.properties, sorted([("plan", 7), (showing.HOSTILE[0], 1)]))
+        site.require("properties", board.properties, sorted([("plan", 7), (dashboard_data.HOSTILE[0], 1)]))
         board.unfold('[data-property="plan"]')
-        site.require("values", lambda: sorted(board.values()), sorted((v, 1) for v in showing.HOSTILE))
+        site.require("values", lambda: sorted(board.values()), sorted((v, 1) for v in dashboard_data.HOSTILE))
         board.require_harmless()
 
 
@@ -133,18 +133,18 @@ def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> 
 def test_case(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-4: Purchase, purchase and PURCHASE are three rows, each with its own count."""
     with new_site(bench, evidence, token) as site:
-        showing.send_cases(site)
+        dashboard_data.send_cases(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, showing.CASES)
+        site.require("the Events tab", board.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-page-counts-alike")
 def test_usage(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """QUOTA-1: the usage on the page is that of three pageviews and three events: six."""
-    with new_site(bench, evidence, token) as site, showing.same_day():
-        showing.send_three_of_each(site)
+    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+        dashboard_data.send_three_of_each(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
@@ -155,10 +155,10 @@ def test_usage(bench: Bench, engine: str, evidence: Evidence, token: str) -> Non
 def test_currencies(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """REV-9: three currencies are three amounts on the page, and a code that nobody knows breaks nothing."""
     with new_site(bench, evidence, token) as site:
-        showing.send_money(site)
+        dashboard_data.send_money(site)
         site.settle()
         board = Board(site, bench.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
-        site.require("revenue", lambda: showing.digits(board.revenue()), showing.MONEY_DIGITS)
-        require_equal("sums over currencies in the row", showing.sums(board.texts()["Purchase"]), [])
+        site.require("revenue", lambda: dashboard_data.digits(board.revenue()), dashboard_data.MONEY_DIGITS)
+        require_equal("sums over currencies in the row", dashboard_data.sums(board.texts()["Purchase"]), [])

@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes.canary import bent_rows, fly
-from conformance.lanes.exits import leave
-from conformance.lanes.expectation import require_row
-from conformance.lanes.marks import scenarios, vectors
-from conformance.lanes.pages import use_page
-from conformance.lanes.pairing import call_alone, call_vectors, joined, require_rows_of
-from conformance.registry import Lane
+from conformance.drivers.canary import bent_rows, fly
+from conformance.drivers.exits import leave
+from conformance.drivers.expectations import require_row
+from conformance.drivers.markers import scenarios, vectors
+from conformance.drivers.pages import use_page
+from conformance.drivers.pairs import call_alone, call_vectors, joined, require_rows_of
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
+from conformance.protocol.requirements import Lane
 
 
 @vectors(Lane.PAIR)

@@ -2,13 +2,13 @@
 
 import time
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes.board import Board
-from conformance.lanes.marks import scenarios
-from conformance.lanes.pages import run
-from conformance.lanes.pairing import passed_on
-from conformance.lanes.site import new_site
+from conformance.drivers.dashboard_page import Board
+from conformance.drivers.demo_site import new_site
+from conformance.drivers.markers import scenarios
+from conformance.drivers.pages import run
+from conformance.drivers.pairs import passed_on
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
 
 
 @scenarios("pair/dash-3-new-name")

@@ -1,11 +1,11 @@
 """Exits, large events and bursts, as far as the rows: none missing, none twice (DELIV-3, 5, 6)."""
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence, Violation
-from conformance.lanes import budget, pages
-from conformance.lanes.exits import leave_once
-from conformance.lanes.marks import scenarios
-from conformance.lanes.pairing import joined, require_rows_of
+from conformance.drivers import keepalive_budget, pages
+from conformance.drivers.exits import leave_once
+from conformance.drivers.markers import scenarios
+from conformance.drivers.pairs import joined, require_rows_of
+from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.instruments import Bench
 
 
 @scenarios(
@@ -37,25 +37,25 @@ def test_large_event_leaves_row(bench: Bench, engine: str, evidence: Evidence, t
     tab = bench.shared_tab(engine)
     with joined(bench):
         tab.goto(bench.page())
-        evidence.sent = budget.large_call(token, kilobytes)
+        evidence.sent = keepalive_budget.large_call(token, kilobytes)
         pages.run(tab, evidence.sent)
         [row] = require_rows_of(bench, engine, evidence, token)
     # Shown by its length: 60,000 characters help nobody.
     evidence.stored = {"values": len(row.meta_values), "characters": sum(map(len, row.meta_values))}
-    if row.meta_values != budget.large_values(kilobytes):
+    if row.meta_values != keepalive_budget.large_values(kilobytes):
         raise Violation(f"the stored values differ from the 30 that were given: {evidence.stored}")
 
 
 @scenarios("pair/deliv-6-ten-of-10-kb", "pair/deliv-6-300-small-ones")
 def test_burst_leaves_rows(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-6: each event of a burst in one task is one row."""
-    burst = budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
+    burst = keepalive_budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
     tab = bench.shared_tab(engine)
     with joined(bench):
         tab.goto(bench.page())
         evidence.sent = burst.script(token)
         pages.run(tab, evidence.sent)
-        budget.await_burst(bench, tab, token, burst)
+        keepalive_budget.await_burst(bench, tab, token, burst)
         rows = require_rows_of(bench, engine, evidence, token, burst.number)
     evidence.stored = {"rows": len(rows), "of": burst.number}
     if len({row.name for row in rows}) < burst.number:

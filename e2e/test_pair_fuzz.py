@@ -1,10 +1,10 @@
 """Calls that nobody wrote down, followed from the page to the row."""
 
-from conformance.bench import Bench
-from conformance.evidence import Evidence
-from conformance.lanes.fuzzing import conclude, search
-from conformance.lanes.marks import properties
-from conformance.registry import Lane
+from conformance.drivers.markers import properties
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
+from conformance.protocol.requirements import Lane
+from conformance.search.drawn_cases import conclude, search
 
 
 @properties(Lane.PAIR)

@@ -1,11 +1,11 @@
 """Which session and which page visit a row belongs to (STORE-4)."""
 
-from conformance.bench import Bench
 from conformance.browsers import Tab
-from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes.marks import scenarios
-from conformance.lanes.pages import run
-from conformance.lanes.pairing import joined, require_rows_of
+from conformance.drivers.markers import scenarios
+from conformance.drivers.pages import run
+from conformance.drivers.pairs import joined, require_rows_of
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
 from conformance.readback import StoredRow
 
 _BACK_SECONDS = 5.0

@@ -29,7 +29,6 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopUser
 
-from conformance.browser_headers import TEXT, with_browser_headers
 from conformance.load.journal import Journal, begin_phase, clock, is_expected
 from conformance.load.mix import BadMix, Kind, Sender, Shot, read
 from conformance.load.plan import (
@@ -40,8 +39,9 @@ from conformance.load.plan import (
     seconds_of,
 )
 from conformance.load.shapes import SETTLE_SECONDS, SHAPES, Seen, Want, shape
+from conformance.protocol.browser_headers import TEXT, with_browser_headers
+from conformance.results.verdict import Exit
 from conformance.targets import Server
-from conformance.verdict import Exit
 
 _NAMES = {Kind.EVENT: "event", Kind.PAGEVIEW: "pageview", Kind.MALFORMED: "malformed"}
 _LOG = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ def main() -> None:
 def serve(host: str, port: int, sites: tuple[str, ...], data: Path | None, workers: int) -> None:
     """Take events, on an embedded ClickHouse or the one that CLICKHOUSE_URL names."""
     try:
-        from reference_server import serve as server  # noqa: PLC0415 - its weight is an extra
+        from reference_server.runtime import serve as server  # noqa: PLC0415 - its weight is an extra
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     options = server.Options(
@@ -48,7 +48,7 @@ def serve(host: str, port: int, sites: tuple[str, ...], data: Path | None, worke
 def clickhouse(data: Path | None) -> None:
     """Run the embedded ClickHouse alone, print its URL, and end with standard input."""
     try:
-        from reference_server import serve as server  # noqa: PLC0415 - its weight is an extra
+        from reference_server.runtime import serve as server  # noqa: PLC0415 - its weight is an extra
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     try:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from reference_server.outbox import DURABILITIES
-from reference_server.sites import site_of
+from reference_server.delivery.outbox import DURABILITIES
+from reference_server.ingest.sites import site_of
 
 KEY_PREFIX = "ck_"
 DRAIN_SECONDS = 5.0

@@ -19,9 +19,9 @@ from conformance.cli.listing import list_
 from conformance.cli.load import load
 from conformance.cli.selftest import selftest_
 from conformance.cli.serve import serve
-from conformance.redaction import masked
-from conformance.report.text import harmless
-from conformance.verdict import Exit
+from conformance.reports.text import harmless
+from conformance.results.redaction import masked
+from conformance.results.verdict import Exit
 
 __all__ = ["main"]
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from conformance import baseline
-from conformance.fuzz import store
-from conformance.options import Options
-from conformance.record import read
-from conformance.verdict import Exit, Status
+from conformance.harness.options import Options
+from conformance.results import baseline, counterexamples
+from conformance.results.record import read
+from conformance.results.verdict import Exit, Status
 
 _FINDS = Options.counterexamples
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -41,7 +40,9 @@ def write(path: Path, issue: str, reason: str | None, expires: datetime | None, 
     """
     try:
         run = read(run_record)
-        finds = {kept.id for kept in store.read(Path(run.info.options.get("counterexamples", _FINDS)))}
+        finds = {
+            kept.id for kept in counterexamples.read(Path(run.info.options.get("counterexamples", _FINDS)))
+        }
         entries = baseline.read(path, counterexamples=finds) if path.exists() else ()
         before = {known.case: known for known in entries}
     except (OSError, ValueError) as error:

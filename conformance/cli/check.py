@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from conformance.cli.execute import execute
-from conformance.options import Options
-from conformance.report import REPORTS
+from conformance.harness.options import Options
+from conformance.reports import REPORTS
 
 Command = Callable[..., None]
 

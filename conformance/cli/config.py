@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from conformance.options import Options, UsageError
+from conformance.harness.options import Options, UsageError
 
 _KINDS = {bool: "true or false", int: "a number", str: "a text"}
 _PLACES = (Path("clickport.toml"), Path("pyproject.toml"))

@@ -11,7 +11,7 @@ import click
 
 from conformance import __version__
 from conformance.browsers import BROWSERS, BrowserMissing, find
-from conformance.verdict import Exit
+from conformance.results.verdict import Exit
 
 _REFERENCE = ("the bundled reference", "reference")
 _EXTRAS = {

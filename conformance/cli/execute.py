@@ -12,17 +12,17 @@ import click
 from rich.console import Console
 
 from conformance.browsers import BrowserMissing
-from conformance.case import UnknownSelector
 from conformance.cli.config import read_config
-from conformance.options import Options, UsageError
-from conformance.record import Run, read
-from conformance.redaction import Redaction, masked
-from conformance.registry import requirements
-from conformance.report import REPORTS, Progress, print_run, require_writable, write
-from conformance.report.text import harmless
-from conformance.run import Watcher, run
+from conformance.harness.options import Options, UsageError
+from conformance.protocol.cases import UnknownSelector
+from conformance.protocol.requirements import requirements
+from conformance.reports import REPORTS, Progress, print_run, require_writable, write
+from conformance.reports.text import harmless
+from conformance.results.record import Run, read
+from conformance.results.redaction import Redaction, masked
+from conformance.results.verdict import Exit, Verdict
+from conformance.runner.run import Watcher, run
 from conformance.targets import TargetUnavailable
-from conformance.verdict import Exit, Verdict
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from conformance.case import Case, UnknownSelector, catalogue
-from conformance.mutants.subjects import Subject, subjects
-from conformance.registry import Requirement, requirements
+from conformance.mutants.implementations import Subject, subjects
+from conformance.protocol.cases import Case, UnknownSelector, catalogue
+from conformance.protocol.requirements import Requirement, requirements
 
 _SHOWN = 160
 

@@ -8,8 +8,9 @@ import click
 
 from conformance.cli.check import output_options, target_options
 from conformance.cli.execute import execute
-from conformance.fuzz import promote, store
-from conformance.verdict import CaseResult
+from conformance.results import counterexamples as store
+from conformance.results.verdict import CaseResult
+from conformance.search import promote
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 

@@ -2,8 +2,8 @@
 
 import click
 
-from conformance.case import UnknownSelector, catalogue, select
-from conformance.registry import Lane, requirements
+from conformance.protocol.cases import UnknownSelector, catalogue, select
+from conformance.protocol.requirements import Lane, requirements
 
 
 @click.command("list", short_help="List requirements and their cases.")

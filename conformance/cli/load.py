@@ -9,6 +9,7 @@ from rich.console import Console
 
 from conformance.cli.check import some_options
 from conformance.cli.execute import concluding, end
+from conformance.harness.options import Options, UsageError
 from conformance.load.mix import BadMix
 from conformance.load.mix import read as read_mix
 from conformance.load.plan import (
@@ -21,10 +22,9 @@ from conformance.load.plan import (
 )
 from conformance.load.progress import Progress
 from conformance.load.shapes import SHAPES
-from conformance.options import Options, UsageError
-from conformance.record import Run
-from conformance.report import REPORTS
-from conformance.verdict import Exit
+from conformance.reports import REPORTS
+from conformance.results.record import Run
+from conformance.results.verdict import Exit
 
 _TARGETS = (
     *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd"),

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from conformance.case import Case, catalogue
-from conformance.evidence import Evidence, NotTestable, Violation
-from conformance.lanes.expectation import NO_READBACK
+from conformance.drivers.expectations import NO_READBACK
+from conformance.harness.evidence import Evidence, NotTestable, Violation
 from conformance.load.ledger import Reconciled
 from conformance.load.measure import Measured
-from conformance.registry import Lane
-from conformance.verdict import CaseResult
+from conformance.protocol.cases import Case, catalogue
+from conformance.protocol.requirements import Lane
+from conformance.results.verdict import CaseResult
 
 Check = Callable[[Reconciled], None]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from conformance.load.fingerprint import Nonce
 from conformance.load.journal import Answer
-from conformance.load.marks import Nonce
 from conformance.load.mix import Kind
 
 _EXAMPLES = 5

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.harness.run_context import Setup
+from conformance.load.await_rows import SENTINEL, settle
 from conformance.load.figures import ERROR_SHARE, Figures
+from conformance.load.fingerprint import Nonce
 from conformance.load.journal import Answer, Phase, Tail, clock, phases
 from conformance.load.ledger import Ledger, Reconciled, Row
-from conformance.load.marks import Nonce
 from conformance.load.mix import Kind, Sender, read
+from conformance.load.monitor import Watch
 from conformance.load.plan import Plan
 from conformance.load.progress import Progress
-from conformance.load.settle import SENTINEL, settle
 from conformance.load.stored import Stored, stored
-from conformance.load.watch import Watch
 from conformance.paths import bundled
-from conformance.setup import Setup
 from conformance.targets import TargetUnavailable
 from conformance.targets.process import Process, free_port
 

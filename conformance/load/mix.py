@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from conformance.load.marks import CHECKSUM_KEY, NONCE_KEY, Nonce, checksum, plain
+from conformance.load.fingerprint import CHECKSUM_KEY, NONCE_KEY, Nonce, checksum, plain
 from conformance.paths import bundled
 
 # PROP-2, PROP-3.

@@ -6,16 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from conformance.harness.options import Options
+from conformance.harness.run_context import Setup, prepare
 from conformance.load.checks import results
 from conformance.load.measure import measure
 from conformance.load.plan import Plan, require_local
 from conformance.load.progress import Progress
 from conformance.load.yardsticks import compare
-from conformance.options import Options
-from conformance.record import RecordWriter, Run, RunInfo, case_result, in_use, read
-from conformance.redaction import shell_word
-from conformance.registry import Lane
-from conformance.setup import Setup, prepare
+from conformance.protocol.requirements import Lane
+from conformance.results.record import RecordWriter, Run, RunInfo, case_result, in_use, read
+from conformance.results.redaction import shell_word
 
 
 def load(

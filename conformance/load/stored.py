@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from conformance.load.fingerprint import CHECKSUM_KEY, GROUP, MEMBER, is_intact, nonce_of, parse
 from conformance.load.ledger import Row
-from conformance.load.marks import CHECKSUM_KEY, GROUP, MEMBER, is_intact, nonce_of, parse
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 from conformance.targets import TargetUnavailable
 

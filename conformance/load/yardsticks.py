@@ -19,16 +19,16 @@ from typing import Any
 
 import httpx
 
-from conformance.browser_headers import TEXT, with_browser_headers
+from conformance.harness.run_context import Setup
+from conformance.load.await_rows import settle
 from conformance.load.journal import Tail, clock
 from conformance.load.measure import locust
 from conformance.load.mix import Kind, Sender, read
 from conformance.load.plan import Plan
 from conformance.load.progress import Progress
-from conformance.load.settle import settle
 from conformance.load.stored import stored
 from conformance.paths import bundled
-from conformance.setup import Setup
+from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.targets import TargetUnavailable
 from conformance.targets.process import Process, free_port
 from conformance.targets.server import EVENT_PATH, reference_clickhouse
@@ -46,7 +46,7 @@ _SERVERS = {
     "flask": "bare Flask on granian, 202",
     "minimal": "reference_server/minimal.py on granian, an INSERT in each request",
 }
-# In a process of its own, with the options that load/yardsticks.py sets for the others.
+# In a process of its own, with the options that load/baselines.py sets for the others.
 _MINIMAL = (
     *("-P", "-m", "granian", "--interface", "wsgi", "--factory", "reference_server.minimal:create_app"),
     *("--loop", "uvloop", "--http", "1", "--no-ws", "--no-log", "--port"),
@@ -207,7 +207,7 @@ def _durably(setup: Setup, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
 
 
 def _alone(bodies: Path, clickhouse: str) -> dict[str, float]:
-    words = (sys.executable, str(bundled("load/yardsticks.py")), "clickhouse", str(bodies), str(SECONDS))
+    words = (sys.executable, str(bundled("load/baselines.py")), "clickhouse", str(bodies), str(SECONDS))
     found = json.loads(_output(words, CLICKHOUSE_URL=clickhouse))
     return {"rows_a_second": round(found["rows"] / found["seconds"], 1)}
 
@@ -223,7 +223,7 @@ def _output(words: tuple[str, ...], **env: str) -> str:
 @contextmanager
 def _server(name: str, clickhouse: str) -> Iterator[str]:
     port = free_port()
-    words = _MINIMAL if name == "minimal" else (str(bundled("load/yardsticks.py")), name)
+    words = _MINIMAL if name == "minimal" else (str(bundled("load/baselines.py")), name)
     with Process([sys.executable, *words, str(port)], env={"CLICKHOUSE_URL": clickhouse}) as process:
         process.wait_until_listening(port)
         yield f"http://127.0.0.1:{port}{EVENT_PATH}"

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from conformance.mutants.subjects import Kind, Subject
+from conformance.mutants.implementations import Kind, Subject
 from conformance.mutants.trial import Trial, statuses
-from conformance.record import Run
-from conformance.registry import Lane, Level, Requirement
-from conformance.verdict import Status
+from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.results.record import Run
+from conformance.results.verdict import Status
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from jinja2 import Environment
 
+from conformance.mutants.implementations import Kind
 from conformance.mutants.matrix import Finding
 from conformance.mutants.selftest import Matrix
-from conformance.mutants.subjects import Kind
 
 _SHOWN = 30
 

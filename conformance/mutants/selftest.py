@@ -9,11 +9,11 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from conformance.case import catalogue
+from conformance.mutants.implementations import Kind, Subject, runs, subjects
 from conformance.mutants.matrix import Finding, finding, uncovered
-from conformance.mutants.subjects import Kind, Subject, runs, subjects
 from conformance.mutants.trial import hold
-from conformance.registry import requirements
+from conformance.protocol.cases import catalogue
+from conformance.protocol.requirements import requirements
 from conformance.targets.server import reference_clickhouse
 
 

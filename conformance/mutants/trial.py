@@ -14,10 +14,10 @@ from pathlib import Path
 
 import httpx
 
-from conformance.mutants.subjects import HERE, Kind, Subject, reference_server, source
+from conformance.mutants.implementations import HERE, Kind, Subject, reference_server, source
 from conformance.paths import bundled
-from conformance.record import Run, read
-from conformance.registry import Lane
+from conformance.protocol.requirements import Lane
+from conformance.results.record import Run, read
 from conformance.targets import TargetUnavailable
 
 _DOMAIN = "example.com"

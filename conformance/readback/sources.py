@@ -11,9 +11,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
 
-from conformance.options import TABLE
+from conformance.harness.options import TABLE
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
-from conformance.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
+from conformance.results.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
 from conformance.targets.errors import TargetUnavailable
 
 _SECONDS = 15.0

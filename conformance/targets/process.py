@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from conformance.redaction import masked
+from conformance.results.redaction import masked
 from conformance.targets.errors import TargetUnavailable
 
 READY_SECONDS = 30.0

@@ -19,7 +19,7 @@ from conformance.browsers import (
     start,
     unattended,
 )
-from conformance.witness import Recorder
+from conformance.recorder import Recorder
 
 _SECONDS = 10.0
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance.cli import main
-from conformance.record import RecordWriter, RunInfo
-from conformance.registry import requirements
+from conformance.protocol.requirements import requirements
+from conformance.results.record import RecordWriter, RunInfo
 
 
 def run(*arguments: str) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.mutants.subjects import reference_server, subjects
+from conformance.mutants.implementations import reference_server, subjects
 
 if TYPE_CHECKING:
     from tests.check.conftest import Ended, Implementations

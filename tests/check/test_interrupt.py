@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.record import read
+from conformance.results.record import read
 from tests.check.conftest import ENGINE, LEFT_OUT
 from tests.check.interrupting import interrupted
 
@@ -34,7 +34,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     )
     assert (ended.code, ended.left) == (130, {}), ended.errors
     assert [
-        name for name in ("server.py", "conformance.witness", "chromium") if name not in ended.below
+        name for name in ("server.py", "conformance.recorder", "chromium") if name not in ended.below
     ] == []
     assert "interrupted; what was seen until then is in clickport-run.jsonl" in ended.errors
     assert "Traceback" not in ended.errors, ended.errors

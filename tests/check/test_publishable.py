@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 if TYPE_CHECKING:
     from tests.check.conftest import Ended, Implementations
@@ -124,7 +124,7 @@ def test_what_cannot_be_written_is_told_before_the_run(
 def test_two_runs_do_not_share_a_record(python: "Callable[..., Ended]", mine: "Implementations") -> None:
     """The second one says which option gives it a record of its own."""
     script = (
-        "import sys, subprocess; from pathlib import Path; from conformance.record import in_use\n"
+        "import sys, subprocess; from pathlib import Path; from conformance.results.record import in_use\n"
         "with in_use(Path('clickport-run.jsonl')):\n"
         "    done = subprocess.run([sys.executable, '-m', 'conformance', 'check', *sys.argv[1:]])\n"
         "sys.exit(done.returncode)"

@@ -155,7 +155,7 @@ def test_other_test_runs_are_left_alone(python: "Run", tmp_path: Path) -> None:
     test = (
         "import sys\n\ndef test_mine(pytestconfig):\n"
         "    assert pytestconfig.pluginmanager.hasplugin('clickport')\n"
-        "    heavy = {'conformance.bench', 'conformance.session', 'playwright', 'httpx', 'hypothesis'}\n"
+        "    heavy = {'conformance.harness.instruments', 'conformance.runner.session', 'playwright', 'httpx', 'hypothesis'}\n"
         "    assert not heavy & set(sys.modules)\n"
     )
     (tmp_path / "test_mine.py").write_text(test, encoding="utf-8")

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from conformance.record import read
+from conformance.results.record import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from conformance.browsers import find
 from conformance.browsers.playwright_engines import PLAYWRIGHT
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 STOP_SECONDS = 20
 SETTLE_SECONDS = 20
@@ -152,7 +152,13 @@ def feed() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The source of axe-core."""
-    source = Path(__file__).parents[2] / "dashboard-assets" / "node_modules" / "axe-core" / "axe.min.js"
+    source = (
+        Path(__file__).parents[2]
+        / "reference_server/web/dashboard/npm"
+        / "node_modules"
+        / "axe-core"
+        / "axe.min.js"
+    )
     if not source.exists():
-        pytest.skip("axe-core is not here: (cd dashboard-assets && npm ci)")
+        pytest.skip("axe-core is not here: (cd reference_server/web/dashboard/npm && npm ci)")
     return source.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
-from reference_server.clickhouse.store import store_query
+from reference_server.storage.store import store_query
 
 COLUMNS = ("site_id", "timestamp", "type", "name", "visitor_id")
 HOSTILE = {

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from reference_server.dashboard import formatting, markup
-from reference_server.ranges import Range
+from reference_server.analytics.ranges import Range
 from reference_server.text import plain as plain_text
+from reference_server.web.dashboard import formatting, markup
 
 
 @pytest.mark.parametrize(

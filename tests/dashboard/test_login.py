@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reference_server.app import create_app
 from reference_server.config import Config
+from reference_server.web.app import create_app
 
 
 def test_the_login_leads_back_and_out(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from reference_server.app import create_app
 from reference_server.config import Config
+from reference_server.web.app import create_app
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

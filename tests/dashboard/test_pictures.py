@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
-from reference_server.clickhouse.rollups import ROLLUPS
+from reference_server.storage.rollups import ROLLUPS
 
 SITE = "shop.example"
 FOLDER = os.environ.get("CLICKPORT_PICTURES", "")

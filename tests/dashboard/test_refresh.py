@@ -5,7 +5,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
-from reference_server.clickhouse.store import store_query
+from reference_server.storage.store import store_query
 
 SOON_MS = 10_000  # A few seconds, on a machine that does other things too.
 LONG_MS = 30_000

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from conformance.evidence import NotTestable, Violation
+from conformance.harness.evidence import NotTestable, Violation
 from conformance.load.checks import CHECKS, results
 from conformance.load.ledger import Reconciled
 from conformance.load.measure import Measured
 from conformance.load.plan import Plan
-from conformance.registry import Lane, requirements
-from conformance.verdict import Exit, Status, judge
+from conformance.protocol.requirements import Lane, requirements
+from conformance.results.verdict import Exit, Status, judge
 
 SOUND: dict[str, Any] = {"sent": 90, "acknowledged": 90, "stored": 90, "bad": 10, "bad_refused": 10}
 

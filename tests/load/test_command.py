@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.cli import main
 from conformance.load.plan import RemoteTarget, require_local
-from conformance.record import read
+from conformance.results.record import read
 from tests.check.conftest import Ended, Implementations
 from tests.check.interrupting import interrupted
 from tests.load.conftest import load

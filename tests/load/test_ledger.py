@@ -2,9 +2,9 @@
 
 import pytest
 
+from conformance.load.fingerprint import Nonce
 from conformance.load.journal import Answer
 from conformance.load.ledger import Ledger, Reconciled, Row
-from conformance.load.marks import Nonce
 from conformance.load.mix import Kind
 
 RUN = "cp01"

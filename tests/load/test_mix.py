@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.load.marks import Nonce, is_intact, nonce_of, parse, plain
+from conformance.load.fingerprint import Nonce, is_intact, nonce_of, parse, plain
 from conformance.load.mix import BadMix, Kind, Sender, Shot, read
 from conformance.readback import StoredRow
 

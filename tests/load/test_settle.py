@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from conformance.load import settle as module
+from conformance.load import await_rows as module
+from conformance.load.await_rows import settle
 from conformance.load.ledger import Row
-from conformance.load.settle import settle
 from conformance.targets import TargetUnavailable
 
 

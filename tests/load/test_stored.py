@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from conformance.load.fingerprint import Nonce
 from conformance.load.ledger import Row
-from conformance.load.marks import Nonce
 from conformance.load.mix import Kind, Sender, read
 from conformance.load.stored import Stored, stored
 from conformance.readback import ClickHouseReadback, CommandReadback
 from conformance.targets import TargetUnavailable
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 Table = Callable[[str], Stored]
 

@@ -14,8 +14,8 @@ import pytest
 from conformance.load.plan import Plan
 from conformance.load.yardsticks import _SERVERS, _alone, _compared, _over, _server, _Tool
 from conformance.paths import bundled
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, "rc": "EUR"}
 

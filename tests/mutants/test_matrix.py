@@ -2,12 +2,12 @@
 
 import pytest
 
+from conformance.mutants.implementations import Kind, Subject
 from conformance.mutants.matrix import Finding, finding
-from conformance.mutants.subjects import Kind, Subject
 from conformance.mutants.trial import Trial
-from conformance.record import Run, RunInfo
-from conformance.registry import Lane, Level
-from conformance.verdict import CaseResult, Status
+from conformance.protocol.requirements import Lane, Level
+from conformance.results.record import Run, RunInfo
+from conformance.results.verdict import CaseResult, Status
 
 MUTANT = Subject(name="m", kind=Kind.MUTANT, lanes=(Lane.TRACKER, Lane.SERVER), fails=("PROP-3",))
 NULL = Subject(name="n", kind=Kind.NULL, lanes=(Lane.TRACKER,), passes=("tracker/api-1-*",))

@@ -2,9 +2,9 @@
 
 import pytest
 
+from conformance.mutants.implementations import Edit, Subject, source, subjects
 from conformance.mutants.matrix import uncovered
-from conformance.mutants.subjects import Edit, Subject, source, subjects
-from conformance.registry import requirements
+from conformance.protocol.requirements import requirements
 
 MUTANTS = [subject for subject in subjects() if subject.edit]
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from conformance.case import catalogue
-from conformance.matching import expand
-from conformance.mutants.subjects import Kind, runs, subjects
+from conformance.mutants.implementations import Kind, runs, subjects
 from conformance.mutants.transforming.transformations import TRANSFORMATIONS
-from conformance.registry import Lane
+from conformance.protocol.cases import catalogue
+from conformance.protocol.matching import expand
+from conformance.protocol.requirements import Lane
 
 ROOT = Path(__file__).parents[2]
 TABLE = tomllib.loads((ROOT / "fixtures" / "transformations.toml").read_text(encoding="utf-8"))
@@ -38,8 +38,8 @@ ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 
 
 def generator() -> ModuleType:
-    """Return scripts/vectors.py as a module."""
-    spec = importlib.util.spec_from_file_location("vectors", ROOT / "scripts" / "vectors.py")
+    """Return tools/vectors.py as a module."""
+    spec = importlib.util.spec_from_file_location("vectors", ROOT / "tools" / "vectors.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

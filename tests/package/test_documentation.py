@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.registry import requirements
-from reference_server import config, refusals
+from conformance.protocol.requirements import requirements
+from reference_server import config
+from reference_server.delivery import counters
 
 ROOT = Path(__file__).parents[2]
 TERMS = """
@@ -25,7 +26,7 @@ def test_reference_is_up_to_date(tmp_path: Path) -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); import reference; sys.stdout.write(reference.render())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT / "scripts")], cwd=tmp_path, capture_output=True, check=True
+        [sys.executable, "-c", code, str(ROOT / "tools")], cwd=tmp_path, capture_output=True, check=True
     )
     assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == done.stdout.decode()
 
@@ -41,7 +42,7 @@ def test_every_variable_and_reason_of_the_server_is_explained() -> None:
     text = (ROOT / "docs" / "run-the-server.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert rows == {variable for variable, _ in config._VARIABLES.values()}
-    assert [reason for reason in refusals.REASONS if f"`{reason}`" not in text] == []
+    assert [reason for reason in counters.REASONS if f"`{reason}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

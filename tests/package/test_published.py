@@ -13,17 +13,17 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.registry import Lane, Level
-from conformance.verdict import CaseResult, Status
-from conformance.witness import Exchange, PayloadMapping
+from conformance.protocol.requirements import Lane, Level
+from conformance.recorder import Exchange, PayloadMapping
+from conformance.results.verdict import CaseResult, Status
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = ROOT / "published"
+PUBLISHED = ROOT / "benchmarks" / "published"
 TRACKERS: dict[str, Any] = tomllib.loads((PUBLISHED / "trackers.toml").read_text(encoding="utf-8"))
 
 
 def _script() -> ModuleType:
-    place = ROOT / "scripts" / "published_trackers.py"
+    place = ROOT / "benchmarks" / "published_trackers.py"
     spec = importlib.util.spec_from_file_location("published_trackers", place)
     assert spec
     assert spec.loader

@@ -15,11 +15,11 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from reference_server.clickhouse.client import Clients, connect
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import migrate
-from reference_server.reader import Reader
-from reference_server.settings import Settings
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.site_settings import Settings
+from reference_server.storage.client import Clients, connect
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.schema import migrate
 from tests.server.reading import Pen
 
 STOP_SECONDS = 20

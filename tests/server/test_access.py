@@ -10,11 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from reference_server.access import Door, is_loopback
-from reference_server.app import create_app
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.analytics.site_settings import Settings
 from reference_server.config import Config
-from reference_server.settings import Settings
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.web.access import Door, is_loopback
+from reference_server.web.app import create_app
 
 SETTINGS = "/api/sites/example.com/settings"
 KEYS = ("ck_one", "ck_zwei_ü")

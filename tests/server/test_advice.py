@@ -2,7 +2,7 @@
 
 import pytest
 
-from reference_server.advice import about_names
+from reference_server.analytics.advice import about_names
 
 
 def advice(*names: str) -> list[tuple[str, tuple[str, ...]]]:

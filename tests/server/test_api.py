@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.embedded import LocalClickHouse
 
 Start = Callable[..., Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.connections import Connections, Streams, peer_name, surplus
+from reference_server.runtime.connections import Connections, Streams, peer_name, surplus
+from reference_server.storage.embedded import LocalClickHouse
 from tests.server.crowd import WAYS, crowd
 from tests.server.test_serve import eventually
 from tests.server.test_streams import descriptors
@@ -120,7 +120,7 @@ def test_behind_a_proxy_streams_are_those_of_its_clients(start: Start, clickhous
 def test_a_worker_may_open_as_many_files_as_it_serves_connections() -> None:
     """The soft limit of descriptors is raised; where the hard one is lower, fewer connections are served."""
     code = (
-        "import resource, sys; from reference_server.connections import affordable;"
+        "import resource, sys; from reference_server.runtime.connections import affordable;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])));"
         "print(affordable(int(sys.argv[3])), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 import pytest
 
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import written
-from reference_server.outbox import Outbox, census
-from reference_server.refusals import Counts
+from reference_server.delivery.counters import Counts
+from reference_server.delivery.outbox import Outbox, census
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.schema import written
 from tests.server.polling import WAIT, until
 from tests.server.reading import Sent
 

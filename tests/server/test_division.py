@@ -15,12 +15,12 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from reference_server.clickhouse.client import Clients, connect
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import EventRow, migrate, written
-from reference_server.clickhouse.store import TABLES
-from reference_server.loader import Loader
-from reference_server.outbox import Outbox, census
+from reference_server.delivery.loader import Loader
+from reference_server.delivery.outbox import Outbox, census
+from reference_server.storage.client import Clients, connect
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.schema import EventRow, migrate, written
+from reference_server.storage.store import TABLES
 from tests.server.recount import recount, tables
 from tests.server.unreliable import Unreliable, one_after_the_other
 
@@ -59,9 +59,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHou
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once: what counts here is their order."""
     for name in ("_FIRST_RETRY_SECONDS", "_LAST_RETRY_SECONDS", "_SHORTEST_PAUSE", "_REST"):
-        monkeypatch.setattr(f"reference_server.loader.{name}", 0.001)
-    monkeypatch.setattr("reference_server.outbox._FIRST_DELAY", 0.01)
-    monkeypatch.setattr("reference_server.outbox._LAST_DELAY", 0.1)
+        monkeypatch.setattr(f"reference_server.delivery.loader.{name}", 0.001)
+    monkeypatch.setattr("reference_server.delivery.outbox._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("reference_server.delivery.outbox._LAST_DELAY", 0.1)
 
 
 @pytest.fixture

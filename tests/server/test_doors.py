@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.doors import Doors
-from reference_server.refusals import Counts
+from reference_server.delivery.counters import Counts
+from reference_server.ingest.usage_limits import Doors
+from reference_server.storage.embedded import LocalClickHouse
 
 Start = Callable[..., Any]
 NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)

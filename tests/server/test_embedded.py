@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from reference_server.clickhouse.client import connect
+from reference_server.storage.client import connect
 from tests.server.polling import WAIT, until
 
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reference_server.doors import Doors
-from reference_server.events import Answer, EventRoute
-from reference_server.feed import Feed
-from reference_server.ingest import Ingest
-from reference_server.outbox import Outbox, census
-from reference_server.sites import FoundSites, Sites
-from reference_server.visits import Visits
+from reference_server.delivery.outbox import Outbox, census
+from reference_server.ingest.endpoint import Answer, EventRoute
+from reference_server.ingest.rows import Ingest
+from reference_server.ingest.sessions import Visits
+from reference_server.ingest.sites import FoundSites, Sites
+from reference_server.ingest.usage_limits import Doors
+from reference_server.web.live_stream import Feed
 
 T = TypeVar("T")
 

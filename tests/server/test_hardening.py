@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from werkzeug.routing import Rule
 
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.embedded import LocalClickHouse
 from tests.server.test_access import SETTINGS, app
 
 Start = Callable[..., Any]

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from reference_server.clickhouse.schema import EventRow
-from reference_server.decode import decode
-from reference_server.feed import shown
-from reference_server.ingest import Arrival, Ingest
-from reference_server.normalise import KEY_BYTES, NAME_BYTES, Event, Rejected, normalise
-from reference_server.sites import FoundSites, Sites
-from reference_server.visits import Visits
+from reference_server.ingest.decode import decode
+from reference_server.ingest.normalise import KEY_BYTES, NAME_BYTES, Event, Rejected, normalise
+from reference_server.ingest.rows import Arrival, Ingest
+from reference_server.ingest.sessions import Visits
+from reference_server.ingest.sites import FoundSites, Sites
+from reference_server.storage.schema import EventRow
+from reference_server.web.live_stream import shown
 
 SCRIPTS = {"ASCII": "x", "Latin": "é", "CJK": "文", "astral": "😀", "control": "\x01", "quote": '"'}
 scripts = pytest.mark.parametrize("character", SCRIPTS.values(), ids=SCRIPTS.keys())

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server import feed
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.web import live_stream
 from tests.server.test_events import in_a_loop
 
 Start = Callable[..., Any]
@@ -150,11 +150,11 @@ def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalCl
 
 def test_a_busy_site_stays_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks is not taken for gone because events never pause."""
-    monkeypatch.setattr(feed, "_STILL_SECONDS", 0.2)
-    monkeypatch.setattr(feed, "_GONE_SECONDS", 0.6)
+    monkeypatch.setattr(live_stream, "_STILL_SECONDS", 0.2)
+    monkeypatch.setattr(live_stream, "_GONE_SECONDS", 0.6)
 
     async def watch() -> int:
-        looking, sending = feed.Feed(tmp_path), feed.Feed(tmp_path)
+        looking, sending = live_stream.Feed(tmp_path), live_stream.Feed(tmp_path)
         ends = time.monotonic() + 2.0
         seen = 0
         async with aclosing(looking.listen("live.example")) as events:

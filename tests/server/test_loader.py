@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from reference_server.clickhouse.client import Clients, connect
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.schema import EVENT_TYPES, EventRow, migrate, written
-from reference_server.loader import Loader
-from reference_server.outbox import Outbox, census
+from reference_server.delivery.loader import Loader
+from reference_server.delivery.outbox import Outbox, census
+from reference_server.storage.client import Clients, connect
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.schema import EVENT_TYPES, EventRow, migrate, written
 from tests.server.test_outbox import line, row
 from tests.server.unreliable import Unreliable, one_after_the_other
 

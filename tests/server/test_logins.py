@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from reference_server.doors import Doors
-from reference_server.settings import Settings
+from reference_server.analytics.site_settings import Settings
+from reference_server.ingest.usage_limits import Doors
 from tests.server.test_access import SETTINGS, app, exhaust, log_in, status
 
 NOW = datetime(2026, 11, 26, 12, 30, 18, tzinfo=UTC)

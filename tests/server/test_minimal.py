@@ -13,7 +13,7 @@ import pytest
 
 from conformance.targets.process import Process, free_port
 from reference_server import minimal
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.embedded import LocalClickHouse
 from tests.check.conftest import _run
 
 SOURCE = Path(minimal.__file__).read_text(encoding="utf-8")

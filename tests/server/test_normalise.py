@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_server.normalise import Event, Rejected, as_payload, normalise
+from reference_server.ingest.normalise import Event, Rejected, as_payload, normalise
 
 EMOJI = "😀"
 

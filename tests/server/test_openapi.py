@@ -14,10 +14,10 @@ from clickhouse_connect.driver.client import Client
 from flask import Flask
 from werkzeug.routing import Rule
 
-from reference_server import events
-from reference_server.app import create_app
-from reference_server.clickhouse.local import LocalClickHouse
 from reference_server.config import Config
+from reference_server.ingest import endpoint
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.web.app import create_app
 
 Start = Callable[..., Any]
 DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
@@ -73,7 +73,9 @@ def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_document_lists_every_route_and_no_other(tmp_path: Path) -> None:
     """A route that is added, renamed or removed has to be so in the document."""
     config = Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=tmp_path)
-    assert documented() == routes(create_app(config)) | {(method, events.PATH) for method in events.METHODS}
+    assert documented() == routes(create_app(config)) | {
+        (method, endpoint.PATH) for method in endpoint.METHODS
+    }
 
 
 def test_the_server_hands_out_its_document(server: Any) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.clickhouse.schema import EventRow, read, written
-from reference_server.outbox import Batch, Outbox, StoreUnavailable, census
+from reference_server.delivery.outbox import Batch, Outbox, StoreUnavailable, census
+from reference_server.storage.schema import EventRow, read, written
 
 MOST = 1024**2
 
@@ -185,7 +185,7 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         from pathlib import Path
-        from reference_server.outbox import Outbox
+        from reference_server.delivery.outbox import Outbox
         from tests.server.test_outbox import line
         outbox = Outbox.create(Path(sys.argv[1]))
         for name in ("one", "two", "three"):
@@ -258,7 +258,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     program = """
         import resource, sqlite3, sys
         from pathlib import Path
-        from reference_server.outbox import Outbox
+        from reference_server.delivery.outbox import Outbox
         from tests.server.test_outbox import MOST, line, names
 
         outbox = Outbox.create(Path(sys.argv[1]))

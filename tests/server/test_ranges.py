@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from reference_server.ranges import PERIODS, Range, month, timezones
+from reference_server.analytics.ranges import PERIODS, Range, month, timezones
 
 NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)
 

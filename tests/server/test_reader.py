@@ -6,10 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from reference_server.ranges import Range
-from reference_server.reader import Reader
-from reference_server.results import EventCount, EventPage, PropertyCount, PropertyPage, ValueCount, ValuePage
-from reference_server.settings import Settings
+from reference_server.analytics.ranges import Range
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.results import (
+    EventCount,
+    EventPage,
+    PropertyCount,
+    PropertyPage,
+    ValueCount,
+    ValuePage,
+)
+from reference_server.analytics.site_settings import Settings
 from tests.server.reading import NOW, Pen, Sent
 
 DAYS = Range.of("7d", timezone="UTC", now=NOW)

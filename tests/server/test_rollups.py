@@ -15,17 +15,17 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_server.clickhouse.client import Clients, connect
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.clickhouse.rollups import ROLLUPS, STEPS
-from reference_server.clickhouse.schema import migrate, written
-from reference_server.clickhouse.store import store
-from reference_server.loader import Loader
-from reference_server.outbox import Outbox, census
-from reference_server.ranges import Range
-from reference_server.reader import Reader
-from reference_server.repair import repair
-from reference_server.sources import pieces
+from reference_server.analytics.ranges import Range
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.rollup_query import pieces
+from reference_server.delivery.loader import Loader
+from reference_server.delivery.outbox import Outbox, census
+from reference_server.delivery.repair import repair
+from reference_server.storage.client import Clients, connect
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.rollups import ROLLUPS, STEPS
+from reference_server.storage.schema import migrate, written
+from reference_server.storage.store import store
 from tests.server.reading import NOW, Pen, Sent
 
 Start = Callable[..., Any]

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 Start = Callable[..., Any]
 EVENT = {"t": "e", "n": "Signup", "d": "example.com"}
@@ -195,7 +195,7 @@ def test_a_clock_that_goes_back_loses_nothing(start: Start, tmp_path: Path, temp
     """STORE-5: what is acknowledged an hour "before" what was stored already is stored too, once."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if not library:
-        pytest.skip("libfaketime is not installed (apt-get install faketime; scripts/setup.sh does)")
+        pytest.skip("libfaketime is not installed (apt-get install faketime; tools/setup.sh does)")
     clock = tmp_path / "clock"
     clock.write_text("+0", encoding="ascii")
     faked = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.settings import Goal, GoalExists, NoSuchGoal, Settings
+from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings
 
 SITE = "example.com"
 

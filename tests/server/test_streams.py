@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server.clickhouse.local import LocalClickHouse
-from reference_server.gateway import Gateway, Writable
+from reference_server.runtime.gateway import Gateway, Writable
+from reference_server.storage.embedded import LocalClickHouse
 from tests.server.test_events import in_a_loop
 from tests.server.test_serve import descendants, eventually
 

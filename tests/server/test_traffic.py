@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from reference_server.ranges import Range
-from reference_server.reader import Reader
-from reference_server.settings import Settings
+from reference_server.analytics.ranges import Range
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.site_settings import Settings
 from tests.server.reading import NOW, Pen, Sent
 
 DAYS = Range.of("7d", timezone="UTC", now=NOW)
@@ -87,7 +87,7 @@ def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader, timezone: str)
 
 def test_many_sessions_are_sampled_well(pen: Pen, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more sessions than are read, the figures are as good as those of all: here of 30,000 a tenth."""
-    monkeypatch.setattr("reference_server.traffic._SESSIONS", 4_000)
+    monkeypatch.setattr("reference_server.analytics.kpis._SESSIONS", 4_000)
     sent = [Sent(session=f"s{number}") for number in range(30_000)]
     pen.write(*sent, *sent[:10_000])
     found = kpis(reader, pen.site)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.visits import Visits
+from reference_server.ingest.sessions import Visits
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)

@@ -5,8 +5,8 @@ from typing import Any
 
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from reference_server.clickhouse.client import Clients
-from reference_server.clickhouse.store import TABLES
+from reference_server.storage.client import Clients
+from reference_server.storage.store import TABLES
 
 Decide = Callable[[str], str]
 """Gets the table of an insert that stores rows, and returns a fault, or "" to let it pass.

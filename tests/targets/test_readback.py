@@ -12,8 +12,8 @@ import pytest
 from conformance.readback import ClickHouseReadback, CommandReadback, StoredRow, UrlReadback
 from conformance.targets import TargetUnavailable
 from conformance.targets.server import server_by_command
-from reference_server.clickhouse.client import connect
-from reference_server.clickhouse.local import LocalClickHouse
+from reference_server.storage.client import connect
+from reference_server.storage.embedded import LocalClickHouse
 
 Script = Callable[..., str]
 Reader = Callable[..., ClickHouseReadback]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.bench import Bench
 from conformance.browsers import Tab
-from conformance.options import Options
-from conformance.setup import prepare
-from conformance.witness import Exchange
+from conformance.harness.instruments import Bench
+from conformance.harness.options import Options
+from conformance.harness.run_context import prepare
+from conformance.recorder import Exchange
 
 ROOT = Path(__file__).parents[2]
 TRACKER = ROOT / "tracker" / "tracker.min.js"

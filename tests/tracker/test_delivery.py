@@ -1,8 +1,8 @@
 """What the vectors do not say: the keepalive budget, refusals, and a page that closes itself."""
 
-from conformance.bench import Bench
 from conformance.browsers import Tab
-from conformance.witness import Exchange
+from conformance.harness.instruments import Bench
+from conformance.recorder import Exchange
 
 from .conftest import Arrived
 

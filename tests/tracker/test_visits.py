@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from conformance.bench import Bench
 from conformance.browsers import Tab
+from conformance.harness.instruments import Bench
 
 from .conftest import Arrived
 

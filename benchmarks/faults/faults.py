@@ -1,0 +1,160 @@
+"""The faults, each a function that does one thing to a scene while events are sent.
+
+A fault is added by a function with the decorator ``fault``; modules of faults are imported by ``__main__``.
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.faults.scene import Scene, forgetful
+from reference_server.delivery.outbox import census
+from reference_server.storage.client import connect
+
+Act = Callable[[Scene], None]
+Prepare = Callable[[Scene, ExitStack], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A row of the table: its title, what is done before the server starts, and under load."""
+
+    title: str
+    act: Act
+    prepare: Prepare
+
+
+FAULTS: dict[str, Fault] = {}
+"""The faults by their names on the command line, in the order of the table."""
+
+
+def _as_it_is(_scene: Scene, _stack: ExitStack) -> None:
+    pass
+
+
+def fault(name: str, title: str, *, prepare: Prepare = _as_it_is) -> Callable[[Act], Act]:
+    """Register the decorated function as a fault.
+
+    ``prepare`` runs before the server starts and registers on the stack what has to end with the run.
+    """
+
+    def register(act: Act) -> Act:
+        FAULTS[name] = Fault(title=title, act=act, prepare=prepare)
+        return act
+
+    return register
+
+
+@fault("none", "nothing")
+def _nothing(_: Scene) -> None:
+    pass
+
+
+def _through_a_forgetful_proxy(scene: Scene, stack: ExitStack) -> None:
+    scene.through = stack.enter_context(forgetful(scene))
+
+
+def _with_a_faked_clock(scene: Scene, _: ExitStack) -> None:
+    scene.clock = _faked(scene.folder / "clock")
+
+
+def _faked(file: Path) -> Mapping[str, str]:
+    """What lets the server read its clock through ``file``; timers go on as they are."""
+    found = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if not found:
+        raise SystemExit("clock: libfaketime is not installed: apt-get install faketime")
+    file.write_text("+0", encoding="ascii")
+    return {
+        "LD_PRELOAD": str(found),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+@fault("answers", "the answers to two inserts in three get lost", prepare=_through_a_forgetful_proxy)
+def _lose_answers(scene: Scene) -> None:
+    scene.forgetful.set()
+    scene.pause(0.8)
+    scene.forgetful.clear()
+    scene.notes.append(f"{scene.answers_lost} answers")
+
+
+@fault("worker", "SIGKILL of a worker, three times")
+def _kill_workers(scene: Scene) -> None:
+    for _ in range(3):
+        scene.pause(0.2)
+        scene.workers()[0].kill()
+
+
+@fault("server", "SIGKILL of the whole server, twice, and a start")
+def _kill_server(scene: Scene) -> None:
+    for _ in range(2):
+        scene.pause(0.3)
+        scene.end(signal.SIGKILL)
+        scene.serve()
+
+
+@fault("clickhouse", "ClickHouse killed for 20 s")
+def _kill_clickhouse(scene: Scene) -> None:
+    scene.pause(0.15)
+    assert scene.clickhouse.pid
+    os.kill(scene.clickhouse.pid, signal.SIGKILL)
+    scene.clickhouse.stop()
+    time.sleep(20)
+    waiting = census(scene.outboxes).pending
+    scene.notes.append(f"{waiting:,} events waited")
+    scene.clickhouse.start()
+
+
+@fault("disk", "no room for the outbox, a third of the time")
+def _fill_disk(scene: Scene) -> None:
+    """No file of a worker may grow any more, for a third of the time."""
+    scene.pause(0.2)
+    workers = scene.workers()
+    _, most = resource.prlimit(workers[0].pid, resource.RLIMIT_FSIZE)
+    for worker in workers:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (64 * 1024, most))
+    scene.pause(0.3)
+    for worker in workers:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+@fault("poison", "ClickHouse refuses every event in pounds")
+def _poison(scene: Scene) -> None:
+    """From here on ClickHouse refuses every event in pounds."""
+    scene.pause(0.2)
+    client = connect(scene.clickhouse.url)
+    client.command("ALTER TABLE events ADD CONSTRAINT no_pounds CHECK revenue_source_currency != 'GBP'")
+    client.close()
+
+
+@fault("sigterm", "SIGTERM with a full outbox, ClickHouse away")
+def _terminate(scene: Scene) -> None:
+    """ClickHouse is away, the outbox fills, and the server is told to end; then both come back."""
+    scene.pause(0.15)
+    scene.clickhouse.stop()
+    scene.pause(0.3)
+    scene.end(signal.SIGTERM)
+    scene.notes.append(f"{census(scene.outboxes).pending:,} events waited")
+    scene.clickhouse.start()
+    scene.serve()
+
+
+@fault("clock", "the clock goes an hour back, and half an hour ahead", prepare=_with_a_faked_clock)
+def _turn_back(scene: Scene) -> None:
+    """The server's clock goes an hour back, and half an hour ahead of that."""
+    file = Path(scene.clock["FAKETIME_TIMESTAMP_FILE"])
+    for shift in ("-3600", "-1800"):
+        scene.pause(0.3)
+        file.write_text(shift, encoding="ascii")
+    scene.pause(0.3)
+    client = connect(scene.clickhouse.url)
+    [[early]] = client.query("SELECT countIf(timestamp < now() - 1200) FROM events").result_rows
+    client.close()
+    scene.notes.append(f"{early:,} rows have an earlier time")

@@ -1,0 +1,122 @@
+"""Start what runs while events are sent: a ClickHouse, the reference server, and the way between them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from reference_server.storage.embedded import LocalClickHouse
+
+WAIT = 60.0
+
+
+@dataclass
+class Scene:
+    """What runs while events are sent."""
+
+    folder: Path
+    seconds: float
+    clickhouse: LocalClickHouse
+    port: int
+    through: str = ""
+    server: subprocess.Popen[str] | None = None
+    forgetful: threading.Event = field(default_factory=threading.Event)
+    answers_lost: int = 0
+    notes: list[str] = field(default_factory=list)
+    clock: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The address of the server, the same after each start."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def outboxes(self) -> Path:
+        """The folder of the outboxes."""
+        return self.folder / "server" / "state" / "outbox"
+
+    def serve(self) -> None:
+        """Start the server on its folder and port."""
+        options = ["--port", str(self.port), "--data", str(self.folder / "server"), "--workers", "2"]
+        self.server = subprocess.Popen(
+            [sys.executable, "-P", "-m", "reference_server", "serve", *options],
+            env={**os.environ, **self.clock, "CLICKHOUSE_URL": self.through or self.clickhouse.url},
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "server.err").open("a"),
+            text=True,
+        )
+        assert self.server.stdout
+        if not self.server.stdout.readline():
+            raise SystemExit(f"the server did not start: see {self.folder / 'server.err'}")
+
+    def end(self, number: signal.Signals) -> None:
+        """Send the server a signal and wait for its end."""
+        assert self.server
+        self.server.send_signal(number)
+        self.server.wait(WAIT)
+
+    def close(self) -> None:
+        """Leave no server."""
+        if self.server and self.server.poll() is None:
+            self.end(signal.SIGTERM)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes: those that listen on the port."""
+        assert self.server
+        below = psutil.Process(self.server.pid).children(recursive=True)
+        return [each for each in below if any(c.laddr.port == self.port for c in each.net_connections("tcp"))]
+
+    def pause(self, share: float) -> None:
+        """Let a part of the time of the load go by."""
+        time.sleep(share * self.seconds)
+
+
+@contextmanager
+def forgetful(scene: Scene) -> Iterator[str]:
+    """A way to ClickHouse on which the answers to two inserts in three get lost: it has the rows."""
+    url = scene.clickhouse.url
+    target = urlsplit(url)
+    inserts = 0
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        nonlocal inserts
+        while True:
+            try:
+                data = source.recv(65536)
+            except OSError:
+                data = b""
+            answered = data.startswith(b"HTTP/1.1 200") and b'"written_rows":"0"' not in data
+            if answered and b"X-ClickHouse-Summary" in data and scene.forgetful.is_set():
+                inserts += 1
+                data = b"" if inserts % 3 else data
+                scene.answers_lost += not data
+            with suppress(OSError):
+                if not data:
+                    source.shutdown(socket.SHUT_RDWR)
+                    sink.shutdown(socket.SHUT_RDWR)
+                    return
+                sink.sendall(data)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listening.accept()
+                far = socket.create_connection((target.hostname, target.port))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        place = f"127.0.0.1:{listening.getsockname()[1]}"
+        yield url.replace(f"{target.hostname}:{target.port}", place)
+        listening.shutdown(socket.SHUT_RDWR)

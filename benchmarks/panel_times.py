@@ -1,0 +1,146 @@
+"""How long the panels of the dashboard take on a million events and more: a table in Markdown.
+
+    python benchmarks/panel_times.py 1e6 1e7 1e8
+
+The events are made inside ClickHouse: 90 days of one site, half of them pageviews, 20 names, sessions of six
+events. Times are medians of five, the whole way from the question to Python objects.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from clickhouse_connect.driver.client import Client
+
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.site_settings import Settings
+from reference_server.storage.client import Clients, connect
+from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.rollups import ROLLUPS, restore
+from reference_server.storage.schema import migrate
+
+SITE = "example.com"
+DAYS = 90
+CHUNK = 1_000_000
+TRIES = 5
+# Not UTC, and not even whole hours from it: the ends of its days cost most.
+TIMEZONE = "Asia/Kolkata"
+
+# Events of a session are as far apart as 100 seconds, whatever the number of events.
+EVENTS = """
+INSERT INTO events
+WITH greatest(1, intDiv({total:UInt64} * 100, 86400 * {days:UInt64})) AS apart,
+    intDiv(number, apart * 6) * apart + number % apart AS session,
+    if(number % 2 = 0, 'pageview', 'custom') AS kind,
+    if(kind = 'custom', toUInt8(sqrt(cityHash64(number) % 400)), 0) AS which
+SELECT {site:String}, {start:DateTime64(3, 'UTC')} + toIntervalMillisecond(
+        intDiv(number * 86400000 * {days:UInt64}, {total:UInt64})),
+    kind, if(kind = 'custom', concat('Event ', toString(which)), ''),
+    concat('v', toString(intDiv(session * 2, 3))), concat('s', toString(session)), '',
+    {site:String}, '/', '',
+    if(kind = 'custom', ['plan', 'source'], []),
+    if(kind = 'custom', [arrayElement(['free', 'pro', 'team'], number % 3 + 1), toString(number % 50)], []),
+    if(which = 19, toDecimal128(number % 100, 9) + toDecimal128('0.99', 9), NULL),
+    if(which = 19, if(number % 3 = 0, 'EUR', 'USD'), '')
+FROM numbers({first:UInt64}, {count:UInt64})
+"""
+
+
+def panels(reader: Reader) -> dict[str, Callable[[], object]]:
+    """Return what the dashboard asks for."""
+
+    def of(period: str) -> dict[str, Callable[[], object]]:
+        range_ = reader.range(SITE, period)
+        return {
+            f"events, {period}": lambda: reader.events(SITE, range_, visitors=False),
+            f"events with visitors (API), {period}": lambda: reader.events(SITE, range_),
+            f"KPIs, {period}": lambda: reader.kpis(SITE, range_),
+        }
+
+    month = reader.range(SITE, "30d")
+    return {
+        **of("30d"),
+        "events searched, 30d": lambda: reader.events(SITE, month, search="event 1", visitors=False),
+        "properties, 30d": lambda: reader.properties(SITE, month, "Event 19"),
+        "values, 30d": lambda: reader.values(SITE, month, "Event 19", "source"),
+        "goals, 30d": lambda: reader.goals(SITE, month),
+        "chart of visitors, 30d": lambda: reader.series(SITE, month, "visitors"),
+        "chart of conversions, 30d": lambda: reader.series(SITE, month, "conversions"),
+        "usage": lambda: reader.usage(SITE),
+        "suggestions": lambda: reader.names(SITE, "even"),
+        "advice, 30d": lambda: reader.advice(SITE, month),
+        **of("all"),
+        **of("24h"),
+        **of("realtime"),
+    }
+
+
+def fill(client: Client, total: int) -> float:
+    """Make the events and return the seconds that it took."""
+    began = time.monotonic()
+    now = datetime.now(UTC)
+    for first in range(0, total, CHUNK):
+        values = {
+            **{"site": SITE, "days": DAYS, "total": total, "first": first},
+            "count": min(CHUNK, total - first),
+            "start": datetime.fromtimestamp(now.timestamp() - DAYS * 86400, UTC),
+        }
+        client.command(EVENTS, parameters=values, settings={"insert_deduplicate": 0})
+    for rollup in ROLLUPS:
+        client.command(f"DROP TABLE {rollup.table} SYNC")
+    restore(client)
+    return time.monotonic() - began
+
+
+def sizes(client: Client, total: int) -> dict[str, float]:
+    """Return how many bytes each table takes for an event."""
+    query = (
+        "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND table IN {tables:Array(String)} "
+    )
+    tables = ["events", *(rollup.table for rollup in ROLLUPS)]
+    rows = client.query(query + "GROUP BY table ORDER BY table", parameters={"tables": tables}).result_rows
+    return {f"{table}, bytes an event": size / total for table, size in rows}
+
+
+def measured(total: int) -> dict[str, float]:
+    """Return every figure for a number of events."""
+    with tempfile.TemporaryDirectory() as folder, LocalClickHouse(Path(folder) / "clickhouse") as clickhouse:
+        client = connect(clickhouse.url)
+        migrate(client)
+        filling = fill(client, total)
+        settings = Settings(Path(folder) / "state")
+        settings.set_timezone(SITE, TIMEZONE)
+        settings.add_goal(SITE, "Event 19")
+        reader = Reader(Clients(clickhouse.url), settings)
+        times = {f"{name}, ms": _milliseconds(ask) for name, ask in panels(reader).items()}
+        return times | sizes(client, total) | {"thousand events made in a second": total / filling / 1000}
+
+
+def _milliseconds(ask: Callable[[], object]) -> float:
+    times = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        ask()
+        times.append(time.perf_counter() - began)
+    return 1000 * median(times)
+
+
+def main(numbers: list[str]) -> None:
+    """Print the table; the growth is from the first number of events to the last."""
+    totals = [int(float(number)) for number in numbers] or [1_000_000, 10_000_000]
+    columns = [measured(total) for total in totals]
+    header = ["", *(f"{total:,} events" for total in totals), "growth"]
+    rows = [header, ["---"] * len(header)]
+    for name in columns[0]:
+        figures = [column[name] for column in columns]
+        written = (f"{figure:.0f}" if figure >= 10 else f"{figure:.1f}" for figure in figures)
+        rows.append([name, *written, f"× {figures[-1] / figures[0]:.1f}"])
+    sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

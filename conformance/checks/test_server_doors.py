@@ -1,0 +1,197 @@
+"""How the endpoint takes what comes: other origins, odd framing, many at once (WIRE-7, WIRE-8, STORE-5)."""
+
+import base64
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from conformance.drivers.expectations import NO_READBACK
+from conformance.drivers.markers import scenarios
+from conformance.drivers.posted_batch import awaited, event_url, plain_event, post_burst, sender_to
+from conformance.drivers.requests import Reply, Request, as_json
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
+from conformance.protocol.browser_headers import TEXT, browser_headers
+from conformance.readback import StoredRow
+
+_ORIGIN = "https://shop.example"
+_TEXT = {"Content-Type": TEXT, "Origin": _ORIGIN}
+_SECONDS = 10.0
+
+
+@scenarios("server/wire-7-any-origin-may-post")
+def test_any_origin_may_post(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-7: the answer lets a page of another origin read it."""
+    with _http() as http:
+        response = http.post(event_url(bench), content=plain_event(bench.setup, token), headers=_TEXT)
+    _require_allowed(evidence, _TEXT, response)
+
+
+@scenarios("server/wire-7-preflight")
+def test_preflight(bench: Bench, evidence: Evidence) -> None:
+    """WIRE-7: a preflight for JSON from another origin is answered with permission."""
+    headers = {
+        "Origin": _ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with _http() as http:
+        response = http.options(event_url(bench), headers=headers)
+    _require_allowed(evidence, headers, response)
+    allowed = response.headers.get("Access-Control-Allow-Headers", "").lower()
+    if "content-type" not in allowed and "*" not in allowed:
+        raise Violation(f"Access-Control-Allow-Headers does not name content-type: {allowed!r}")
+
+
+@scenarios("server/wire-8-chunked-body")
+def test_chunked_body(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: a body in chunks makes a proper row, or is refused."""
+    body = plain_event(bench.setup, token)
+    parts = [body[:10], body[10:]]
+    with _http() as http:
+        response = http.post(event_url(bench), content=iter(parts), headers=_TEXT)
+    evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
+    if response.status_code // 100 not in (2, 4):
+        raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
+    rows = _rows(bench, evidence, {token: 1 if response.is_success else 0})
+    if rows is not None and len(rows[token]) != response.is_success:
+        raise Violation(f"answered {response.status_code}, and {len(rows[token])} rows were stored")
+
+
+@scenarios("server/wire-8-body-shorter-than-announced")
+def test_short_body(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: a body that breaks off does the next event no harm."""
+    with _half_sent(bench, token) as (connection, head):
+        evidence.sent = head
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(4096).decode("latin-1")
+    evidence.received = answer or "the connection was closed"
+    if answer.partition(" ")[2].startswith("5"):
+        raise Violation(f"expected a 4xx or the end of the connection, got {answer.splitlines()[0]}")
+    _require_still_alive(bench, evidence, token)
+
+
+@scenarios("server/wire-8-slow-sender")
+def test_slow_sender(bench: Bench, evidence: Evidence, token: str) -> None:
+    """WIRE-8: while four senders keep back half of their bodies, the event of another is answered."""
+    with (
+        _half_sent(bench, token) as (_, evidence.sent),
+        _half_sent(bench, token),
+        _half_sent(bench, token),
+        _half_sent(bench, token),
+    ):
+        _require_still_alive(bench, evidence, token)
+
+
+@scenarios("server/store-5-acknowledged-is-stored-once")
+def test_acknowledged_is_stored_once(bench: Bench, evidence: Evidence) -> None:
+    """STORE-5: of many events on several connections each that was acknowledged is stored once."""
+    burst = bench.once(post_burst)
+    evidence.sent = f"{len(burst.replies)} events on several connections"
+    _require_each_once(evidence, burst.replies, burst.rows)
+
+
+@scenarios("server/store-5-bad-neighbours")
+def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
+    """STORE-5: broken and hostile events cost none of the good ones that are sent between them."""
+    bad = [
+        b'{"t": "e", "n": "\\ud83d", "mk": ["\\udc00"], "mv": ["\\ud83d"], "ra": 1e999, "rc": "\\ud83d"}',
+        b'{"t": "e", "n": "\\u0000", "mk": [null, 1], "mv": [{"a": 1}, [2]], "ra": "NaN", "rc": 5}',
+        b'{"t": "e", "n": "big", "mk": [], "mv": [], "ra": 1e30, "rc": "EUR"}',
+        b'{"t": "e", "n": ',
+        b"\xff\xfe\xfa",
+    ]
+    good = [f"{token}{number}x" for number in range(len(bad) + 1)]
+    replies = {}
+    sender = sender_to(bench)
+    for number, each in enumerate(good):
+        replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
+        for body in bad[number : number + 1]:
+            sender.send(Request(body=body))
+    sender.close()
+    evidence.sent = {"between good events": [body.decode("latin-1") for body in bad]}
+    _require_each_once(evidence, replies, _rows(bench, evidence, dict.fromkeys(replies, 1)))
+
+
+def _require_each_once(
+    evidence: Evidence, replies: Mapping[str, Reply], rows: Mapping[str, list[StoredRow]] | None
+) -> None:
+    refused = [str(reply) for reply in replies.values() if not reply.accepted]
+    evidence.received = f"{len(replies) - len(refused)} accepted"
+    if refused:
+        raise Violation(f"{len(refused)} of {len(replies)} good events were refused: {refused[0]}")
+    if rows is None:
+        raise NotTestable(NO_READBACK)
+    lost = sum(not rows[each] for each in replies)
+    doubled = sum(len(rows[each]) > 1 for each in replies)
+    evidence.stored = {"lost": lost, "doubled": doubled}
+    if lost or doubled:
+        raise Violation(f"of {len(replies)} acknowledged events {lost} were lost and {doubled} stored twice")
+
+
+def _rows(
+    bench: Bench, evidence: Evidence, expected: Mapping[str, int]
+) -> Mapping[str, list[StoredRow]] | None:
+    if bench.readback is None:
+        return None
+    rows = awaited(bench, expected)
+    evidence.rows([row for found in rows.values() for row in found][:5])
+    return rows
+
+
+def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
+    sender = sender_to(bench)
+    reply = sender.send(Request(body=plain_event(bench.setup, token)))
+    sender.close()
+    if not reply.accepted:
+        raise Violation(f"an event of another sender, sent meanwhile, was not accepted: {reply}")
+    rows = _rows(bench, evidence, {token: 1})
+    if rows is not None and len(rows[token]) != 1:
+        raise Violation(f"an event of another sender was accepted and left {len(rows[token])} rows")
+
+
+@contextmanager
+def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
+    """A connection on which a request was begun whose body is longer than what has come of it."""
+    parts = urlsplit(event_url(bench))
+    body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
+    userinfo, _, host = parts.netloc.rpartition("@")
+    headers = {"Host": host, **browser_headers(bench.setup.options.domain), "Content-Type": TEXT}
+    if userinfo:  # As httpx sends the credentials of a URL.
+        headers["Authorization"] = f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}"
+    lines = (f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {parts.path} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body) + 100}\r\n\r\n"
+    secure, name = parts.scheme == "https", parts.hostname or ""
+    with ExitStack() as stack:
+        address = (name, parts.port or (443 if secure else 80))
+        connection = stack.enter_context(socket.create_connection(address, timeout=_SECONDS))
+        if secure:
+            context = ssl.create_default_context()
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
+        connection.sendall(head.encode() + body)
+        yield connection, head + body.decode()
+
+
+def _require_allowed(evidence: Evidence, sent: Any, response: httpx.Response) -> None:
+    evidence.sent, evidence.received = json.loads(json.dumps(sent)), _shown(response)
+    if not response.is_success:
+        raise Violation(f"expected 2xx, got {response.status_code} {response.text[:200]}")
+    allowed = response.headers.get("Access-Control-Allow-Origin")
+    if allowed not in ("*", _ORIGIN):
+        raise Violation(f"Access-Control-Allow-Origin is {allowed!r}: expected '*' or the page's own origin")
+
+
+def _shown(response: httpx.Response) -> dict[str, Any]:
+    return {"status": response.status_code, "headers": dict(response.headers), "text": response.text[:500]}
+
+
+def _http() -> httpx.Client:
+    http = httpx.Client(timeout=_SECONDS, trust_env=False)
+    http.headers = httpx.Headers(browser_headers("shop.example"))
+    return http

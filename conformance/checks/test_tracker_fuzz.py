@@ -1,0 +1,13 @@
+"""Calls that nobody wrote down, and the payloads that reach the recorder."""
+
+from conformance.drivers.markers import properties
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import Bench
+from conformance.protocol.requirements import Lane
+from conformance.search.drawn_cases import conclude, search
+
+
+@properties(Lane.TRACKER)
+def test_calls_keep_the_property(bench: Bench, engine: str, evidence: Evidence) -> None:
+    """Whatever is drawn, what arrives keeps the requirement."""
+    conclude(bench, evidence, bench.once(search, Lane.TRACKER, engine))

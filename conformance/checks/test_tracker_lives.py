@@ -1,0 +1,101 @@
+"""Lives of a page besides being loaded and left: prerendered, written by script, under a strict policy."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from conformance.browsers import Tab, unattended
+from conformance.drivers import pages
+from conformance.drivers.exits import require_once
+from conformance.drivers.expectations import require_arrival
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
+from conformance.targets.server import EVENT_PATH
+
+_PRERENDER_SECONDS = 10.0
+_NEIGHBOUR, _STRANGER = "/neighbour.js", "/stranger"
+
+
+@scenarios("tracker/deliv-3-prerendered-page-unseen")
+def test_prerendered_page_unseen(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3, open: what a page sends that was prerendered and that nobody has seen."""
+    sentinel = pages.sentinel_of(token)
+    with _prerendered(bench, engine, evidence, token) as (tell, _):
+        # Made after the prerendered page's call, in the page that is seen: it must arrive.
+        tell(f"clickport.track('Sentinel {sentinel}')")
+        require_arrival(evidence, bench.events(sentinel))
+        if found := bench.events(token, 0):
+            evidence.wire(found)
+            raise Violation("a page that was prerendered, and that nobody has seen, has sent its event")
+
+
+@scenarios("tracker/deliv-3-prerendered-page-activated")
+def test_prerendered_page_activated(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: what a prerendered page tracks comes one time when the page is seen in the end."""
+    with _prerendered(bench, engine, evidence, token) as (tell, following):
+        tell(f"location.href = '{following}'")
+        require_once(bench, evidence, token, pages.sentinel_of(token))
+
+
+@scenarios("tracker/api-8-tag-written-by-script")
+def test_tag_written_by_script(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-8: a script tag that document.write puts into the page works like any other."""
+    _require_event(bench, engine, evidence, token, bench.page("written.html"))
+
+
+@scenarios("tracker/api-8-neighbour-with-a-domain")
+def test_neighbour_with_a_domain(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-8: tags of other scripts that bear the same attributes are not the tracker's own."""
+    bench.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
+    elsewhere = f"{bench.recorder.there}{_STRANGER}{EVENT_PATH}"
+    url = bench.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
+    _require_event(bench, engine, evidence, token, url)
+    if any(exchange.path.startswith(_STRANGER) for exchange in bench.events(token, 0)):
+        raise Violation("the event was sent to the endpoint that another script's tag names")
+
+
+@scenarios("tracker/api-8-strict-policy-with-nonce")
+def test_strict_policy(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-8: the tracker needs nothing that a policy of nonces forbids, such as inline code or eval."""
+    endpoint = f"{bench.recorder.there}{EVENT_PATH}"
+    url = bench.page("strict.html", nonce="n0nce", allowed=endpoint)
+    tab = _require_event(bench, engine, evidence, token, url)
+    if refused := tab.run("return window.refused"):
+        raise Violation(f"the page's policy had to refuse something of the tracker: {refused[0]}")
+
+
+def _require_event(bench: Bench, engine: str, evidence: Evidence, token: str, url: str) -> Tab:
+    tab = bench.shared_tab(engine)
+    tab.goto(url)
+    evidence.sent = f"clickport.track('Signup {token}')"
+    thrown = pages.run(tab, evidence.sent)
+    require_arrival(evidence, bench.events(token), thrown)
+    return tab
+
+
+@contextmanager
+def _prerendered(
+    bench: Bench, engine: str, evidence: Evidence, token: str
+) -> Iterator[tuple[Callable[[str], None], str]]:
+    """Show a page that has another prerendered, which makes a call.
+
+    Yields a way to have a script run in the page that is seen, and the other's URL. Raises NotTestable if the
+    engine prerenders nothing.
+    """
+    # Backwards, so that nothing of ours is taken for the event.
+    recorder, control, told = bench.recorder, f"/control/{token[::-1]}", f"/told/{token[::-1]}"
+    following = bench.page(
+        "prerendered.html",
+        token=token,
+        sentinel=pages.sentinel_of(token),
+        control=f"{recorder.here}{control}",
+    )
+    page = bench.page("prerendering.html", next=following, told=told)
+    evidence.sent = f"clickport.track('Seen {token}') in a page that is prerendered"
+    installed = next(b for b in bench.setup.browsers if b.name == engine)
+    if engine != "chromium":
+        raise NotTestable(f"{engine} prerenders nothing")
+    with unattended(installed, page):
+        if not recorder.wait(1, path=control, seconds=_PRERENDER_SECONDS):
+            raise NotTestable(f"{engine} {installed.version} prerenders nothing here")
+        yield lambda script: recorder.mount(told, script.encode(), "text/javascript"), following

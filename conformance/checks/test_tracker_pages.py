@@ -1,0 +1,51 @@
+"""The ways in which a site calls the tracker (API-4)."""
+
+from pathlib import Path
+
+from conformance.drivers.expectations import require_arrival
+from conformance.drivers.markers import scenarios
+from conformance.drivers.pages import use_page
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
+from conformance.paths import bundled
+
+_LEAVE_SECONDS = 10.0
+
+
+@scenarios(
+    "tracker/api-4-inline-onclick",
+    "tracker/api-4-submit-listener",
+    "tracker/api-4-window-property",
+)
+def test_handler_sends_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """A handler of the documented kind sends its event."""
+    use_page(bench, engine, evidence, token)
+    require_arrival(evidence, bench.events(token))
+
+
+@scenarios("tracker/api-4-react-component", "tracker/api-4-vue-component")
+def test_component_sends_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """A handler of a framework's component sends its event although it leaves the page."""
+    name = evidence.case.id.partition("/api-4-")[2]
+    path = f"/{name}.js"
+    bench.recorder.mount(path, _built(name).read_bytes(), "text/javascript")
+    tab = bench.shared_tab(engine)
+    tab.goto(
+        bench.page("component.html", token=token, component=path, next=f"{bench.recorder.here}/next/page")
+    )
+    evidence.sent = f"a click on the button of frameworks/{name}, which calls track and leaves the page"
+    tab.click("#go")
+    try:
+        tab.wait_until("!document.getElementById('app')", _LEAVE_SECONDS)
+    except TimeoutError as error:
+        raise Violation("the handler did not go on to leave the page: the call threw, or waits") from error
+    require_arrival(evidence, bench.events(token))
+
+
+def _built(name: str) -> Path:
+    """The script of a component. Raises NotTestable where its framework is not installed."""
+    folder = bundled("fixtures/frameworks/package.json").parent
+    script = folder / "dist" / f"{name}.js"
+    if not script.exists():
+        raise NotTestable(f"not built here: run npm ci and npm run build in {folder}")
+    return script

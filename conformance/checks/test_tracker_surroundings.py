@@ -1,0 +1,104 @@
+"""Pages that give a tracker less: no secure context, no storage, no time before the first call."""
+
+from conformance.browsers import Tab
+from conformance.drivers import pages
+from conformance.drivers.expectations import require_arrival
+from conformance.drivers.markers import scenarios
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
+from conformance.protocol.payload import read_payload
+from conformance.targets.server import EVENT_PATH
+
+_BEHIND = "/behind.js"
+_SANDBOX = "sandbox allow-scripts"
+_NAMES = {"DOMContentLoaded": "Loaded", "a deferred script right behind it": "Behind"}
+
+
+@scenarios("tracker/api-1-in-a-deferred-script", "tracker/api-1-at-dom-content-loaded")
+def test_track_is_there_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-1: what runs right after the script, a deferred one or DOMContentLoaded, finds the function."""
+    tab = _loading(bench, engine, token)
+    place = list(_NAMES)[evidence.case.id.endswith("-deferred-script")]
+    evidence.sent = f"typeof window.clickport.track in {place}"
+    evidence.received = tab.run(f"return window.seen['{place}']")
+    if evidence.received != "function":
+        raise Violation(f"in {place}, {evidence.received!r} is the type of track, expected 'function'")
+
+
+@scenarios("tracker/api-2-while-the-page-loads")
+def test_calls_while_the_page_loads(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-2: calls in a deferred script right behind the tracker's, and in DOMContentLoaded, are events."""
+    evidence.sent = f"clickport.track('Loaded {token}') in DOMContentLoaded, and 'Behind {token}' before it"
+    _loading(bench, engine, token)
+    found = bench.events(token, 2)
+    require_arrival(evidence, found)
+    names = sorted(str(read_payload(exchange.body).get("n")) for exchange in found)
+    if names != [f"Behind {token}", f"Loaded {token}"]:
+        raise Violation(f"of two calls made while the page loads these arrived: {', '.join(names)}")
+
+
+@scenarios("tracker/api-1-on-plain-http")
+def test_track_on_plain_http(bench: Bench, engine: str, evidence: Evidence) -> None:
+    """API-1: the script makes the function on a page that is no secure context."""
+    tab = _plain(bench, engine)
+    evidence.sent = "typeof (window.clickport || {}).track on a page over http that is no secure context"
+    evidence.received = tab.run("return typeof (window.clickport || {}).track")
+    if evidence.received != "function":
+        raise Violation(
+            f"where isSecureContext is false the type of track is {evidence.received!r}, expected 'function'"
+            f"{_raised(tab)}"
+        )
+
+
+@scenarios("tracker/api-2-on-plain-http")
+def test_call_on_plain_http(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-2: a call on a page that is no secure context is an event, and so is the next one."""
+    tab = _plain(bench, engine)
+    _require_event(bench, evidence, tab, token, "where isSecureContext is false")
+
+
+@scenarios("tracker/api-8-sandboxed-page")
+def test_sandboxed_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """API-8: a page of an opaque origin, which may use no storage and no cookies, sends its event."""
+    tab = bench.tab(engine)
+    try:
+        tab.goto(bench.page("sandboxed.html", policy=_SANDBOX))
+        if tab.run("return window.storage") != "SecurityError":
+            raise NotTestable(f"{engine} lets a sandboxed page use its storage")
+        _require_event(bench, evidence, tab, token, "in a page with the policy sandbox allow-scripts")
+    finally:
+        tab.close()
+
+
+def _loading(bench: Bench, engine: str, token: str) -> Tab:
+    """Load a page that looks for the function, and calls it, while it loads."""
+    script = f"look('a deferred script right behind it', 'Behind {token}')"
+    bench.recorder.mount(_BEHIND, script.encode(), "text/javascript")
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page("loading.html", token=token, behind=_BEHIND))
+    return tab
+
+
+def _plain(bench: Bench, engine: str) -> Tab:
+    """Load a page over http from a host name that makes no secure context. Raises NotTestable."""
+    origin = bench.plain_origin(engine)
+    url = bench.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}")
+    tab = bench.shared_tab(engine)
+    try:
+        tab.goto(url.replace(bench.recorder.here, origin))
+    except TimeoutError as error:
+        raise NotTestable(f"{engine} does not resolve {origin} to this machine") from error
+    if tab.run("return [location.origin, isSecureContext]") != [origin, False]:
+        raise NotTestable(f"{engine} takes {origin} for a secure context, or cannot reach it")
+    return tab
+
+
+def _require_event(bench: Bench, evidence: Evidence, tab: Tab, token: str, where: str) -> None:
+    evidence.sent = f"clickport.track('Signup {token}', {{ plan: 'pro' }}) {where}"
+    thrown = pages.run(tab, f"clickport.track('Signup {token}', {{ plan: 'pro' }})")
+    require_arrival(evidence, bench.events(token), thrown)
+
+
+def _raised(tab: Tab) -> str:
+    raised = pages.raised_in(tab)
+    return f"; the page raised {raised[0]}" if raised else ""

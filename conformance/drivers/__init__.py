@@ -1,0 +1,1 @@
+"""Actions and expectations that checks share: requests, pages, exits, the dashboard."""

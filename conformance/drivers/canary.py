@@ -1,0 +1,74 @@
+"""Canaries: once per lane and process an observation is bent on purpose, and its check must notice.
+
+A check that compares nothing passes everything; so a check that has just found no fault is shown one.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from conformance.drivers.pages import Outcome
+from conformance.harness.evidence import Evidence, SuiteFault, Violation
+from conformance.harness.instruments import Bench
+from conformance.readback import StoredRow
+
+
+def fly(bench: Bench, evidence: Evidence, check: Callable[[], None] | None) -> None:
+    """Run ``check``, which looks at a bent observation, and require that it raises Violation.
+
+    Does nothing without a check, or after the first time in a lane. Raises SuiteFault.
+    """
+    lane = evidence.case.lane
+    if check is None or lane in bench.canaries:
+        return
+    bench.canaries.add(lane)
+    kept = replace(evidence)
+    try:
+        check()
+    except Violation:
+        evidence.received, evidence.stored = kept.received, kept.stored
+        evidence.canary = True
+        return
+    raise SuiteFault(
+        f"canary: an observation that was bent on purpose passed the check of {evidence.case.id}"
+    )
+
+
+def bent_outcome(outcome: Outcome, expected: dict[str, Any]) -> Outcome | None:
+    """The outcome with one member of the payload that the vector names bent; None where it names none."""
+    if not expected or not outcome.found:
+        return None
+    name = next(iter(expected))
+    payload = {**json.loads(outcome.found[0].body), name: {"bent": True}}
+    found = replace(outcome.found[0], body=json.dumps(payload).encode())
+    return replace(outcome, found=[found, *outcome.found[1:]])
+
+
+def bent_rows(rows: Sequence[StoredRow] | None, expected: dict[str, Any]) -> list[StoredRow] | None:
+    """The rows with one column that the vector names bent in the first; None where it names none."""
+    if not expected or not rows:
+        return None
+    column = next(iter(expected))
+    value: Any = {"revenue_source_amount": Decimal("-0.123456789")}.get(column, "bent")
+    if column in ("meta_keys", "meta_values"):
+        value = ("bent",)
+    return [replace(rows[0], **{column: value}), *rows[1:]]
+
+
+def bent_figure(seen: Any) -> Any:
+    """What a dashboard said, with its first number bent; None where it said none."""
+    match seen:
+        case bool() | str() | None:
+            return None
+        case int() | float():
+            return seen + 1
+        case dict():
+            bent = bent_figure(list(seen.values()))
+            return None if bent is None else dict(zip(seen, bent, strict=True))
+        case list() | tuple():
+            for at, member in enumerate(seen):
+                if (bent := bent_figure(member)) is not None:
+                    return type(seen)([*seen[:at], bent, *seen[at + 1 :]])
+    return None

@@ -1,0 +1,210 @@
+"""Events of the dashboard lane, and what the documentation makes of them, written down by hand."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from conformance.drivers.demo_site import LAST, Site, new_site
+from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.instruments import Bench
+
+HOSTILE = (
+    '<img src=x onerror="window.hacked = 1">',
+    "</li></ul><script>window.hacked = 1</script>",
+    "\"' onmouseover='window.hacked = 1' x=\"",
+    "{{ 7 * 7 }} ${7 * 7} %s &lt;b&gt; &#39;",
+    "\u202egnp.exe\u202c \u05e2\u05d1\u05e8\u05d9\u05ea",
+    "Zahlung 🎉 完了",
+    "long " * 400,
+)
+"""Names, and values, that anybody may send and a page shows as they are; the last has 2,000 characters."""
+
+PROPERTIES = [("plan", 7), ("source", 2)]
+VALUES = {
+    "plan": [("pro", 3), ("basic", 2), ("zero", 1), ("Älter", 1)],
+    "source": [("ad", 1), ("mail", 1)],
+}
+"""What ``send_plans`` sends: the property that comes second in sending is first in none of these."""
+
+CASES = [("purchase", 3), ("PURCHASE", 2), ("Purchase", 1), (LAST, 1)]
+"""What ``send_cases`` sends, and the last event: by count, ties by name."""
+
+MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
+"""What ``send_money`` sends; nobody knows the code ZZZ, and it is one."""
+
+MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
+"""The same as ``digits`` has it, in whatever form the page writes amounts."""
+
+_SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
+
+GOAL_NAMES = (" Sign up ", "Sign up", "sign up", "Achat 🎉 réussi", "Signup")
+"""Names of goals, each of its own: nothing is trimmed or folded."""
+
+NEAR_MISSES = {"Purchase": (2, 200.0), "never sent": (0, 0.0)}
+"""What comes of ``send_near_misses``, of one visitor."""
+
+COMPLETIONS = {"Purchase": (3, 150.0)}
+"""What comes of ``send_completions``: three by two visitors."""
+
+LOOKERS = {"Purchase": (1, 25.0)}
+"""What comes of ``send_lookers``: one by four visitors."""
+
+TWO_GOALS = {"Purchase": (1, 25.0), "Signup": (2, 50.0)}
+TOP = {"visitors": 4, "conversions": 3, "conversion_rate": 75.0}
+"""What comes of ``send_two_goals``: three by four visitors."""
+
+KPIS_WITHOUT_GOAL = ["visitors", "pageviews", "views_per_visit", "bounce_rate", "duration"]
+KPIS = [*KPIS_WITHOUT_GOAL[:-1], "conversions", "conversion_rate", "duration"]
+"""The figures on top, by their keys, in their order."""
+
+_ADVICE: dict[str, list[dict[str, Any]]] = {
+    "LINT-1": [{"name": "Sign up"}, {"name": "sign up"}, {"name": "SignUp"}],
+    "LINT-2": [{"name": f"Signup {plan}"} for plan in ("Free", "Pro", "Team")],
+    "LINT-3": [{"name": "Open", "properties": {"user": f"user{n}@example.com"}} for n in range(60)],
+}
+_ABOUT = {
+    "LINT-1": {"Sign up", "sign up", "SignUp"},
+    "LINT-2": {"Signup Free", "Signup Pro", "Signup Team"},
+    "LINT-3": {"Open", "user"},
+}
+
+
+def send_plans(site: Site) -> None:
+    """Send events with properties, the least common values first and last."""
+    plans = ("zero", "pro", "basic", "pro", "basic", "pro", "Älter")
+    for number, plan in enumerate(plans):
+        source = {0: {"source": "mail"}, 6: {"source": "ad"}}.get(number, {})
+        site.track("Signup", {**source, "plan": plan})
+
+
+def send_cases(site: Site) -> None:
+    """Send names that differ in case only."""
+    for name, times in (("Purchase", 1), ("PURCHASE", 2), ("purchase", 3)):
+        site.track(name, times=times)
+
+
+def send_three_of_each(site: Site) -> None:
+    """Send three pageviews and, with the last event to come, three custom events, of two visitors."""
+    site.view(times=2)
+    site.view(visitor=2)
+    site.track("Signup", {f"key {number}": "value" for number in range(30)}, revenue=(49.99, "EUR"))
+    site.track("Signup", visitor=2)
+
+
+def send_money(site: Site) -> None:
+    """Send one event's revenue in three currencies."""
+    for amount, currency in ((49.99, "EUR"), (5000, "JPY"), (7, "ZZZ"), (10.51, "EUR")):
+        site.track("Purchase", revenue=(amount, currency))
+
+
+def send_near_misses(site: Site) -> None:
+    """Send the event of a goal twice, and others of almost the same name."""
+    for name in ("purchase", "PURCHASE", "Purchase ", " Purchase", "Purchase now", "Purchas", "My Purchase"):
+        site.track(name)
+    site.track("Purchase", times=2)
+
+
+def send_completions(site: Site) -> None:
+    """Send three completions of two visitors."""
+    site.track("Purchase", times=2)
+    site.track("Purchase", visitor=2)
+
+
+def send_lookers(site: Site) -> None:
+    """Send a completion of one visitor, pageviews of two, and another event of a fourth."""
+    site.track("Purchase")
+    site.view(visitor=2)
+    site.view(visitor=3, times=2)
+    site.track("Signup", visitor=4)
+
+
+def send_two_goals(site: Site) -> None:
+    """Send completions of two goals by two of four visitors."""
+    site.track("Purchase")
+    site.track("Signup")
+    site.track("Signup", visitor=2)
+    site.view(visitor=3)
+    site.view(visitor=4, times=3)
+    site.track("Something else", visitor=4)
+    site.track("purchase", visitor=4)
+
+
+def of_conversions(kpis: dict[str, float]) -> dict[str, float]:
+    """Of the figures on top those that are about conversions."""
+    return {key: value for key, value in kpis.items() if key in TOP}
+
+
+def past_week() -> dict[str, str]:
+    """The range of a week in which nothing was sent."""
+    _, range_, _ = next(custom_ranges(datetime.now(UTC).date(), []))
+    return range_
+
+
+def amounts(site: Site) -> dict[str, dict[str, str]]:
+    """What the API says was earned, by event and currency; amounts without zeros at their ends."""
+    return {name: {code: _plain(amount) for code, amount in rows} for name, rows in site.revenue()}
+
+
+def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The digits of amounts on a page, by event and currency; 7.00 is 7, and 60.5 is 60.50."""
+    return {name: {code: _digits(text) for code, text in by.items()} for name, by in revenue.items()}
+
+
+def sums(text: str) -> list[str]:
+    """The numbers in the row of ``send_money`` that are sums over currencies, rounded or not."""
+    return [number for number in re.findall(r"\d[\d.,]*", text) if _digits(number) in _SUMS]
+
+
+def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:
+    """Ranges by their days, and what is in them of what came ``today``, whatever the site's time zone."""
+    days: dict[str, tuple[int, int, list[tuple[str, int]]]] = {
+        "a past week": (-14, -8, []),
+        "days to come": (8, 14, []),
+        "the days around this one": (-1, 1, now),
+    }
+    for name, (first, last, rows) in days.items():
+        from_, to = (str(today + timedelta(days=days_)) for days_ in (first, last))
+        yield name, {"period": "custom", "from": from_, "to": to}, rows
+
+
+def require_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+    """Send what a rule of advice is about, and require advice on it. Raises Violation."""
+    rule = evidence.case.requirement
+    with new_site(bench, evidence, token) as site:
+        for event in _ADVICE[rule]:
+            site.track(event["name"], event.get("properties"))
+        site.settle()
+        site.require(f"names in advice of {rule}", lambda: set(site.advice().get(rule, ())), _ABOUT[rule])
+    evidence.notes += ("advises",)
+
+
+@contextmanager
+def same_day() -> Iterator[None]:
+    """A block that can say nothing when a day, and maybe a month, began while it ran: NotTestable."""
+    day = datetime.now(UTC).date()
+    try:
+        yield
+    except Violation as error:
+        if datetime.now(UTC).date() == day:
+            raise
+        raise NotTestable("a new day began between the event and the question") from error
+
+
+def _plain(amount: str) -> str:
+    try:
+        number = Decimal(str(amount))
+    except InvalidOperation:
+        return amount
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _digits(text: str) -> str:
+    number = re.sub(r"[^\d.,]", "", text)
+    cents = re.search(r"[.,](\d\d?)$", number)
+    fraction = cents[1].ljust(2, "0") if cents else "00"
+    whole = re.sub(r"\D", "", number[: cents.start()] if cents else number)
+    return whole if fraction == "00" else whole + fraction

@@ -1,0 +1,175 @@
+"""The pages of a site's dashboard in a browser: what a person sees there, and what he clicks."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from unicodedata import category
+from urllib.parse import urlencode
+
+from conformance.browsers import Tab
+from conformance.drivers.demo_site import Site
+from conformance.harness.evidence import Violation
+
+_SECONDS = 5.0
+_SHORT = 60
+
+# What can be seen; the control that a label is of; the element of a kind that has this text on it.
+_EYES = """
+const seen = (selector, root = document) =>
+  [...root.querySelectorAll(selector)].filter((e) => e.getClientRects().length);
+const said = (e) => (e.getAttribute('aria-label') || e.innerText).trim();
+const called = (selector, text, root) => seen(selector, root).find((e) => e.innerText.trim() === text);
+const control = (text) => seen('label').find((e) => e.innerText.trim().startsWith(text))?.control
+  ?? seen('[aria-label]').find((e) => said(e) === text);
+const row = (selector, key, name) => seen(selector).find((e) => e.dataset[key] === name);
+"""
+
+
+class Board:
+    """The dashboard of a site in a tab."""
+
+    def __init__(self, site: Site, tab: Tab) -> None:
+        self._site = site
+        self._tab = tab
+
+    def open(self, panel: str = "Events", **query: str) -> None:
+        """Load the dashboard and choose a tab of its Goals panel. Raises NotTestable without a page."""
+        self._goto("", query)
+        self._do(f"called('[role=tab]', {json.dumps(panel)}).click()", f"no tab that is called {panel}")
+
+    def open_goals(self) -> None:
+        """Load Settings → Goals. Raises NotTestable without a page."""
+        self._goto("/settings/goals", {})
+
+    def events(self) -> list[tuple[str, int]]:
+        """Names and counts of the rows of events that can be seen, in their order."""
+        return self._rows("[data-event]", "[e.dataset.event, Number(e.dataset.count)]")
+
+    def texts(self) -> dict[str, str]:
+        """What stands in the row of each event."""
+        return dict(self._rows("[data-event]", "[e.dataset.event, e.innerText]"))
+
+    def arrows(self) -> list[tuple[str, int]]:
+        """Names of events, and how many arrows there are in the row of each."""
+        return self._rows("[data-event]", "[e.dataset.event, seen('button[aria-expanded]', e).length]")
+
+    def properties(self) -> list[tuple[str, int]]:
+        """Names and counts of the properties that can be seen."""
+        return sorted(self._rows("[data-property]", "[e.dataset.property, Number(e.dataset.count)]"))
+
+    def values(self) -> list[tuple[str, int]]:
+        """Values and counts that can be seen, in their order."""
+        return self._rows("[data-property-value]", "[e.dataset.propertyValue, Number(e.dataset.count)]")
+
+    def revenue(self) -> dict[str, dict[str, str]]:
+        """What stands at each event, by currency."""
+        rows = self._rows(
+            "[data-event]",
+            "[e.dataset.event, seen('[data-revenue]', e).map((m) => [m.dataset.revenue, m.innerText])]",
+        )
+        return {name: dict(amounts) for name, amounts in rows}
+
+    def goals(self) -> dict[str, tuple[int, float]]:
+        """Conversions and rate of each goal that can be seen."""
+        row = "[e.dataset.goal, Number(e.dataset.conversions), Number(e.dataset.rate)]"
+        return {name: (number, rate) for name, number, rate in self._rows("[data-goal]", row)}
+
+    def goal_names(self) -> list[str]:
+        """The names of the goals that can be seen, in their order."""
+        return [name for (name,) in self._rows("[data-goal]", "[e.dataset.goal]")]
+
+    def kpis(self) -> dict[str, float]:
+        """The figures on top by their keys."""
+        value = "Number(e.querySelector('[data-value]').dataset.value)"
+        return dict(self._rows("[data-kpi]", f"[e.dataset.kpi, {value}]"))
+
+    def usage(self) -> list[int]:
+        """The usage of the month that is shown."""
+        return [number for (number,) in self._rows("[data-usage]", "[Number(e.dataset.usage)]")]
+
+    def require_text(self, name: str, text: str) -> None:
+        """Require that a row shows its name as it is, or as much of a long one. Raises Violation."""
+        if _shown(name[:_SHORT]) not in _shown(text):
+            raise Violation(f"the row of {name[:_SHORT]!r} reads {text[:_SHORT]!r}")
+
+    def require_harmless(self) -> None:
+        """Require that nothing a visitor sent has become an element, or was run. Raises Violation."""
+        if self.ask("return window.hacked === 1"):
+            raise Violation("a script that a visitor sent was run")
+        if found := self.ask("return document.querySelector(\"img[src='x'], [onmouseover]\")?.outerHTML"):
+            raise Violation(f"what a visitor sent has become an element: {found[:_SHORT]}")
+
+    def unfold(self, selector: str) -> None:
+        """Click the arrow of a row. Raises Violation without one."""
+        try:
+            self._tab.click(f"{selector} button[aria-expanded]")
+        except TimeoutError as error:
+            raise Violation(f"no arrow to click at {selector}: {error}") from error
+
+    def create_goal(self, name: str) -> None:
+        """Fill in the form of Settings → Goals, and send it. Raises Violation where it is not as agreed."""
+        self._do(
+            f"""const type = control('Goal type');
+            type.value = [...type.options].find((o) => o.text.trim() === 'Custom Event').value;
+            const input = control('Event name');
+            const typed = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+            typed.set.call(input, {json.dumps(name)});
+            for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind, {{ bubbles: true }}));
+            called('button', 'Create goal').click()""",
+            "no form of Goal type, Event name and Create goal",
+        )
+
+    def delete_goal(self, name: str) -> None:
+        """Click Delete at a goal in Settings → Goals. Raises Violation."""
+        self._do(
+            f"called('button', 'Delete', row('[data-goal]', 'goal', {json.dumps(name)})).click()",
+            f"no button Delete at the goal {name!r}",
+        )
+
+    def until(self, condition: str) -> None:
+        """Wait until something is so in the page, or in the one that follows; whoever reads sees the rest."""
+        try:
+            self._tab.wait_until(f"(() => {{ {_EYES} return {condition} }})()", _SECONDS)
+        except TimeoutError:
+            return
+
+    def until_goals(self, names: list[str]) -> None:
+        """Wait until these goals can be seen, in whatever order."""
+        shown = "JSON.stringify(seen('[data-goal]').map((e) => e.dataset.goal).sort())"
+        self.until(f"{shown} === JSON.stringify({json.dumps(names)}.sort())")
+
+    def ask(self, script: str) -> Any:
+        """Run the body of a function in the page."""
+        return self._tab.run(_EYES + script)
+
+    def _goto(self, path: str, query: Mapping[str, str]) -> None:
+        url = self._site.dashboard.require_page(self._site.domain, path)
+        self._log_in(url)
+        self._tab.goto(f"{url}?{urlencode(query)}" if query else url)
+
+    def _log_in(self, url: str) -> None:
+        """With a key: by the form that is shown instead of the page, if one is."""
+        if not (key := self._site.dashboard.key):
+            return
+        self._tab.goto(url)
+        if self.ask("return Boolean(seen('input[type=password]').length)"):
+            self.ask(
+                f"""const input = seen('input[type=password]')[0];
+                input.value = {json.dumps(key)}; input.form.requestSubmit()"""
+            )
+            self.until("!seen('input[type=password]').length")
+
+    def _rows(self, selector: str, columns: str) -> list[Any]:
+        found = self.ask(f"return seen({json.dumps(selector)}).map((e) => {columns})")
+        return [tuple(row) for row in found]
+
+    def _do(self, script: str, otherwise: str) -> None:
+        """Run a script on what can be seen. Raises Violation, which says ``otherwise``, where it fails."""
+        thrown = self.ask(f"try {{ {script} }} catch (error) {{ return String(error) }} return ''")
+        if thrown:
+            raise Violation(f"{otherwise} at {self._tab.url} ({thrown})")
+
+
+def _shown(text: str) -> str:
+    """What can be seen of a text: single spaces, and no marks of direction, which a browser may leave out."""
+    return " ".join("".join(c for c in text if category(c) != "Cf").split())

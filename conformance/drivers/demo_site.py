@@ -1,0 +1,198 @@
+"""A site of a case's own: events of its visitors go in, and what its dashboard says of them is compared.
+
+What is expected is exact: nobody else sends anything there. After the events of a case comes a last one, and
+once the dashboard has that, whatever it has not counted of the others is missing.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+from conformance.drivers.canary import bent_figure, fly
+from conformance.drivers.posted_batch import sender_to
+from conformance.drivers.requests import Request, Sender, as_json
+from conformance.harness.dashboard_api import Dashboard
+from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Bench
+
+LAST = "last event"
+"""The name of the event that ``settle`` sends: once, by the first visitor."""
+
+NEW_NAME_SECONDS = 10.0
+"""Within so long a name is there that was never seen before ("within a few seconds")."""
+
+# How long when the same kind of wait was in vain before.
+_SHORT_SECONDS = 1.0
+_POLL_SECONDS = 0.03
+_SHOWN = 500
+
+
+class Site:
+    """A site, its visitors and its API."""
+
+    def __init__(self, bench: Bench, evidence: Evidence, domain: str, sender: Sender) -> None:
+        self.bench = bench
+        self.evidence = evidence
+        self.domain = domain
+        self.dashboard: Dashboard = bench.dashboard
+        self._sender = sender
+        evidence.sent, evidence.received = [], {}
+
+    def track(
+        self,
+        name: str,
+        properties: Mapping[str, str] | None = None,
+        *,
+        visitor: int = 1,
+        times: int = 1,
+        revenue: tuple[float, str] | None = None,
+    ) -> None:
+        """Send a custom event, as ``clickport.track`` would, some times over. Raises Violation if refused."""
+        money = {"ra": revenue[0], "rc": revenue[1]} if revenue else {}
+        keys, values = list(properties or ()), list((properties or {}).values())
+        self._send({"t": "e", "n": name, "mk": keys, "mv": values, **money}, visitor, times)
+
+    def view(self, *, visitor: int = 1, times: int = 1) -> None:
+        """Send a pageview, some times over. Raises Violation if refused."""
+        self._send({"t": "p"}, visitor, times)
+
+    def settle(self) -> None:
+        """Send the last event, and wait until the list of events has it. Raises Violation."""
+        self.track(LAST)
+        deadline = time.monotonic() + (_SHORT_SECONDS if self.dashboard.silent else ROW_SECONDS)
+        while (LAST, 1) not in self.events(limit=1000):
+            if time.monotonic() > deadline:
+                self.dashboard.silent = self.dashboard.silent is not False
+                raise Violation(f"an event was taken and is not in the list of events: {LAST!r}")
+            time.sleep(_POLL_SECONDS)
+        self.dashboard.silent = False
+
+    def events(self, **query: str | int) -> list[tuple[str, int]]:
+        """Names and counts of events, in their order."""
+        return self._rows("events", "events", "name", "count", **query)
+
+    def revenue(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Names, and what was earned by currency."""
+        answer = self.dashboard.api(self.domain, "events")
+        rows = answer.rows("events", "name", "revenue")
+        return [(name, sorted(answer.pick(r, "currency", "amount") for r in all_)) for name, all_ in rows]
+
+    def properties(self, name: str) -> list[tuple[str, int]]:
+        """Names and counts of an event's properties."""
+        return sorted(self._rows("events/properties", "properties", "name", "count", name=name))
+
+    def values(self, name: str, property_: str) -> list[tuple[str, int]]:
+        """Values and counts of a property, in their order."""
+        return self._rows("events/properties", "values", "value", "count", name=name, property=property_)
+
+    def has_properties(self) -> list[tuple[str, bool]]:
+        """Names of events, and whether there is anything to open."""
+        return self._rows("events", "events", "name", "has_properties")
+
+    def goals(self, **query: str | int) -> dict[str, tuple[int, float]]:
+        """Conversions and rate of each goal."""
+        rows = self._rows("goals", "goals", "event_name", "conversions", "rate", **query)
+        return {name: (number, rate) for name, number, rate in rows}
+
+    def add_goal(self, event_name: str) -> Any:
+        """Create a goal of the type Custom Event and return its id. Raises Violation if refused."""
+        body = {"type": "custom_event", "event_name": event_name}
+        answer = self.dashboard.api(self.domain, "goals", method="POST", body=body)
+        id_, given = answer.pick(answer.data, "id", "event_name")
+        require_equal(f"event_name of the answer to {answer.asked}", given, event_name)
+        return id_
+
+    def delete_goal(self, id_: Any) -> None:
+        """Delete a goal. Raises Violation if refused."""
+        _ = self.dashboard.api(self.domain, f"goals/{id_}", method="DELETE").data
+
+    def kpis(self) -> dict[str, float]:
+        """The figures on top by their keys."""
+        return dict(self._rows("kpis", "kpis", "key", "value"))
+
+    def usage(self) -> tuple[int, int, int]:
+        """What was used in this month: pageviews, custom events, and both."""
+        answer = self.dashboard.api(self.domain, "usage")
+        pageviews, customs, total = answer.pick(answer.data, "pageviews", "custom_events", "total")
+        return pageviews, customs, total
+
+    def advice(self) -> dict[str, list[str]]:
+        """The names that each rule of advice is about."""
+        found: dict[str, list[str]] = {}
+        for rule, names in self._rows("advice", "advice", "rule", "names"):
+            found.setdefault(rule, []).extend(names)
+        return found
+
+    def require(self, what: str, read: Callable[[], object], expected: object) -> None:
+        """Require that the dashboard says what is expected, now or shortly after. Raises Violation."""
+        seen = self.wait(read, expected, _SHORT_SECONDS if self.dashboard.wrong else LATE_ROW_SECONDS)
+        self.dashboard.wrong |= seen != expected
+        self.evidence.received = {**self.evidence.received, what: seen}
+        require_equal(what, seen, expected)
+        bent = bent_figure(seen)
+        fly(self.bench, self.evidence, None if bent is None else partial(require_equal, what, bent, expected))
+
+    def require_new(self, what: str, read: Callable[[], object], expected: object, since: float) -> None:
+        """Require that something appears by itself in time, and keep how long it took. Raises Violation."""
+        seen = self.wait(read, expected, NEW_NAME_SECONDS)
+        seconds = time.monotonic() - since
+        self.evidence.received = {**self.evidence.received, what: seen, "seconds": round(seconds, 2)}
+        require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the call", seen, expected)
+        self.evidence.notes += (f"there {seconds:.1f} s after the call",)
+
+    def wait(self, read: Callable[[], object], expected: object, seconds: float) -> object:
+        """Read until it is what is expected, or so long; return what was read last."""
+        deadline = time.monotonic() + seconds
+        while (seen := read()) != expected and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return seen
+
+    def _rows(self, path: str, list_: str, *columns: str, **query: str | int) -> list[Any]:
+        return self.dashboard.api(self.domain, path, query=query).rows(list_, *columns)
+
+    def _send(self, payload: Mapping[str, Any], visitor: int, times: int) -> None:
+        """Visitors are told apart by their browsers, and have a session each."""
+        token = self.domain.partition(".")[0]
+        about = {"d": self.domain, "u": f"https://{self.domain}/", "s": f"{token}-{visitor}"}
+        body = {**self.bench.setup.envelope, **about, **payload}
+        headers = {
+            "Content-Type": "text/plain;charset=UTF-8",
+            "Origin": f"https://{self.domain}",
+            "Referer": f"https://{self.domain}/",
+            "User-Agent": f"Mozilla/5.0 (X11; Linux x86_64; rv:{100 + visitor}.0) Gecko/20100101 "
+            f"Firefox/{100 + visitor}.0",
+        }
+        request = Request(body=as_json(body), headers=headers)
+        self.evidence.sent.append({"visitor": visitor, "times": times, **payload})
+        for _ in range(times):
+            reply = self._sender.send(request)
+            if not reply.accepted:
+                raise Violation(f"an event was refused, {reply}: {told(payload)}")
+
+
+@contextmanager
+def new_site(bench: Bench, evidence: Evidence, token: str) -> Iterator[Site]:
+    """A site that nobody has heard of. Raises NotTestable where there is no dashboard to ask."""
+    domain = f"{token}.example"
+    bench.dashboard.require_known(domain)
+    with closing(sender_to(bench)) as sender:
+        yield Site(bench, evidence, domain, sender)
+
+
+def require_equal(what: str, seen: object, expected: object) -> None:
+    """Raises Violation where the two differ, with the first difference of long lists."""
+    if seen == expected:
+        return
+    if isinstance(seen, list) and isinstance(expected, list) and len(expected) > 8:
+        pairs = enumerate(zip([*seen, "nothing"], [*expected, "nothing"], strict=False))
+        at, (seen, expected) = next((n, pair) for n, pair in pairs if pair[0] != pair[1])
+        what = f"{what}, row {at + 1}"
+    raise Violation(f"{what}: expected {told(expected)}, got {told(seen)}")
+
+
+def told(value: object) -> str:
+    """A value as it is told: readable, and not too long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,109 @@
+"""Calls that make large events and bursts, and what must come of them, in the tracker and the pair lane."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from conformance.browsers import Tab
+from conformance.drivers import pages
+from conformance.drivers.expectations import require_arrival
+from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.recorder import Exchange
+
+_VALUE = 2000
+_PROPERTIES = 30
+_WIDE = "漢"
+_BURST_SECONDS = 30.0
+
+
+def values_of(filler: int) -> list[str]:
+    """The 30 values of an event with ``filler`` bytes in them, none longer than 2,000 characters.
+
+    Raises ValueError for more bytes than 30 values can hold.
+    """
+    values = []
+    for left in range(_PROPERTIES, 0, -1):
+        share = -(-filler // left)
+        # ASCII as far as it goes, and then so many characters of three bytes that the rest comes out even.
+        wide = max(-(-(share - _VALUE) // 2), 0)
+        size = min(share, filler)
+        text = _WIDE * wide + "x" * (size - 3 * wide)
+        if len(text) > _VALUE:
+            raise ValueError(f"{filler} bytes are more than {left} values can hold")
+        values.append(text)
+        filler -= size
+    return values
+
+
+def call_of(token: str, filler: int) -> str:
+    """The call that makes an event of 30 properties with so many bytes in its values."""
+    runs = json.dumps([[value.count(_WIDE), value.count("x")] for value in values_of(filler)])
+    return (
+        f"clickport.track('Order {token}', Object.fromEntries({runs}"
+        f".map(([wide, plain], i) => ['k' + i, '{_WIDE}'.repeat(wide) + 'x'.repeat(plain)])))"
+    )
+
+
+_LARGE = {60: "x", 120: "é", 180: _WIDE, 360: "\u0001"}
+"""What 30 values of 2,000 characters are made of, so that they have so many KB in JSON."""
+
+
+def large_values(kilobytes: int) -> tuple[str, ...]:
+    """The values of a large event."""
+    return (_LARGE[kilobytes] * _VALUE,) * _PROPERTIES
+
+
+def large_call(token: str, kilobytes: int) -> str:
+    """The call that makes a large event: all 30 properties, and all characters that a value may have."""
+    character = json.dumps(_LARGE[kilobytes])
+    return (
+        f"clickport.track('Order {token}', Object.fromEntries(Array.from({{ length: {_PROPERTIES} }}, "
+        f"(_, i) => ['k' + i, {character}.repeat({_VALUE})])))"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """Events made in one task: so many, each with so many characters in properties."""
+
+    number: int
+    characters: int = 0
+
+    def script(self, token: str) -> str:
+        """The script that makes them; each name bears the token and a number."""
+        notes = ", ".join(f"n{i}: 'x'.repeat({_VALUE})" for i in range(self.characters // _VALUE))
+        properties = f", {{ {notes} }}" if notes else ""
+        return (
+            f"for (let i = 0; i < {self.number}; i++) clickport.track('Item ' + i + ' {token}'{properties})"
+        )
+
+
+BURSTS = {
+    "ten-of-10-kb": Burst(number=10, characters=10_000),
+    "300-small-ones": Burst(number=300),
+}
+
+
+def await_burst(bench: Bench, tab: Tab, token: str, burst: Burst) -> list[Exchange]:
+    """Make a later call in the tab's page, and return what came of the burst soon after that one's event."""
+    pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
+    bench.events(pages.sentinel_of(token), seconds=_BURST_SECONDS)
+    bench.events(token, burst.number, seconds=LATE_EVENT_SECONDS)
+    return bench.events(token, 0)
+
+
+def require_whole(
+    bench: Bench, evidence: Evidence, tab: Tab, *, token: str, burst: Burst, thrown: str | None
+) -> None:
+    """Require that each event of a burst, made in the tab's page, arrived one time. Raises Violation."""
+    found = await_burst(bench, tab, token, burst)
+    numbers = Counter(re.findall(rf"Item (\d+) {token}".encode(), b"\n".join(e.body for e in found)))
+    evidence.received = {"requests": len(found), "events": len(numbers), "of": burst.number}
+    if not found:
+        require_arrival(evidence, found, thrown)
+    if len(numbers) < burst.number:
+        raise Violation(f"{burst.number} events in one task, and {len(numbers)} arrived: the others are lost")
+    if twice := [number.decode() for number, times in numbers.items() if times > 1]:
+        raise Violation(f"{len(twice)} of {burst.number} events arrived more than one time")

@@ -1,0 +1,137 @@
+"""Runs calls in real pages: a page newly loaded for each case, a sentinel after each call."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from conformance.browsers import Tab
+from conformance.harness.evidence import Evidence
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.recorder import Exchange
+
+_LEAVE_SECONDS = 10.0
+# Exceptions that nobody catches, from the tracker's promises and timers too.
+WATCH = """window.raised = [];
+addEventListener('error', (event) => { window.raised.push(String(event.message)) });
+addEventListener('unhandledrejection', (event) => { window.raised.push(String(event.reason)) });
+"""
+
+
+def sentinel_of(token: str) -> str:
+    """The token of the event that is sent after a case's own, and must arrive after it."""
+    return f"{token[:-1]}s"
+
+
+def run(tab: Tab, script: str) -> str | None:
+    """Run a script in the page; return the text of what it threw, or None."""
+    thrown = tab.run(f"try {{ {script} }} catch (error) {{ return String(error) }} return null")
+    return None if thrown is None else str(thrown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a call: what it threw, what was raised later, what arrived, and if a next call works."""
+
+    thrown: str | None
+    raised: list[str]
+    found: list[Exchange]
+    next_works: bool
+
+
+def call(
+    bench: Bench, engine: str, script: str, token: str, *, vector: Mapping[str, Any] = MappingProxyType({})
+) -> Outcome:
+    """Load a page, run the script in it, send a sentinel, and wait for both.
+
+    The vector may ask for a script before the tracker, for a number of events, or for no sentinel.
+    """
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page(before=WATCH + vector.get("before", "")))
+    thrown = run(tab, script)
+    sentinel: list[Exchange] = []
+    if vector.get("sentinel", True):
+        run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
+        sentinel = bench.events(sentinel_of(token))
+    if thrown and (broken := bench.once(loading_error, engine)):
+        thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
+    number = vector.get("events", 0 if vector.get("optional") else 1)
+    # Without a sentinel the time for both is over.
+    found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
+    return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
+
+
+def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
+    """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
+    then = "window.raised = [];" if forget else ""
+    return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
+
+
+def call_together(bench: Bench, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
+    """Run scripts by their tokens in one page, with one sentinel behind them; return what became of each.
+
+    For scripts that leave the page as they found it. Each event is waited for before the next call, so that
+    what a page may have in flight (DELIV-5, DELIV-6) is no matter here, unless the tracker takes its time.
+    """
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page(before=WATCH))
+    thrown, prompt, token = {}, True, ""
+    for token, script in scripts.items():
+        thrown[token] = run(tab, script)
+        prompt = prompt and bool(bench.events(token, seconds=LATE_EVENT_SECONDS))
+    run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
+    next_works = bool(bench.events(sentinel_of(token)))
+    deadline = time.monotonic() + (LATE_EVENT_SECONDS if next_works else 0)
+    found = {each: bench.events(each, seconds=max(0, deadline - time.monotonic())) for each in scripts}
+    raised = tab.run("return window.raised")
+    return {
+        each: Outcome(thrown=thrown[each], raised=raised, found=found[each], next_works=next_works)
+        for each in scripts
+    }
+
+
+def loading_error(bench: Bench, engine: str) -> str:
+    """Return what the tracker's script or its shim raises by itself, with its place, or "".
+
+    Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
+    """
+    tab = bench.tab(engine)
+    tab.goto(f"{bench.recorder.here}/next/blank")
+    return str(
+        tab.run(
+            """const raised = [];
+            const place = ({ filename, lineno, colno }) =>
+              filename ? ` (${filename.split('/').pop()}:${lineno}:${colno})` : '';
+            addEventListener('error', (e) => { if (e.message) raised.push(e.message + place(e)) });
+            addEventListener('unhandledrejection', (e) => {
+              raised.push('an unhandled rejection: ' + String(e.reason)) });
+            const load = (src) => new Promise((done) => {
+              const script = document.createElement('script');
+              script.onload = script.onerror = () => setTimeout(done);
+              Object.assign(script.dataset, { domain: 'example.com', api: '/control/loading' });
+              script.src = src; document.head.append(script) });
+            return """
+            + json.dumps(bench.scripts)
+            + ".reduce((before, src) => before.then(() => load(src)), Promise.resolve())"
+            + ".then(() => raised.join('; '))"
+        )
+    )
+
+
+def let_the_page_know(tab: Tab) -> None:
+    """Let as much come and go as a redirect takes: what the network has told the browser is told the page."""
+    for _ in range(2):
+        tab.run("return fetch('/next/page').then((answer) => answer.text())")
+
+
+def use_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+    """Click the button of the page that the API-4 case is about; its handler makes the tracked call."""
+    name = evidence.case.id.partition("/api-4-")[2]
+    evidence.sent = f"a click on the button of fixtures/pages/{name}.html"
+    tab = bench.shared_tab(engine)
+    tab.goto(bench.page(f"{name}.html", token=token, next=f"{bench.recorder.here}/next/page"))
+    tab.click("#go")
+    # A form leads away; the shared tab must have arrived before it is sent elsewhere.
+    tab.wait_until("document.forms.length === 0", _LEAVE_SECONDS)

@@ -1,0 +1,142 @@
+"""The server lane's requests: written out from vectors, sent on one connection, answers kept."""
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from conformance.protocol.browser_headers import TEXT, with_browser_headers
+from conformance.protocol.matching import expand
+from conformance.targets import TargetUnavailable
+from conformance.targets.throttling import Throttled
+
+_TEXT = {"Content-Type": TEXT}
+_SECONDS = 10.0
+_SILENCES = 3
+_SHOWN = 2_000
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request to the event endpoint."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: _TEXT)
+    method: str = "POST"
+
+    def curl(self, url: str) -> str | None:
+        """The command that sends it, or None where it is too long to be one."""
+        text = self.body.decode("utf-8", "replace")
+        if len(text) > _SHOWN or "\ufffd" in text or "\0" in text:
+            return None
+        # Without a value curl leaves out what it would send by itself.
+        telling = {n: v for n, v in self.headers.items() if n in ("Content-Type", "User-Agent", "Origin")}
+        shown = {"Content-Type": "", **telling}
+        headers = " ".join(f"-H {shlex.quote(f'{name}: {value}'.rstrip())}" for name, value in shown.items())
+        return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {shlex.quote(url)}"
+
+    def shown(self, url: str) -> dict[str, Any]:
+        """The request to ``url`` as evidence."""
+        text = self.body.decode("utf-8", "backslashreplace")
+        return {
+            "method": self.method,
+            "path": urlsplit(url).path,
+            "headers": dict(self.headers),
+            "body": text,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a request came to: a status and the answer's text, or what went wrong instead."""
+
+    status: int | None = None
+    text: str = ""
+    problem: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the status is a 2xx."""
+        return self.status is not None and self.status // 100 == 2
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return self.problem
+        return f"{self.status} {self.text[:200]}".rstrip()
+
+
+def from_vector(request: Mapping[str, Any], token: str, envelope: Mapping[str, Any]) -> Request:
+    """Write out the request of an ingest vector, with the fields that the server demands added."""
+    if "body_base64" in request:
+        body = base64.b64decode(request["body_base64"])
+    elif "body" in request:
+        body = enveloped(expand(request["body"], token).encode(), envelope)
+    else:
+        given = expand(request["json"], token)
+        body = as_json({**given, **{k: v for k, v in envelope.items() if k not in given}})
+    return Request(body=body, headers=request.get("headers", _TEXT), method=request.get("method", "POST"))
+
+
+def as_json(value: Any) -> bytes:
+    """Write JSON as JavaScript does: text as UTF-8, lone surrogates as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
+    """Put fields into the text of a JSON object, which stays as it is written otherwise."""
+    if not envelope or not body.lstrip().startswith(b"{"):
+        return body
+    fields = as_json(envelope).removeprefix(b"{").removesuffix(b"}")
+    before, _, rest = body.partition(b"{")
+    comma = b"" if rest.lstrip().startswith(b"}") else b", "
+    return before + b"{" + fields + comma + rest
+
+
+class Sender:
+    """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would."""
+
+    def __init__(self, url: str, domain: str) -> None:
+        self._url = url
+        self._domain = domain
+        # Nothing that a browser does not send: httpx names itself.
+        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
+        self._http.headers.clear()
+        self._silences = 0
+
+    def complete(self, request: Request) -> Request:
+        """Return the request as it is sent, with the headers of a browser that it lacks."""
+        return replace(request, headers=with_browser_headers(request.headers, self._domain))
+
+    def send(self, request: Request) -> Reply:
+        """Send a request.
+
+        Raises TargetUnavailable if nothing listens or answers any more, Throttled for a 429.
+        """
+        request = self.complete(request)
+        if self._silences >= _SILENCES:
+            raise TargetUnavailable(f"{self._url} left {_SILENCES} requests in a row without an answer")
+        try:
+            response = self._http.request(
+                request.method, self._url, content=request.body, headers=dict(request.headers)
+            )
+        except httpx.ConnectError as error:
+            raise TargetUnavailable(f"nothing answers at {self._url} any more: {error}") from error
+        except httpx.HTTPError as error:
+            self._silences += 1
+            return Reply(problem=f"no answer: {type(error).__name__} {error}".rstrip())
+        self._silences = 0
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Throttled("it answered 429")
+        return Reply(status=response.status_code, text=response.text[:_SHOWN])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()

@@ -1,0 +1,1 @@
+"""The context and the instruments of a run."""

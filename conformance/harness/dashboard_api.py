@@ -1,0 +1,156 @@
+"""The dashboard under test as its API has it: asked over HTTP, its answers taken apart with care."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+from conformance.harness.evidence import NotAsked, NotTestable, Violation
+from conformance.results.redaction import DASHBOARD_KEY
+from conformance.targets import TargetUnavailable
+
+if TYPE_CHECKING:
+    from conformance.harness.run_context import Setup
+
+CONTRACT = "docs/test-my-dashboard.md"
+_SECONDS = 10.0
+_SHOWN = 300
+_USAGE = {"pageviews", "custom_events", "total"}
+# Said by what is there and does not work.
+_BROKEN = (500, 502, 503, 504)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a request came to; ``asked`` is the request, for failures that are about it."""
+
+    asked: str
+    status: int
+    text: str
+
+    @property
+    def data(self) -> Any:
+        """The JSON of a 2xx. Raises Violation for anything else."""
+        if self.status // 100 != 2:
+            raise Violation(f"{self.asked} was answered {self.status}: {self.text[:_SHOWN]}")
+        try:
+            return json.loads(self.text) if self.text else None
+        except ValueError:
+            raise Violation(f"{self.asked} was answered with no JSON: {self.text[:_SHOWN]}") from None
+
+    def rows(self, list_: str, *columns: str) -> list[tuple[Any, ...]]:
+        """These columns of the rows of a list in the answer. Raises Violation where they are not there."""
+        return [self.pick(row, *columns) for row in self.pick(self.data, list_)[0]]
+
+    def pick(self, data: Any, *keys: str) -> tuple[Any, ...]:
+        """The members of an object in the answer. Raises Violation where they are not there."""
+        try:
+            return tuple(data[key] for key in keys)
+        except (KeyError, TypeError):
+            raise Violation(
+                f"{self.asked}: no {', '.join(keys)} in {json.dumps(data)[:_SHOWN]} (see {CONTRACT})"
+            ) from None
+
+
+class Dashboard:
+    """Asks for what the contract has.
+
+    ``silent``: an event of ours was waited for, and none came. ``wrong``: a figure was waited for in vain.
+    """
+
+    def __init__(self, setup: "Setup") -> None:
+        key = setup.options.dashboard_key or os.environ.get(DASHBOARD_KEY)
+        self.url = setup.dashboard
+        # Whether somebody says that there is a dashboard: then what is missing there is worth telling.
+        self._named = bool(setup.options.bundled or setup.options.dashboard or key)
+        self.key = key or ""
+        self.silent: bool | None = None
+        self.wrong = False
+        self._http = httpx.Client(
+            timeout=_SECONDS, trust_env=False, headers={"x-api-key": key} if key else {}
+        )
+
+    def api(
+        self,
+        site: str,
+        path: str,
+        *,
+        method: str = "GET",
+        body: Any = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Answer:
+        """Ask for something of a site. Raises TargetUnavailable when nobody answers."""
+        return self._ask(method, f"/api/sites/{quote(site, safe='')}/{path}", body=body, query=query)
+
+    def require_known(self, site: str) -> None:
+        """Require that the API is there and knows the site. Raises NotTestable."""
+        try:
+            answer = self.api(site, "events")
+        except TargetUnavailable as error:
+            if self._named:
+                raise
+            raise NotTestable(f"no dashboard that could be asked: {error}") from error
+        self._require_open(answer)
+        try:
+            known = answer.status in _BROKEN or bool(answer.pick(answer.data, "events"))
+        except Violation:
+            known = False
+        if not known:
+            raise NotTestable(
+                f"no dashboard that could be asked: {answer.asked} was answered {answer.status} "
+                f"{answer.text[:100].strip()}; {CONTRACT} says what it must have, for any site"
+            )
+
+    def require_usage(self, site: str) -> None:
+        """Require that the server offers its usage, or that a dashboard was named. Raises NotAsked."""
+        if self._named:
+            return
+        try:
+            answer = self.api(site, "usage")
+            offered = isinstance(answer.data, dict) and bool(_USAGE & set(answer.data))
+        except (TargetUnavailable, Violation):
+            offered = False
+        if not offered:
+            raise NotAsked(
+                f"asked in the dashboard lane, and here only of a server that offers its usage as {CONTRACT} "
+                "has it (GET /api/sites/<domain>/usage)"
+            )
+
+    def require_page(self, site: str, path: str = "") -> str:
+        """Return the URL of a page of a site, once it is known to be there. Raises NotTestable."""
+        answer = self._ask("GET", where := f"/{quote(site, safe='')}{path}")
+        self._require_open(answer)
+        if answer.status // 100 != 2 and answer.status not in _BROKEN:
+            raise NotTestable(
+                f"no page to look at: {answer.asked} was answered {answer.status}; see {CONTRACT}"
+            )
+        return f"{self.url}{where}"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _require_open(self, answer: Answer) -> None:
+        if answer.status in (401, 403):
+            which = (
+                "takes another key than this"
+                if self.key
+                else f"wants a key: give it by --dashboard-key or {DASHBOARD_KEY}"
+            )
+            raise NotTestable(f"the dashboard {which} ({answer.asked} was answered {answer.status})")
+
+    def _ask(
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> Answer:
+        try:
+            response = self._http.request(method, f"{self.url}{path}", json=body, params=query or None)
+        except httpx.HTTPError as error:
+            raise TargetUnavailable(f"the dashboard at {self.url} does not answer: {error!r}") from error
+        asked = f"{method} {response.request.url.raw_path.decode()}"
+        if body is not None:
+            asked += f" {json.dumps(body)}"
+        return Answer(asked=asked[:_SHOWN], status=response.status_code, text=response.text)

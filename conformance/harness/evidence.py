@@ -1,0 +1,114 @@
+"""What a check saw and concluded: gathered while it runs, and turned into a result when it ends."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.protocol.cases import Case
+from conformance.readback import StoredRow
+from conformance.recorder import Exchange, MappingFault, timeline
+from conformance.results.verdict import CaseResult, Fault, Status
+from conformance.targets import TargetUnavailable
+
+
+class Violation(AssertionError):
+    """The target did what the requirement forbids, or not what it demands. The text says what was seen."""
+
+
+class NotTestable(Exception):
+    """The requirement cannot be observed here (no readback, say); never green for a MUST."""
+
+
+class NotAsked(Exception):
+    """The requirement does not speak of such a target, for the reason in the text."""
+
+
+class LeftOut(Exception):
+    """The case need not be run, for the reason in the text."""
+
+
+class SuiteFault(RuntimeError):
+    """The referee could not do its own work: its negative control did not behave, say."""
+
+
+@dataclass
+class Evidence:
+    """Call, wire and row of one case in one browser, filled in by the check as it goes.
+
+    ``notes`` are said of a case that passes: it is allowed, and people should know.
+
+    The others are those of ``CaseResult``.
+    """
+
+    case: Case
+    browser: str | None = None
+    repro: str = ""
+    sent: Any = None
+    received: Any = None
+    stored: Any = None
+    canary: bool = False
+    notes: tuple[str, ...] = ()
+    tries: Any = None
+    timeline: Any = None
+    screenshot: str = ""
+    counterexample: str = ""
+    example: Any = None
+    fuzzed: Any = None
+    cured: tuple[str, ...] = ()
+
+    def wire(self, exchanges: list[Exchange]) -> None:
+        """Keep what arrived at the recorder."""
+        self.received = [exchange.summary() for exchange in exchanges]
+
+    def moments(self, events: list[Exchange], controls: list[Exchange]) -> None:
+        """Keep when the event's requests came and ended, beside plain requests of our own."""
+        self.timeline = timeline(events, controls)
+
+    def rows(self, rows: list[StoredRow]) -> None:
+        """Keep what was read back."""
+        self.stored = [row.columns() for row in rows]
+
+    def result(self, error: BaseException | None, seconds: float) -> CaseResult:
+        """Conclude: ``error`` is what the check raised, None when it found nothing amiss."""
+        status, detail, fault = _conclude(self.case, error)
+        if not error and self.notes:
+            detail = "; ".join(dict.fromkeys(self.notes))
+        return CaseResult(
+            id=self.case.id,
+            requirement=self.case.requirement,
+            lane=self.case.lane,
+            level=self.case.level,
+            status=status,
+            browser=self.browser,
+            detail=detail,
+            repro=self.repro,
+            sent=self.sent,
+            received=self.received,
+            stored=self.stored,
+            seconds=round(seconds, 4),
+            fault=fault,
+            counterexample=self.counterexample,
+            example=self.example,
+            fuzzed=self.fuzzed,
+            tries=self.tries,
+            timeline=self.timeline if isinstance(error, Violation) else None,
+            screenshot=self.screenshot,
+            cured=self.cured,
+            not_asked=isinstance(error, NotAsked),
+            drawn=self.case.drawn,
+        )
+
+
+def _conclude(case: Case, error: BaseException | None) -> tuple[Status, str, Fault | None]:
+    observed = case.level == "MAY"
+    match error:
+        case None:
+            return (Status.OBSERVED if observed else Status.PASS), "", None
+        case Violation():
+            return (Status.OBSERVED if observed else Status.FAIL), str(error), None
+        case NotTestable():
+            return Status.NOT_TESTABLE, str(error), None
+        case LeftOut() | NotAsked():
+            return Status.NOT_RUN, str(error), None
+        case TargetUnavailable() | MappingFault():
+            return Status.ERROR, str(error), Fault.TARGET
+    return Status.ERROR, f"{type(error).__name__}: {error}", Fault.SUITE

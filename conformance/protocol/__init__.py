@@ -1,0 +1,1 @@
+"""The protocol: requirements, cases, and how observations are matched with them."""

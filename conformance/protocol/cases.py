@@ -1,0 +1,137 @@
+"""Cases: what is checked, as frozen values read from vectors, ``scenarios.toml`` and ``properties.toml``."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from conformance.paths import bundled
+from conformance.protocol.requirements import Lane, Level, requirements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One check of one requirement in one lane.
+
+    ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
+    ``request``, ``status``, ``rows``); it is empty for a scenario, which is a test function of that id, and
+    for a property, which is held to ``drawn`` examples.
+    """
+
+    id: str
+    requirement: str
+    lane: Lane
+    level: Level
+    why: str
+    what: str = ""
+    vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    drawn: bool = False
+
+    @property
+    def on_page(self) -> bool:
+        """Whether a case of the dashboard lane is seen on the page, in a browser, rather than in the API."""
+        return self.id.partition("/")[2].startswith(f"{self.requirement.lower()}-page-")
+
+
+class UnknownSelector(ValueError):
+    """A pattern of ``--only`` or ``--skip`` that matches no case and no requirement."""
+
+    def __init__(self, pattern: str, known: Iterable[str]) -> None:
+        names = {name.lower(): name for name in known}
+        near = [names[n] for n in difflib.get_close_matches(pattern.lower(), names, n=3, cutoff=0.6)]
+        hint = f"did you mean {' or '.join(near)}?" if near else "`clickport list` shows every id"
+        super().__init__(f"{pattern!r} matches no case and no requirement: {hint}")
+
+
+@cache
+def catalogue() -> tuple[Case, ...]:
+    """Return every case of the suite. Raises ValueError when two share an id."""
+    cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios(), *_properties())
+    ids = [case.id for case in cases]
+    twice = {id_ for id_ in ids if ids.count(id_) > 1}
+    if twice:
+        raise ValueError(f"fixtures: these case ids occur twice: {', '.join(sorted(twice))}")
+    return cases
+
+
+def select(
+    *,
+    lanes: Iterable[Lane],
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    part: tuple[int, int] | None = None,
+) -> tuple[list[Case], list[Case]]:
+    """Split the cases of ``lanes`` into those that the selectors leave and those deselected.
+
+    A pattern of ``only`` and ``skip`` is a glob over case ids (with or without the lane) or requirement ids,
+    whatever its case. ``part`` is the number of a part, from 1, and how many parts there are. Raises
+    UnknownSelector for a pattern that nothing in the whole catalogue bears.
+    """
+    for pattern in (*only, *skip):
+        _require_known(pattern)
+    wanted = set(lanes)
+    own = [case for case in catalogue() if case.lane in wanted]
+    chosen = [c for c in own if (not only or _matches(c, only)) and not _matches(c, skip)]
+    if part:
+        chosen = [case for case in chosen if _part(case, part[1]) == part[0]]
+    names = {case.id for case in chosen}
+    return chosen, [case for case in own if case.id not in names]
+
+
+def _part(case: Case, parts: int) -> int:
+    """The number of the part that a case is in; drawn ones of a lane share a search, and so a part."""
+    name = f"{case.lane}/drawn" if case.drawn else case.id
+    return int(sha256(name.encode()).hexdigest(), 16) % parts + 1
+
+
+def _names(case: Case) -> tuple[str, str, str]:
+    return case.id, case.id.partition("/")[2], case.requirement
+
+
+def _matches(case: Case, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name.lower(), p.lower()) for p in patterns for name in _names(case))
+
+
+def _require_known(pattern: str) -> None:
+    known = [name for case in catalogue() for name in _names(case)] + list(requirements())
+    if not any(fnmatchcase(name.lower(), pattern.lower()) for name in known):
+        raise UnknownSelector(pattern, dict.fromkeys(known))
+
+
+def _vectors(folder: str) -> Iterable[Case]:
+    for path in sorted(bundled(f"fixtures/vectors/{folder}").glob("*.json")):
+        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
+            for lane in vector["lanes"]:
+                yield _case(vector["id"], Lane(lane), vector, vector)
+
+
+def _scenarios() -> Iterable[Case]:
+    lanes = tomllib.loads(bundled("fixtures/scenarios.toml").read_text(encoding="utf-8"))
+    for lane, scenarios in lanes.items():
+        for id_, row in scenarios.items():
+            yield _case(id_, Lane(lane), row, {})
+
+
+def _properties() -> Iterable[Case]:
+    rows = tomllib.loads(bundled("fixtures/properties.toml").read_text(encoding="utf-8"))
+    for id_, row in rows.items():
+        for lane in row["lanes"]:
+            yield replace(_case(id_, Lane(lane), row, {}), drawn=True)
+
+
+def _case(id_: str, lane: Lane, row: Mapping[str, Any], vector: Mapping[str, Any]) -> Case:
+    requirement = requirements()[row["requirement"]]
+    return Case(
+        id=f"{lane}/{id_}",
+        requirement=requirement.id,
+        lane=lane,
+        level=Level(row.get("level", requirement.level)),
+        why=row["why"],
+        what=row.get("what", ""),
+        vector=vector,
+    )

@@ -1,0 +1,186 @@
+"""The pytest plugin: does nothing until the checks are asked for, by ``pytest --pyargs conformance``, say."""
+
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.drivers.markers import MARK
+from conformance.harness.options import Options, UsageError
+
+WORKER_INPUT = "clickport_setup"
+_PREFIX = "clickport_"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer every option of ``clickport check`` that says what is checked, as ``--clickport-…``."""
+    group = parser.getgroup("clickport", "Clickport conformance (with --pyargs conformance)")
+    for field in fields(Options):
+        about: dict[str, Any] = {
+            "dest": _PREFIX + field.name,
+            "default": None,
+            "help": field.metadata["help"],
+        }
+        if field.metadata.get("flag"):
+            about["action"] = "store_true"
+        elif field.metadata.get("multiple"):
+            about["action"] = "append"
+        else:
+            about["action"] = "store"
+            about["type"] = int if field.metadata.get("number") else str
+        if "choices" in field.metadata:
+            about["choices"] = field.metadata["choices"]
+        elif "metavar" in field.metadata:
+            about["metavar"] = field.metadata["metavar"]
+        group.addoption(f"--clickport-{field.name.replace('_', '-')}", **about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and the checks where this process is to run them."""
+    config.addinivalue_line("markers", f"{MARK}(*ids): the cases that this check is made of")
+    setup = getattr(config, "workerinput", {}).get(WORKER_INPUT)
+    if setup is not None:
+        _activate_worker(config, setup)
+    elif _asked_for(config):
+        config.pluginmanager.register(_Invocation(config), "clickport-invocation")
+
+
+def _activate_worker(config: pytest.Config, setup: dict[str, Any]) -> None:
+    from conformance.harness.run_context import Setup  # noqa: PLC0415
+    from conformance.runner.session import Checks  # noqa: PLC0415 - in a user's own test run none of it is loaded
+
+    config.pluginmanager.register(Checks(Setup.from_json(setup)), "clickport-checks")
+
+
+def _asked_for(config: pytest.Config) -> bool:
+    """Whether pytest was told ``--pyargs conformance``."""
+    return bool(config.option.pyargs) and any(arg.split("::")[0] == "conformance" for arg in config.args)
+
+
+def options_of(config: pytest.Config) -> Options:
+    """The ``--clickport-…`` options as Options. Raises pytest.UsageError."""
+    given: dict[str, Any] = {}
+    for field in fields(Options):
+        value = config.getoption(_PREFIX + field.name)
+        if value is not None:
+            given[field.name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return Options(**given)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _left_out(config: pytest.Config, chosen: list[str]) -> str:
+    """Which of pytest's own options may have deselected cases; ``chosen`` are node ids that were named."""
+    option = config.option
+    given = {
+        "-k": option.keyword,
+        "-m": option.markexpr,
+        "--deselect": option.deselect,
+        "node ids": chosen,
+    }
+    named = [name for name, value in given.items() if value]
+    return f"deselected by pytest's {' and '.join(named)}" if named else ""
+
+
+def _cut_short(config: pytest.Config) -> str:
+    """Say that pytest may have ended before all cases had run, if it was told to."""
+    return "not run, because of pytest's -x or --maxfail" if config.option.maxfail else ""
+
+
+def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
+    """Return the arguments beside ``conformance``, node ids of checks, with their whole paths.
+
+    Raises UsageError for any other: only the checks are run.
+    """
+    found = []
+    for arg in config.args:
+        name, colons, rest = arg.partition("::")
+        if arg == "conformance":
+            continue
+        # As pytest prints them, below the folder of the checks; or below the current one.
+        paths = [place / name for place in (*folders, config.invocation_params.dir)]
+        inside = [p for p in paths if p.exists() and any(p.resolve().is_relative_to(f) for f in folders)]
+        if not inside or name == "conformance":
+            raise UsageError(
+                f"{arg} is no check of conformance: choose cases by --clickport-only, -k, or node ids as "
+                "pytest prints them, and run tests of your own without --pyargs conformance"
+            )
+        found.append(f"{inside[0]}{colons}{rest}")
+    return found
+
+
+class _Invocation:
+    """``pytest --pyargs conformance``: the same run as ``clickport check``, with pytest's own output."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._options = options_of(config)
+        self._stack = ExitStack()
+        self._node_ids: list[str] = []
+        self._results: list[Any] = []
+        self._referee: Any = None
+        self._info: Any = None
+        self._run: Any = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Start the targets before any worker does, and look for the checks where they are."""
+        from conformance.browsers import BrowserMissing  # noqa: PLC0415
+        from conformance.harness.run_context import prepare  # noqa: PLC0415
+        from conformance.protocol.cases import UnknownSelector  # noqa: PLC0415
+        from conformance.runner.run import chosen_cases  # noqa: PLC0415
+        from conformance.runner.session import Checks, Referee, folders  # noqa: PLC0415
+        from conformance.targets import TargetUnavailable  # noqa: PLC0415
+
+        config = session.config
+        try:
+            self._node_ids = _node_ids(config, folders())
+            chosen_cases(self._options)
+            setup = self._stack.enter_context(prepare(self._options))
+        except (UsageError, UnknownSelector) as error:
+            pytest.exit(str(error), returncode=2)
+        except (TargetUnavailable, BrowserMissing) as error:
+            pytest.exit(str(error), returncode=3)
+        self._info = setup.info()
+        self._referee = Referee(setup, self._results.append)
+        config.pluginmanager.register(self._referee, "clickport-referee")
+        config.pluginmanager.register(Checks(setup), "clickport-checks")
+        config.option.pyargs = False
+        config.args[:] = self._node_ids or [str(folder) for folder in folders()]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End with the exit code of the verdict."""
+        from conformance.results import counterexamples  # noqa: PLC0415
+        from conformance.results.record import Run  # noqa: PLC0415
+
+        if self._referee is None or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        config = session.config
+        self._referee.conclude(_left_out(config, self._node_ids), _cut_short(config))
+        finds = [find for result in self._results for find in counterexamples.counterexample_of(result)]
+        counterexamples.add(Path(self._options.counterexamples), finds)
+        self._run = Run(info=self._info, results=tuple(self._results), interrupted=False)
+        session.exitstatus = int(self._run.verdict().exit_code)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say the verdict, in the words of ``clickport check``."""
+        from conformance.reports import summary  # noqa: PLC0415
+
+        if self._run is None:
+            return
+        verdict = self._run.verdict()
+        headline = summary.headline(self._run, verdict)
+        terminalreporter.section("clickport")
+        for why, names in summary.by_reason(summary.unverified(self._run, verdict)).items():
+            terminalreporter.line(f"not verified: {names}: {why}")
+        terminalreporter.line(headline.sentence)
+        for aside in headline.asides:
+            terminalreporter.line(aside)
+        terminalreporter.line(f"exit code {summary.exit_code(self._run, verdict)}")
+
+    def pytest_unconfigure(self) -> None:
+        """Stop the targets."""
+        self._stack.close()

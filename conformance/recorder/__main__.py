@@ -1,0 +1,78 @@
+"""The recorder's process: origins on stdout, then one JSON command a line on stdin and one answer a line."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import httpx
+
+from conformance.recorder.connection import Answer
+from conformance.recorder.mapping import MappingFault, PayloadMapping
+from conformance.recorder.server import Recorder, Wanted
+
+HOSTS = ("127.0.0.1", "localhost")
+
+
+async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
+    match command:
+        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "policy": policy}:
+            forbids = (("Content-Security-Policy", policy),) if policy else ()
+            kept = ("Cache-Control", "no-cache" if stored else "no-store")
+            headers = (("Content-Type", type_), kept, *forbids)
+            recorder.mounts[path] = Answer(status=200, headers=headers, body=base64.b64decode(body))
+        case {"op": "forward", "url": url}:
+            recorder.upstream = httpx.URL(url) if url else None
+        case {"op": "hold", "token": token}:
+            recorder.hold(token.encode())
+        case {"op": "release"}:
+            recorder.release()
+        case {"op": "end-hold"}:
+            recorder.end_hold()
+        case {"op": "fault", "token": token, "kind": kind}:
+            recorder.fault(token.encode(), kind)
+        case {"op": "end-faults"}:
+            recorder.end_faults()
+        case {"op": "wait", "wanted": wanted, "number": number, "seconds": seconds}:
+            token = wanted.pop("token", None)
+            sought = Wanted(token=token.encode() if token else None, **wanted)
+            return [e.to_json() for e in await recorder.wait(sought, number, seconds)]
+        case {"op": "forget"}:
+            recorder.forget()
+        case _:
+            raise ValueError(f"unknown command: {command}")
+    return None
+
+
+async def _main(payload: str | None) -> None:
+    loop = asyncio.get_running_loop()
+    commands = asyncio.StreamReader(limit=1 << 26)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    recorder = Recorder(PayloadMapping(payload) if payload else None)
+    async with recorder.listen(HOSTS) as origins:
+        _say(origins)
+        # The end of stdin is the end of the process that started this one.
+        while line := await commands.readline():
+            try:
+                _say({"ok": await _obey(recorder, json.loads(line))})
+            except MappingFault as fault:
+                _say({"unmapped": str(fault)})
+            except (ValueError, KeyError, TypeError) as error:
+                _say({"error": repr(error)})
+
+
+def _say(answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches the whole process group; this process ends when its parent has tidied up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))
+    except BrokenPipeError:  # The process that started this one ended while it was answered.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end.

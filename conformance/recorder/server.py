@@ -1,0 +1,304 @@
+"""What the recorder does with a request: record it, then answer by mount, by script, or from upstream."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+
+import h11
+import httpx
+
+from conformance.recorder.connection import Answer, ClientGone, Connection
+from conformance.recorder.exchange import Exchange
+from conformance.recorder.mapping import MappingFault, PayloadMapping
+
+EVENT_PATH = "/api/event"
+# Where requests go that are the suite's own: pages that follow, negative controls.
+OWN_PATHS = ("/control/", "/next/")
+_FOLLOWED = "followed"
+_HOP_BY_HOP = {
+    "connection",
+    "content-length",
+    "date",
+    "host",
+    "keep-alive",
+    "server",
+    "transfer-encoding",
+    "upgrade",
+}
+_PAGE_HEADERS = (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store"))
+_NEXT_PAGE = b"<!doctype html><meta charset=utf-8><title>next</title><p>The page that follows."
+
+
+@dataclass
+class Hold:
+    """A script: what carries ``token`` waits for ``released``, and is then told to go elsewhere (307).
+
+    Only a request that outlives its page follows. A preflight bears no token, so while a hold is set every
+    preflight waits with it, and what it was sent for comes after the release.
+    """
+
+    token: bytes
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Fault:
+    """What becomes of a request that carries the token of this script instead of an answer.
+
+    ``kind``: ``hang`` (no answer until the fault ends), ``reset`` (the connection is cut when the request is
+    there), or a status such as ``500``; a redirect leads to a path of ours that is recorded.
+    """
+
+    kind: str
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a waiter looks for; None accepts anything. Tokens are found whatever their case."""
+
+    token: bytes | None = None
+    method: str | None = None
+    path: str | None = None
+    gone: bool | None = None
+    held: bool | None = None
+    answered: bool | None = None
+    status: int | None = None
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """Whether a completely received exchange is one that was asked for."""
+        text = b"\n".join((exchange.target.encode(), exchange.body))
+        return (
+            exchange.complete is not None
+            and (self.token is None or self.token in text.lower())
+            and (self.method is None or exchange.method == self.method)
+            and (self.path is None or exchange.path == self.path)
+            and (self.gone is None or (exchange.gone is not None) is self.gone)
+            and (self.held is None or exchange.held is self.held)
+            and (self.answered is None or (exchange.answered is not None) is self.answered)
+            and self.status in (None, exchange.status)
+        )
+
+
+class Recorder:
+    """The record and the rules that all origins share; ``mapping`` reads a foreign tracker's requests."""
+
+    def __init__(self, mapping: PayloadMapping | None = None) -> None:
+        self._mapping = mapping
+        self._unmapped = ""
+        self.exchanges: list[Exchange] = []
+        self.mounts: dict[str, Answer] = {}
+        self.upstream: httpx.URL | None = None
+        self._hold: Hold | None = None
+        self._faults: dict[bytes, Fault] = {}
+        self._changed = asyncio.Condition()
+        self._ids = count(1)
+        self._http = httpx.AsyncClient(timeout=30, trust_env=False)
+
+    @asynccontextmanager
+    async def listen(self, origins: Iterable[str]) -> AsyncIterator[dict[str, str]]:
+        """Open a port for each host name; yields origin by host name, such as ``http://localhost:4711``."""
+        opened: dict[str, str] = {}
+        servers = []
+        for host in origins:
+            server = await asyncio.start_server(partial(self._serve, host), "127.0.0.1", 0)
+            servers.append(server)
+            opened[host] = f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield opened
+        finally:
+            for server in servers:
+                server.close()
+            await self._http.aclose()
+
+    def hold(self, token: bytes) -> None:
+        """Hold back the answers to the requests that carry ``token``; replaces an earlier hold."""
+        self.release()
+        self._hold = Hold(token)
+
+    def release(self) -> None:
+        """Let go of everything that is held."""
+        if self._hold:
+            self._hold.released.set()
+
+    def end_hold(self) -> None:
+        """Let go and answer as usual from now on."""
+        self.release()
+        self._hold = None
+
+    def fault(self, token: bytes, kind: str) -> None:
+        """Fail the requests that carry ``token`` from now on."""
+        self._faults[token] = Fault(kind)
+
+    def end_faults(self) -> None:
+        """Answer as usual from now on, and what was kept waiting, too."""
+        for fault in self._faults.values():
+            fault.ended.set()
+        self._faults.clear()
+
+    def forget(self) -> None:
+        """Drop the exchanges that are over; those under way stay."""
+        self.exchanges = [e for e in self.exchanges if e.answered is None and e.gone is None]
+
+    async def wait(self, wanted: Wanted, number: int, seconds: float) -> list[Exchange]:
+        """Wait until ``number`` exchanges are as wanted, or the time is up; return those that are.
+
+        A request that carries several events counts for each. Raises MappingFault when one could not be read.
+        """
+
+        def found() -> list[Exchange]:
+            return [view for e in self.exchanges for view in e.views() if wanted.accepts(view)]
+
+        async with self._changed:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait_for(lambda: bool(self._unmapped) or len(found()) >= number)
+            except TimeoutError:
+                pass
+        if self._unmapped:
+            raise MappingFault(self._unmapped)
+        return found()
+
+    async def _note(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _begin(self, request: h11.Request, origin: str, connection: int) -> Exchange:
+        target = request.target.decode("latin-1")
+        exchange = Exchange(
+            id=next(self._ids),
+            origin=origin,
+            connection=connection,
+            method=request.method.decode("latin-1"),
+            target=target,
+            headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in request.headers.raw_items()),
+            started=time.time(),
+            followed=target.endswith((f"?{_FOLLOWED}", f"&{_FOLLOWED}")),
+        )
+        self.exchanges.append(exchange)
+        return exchange
+
+    async def _serve(self, origin: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, origin=origin, begin=self._begin)
+        try:
+            while connection.reusable and (exchange := await connection.next_exchange()):
+                await self._handle(connection, exchange)
+        except (ClientGone, h11.RemoteProtocolError):
+            pass  # What was received is on record, without a time of completion.
+        except asyncio.CancelledError:
+            pass  # The end of the recorder; asyncio would report each open connection as a fault.
+        finally:
+            writer.close()
+
+    async def _handle(self, connection: Connection, exchange: Exchange) -> None:
+        self._map(exchange)
+        exchange.complete = time.time()
+        await self._note()
+        try:
+            answer = (
+                await self._failed(connection, exchange)
+                or await self._held(connection, exchange)
+                or await self._answer(exchange)
+            )
+            await connection.answer(answer)
+        except ClientGone:
+            exchange.gone = time.time()
+            await self._note()
+            raise
+        exchange.answered, exchange.status = time.time(), answer.status
+        await self._note()
+
+    def _map(self, exchange: Exchange) -> None:
+        """Read the events of a request that is the tracker's."""
+        own = exchange.path in self.mounts or exchange.path.startswith(OWN_PATHS)
+        if self._mapping is None or own or exchange.method == "OPTIONS":
+            return
+        exchange.events = ()
+        try:
+            exchange.events = self._mapping.events(exchange)
+        except MappingFault as fault:
+            self._unmapped = str(fault)
+
+    async def _failed(self, connection: Connection, exchange: Exchange) -> Answer | None:
+        fault = next((f for token, f in self._faults.items() if exchange.carries(token)), None)
+        if fault is None:
+            return None
+        if fault.kind == "hang":
+            exchange.held = True
+            await connection.hold(fault.ended)
+            return None
+        if fault.kind == "reset":
+            connection.reset()
+            raise ClientGone
+        location = (("Location", f"/elsewhere{exchange.path}"),) if fault.kind.startswith("3") else ()
+        return Answer(status=int(fault.kind), headers=(*_cors(exchange), *location))
+
+    async def _held(self, connection: Connection, exchange: Exchange) -> Answer | None:
+        hold = self._hold
+        if hold is None or hold.released.is_set() or exchange.followed:
+            return None
+        preflight = exchange.method == "OPTIONS"
+        if not preflight and (exchange.method == "GET" or not exchange.carries(hold.token)):
+            return None
+        exchange.held = True
+        await connection.hold(hold.released)
+        if preflight:
+            return None
+        location = f"{exchange.target}{'&' if '?' in exchange.target else '?'}{_FOLLOWED}"
+        return Answer(status=307, headers=(*_cors(exchange), ("Location", location)))
+
+    async def _answer(self, exchange: Exchange) -> Answer:
+        if exchange.method == "GET" and (mounted := self.mounts.get(exchange.path)):
+            return mounted
+        if exchange.method == "GET" and exchange.path.startswith("/next/"):
+            return Answer(status=200, headers=_PAGE_HEADERS, body=_NEXT_PAGE)
+        if exchange.method == "POST" and (exchange.path.startswith("/next/") or exchange.path in self.mounts):
+            return Answer(status=303, headers=(("Location", exchange.path),))
+        if self.upstream and exchange.path.endswith(EVENT_PATH):
+            return await self._forward(self.upstream, exchange)
+        status = 204 if exchange.method == "OPTIONS" else 202
+        if exchange.method == "GET":
+            status = 404
+        if exchange.method == "POST" and exchange.events is not None and self._mapping:
+            return _answer_of(self._mapping, exchange)
+        return Answer(status=status, headers=_cors(exchange))
+
+    async def _forward(self, upstream: httpx.URL, exchange: Exchange) -> Answer:
+        headers = [(k, v) for k, v in exchange.headers if k.lower() not in _HOP_BY_HOP]
+        request = self._http.build_request(exchange.method, upstream, headers=headers, content=exchange.body)
+        try:
+            response = await self._http.send(request, stream=True)
+            body = b"".join([chunk async for chunk in response.aiter_raw()])
+        except httpx.HTTPError as error:
+            return Answer(status=502, headers=_cors(exchange), body=repr(error).encode())
+        # As bytes: a header need not be ASCII, nor the text that httpx takes it for.
+        raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
+        kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
+        return Answer(status=response.status_code, headers=tuple(kept), body=body)
+
+
+def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> Answer:
+    """What a foreign tracker gets: some take nothing but a 200 with a body of theirs for success."""
+    if mapping.answer is None:
+        return Answer(status=202, headers=_cors(exchange))
+    type_ = ("Content-Type", "application/json")
+    return Answer(status=200, headers=(*_cors(exchange), type_), body=mapping.answer.encode())
+
+
+def _cors(exchange: Exchange) -> tuple[tuple[str, str], ...]:
+    """Allow whatever the page asks: a witness refuses nobody. Max-Age 0: no preflight is cached."""
+    origin = exchange.header("Origin")
+    if origin is None:
+        return ()
+    asked = exchange.header("Access-Control-Request-Headers")
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Max-Age", "0"),
+        ("Access-Control-Allow-Methods", "POST"),
+        *((("Access-Control-Allow-Headers", asked),) if asked else ()),
+    )

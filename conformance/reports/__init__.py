@@ -1,0 +1,57 @@
+"""Reports: renderers of the run record. Nothing here runs a check or decides a verdict."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from conformance.protocol.requirements import Requirement
+from conformance.reports import as_json, html, junit, markdown
+from conformance.reports.console import print_run
+from conformance.reports.progress import Progress
+from conformance.results.record import Run
+from conformance.results.verdict import Verdict
+
+__all__ = ["REPORTS", "Progress", "Renderer", "print_run", "require_writable", "write"]
+
+Renderer = Callable[[Run, Verdict, Mapping[str, Requirement]], str]
+
+REPORTS: Mapping[str, Renderer] = {
+    "json": as_json.render,
+    "junit": junit.render,
+    "html": html.render,
+    "md": markdown.render,
+}
+
+
+def write(kind: str, path: Path, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
+    """Write a report of a kind in ``REPORTS``, all of it or nothing. Raises OSError, naming the path."""
+    text = REPORTS[kind](run, verdict, requirements)
+    try:
+        if path.is_char_device() or path.is_fifo():  # /dev/stdout, say
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            _replace(path.resolve(), text)
+    except OSError as error:
+        raise OSError(f"cannot write the {kind} report to {path}: {error.strerror or error}") from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise OSError, naming the path, unless a report can be written there; nothing is left behind."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if not path.is_char_device() and not path.is_fifo():
+            path.resolve().parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.resolve().parent):
+                pass
+    except OSError as error:
+        raise OSError(f"no report can be written to {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside ``path`` and rename, so that nobody ever reads half a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        draft = Path(folder, path.name)
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        draft.replace(path)

@@ -1,0 +1,306 @@
+"""The HTML report: one file, nothing loaded from elsewhere, readable without its script."""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.reports import delivery, load, summary, timeline_text
+from conformance.reports.plots import plots
+from conformance.reports.text import cut, one_line, show, visible
+from conformance.results.record import Run
+from conformance.results.redaction import masked
+from conformance.results.verdict import CaseResult, RequirementResult, Status, Verdict
+
+_HERE = Path(__file__).resolve().parent
+_SYMBOLS = {
+    "pass": "✓",
+    "fail": "✕",
+    "warning": "!",
+    "error": "⚠",
+    "observed": "◉",
+    "not testable": "○",
+    "not run": "○",
+    "excluded": "○",
+    "pending": "○",
+    "waived": "○",
+    "not asked": "○",
+    "not selected": "○",
+    "known": "✕",
+    "open": "◉",
+}
+# Of the statuses of a requirement's lanes the first that occurs is the one it is coloured and sorted by.
+_WORST = (
+    *("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "waived", "observed"),
+    *("pass", "not asked"),
+)
+
+
+def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
+    """Return the HTML document. What it shows is escaped by the template and refused by its own CSP."""
+    style, script = _own("report.css"), _own("report.js")
+    return _template().render(
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
+        symbols=_SYMBOLS,
+        **_model(run, verdict, requirements),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = visible
+    return environment.get_template("template.html")
+
+
+def _own(name: str) -> Markup:
+    """Text of this package, which alone goes into the page unescaped."""
+    return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours, not of a target
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> dict[str, Any]:
+    cases = [_case(number, r, verdict, requirements) for number, r in enumerate(run.results, start=1)]
+    anchors: dict[str, list[dict[str, Any]]] = {}
+    for case in cases:
+        anchors.setdefault(case["id"], []).append(case)
+    passed, total = summary.verified(run, verdict)
+    headline = summary.headline(run, verdict)
+    return {
+        "headline": headline,
+        "sentence": headline.sentence[0].upper() + headline.sentence[1:] + ".",
+        "exit": summary.exit_code(run, verdict),
+        "levels": " and ".join(f"{level}s" for level in summary.binding(run)),
+        "passed": passed,
+        "total": total,
+        "about": list(_about(run, requirements)),
+        "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
+        "unverified": summary.by_reason(summary.unverified(run, verdict)),
+        "load": _load(run),
+        "matrix": delivery.matrix(run, verdict),
+        "groups": _groups(cases),
+        "lanes": [str(lane) for lane in run.info.lanes],
+        "ledger": _ledger(verdict, requirements),
+        "families": _families(verdict, requirements, anchors),
+        "cases": cases,
+        "statuses": [s for s in _WORST if any(case["status"] == s for case in cases)],
+    }
+
+
+def _load(run: Run) -> dict[str, Any] | None:
+    if run.load is None:
+        return None
+    rows, remarks = load.yardsticks(run.load)
+    return {
+        "figures": load.figures(run.load),
+        "plots": plots(run.load),
+        "yardsticks": rows,
+        "remarks": remarks,
+    }
+
+
+def _about(run: Run, requirements: Mapping[str, Requirement]) -> Iterator[tuple[str, str]]:
+    for kind, name in run.info.target.items():
+        yield kind.capitalize(), visible(masked(name))
+    if run.info.browsers:
+        yield "Browsers", visible(", ".join(f"{b['name']} {b['version']}" for b in run.info.browsers))
+    yield "Run", _moments(run)
+    yield "Suite", f"clickport {run.info.version}, {len(requirements)} requirements"
+
+
+def _moments(run: Run) -> str:
+    try:
+        start = datetime.fromisoformat(run.info.started)
+        shown = f"{start:%Y-%m-%d %H:%M} {start:%Z}".strip()
+        seconds = (datetime.fromisoformat(run.finished) - start).total_seconds() if run.finished else None
+    except ValueError:
+        return visible(run.info.started)
+    if seconds is None:
+        return shown
+    return f"{shown}, {seconds:.1f} s" if seconds < 60 else f"{shown}, {seconds / 60:.1f} min"
+
+
+def _scope(lane: Lane, run: Run, verdict: Verdict) -> dict[str, Any]:
+    rows = [r for r in verdict.requirements if r.lane is lane and r.level in summary.binding(run)]
+    undecided = summary.unverified(run, verdict)
+    return {
+        "lane": str(lane),
+        "verified": [r.id for r in rows if r.status is Status.PASS],
+        "violated": [r.id for r in rows if r.status is Status.FAIL],
+        "unverified": [r.id for r in rows if r in undecided],
+        "waived": [r.id for r in verdict.waived if r.lane is lane],
+        "left_out": [r.id for r in rows if r.left_out],
+    }
+
+
+def _case(
+    number: int, result: CaseResult, verdict: Verdict, requirements: Mapping[str, Requirement]
+) -> dict[str, Any]:
+    known = requirements.get(result.requirement)
+    status = summary.status_word(result.status, warning=summary.is_warning(result, verdict))
+    browser = result.browser or ""
+    words = (
+        result.id,
+        result.requirement,
+        result.level,
+        result.lane,
+        browser,
+        status,
+        cut(result.detail, 300),
+    )
+    return {
+        "anchor": f"case-{number}",
+        "id": one_line(result.id),
+        "requirement": one_line(result.requirement),
+        "what": known.what if known else "",
+        "level": str(result.level),
+        "lane": str(result.lane),
+        "browser": one_line(browser),
+        "status": status,
+        "fault": str(result.fault or ""),
+        "brief": one_line(cut(result.detail, 160)),
+        "detail": visible(cut(result.detail)),
+        "steps": [(word, show(value, width=72)) for word, value in summary.steps(result)],
+        "bars": _bars(result.timeline) if result.timeline else None,
+        "screenshot": result.screenshot,
+        "repro": visible(result.repro),
+        "words": one_line(" ".join(words)).lower(),
+    }
+
+
+def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
+    """A bar for each request, on a scale of 1,000 units that ends shortly after the last moment."""
+    end_of_all = max(*(at for at, _ in timeline_text.moments(timeline)), 1) * 1.04
+    unit = 1000 / end_of_all
+
+    def at(moment: float) -> float:
+        return round(moment * unit, 1)
+
+    def bar(request: Mapping[str, Any]) -> dict[str, Any]:
+        fate = "lost" if request["closed"] is not None else "kept"
+        end = request["answered"] if request["answered"] is not None else request["closed"]
+        start, stop = at(request["first"]), 1000.0 if end is None else at(end)
+        return {
+            "name": one_line(timeline_text.name_of(request)),
+            "kind": "control" if request["control"] else fate,
+            "x": start,
+            "width": max(round(stop - start, 1), 4),  # a moment is seen, too
+        }
+
+    return {
+        "gone": None if timeline["gone"] is None else at(timeline["gone"]),
+        "bars": [bar(request) for request in timeline["requests"]],
+        "last": f"{end_of_all:.0f} ms",
+        "start": timeline["from"],
+    }
+
+
+def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, list[dict[str, Any]]]]]:
+    """What needs a look, most pressing first, by requirement."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
+    for case in cases:
+        if case["status"] in found:
+            found[case["status"]].setdefault(case["requirement"], []).append(case)
+    titles = ("Violations", "Errors", "Warnings")
+    return [
+        (kind, title, members)
+        for (kind, members), title in zip(found.items(), titles, strict=True)
+        if members
+    ]
+
+
+def _ledger(
+    verdict: Verdict, requirements: Mapping[str, Requirement]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Family → lane → what its cell shows."""
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in summary.ledger(verdict, requirements):
+        table.setdefault(row.family, {})[row.lane] = {
+            "mark": _mark(row.counts),
+            "counts": [
+                {
+                    "level": str(level),
+                    "share": f"{count.observed if level is Level.MAY else count.passed}/{count.total}",
+                    "failed": f", {count.failed} failed" if count.failed else "",
+                    "note": _note(level, count),
+                }
+                for level, count in row.counts.items()
+                if count.total
+            ],
+        }
+    return table
+
+
+def _note(level: Level, count: summary.Count) -> str:
+    if level is Level.MAY:
+        return " observed"
+    told = {"not verified": count.open, "waived": count.waived, "not selected": count.left_out}
+    whole = next((word for word, number in told.items() if number == count.total), "")
+    return f" {whole}" if whole else "".join(f", {n} {word}" for word, n in told.items() if n)
+
+
+def _mark(counts: Mapping[Level, summary.Count]) -> str:
+    must, should = counts[Level.MUST], counts[Level.SHOULD]
+    if must.failed:
+        return "fail"
+    if should.failed:
+        return "warning"
+    # SHOULDs decide the sign only where there is no MUST, and MAYs never do.
+    deciding = must if must.total else should
+    return "pass" if deciding.passed and not deciding.open else "not run"
+
+
+def _families(
+    verdict: Verdict, requirements: Mapping[str, Requirement], anchors: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Family → its requirements, each with a row per lane."""
+    rows: dict[str, list[RequirementResult]] = {}
+    for row in verdict.requirements:
+        rows.setdefault(row.id, []).append(row)
+    warned = {w.requirement for w in verdict.warnings}
+    families: dict[str, list[dict[str, Any]]] = {}
+    for id_, lanes in rows.items():
+        known = requirements.get(id_)
+        shown = [_lane(row, anchors, warned) for row in lanes]
+        families.setdefault(summary.family(id_, requirements), []).append(
+            {
+                "id": id_,
+                "level": str(lanes[0].level),
+                "what": known.what if known else "",
+                "why": known.why if known else "",
+                "lanes": shown,
+                "status": min((lane["status"] for lane in shown), key=_WORST.index),
+            }
+        )
+    return families
+
+
+def _lane(
+    row: RequirementResult, anchors: Mapping[str, list[dict[str, Any]]], warned: Iterable[str]
+) -> dict[str, Any]:
+    warning = row.status is Status.FAIL and row.level is not Level.MUST and row.id in warned
+    return {
+        "name": str(row.lane),
+        "status": "warning" if warning else summary.row_word(row),
+        "reason": visible(cut(summary.row_reason(row), 600)),
+        "cases": [case for id_ in row.cases for case in anchors.get(one_line(id_), [])],
+    }

@@ -1,0 +1,143 @@
+"""What reports say of a load run: its figures and its yardsticks, worded once for all of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.reports.text import one_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yardstick:
+    """A row of the comparison: answers (of ClickHouse, rows) a second, and the target as a multiple of it."""
+
+    name: str
+    probe: str
+    ratio: str
+    locust: str
+    locust_ratio: str
+
+
+def figures(load: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of a run in words, by what they are about."""
+    return dict(_figures(load))
+
+
+def _figures(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "load", one_line(load["plan"])
+    yield "answers", f"{load['requests']:,} requests, {load['a_second']:,} a second, {_errors(load)}"
+    yield "latency", f"{_summary(load['latency'])}, from when each was due"
+    if load["events"]:
+        yield "events", _events(load["events"])
+    if load["visibility"]["p50_ms"] is not None:
+        yield "visible", f"{_summary(load['visibility'])} after the acknowledgement, at most"
+    if load["backlog"]:
+        backlog = load["backlog"]
+        yield "backlog", f"{backlog['max']:,.0f} events at most, {backlog['end']:,.0f} at the end"
+    if load["memory_mb"]:
+        memory = load["memory_mb"]
+        yield "memory", f"{memory['first']:,.0f} MB at first, {memory['max']:,.0f} MB at most"
+    if load["bytes_an_event"]:
+        yield "on disk", f"{load['bytes_an_event']:,.0f} bytes an event"
+    objective = load["objective"]
+    met = "met" if objective["met"] else "missed"
+    yield "objective", f"p95 of {duration(objective['p95_ms'])} and one error in a thousand at most: {met}"
+    if held := load["sustained"]:
+        word = "held" if held["met"] else "not held"
+        rate = f"{held['rate']:,} a second for {held['seconds']} s, p95 {duration(held['p95_ms'])}"
+        yield "sustained", f"{rate}: {word}"
+    for text in load["texts"]:
+        yield "such as", one_line(text)
+
+
+def _errors(load: Mapping[str, Any]) -> str:
+    number = load["errors"]
+    if not number:
+        return "none but the expected answers"
+    return f"{number:,} unexpected ({', '.join(f'{n:,} × {s}' for s, n in load['statuses'].items())})"
+
+
+def _events(events: Mapping[str, Any]) -> str:
+    wrong = [f"{events[kind]:,} {kind}" for kind in ("lost", "doubled", "altered", "stray") if events[kind]]
+    good = "each stored once, as it was sent"
+    return f"{events['acknowledged']:,} of {events['sent']:,} acknowledged: {', '.join(wrong) or good}"
+
+
+def _summary(quantiles: Mapping[str, float | None]) -> str:
+    names = ("p50", "p95", "p99", "max")
+    return ", ".join(f"{name} {duration(quantiles[f'{name}_ms'])}" for name in names)
+
+
+def duration(milliseconds: float | None) -> str:
+    """``0.35 ms``, ``12 ms``, ``1.2 s``."""
+    if milliseconds is None:
+        return "–"
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.2g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
+def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[str, ...]]:
+    """The comparison, the target first, and what is to be said of it; both empty where there is none."""
+    found = load.get("yardsticks")
+    if not found:
+        return (), ()
+    target, alone = found["target"], found["clickhouse_alone"]
+    rows = [
+        Yardstick(
+            name=one_line(target["name"]),
+            probe=_rate(target["probe_a_second"]),
+            ratio="",
+            locust=_rate(target["locust_a_second"]),
+            locust_ratio="",
+        ),
+        *(
+            Yardstick(
+                name=row["name"],
+                probe=_rate(row["probe_a_second"]),
+                ratio=_times(row["ratio"]),
+                locust=_rate(row["locust_a_second"]),
+                locust_ratio=_times(row["locust_ratio"]),
+            )
+            for row in found["yardsticks"]
+        ),
+        Yardstick(
+            name="ClickHouse alone, prepared Native blocks (rows)",
+            probe=_rate(alone["rows_a_second"]),
+            ratio=_times(alone["ratio"]),
+            locust="",
+            locust_ratio="",
+        ),
+    ]
+    return tuple(rows), tuple(_remarks(found, target))
+
+
+def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"By {one_line(found['probe'])}, {found['connections']} connections, each waiting for its answer: "
+        f"medians of {found['rounds']} rounds of {found['seconds']:g} s, all in turn. And by Locust."
+    )
+    spans = (f"{row['name']} {_span(row['ratios'])}" for row in found["yardsticks"])
+    yield f"The ratios of the rounds: {'; '.join(spans)}."
+    limit = "the limit of its column" if found["locust_is_the_limit"] else "more than the target takes"
+    yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {limit}."
+    if "stored" in target:
+        yield (
+            f"Of the probe's events {target['acknowledged']:,} were acknowledged and {target['stored']:,} "
+            "stored (those that were on their way at its end among them), the last "
+            f"{target['stored_after_s']} s later: {_rate(target['durable_a_second'])} a second from the "
+            "first request to the last row. The ratio to ClickHouse alone is that of these."
+        )
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _span(ratios: Sequence[float | None]) -> str:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return f"{min(known):g} to {max(known):g} ×" if known else "unknown"
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:g} ×"

@@ -1,0 +1,104 @@
+"""A sign of life while checks run: a live line on a terminal, now and then a plain line in a log."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Live
+
+from conformance.protocol.requirements import Level
+from conformance.reports.text import one_line
+from conformance.results.verdict import CaseResult, Status
+
+_SECONDS = 10.0
+_SHARE = 0.1  # of the time so far: an hour's run writes some thirty lines, not hundreds
+
+
+class Progress:
+    """Told of every case as it ends; ``live`` and ``clock`` are for tests."""
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        strict: bool = False,
+        known: Collection[str] = (),
+        live: bool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
+        # A log that asks for colour calls itself a terminal too: ask the file.
+        self._known = frozenset(known)
+        self._live = (console.is_interactive and console.file.isatty()) if live is None else live
+        self._clock = clock
+        self._bar: Live | None = None
+        self._counts: Counter[str] = Counter()
+        self._total = self._done = 0
+        self._started = self._told = clock()
+
+    def start(self, total: int) -> None:
+        """Begin, with the number of cases that will run."""
+        self._total, self._done = total, 0
+        self._started = self._told = self._clock()
+        self._counts.clear()
+        if self._live:
+            self._bar = Live(
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task("", total=total)
+        else:
+            self._console.print(f"{total} case{'s' * (total != 1)} to run", highlight=False, soft_wrap=True)
+
+    def case_done(self, result: CaseResult) -> None:
+        """Count one case, and tell if it is time to."""
+        self._done += 1
+        kind = self._kind(result)
+        if kind:
+            self._counts[kind] += 1
+        if self._bar:
+            description = f"{self._tally()}  {one_line(result.id)[:40]}"
+            self._bar.update(self._bar.task_ids[0], advance=1, description=description.strip())
+        elif self._due():
+            self._tell()
+
+    def stop(self) -> None:
+        """End; may be called more than once."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _kind(self, result: CaseResult) -> str | None:
+        match result.status:
+            case Status.FAIL:
+                if self._known & {result.id, result.known_as}:
+                    return "failed as known"
+                return "failed" if result.level in self._binding else "warned"
+            case Status.ERROR:
+                return "in error"
+            case Status.NOT_TESTABLE:
+                return "not testable"
+        return None
+
+    def _tally(self) -> str:
+        order = ("failed", "failed as known", "in error", "warned", "not testable")
+        return ", ".join(f"{self._counts[kind]} {kind}" for kind in order if self._counts[kind])
+
+    def _due(self) -> bool:
+        now = self._clock()
+        return now - self._told >= max(_SECONDS, _SHARE * (now - self._started))
+
+    def _tell(self) -> None:
+        self._told = self._clock()
+        tally = self._tally() or "no failure"
+        seconds = self._told - self._started
+        line = f"{self._done} of {self._total} cases, {tally} ({seconds:.0f} s)"
+        self._console.print(line, highlight=False, soft_wrap=True)

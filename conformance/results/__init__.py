@@ -1,0 +1,1 @@
+"""Results of a run: verdict, record, baseline, waivers, counterexamples."""

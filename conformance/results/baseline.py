@@ -1,0 +1,99 @@
+"""Known failures: a file of cases that may fail, each with its reason and the issue where it is dealt with.
+
+They are strict: an entry whose case passes, or that has expired, is stale and fails the run.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from conformance.protocol.cases import catalogue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A case that is known to fail; ``expires`` (ISO 8601, the last day it counts) is empty for never."""
+
+    case: str
+    reason: str
+    issue: str
+    expires: str = ""
+
+    def expired(self, day: str) -> bool:
+        """Whether it no longer counts on ``day`` (ISO 8601; a moment of that day will do)."""
+        return bool(self.expires) and day[:10] > self.expires
+
+
+class BadBaseline(ValueError):
+    """A baseline file that cannot be read; the text names file, entry and fault."""
+
+
+def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[Known, ...]:
+    """Read a baseline; an entry names a case, or one of the kept counterexamples. Raises BadBaseline."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadBaseline(f"{path}: {error}") from error
+    entries = data.get("known", [])
+    if set(data) - {"known"} or not isinstance(entries, list):
+        raise BadBaseline(f"{path}: expected a list of [[known]] tables and nothing else")
+    known = tuple(
+        _entry(path, number, entry, counterexamples) for number, entry in enumerate(entries, start=1)
+    )
+    ids = [entry.case for entry in known]
+    for id_ in ids:
+        if ids.count(id_) > 1:
+            raise BadBaseline(f"{path}: {id_} has more than one entry")
+    return known
+
+
+def write(path: Path, entries: Iterable[Known]) -> None:
+    """Write a baseline, sorted by case. Raises OSError."""
+    tables = []
+    for entry in sorted(entries, key=lambda known: known.case):
+        members = {"case": entry.case, "reason": entry.reason, "issue": entry.issue, "expires": entry.expires}
+        lines = [f"{name} = {_quoted(value)}" for name, value in members.items() if value]
+        tables.append("\n".join(["[[known]]", *lines]))
+    path.write_text("\n\n".join(tables) + "\n", encoding="utf-8", errors="replace")
+
+
+def stale(known: Sequence[Known], *, passed: set[str], day: str) -> tuple[str, ...]:
+    """What is wrong with entries after a run in which the cases ``passed``: one line each."""
+    return (
+        *(f"{k.case} passes: remove its entry from the baseline" for k in known if k.case in passed),
+        *(f"{k.case} has expired ({k.expires}): see {k.issue}" for k in known if k.expired(day)),
+    )
+
+
+def _quoted(text: str) -> str:
+    """A JSON string is a TOML string too, but for surrogates and the one control character JSON leaves."""
+    return json.dumps(text.replace("\x7f", "\ufffd"), ensure_ascii=False)
+
+
+def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]) -> Known:
+    where = f"{path}, entry {number}"
+    names = {"case", "reason", "issue", "expires"}
+    if not isinstance(entry, dict) or set(entry) - names:
+        raise BadBaseline(f"{where}: expected {', '.join(sorted(names))}, got {', '.join(entry)}")
+    for name in ("case", "reason", "issue"):
+        if not isinstance(entry.get(name), str) or not entry[name].strip():
+            raise BadBaseline(f"{where}: {name} is missing: a known failure needs a reason and an issue")
+    ids = [*(case.id for case in catalogue()), *counterexamples]
+    if entry["case"] not in ids:
+        near = difflib.get_close_matches(entry["case"], ids, n=1)
+        hint = f"; {near[0]}?" if near else ""
+        if "#" in entry["case"]:
+            hint = ": the file of --counterexamples does not have it"
+        raise BadBaseline(f"{where}: there is no case {entry['case']!r}{hint}")
+    expires = str(entry.get("expires", ""))
+    try:
+        if expires:
+            date.fromisoformat(expires)
+    except ValueError as error:
+        raise BadBaseline(f"{where}: expires is no date: write 2027-01-31") from error
+    return Known(case=entry["case"], reason=entry["reason"], issue=entry["issue"], expires=expires)

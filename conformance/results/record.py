@@ -1,0 +1,215 @@
+"""The run record: JSON lines, one observation each, from which every report is computed."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from conformance import __version__
+from conformance.protocol.requirements import Lane, Level, requirements
+from conformance.results.baseline import Known
+from conformance.results.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
+from conformance.results.waivers import Waiver
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+def _now() -> str:
+    """The present moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """What was run: shapes as in ``fixtures/schema/run-record.schema.json``, kind ``run``."""
+
+    target: Mapping[str, str]
+    lanes: tuple[Lane, ...]
+    browsers: tuple[Mapping[str, str], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    started: str = field(default_factory=_now)
+    version: str = __version__
+
+    @property
+    def strict(self) -> bool:
+        """Whether a failing SHOULD counts as a violation in this run."""
+        return bool(self.options.get("strict"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A whole record, read back: the only thing that reports are made from.
+
+    ``load`` are the figures of a load run (see ``load/measure.py``).
+    """
+
+    info: RunInfo
+    results: tuple[CaseResult, ...]
+    load: Mapping[str, Any] | None = None
+    finished: str = ""
+    interrupted: bool = True
+
+    def verdict(self) -> Verdict:
+        """Compute the verdict from the recorded results; a run that did not end proves nothing conformant."""
+        verdict = judge(
+            requirements=requirements().values(),
+            lanes=self.info.lanes,
+            results=self.results,
+            strict=self.info.strict,
+            known=self.info.known,
+            day=self.info.started,
+            waivers=self.info.waivers,
+            require_all=bool(self.info.options.get("require_all")),
+        )
+        if self.interrupted and verdict.exit_code is Exit.CONFORMANT:
+            conformant = False if verdict.known else None
+            return replace(verdict, conformant=conformant, exit_code=Exit.INCONCLUSIVE)
+        return verdict
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Keep other runs from writing this record. Raises OSError if one does, or if it cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    existed = path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if regular:
+            _lock(file, path)
+        try:
+            yield
+        finally:
+            if regular and not existed and not os.fstat(file.fileno()).st_size:
+                path.unlink(missing_ok=True)
+
+
+def _lock(file: TextIO, path: Path) -> None:
+    if fcntl is None:  # Windows: two runs in a folder are not told apart there.
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(
+            f"another run is writing {path}: give this one a record of its own, with --run-record FILE"
+        ) from None
+
+
+class RecordWriter:
+    """Writes a run record line by line, so that an interrupted run keeps what it saw."""
+
+    def __init__(self, path: Path, info: RunInfo) -> None:
+        self._path = path
+        self._info = info
+        self._file: TextIO | None = None
+        self.canaries: Mapping[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # For its owner alone: it holds all that was seen of the target.
+        self._file = os.fdopen(os.open(self._path, _FLAGS, 0o600), "w", encoding="utf-8")
+        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._path.chmod(0o600)
+        info = asdict(self._info)
+        suite = {"version": info.pop("version"), "requirements": len(requirements())}
+        self._write({"kind": "run", "suite": suite, **info})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end = {"finished": _now(), "interrupted": error is not None, "canaries": self.canaries}
+        self._write({"kind": "end", **end})
+        if self._file:
+            self._file.close()
+
+    def add(self, result: CaseResult) -> None:
+        """Append one result."""
+        self._write({"kind": "case", **asdict(result)})
+
+    def figures(self, load: Mapping[str, Any]) -> None:
+        """Append what a load run measured."""
+        self._write({"kind": "load", "figures": load})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            raise RuntimeError("the run record is not open")
+        # ASCII escapes: a lone surrogate in evidence must not stop the record from being written.
+        self._file.write(json.dumps(line, default=str) + "\n")
+        self._file.flush()
+
+
+def read(path: Path) -> Run:
+    """Read a run record. Raises ValueError, naming file and line, when it is none."""
+    info: RunInfo | None = None
+    results: list[CaseResult] = []
+    load: Mapping[str, Any] | None = None
+    end: Mapping[str, Any] = {"finished": "", "interrupted": True}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a run record: {error}") from error
+    for number, text in enumerate(lines, start=1):
+        try:
+            line = json.loads(text)
+            match line.pop("kind"):
+                case "run":
+                    info = _info(line)
+                case "case":
+                    results.append(case_result(line))
+                case "load":
+                    load = line["figures"]
+                case "end":
+                    end = {"finished": str(line["finished"]), "interrupted": bool(line["interrupted"])}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, line {number}: not a line of a run record: {error}") from error
+    if info is None:
+        raise ValueError(f"{path}: not a run record: it has no line of kind 'run'")
+    return Run(
+        info=info,
+        results=tuple(results),
+        load=load,
+        finished=end["finished"],
+        interrupted=end["interrupted"],
+    )
+
+
+def case_result(line: Mapping[str, Any]) -> CaseResult:
+    """Build a result from the plain data that ``asdict`` and JSON make of it."""
+    fault = line.get("fault")
+    return CaseResult(
+        **{
+            **line,
+            "lane": Lane(line["lane"]),
+            "level": Level(line["level"]),
+            "status": Status(line["status"]),
+            "fault": Fault(fault) if fault else None,
+            "cured": tuple(line.get("cured", ())),
+        }
+    )
+
+
+def _info(line: Mapping[str, Any]) -> RunInfo:
+    suite = line["suite"]
+    return RunInfo(
+        target=line["target"],
+        lanes=tuple(Lane(lane) for lane in line["lanes"]),
+        browsers=tuple(line["browsers"]),
+        options=line["options"],
+        known=tuple(Known(**known) for known in line.get("known", ())),
+        waivers=tuple(Waiver(**waiver) for waiver in line.get("waivers", ())),
+        started=line["started"],
+        version=suite["version"],
+    )

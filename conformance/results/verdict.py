@@ -1,0 +1,332 @@
+"""Status algebra: from what each case showed to one verdict and one exit code. Pure; no I/O."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.results.baseline import Known, stale
+from conformance.results.waivers import Waiver
+
+
+class Status(StrEnum):
+    """What is known of a case, or of a requirement in one lane."""
+
+    PASS = "pass"  # noqa: S105 - a status, not a password
+    FAIL = "fail"
+    ERROR = "error"
+    NOT_TESTABLE = "not-testable"
+    NOT_RUN = "not-run"
+    EXCLUDED = "excluded"
+    OBSERVED = "observed"
+
+
+class Fault(StrEnum):
+    """Whose fault an ``error`` is: the suite's own, or a target that could not be run."""
+
+    SUITE = "suite"
+    TARGET = "target"
+
+
+class Exit(IntEnum):
+    """Exit codes of every command that gives a verdict."""
+
+    CONFORMANT = 0
+    VIOLATION = 1
+    USAGE = 2
+    COULD_NOT_RUN = 3
+    INCONCLUSIVE = 4
+    SUITE_FAULT = 70
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """What one case showed in one browser (or none): the unit of the run record.
+
+    ``sent`` is the call or request, ``received`` what the recorder or the client saw, ``stored`` the rows
+    read back; each is plain JSON data. ``repro`` repeats the case in one line.
+
+    Of a way to leave a page ``tries`` tells how often it was tried and what became of the events, and
+    ``timeline`` when, if one was lost. ``screenshot`` is the page of a failing case, a PNG in Base64.
+    Of a property: ``fuzzed`` tells how much was tried; ``counterexample`` is the id of what broke it (such as
+    PROP-3#c3f1) and ``example`` the thing itself; ``cured`` are ids of earlier ones that break it no more.
+
+    ``deselected``: the user left the case out, so the verdict is not about it. ``not_asked``: the requirement
+    does not speak of such a target. ``drawn``: the case is a search,
+    which can refute its requirement, and is not needed to verify it where a written case does.
+    """
+
+    id: str
+    requirement: str
+    lane: Lane
+    level: Level
+    status: Status
+    browser: str | None = None
+    detail: str = ""
+    repro: str = ""
+    sent: Any = None
+    received: Any = None
+    stored: Any = None
+    seconds: float = 0.0
+    fault: Fault | None = None
+    counterexample: str = ""
+    example: Any = None
+    fuzzed: Any = None
+    tries: Any = None
+    timeline: Any = None
+    screenshot: str = ""
+    cured: tuple[str, ...] = ()
+    deselected: bool = False
+    not_asked: bool = False
+    drawn: bool = False
+
+    @property
+    def known_as(self) -> str:
+        """The name of this failure in a baseline: of a property, that of the counterexample."""
+        return self.counterexample or self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequirementResult:
+    """A requirement in one lane: its status, the reason when nothing decided it, and its case ids.
+
+    ``left_out``: none of its cases was selected. ``in_part``: some were, and some were not. ``not_asked``: it
+    does not speak of such a target. ``waived`` is the reason of the waiver that excuses it, or empty.
+    """
+
+    id: str
+    level: Level
+    lane: Lane
+    status: Status
+    reason: str = ""
+    cases: tuple[str, ...] = ()
+    left_out: bool = False
+    in_part: bool = False
+    not_asked: bool = False
+    waived: str = ""
+
+    @property
+    def decided(self) -> bool:
+        """True if it passed or was refuted."""
+        return self.status in (Status.PASS, Status.FAIL)
+
+    @property
+    def open(self) -> bool:
+        """True if it holds the verdict back: it was asked for, selected, not waived and not decided."""
+        return not (self.decided or self.left_out or self.not_asked or self.waived)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The outcome of a run. ``conformant`` is None when a MUST that was selected was not verified.
+
+    ``known`` are violations that the baseline names: no exit code counts them, yet they are not conformant.
+    ``stale`` is what is wrong with the baseline, ``bad_waivers`` what is wrong with waivers; ``idle_waivers``
+    are requirements of waivers that this run did not ask for. ``partial``: a selection left out a MUST,
+    wholly or in part, so the verdict is about the rest.
+    """
+
+    conformant: bool | None
+    exit_code: Exit
+    requirements: tuple[RequirementResult, ...]
+    violations: tuple[CaseResult, ...]
+    warnings: tuple[CaseResult, ...]
+    errors: tuple[CaseResult, ...]
+    known: tuple[CaseResult, ...] = ()
+    stale: tuple[str, ...] = ()
+    bad_waivers: tuple[str, ...] = ()
+    idle_waivers: tuple[str, ...] = ()
+    partial: bool = False
+    summary: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unverified(self) -> tuple[RequirementResult, ...]:
+        """The MUSTs that hold the verdict back."""
+        return tuple(r for r in self.requirements if r.level is Level.MUST and r.open)
+
+    @property
+    def waived(self) -> tuple[RequirementResult, ...]:
+        """The requirements that a waiver excuses, each with its reason."""
+        return tuple(r for r in self.requirements if r.waived)
+
+
+# Among the cases of a requirement the first of these that occurs is its status.
+_PRECEDENCE = (
+    Status.FAIL,
+    Status.ERROR,
+    Status.NOT_TESTABLE,
+    Status.NOT_RUN,
+    Status.EXCLUDED,
+    Status.OBSERVED,
+    Status.PASS,
+)
+# What a drawn case can add to written ones: it refutes, and verifies nothing that they leave open.
+_REFUTES = (Status.FAIL, Status.ERROR)
+
+
+def judge(
+    *,
+    requirements: Iterable[Requirement],
+    lanes: Sequence[Lane],
+    results: Sequence[CaseResult],
+    strict: bool = False,
+    known: Sequence[Known] = (),
+    day: str = "",
+    waivers: Sequence[Waiver] = (),
+    require_all: bool = False,
+) -> Verdict:
+    """Compute the verdict of a run over ``lanes`` from the results of its cases.
+
+    A case that was deselected must be among ``results``, marked as such: the verdict is about the others.
+    With ``require_all`` it is about all, and what was left out was not verified. With ``strict`` a failing
+    SHOULD is a violation too. ``known`` is the baseline, ``day`` the run's.
+    """
+    rows = _waived(_rows(requirements, lanes, results, require_all=require_all), waivers)
+    failed = [r for r in results if r.status is Status.FAIL]
+    binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
+    expected = {k.case for k in known if not k.expired(day)}
+    against = [r for r in failed if r.level in binding]
+    violations = tuple(r for r in against if not expected & {r.id, r.known_as})
+    excused = tuple(r for r in against if expected & {r.id, r.known_as})
+    errors = tuple(r for r in results if r.status is Status.ERROR)
+    stale_entries = stale(known, passed=_passed(results), day=day)
+    bad, idle = _waiver_problems(waivers, rows)
+    musts = [row for row in rows if row.level in binding]
+    undecided = any(row.open for row in musts)
+    # A selection may hold nothing that binds, and verify what it holds; a whole lane may not.
+    selection = any(row.left_out for row in musts)
+    verified = any(row.decided for row in musts) or (selection and _something_passed(results))
+    conformant = None
+    if violations or excused:
+        conformant = False
+    elif verified and not undecided and not errors:
+        conformant = True
+    return Verdict(
+        conformant=conformant,
+        exit_code=_exit_code(
+            violated=bool(violations or stale_entries or bad),
+            errors=errors,
+            verified=verified and not undecided,
+        ),
+        requirements=rows,
+        violations=violations,
+        warnings=tuple(r for r in failed if r.level not in binding),
+        errors=errors,
+        known=excused,
+        stale=stale_entries,
+        bad_waivers=bad,
+        idle_waivers=idle,
+        partial=any(row.left_out or row.in_part for row in musts),
+        summary=dict(Counter(str(r.status) for r in results)),
+    )
+
+
+def _passed(results: Sequence[CaseResult]) -> set[str]:
+    """Return the ids that passed in every browser, and those of finds that no longer fail."""
+    failed = [r for r in results if r.status is Status.FAIL]
+    passed = {r.id for r in results if r.status in (Status.PASS, Status.OBSERVED)} - {r.id for r in failed}
+    return passed | {id_ for r in results for id_ in r.cured} - {r.known_as for r in failed}
+
+
+def _something_passed(results: Sequence[CaseResult]) -> bool:
+    return any(r.status is Status.PASS and r.level is not Level.MAY for r in results)
+
+
+def _rows(
+    requirements: Iterable[Requirement],
+    lanes: Sequence[Lane],
+    results: Sequence[CaseResult],
+    *,
+    require_all: bool,
+) -> tuple[RequirementResult, ...]:
+    own: dict[tuple[str, Lane], list[CaseResult]] = {}
+    for result in results:
+        own.setdefault((result.requirement, result.lane), []).append(result)
+    return tuple(
+        _requirement_result(requirement, lane, own.get((requirement.id, lane), []), require_all=require_all)
+        for requirement in requirements
+        for lane in requirement.lanes
+        if lane in lanes
+    )
+
+
+def _requirement_result(
+    requirement: Requirement, lane: Lane, own: Sequence[CaseResult], *, require_all: bool
+) -> RequirementResult:
+    # A case may bind less than its requirement (amounts finer than cents): it warns, and does not decide.
+    binding = [r for r in own if r.level is requirement.level]
+    selected = [r for r in binding if require_all or not r.deselected]
+    written = [r for r in selected if not r.drawn]
+    deciding = selected
+    if written and not require_all:
+        deciding = [*written, *(r for r in selected if r.drawn and r.status in _REFUTES)]
+    # Where a case of it is asked of this target, the others that are not say nothing.
+    deciding = [r for r in deciding if not r.not_asked] or deciding
+    left_out = bool(own) and not require_all and all(r.deselected for r in binding or own)
+    status, reason = Status.EXCLUDED, requirement.excluded.get(lane, "")
+    if deciding:
+        found = {r.status for r in deciding}
+        status = next(s for s in _PRECEDENCE if s in found)
+        reason = next((r.detail for r in deciding if r.status is status), "")
+    elif left_out:
+        status, reason = Status.NOT_RUN, (binding or own)[0].detail
+    elif own:
+        status, reason = Status.NOT_RUN, "only cases that bind less than the requirement were run"
+    return RequirementResult(
+        id=requirement.id,
+        level=requirement.level,
+        lane=lane,
+        status=status,
+        reason="" if status is Status.PASS else reason,
+        cases=tuple(dict.fromkeys(r.id for r in own)),
+        left_out=left_out,
+        in_part=not left_out and not require_all and _in_part(binding),
+        not_asked=bool(deciding) and all(r.not_asked for r in deciding),
+    )
+
+
+def _in_part(binding: Sequence[CaseResult]) -> bool:
+    """Return whether a selection left out a written case: drawn ones are not needed to verify anything."""
+    return any(r.deselected and not r.drawn for r in binding)
+
+
+def _waived(rows: Sequence[RequirementResult], waivers: Sequence[Waiver]) -> tuple[RequirementResult, ...]:
+    """The rows, with the reason of a waiver where nothing decided one that was selected."""
+    reasons = {waiver.requirement: waiver.reason for waiver in waivers}
+    return tuple(
+        replace(row, waived=reasons[row.id])
+        if row.id in reasons and not row.decided and not row.left_out and row.status is not Status.ERROR
+        else row
+        for row in rows
+    )
+
+
+def _waiver_problems(
+    waivers: Sequence[Waiver], rows: Sequence[RequirementResult]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the faults of waivers, a line each, and the requirements of waivers that were not needed."""
+    bad, idle = [], []
+    for waiver in waivers:
+        own = [row for row in rows if row.id == waiver.requirement and not row.left_out]
+        if not own:
+            idle.append(waiver.requirement)
+        elif any(row.status is Status.FAIL for row in own):
+            bad.append(
+                f"{waiver.requirement} fails, and a waiver is for what cannot be verified: "
+                "remove it, and put a failure that you know of into a baseline"
+            )
+        elif all(row.decided for row in own):
+            bad.append(f"{waiver.requirement} was verified: remove its waiver")
+    return tuple(bad), tuple(idle)
+
+
+def _exit_code(*, violated: bool, errors: Sequence[CaseResult], verified: bool) -> Exit:
+    if violated:
+        return Exit.VIOLATION
+    if any(e.fault is Fault.TARGET for e in errors):
+        return Exit.COULD_NOT_RUN
+    if errors:
+        return Exit.SUITE_FAULT
+    return Exit.CONFORMANT if verified else Exit.INCONCLUSIVE

@@ -1,0 +1,1 @@
+"""Runs of the suite: the pytest session and its result."""

@@ -1,0 +1,108 @@
+"""One run of the checks: targets started, pytest run over the cases, everything put on record."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from conformance.harness.options import Options, UsageError
+from conformance.harness.run_context import BROWSER_LANES, Setup, prepare
+from conformance.protocol.cases import Case, select
+from conformance.protocol.requirements import Lane, requirements
+from conformance.results import counterexamples
+from conformance.results.counterexamples import Kept, counterexample_of
+from conformance.results.record import RecordWriter, Run, in_use, read
+from conformance.results.verdict import CaseResult
+from conformance.runner.session import Checks, Referee, pytest_arguments
+
+# What a user's environment adds to his own tests is no part of a run.
+_PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+
+
+class Watcher(Protocol):
+    """Who is told how a run gets on."""
+
+    def start(self, total: int) -> None:
+        """The checks begin; so many results will come."""
+        ...
+
+    def case_done(self, result: CaseResult) -> None:
+        """A result has come."""
+        ...
+
+    def stop(self) -> None:
+        """No more will come."""
+        ...
+
+
+def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
+    """Check what ``options`` name and return the record, which is kept in a file as well.
+
+    Raises UsageError or UnknownSelector before anything is started, TargetUnavailable or BrowserMissing when
+    there can be no verdict, OSError when the record cannot be written, and KeyboardInterrupt.
+    """
+    cases = chosen_cases(options)
+    with in_use(record), prepare(options) as setup, RecordWriter(record, setup.info()) as writer:
+
+        def keep(result: CaseResult) -> None:
+            writer.add(result)
+            found.extend(counterexample_of(result))
+            if not result.deselected:
+                watcher.case_done(result)
+
+        found: list[Kept] = []
+        watcher.start(sum(_results_of(case, setup) for case in cases))
+        try:
+            writer.canaries = _run_pytest(setup, jobs, keep)
+        finally:
+            watcher.stop()
+            counterexamples.add(Path(options.counterexamples), found)
+    return read(record)
+
+
+def chosen_cases(options: Options) -> list[Case]:
+    """The cases that will run. Raises UsageError when the selectors leave none."""
+    cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
+    if deselected and not cases:
+        lanes = ", ".join(options.lanes)
+        named = [requirements()[p.upper()] for p in options.only if p.upper() in requirements()]
+        if pending := [f"{r.id}: {reason}" for r in named for reason in dict.fromkeys(r.excluded.values())]:
+            raise UsageError(f"--only names what has no case yet in {lanes} ({'; '.join(pending)})")
+        if options.part:
+            raise UsageError(f"--only, --skip and --shard {options.shard} leave no case of {lanes}")
+        raise UsageError(f"--only and --skip leave no case of the lanes that would run ({lanes})")
+    return cases
+
+
+def _results_of(case: Case, setup: Setup) -> int:
+    if case.lane is Lane.DASHBOARD:
+        return len(setup.viewers) if case.on_page else 1
+    return len(setup.browsers) if case.lane in BROWSER_LANES else 1
+
+
+def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
+    referee = Referee(setup, keep)
+    with _environment(), referee.interrupts.remembered():
+        code = pytest.main(list(pytest_arguments(setup, jobs)), plugins=[referee, Checks(setup)])
+    interrupted = code == pytest.ExitCode.INTERRUPTED or referee.interrupts.seen
+    if interrupted and not referee.problems:
+        raise KeyboardInterrupt
+    referee.conclude()
+    return referee.canaries
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _PYTEST_ENVIRONMENT}
+    os.environ.update(_PYTEST_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

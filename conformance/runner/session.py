@@ -1,0 +1,350 @@
+"""A run as pytest sees it: which tests are made of the cases, and what becomes of their outcomes."""
+
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from conformance.browsers import PageBroken
+from conformance.drivers.liveness import not_observed, require_life
+from conformance.drivers.markers import MARK
+from conformance.drivers.posted_batch import post_burst
+from conformance.harness.evidence import Evidence, LeftOut
+from conformance.harness.instruments import Bench
+from conformance.harness.run_context import Setup
+from conformance.harness.timeouts import Interrupts, within
+from conformance.paths import bundled
+from conformance.protocol.cases import Case, catalogue, select
+from conformance.protocol.requirements import Lane, Level
+from conformance.pytest_plugin import WORKER_INPUT
+from conformance.reports.text import harmless, one_line
+from conformance.results.record import case_result
+from conformance.results.redaction import CLICKHOUSE_PASSWORD
+from conformance.results.verdict import CaseResult, Fault, Status
+
+# Far more than any case takes; what is repeated and drawn comes on top.
+_CASE_SECONDS = 300
+# So many cases send more events than a usual rate limit lets through.
+_MANY_CASES = 30
+_PROPERTY = "clickport-result"
+_CANARY = "clickport-canary"
+_COLLECTED = "clickport-collected"
+_LANES = Path(__file__).parents[1] / "checks"
+
+
+def folders() -> tuple[Path, Path]:
+    """The folders that hold the checks."""
+    return _LANES, bundled("e2e")
+
+
+class Checks:
+    """Makes tests of the selected cases and results of their outcomes; active in every process of a run."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        options = setup.options
+        chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
+        self._chosen = frozenset(case.id for case in chosen)
+        self._many = sum(case.lane in (Lane.SERVER, Lane.PAIR) for case in chosen) >= _MANY_CASES
+        self._bench = Bench(setup)
+        self._known = frozenset(entry.case for entry in options.known if not entry.expired(setup.since))
+        self._failed: set[tuple[str, Lane]] = set()
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Choose tracebacks that cost nothing if nothing shows them: pytest parses the sources of its own."""
+        if not config.pluginmanager.hasplugin("terminal"):
+            config.option.tbstyle = "native"
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """The instruments of this process; they live as long as its session."""
+        return self._bench
+
+    def pytest_sessionfinish(self) -> None:
+        """Put the instruments away."""
+        self._bench.close()
+
+    @pytest.fixture
+    def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:
+        """What this check saw, to be filled in."""
+        self._bench.pictures.begin(wanted=case.level is not Level.MAY)
+        return _evidence(request.node, self._setup)
+
+    @pytest.fixture
+    def token(self, evidence: Evidence) -> str:
+        """The token of this case's events."""
+        return self._setup.token(evidence.case.id, evidence.browser)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out the files of lanes that were not chosen."""
+        lane = collection_path.name.removeprefix("test_").partition("_")[0]
+        own = collection_path.is_relative_to(_LANES) or collection_path.is_relative_to(bundled("e2e"))
+        return True if own and lane in set(Lane) - set(self._setup.options.lanes) else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make a test of each case that the function's mark names, in each browser."""
+        if mark := metafunc.definition.get_closest_marker(MARK):
+            known = {case.id: case for case in catalogue()}
+            cases = [known[id_] for id_ in mark.args]
+            metafunc.parametrize("case", cases, ids=[case.id for case in cases])
+            if "engine" in metafunc.fixturenames:
+                lanes = {case.lane for case in cases}
+                browsers = self._setup.viewers if Lane.DASHBOARD in lanes else self._setup.browsers
+                metafunc.parametrize("engine", [browser.name for browser in browsers])
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the cases that were not asked for."""
+        left_out = [item for item in items if _has_case(item) and _case(item).id not in self._chosen]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep which cases are left once pytest's own options have chosen, for the referee too."""
+        self._bench.collected = frozenset(_case(item).id for item in session.items if _has_case(item))
+        if (output := getattr(session.config, "workeroutput", None)) is not None:
+            output[_COLLECTED] = sorted(self._bench.collected)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Leave out what can tell no more, where that is asked for."""
+        if self._setup.options.first_failure and _has_case(item):
+            case = _case(item)
+            if (case.requirement, case.lane) in self._failed:
+                raise LeftOut(f"{case.requirement} has failed already")
+        if _has_case(item) and _case(item).lane in (Lane.SERVER, Lane.PAIR) and self._many:
+            # A server that limits its senders would fail every case, each with a reason of its own.
+            self._bench.once(post_burst)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """End a case that hangs, for a driver has lost an answer, say: a run must not wait for ever."""
+        options = self._setup.options
+        drawing = 2 * options.max_examples + options.fuzz_seconds + options.shrink_seconds
+        drawing = drawing if "fuzz" in item.name else 0
+        with within(_CASE_SECONDS + 30 * options.repeat + drawing):
+            engine = _params(item).get("engine") if _has_case(item) else None
+            if engine:
+                require_life(self._bench, _case(item), engine, item.funcargs["evidence"])  # type: ignore[attr-defined]
+            try:
+                yield
+            except (PageBroken, TimeoutError) as error:
+                if engine is None:
+                    raise
+                raise not_observed(self._bench, engine, error) from error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn what a check raised into a result, and the test's outcome into what the result means."""
+        report = yield
+        if not _has_case(item) or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
+            return report
+        evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
+        error = call.excinfo.value if call.excinfo else None
+        evidence.screenshot = self._bench.pictures.of(error)
+        found = evidence.result(error, call.duration)
+        result = case_result(self._setup.redaction.data(asdict(found)))
+        if result.status is Status.FAIL:
+            self._failed.add((result.requirement, result.lane))
+        report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
+        if evidence.canary:
+            report.user_properties.append((_CANARY, str(result.lane)))
+        _show(report, result, excuse=self._excuse(result))
+        return report
+
+    def _excuse(self, result: CaseResult) -> str:
+        """Why a failure does not count, in the word of the reports; empty if it does, or if none failed."""
+        if result.status is not Status.FAIL:
+            return ""
+        if result.level is not Level.MUST and not self._setup.options.strict:
+            return "warning"
+        return "known" if self._known & {result.id, result.known_as} else ""
+
+
+class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps lanes that send everything in one batch together, and so a search; other cases stand alone."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        lane = nodeid.rpartition("/test_")[2].partition("_")[0]
+        alone = lane == Lane.TRACKER and "_fuzz.py" not in nodeid
+        return nodeid if alone else lane
+
+
+class Referee:
+    """Collects the results of a run in the process that gives the verdict."""
+
+    def __init__(self, setup: Setup, on_result: Callable[[CaseResult], None]) -> None:
+        self._setup = setup
+        self._on_result = on_result
+        self._seen: set[str] = set()
+        self._collected: set[str] = set()
+        self.interrupts = Interrupts()
+        self.problems: list[str] = []
+        self.canaries: dict[str, str] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
+        """Say which cases share a process."""
+        return _OneProcessALane(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand the setup to a worker process."""
+        node.workerinput[WORKER_INPUT] = self._setup.to_json()
+
+    def pytest_runtest_logstart(self) -> None:
+        """Begin no other case after Ctrl-C, wherever that fell."""
+        if self.interrupts.seen:
+            raise KeyboardInterrupt
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a result out of a finished test."""
+        for name, text in report.user_properties:
+            if name == _PROPERTY and isinstance(text, str):
+                result = case_result(json.loads(text))
+                self._seen.add(result.id)
+                self._on_result(result)
+            elif name == _CANARY:
+                self.canaries[str(text)] = "noticed"
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep which cases pytest's own options have left."""
+        self._collected |= {_case(item).id for item in session.items if _has_case(item)}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what kept a file of checks from being read: no verdict may come of the rest."""
+        if report.failed:
+            self.problems.append(f"{report.nodeid}: {report.longreprtext}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        """Keep which cases a worker process had, and why it died."""
+        self._collected |= set(getattr(node, "workeroutput", {}).get(_COLLECTED, ()))
+        if error:
+            self.problems.append(f"worker {node.gateway.id} died: {error}")
+
+    def conclude(self, left_out: str = "", cut_short: str = "") -> None:
+        """Give a result to every case that has none: deselected, or lost by a fault of ours.
+
+        ``left_out`` says which of pytest's own options may have deselected cases, which are no part of the
+        verdict then; ``cut_short`` says which may have ended the run early.
+        """
+        options = self._setup.options
+        chosen, deselected = select(
+            lanes=options.lanes, only=options.only, skip=options.skip, part=options.part
+        )
+        why = "; ".join(self.problems) or "the check ended without a result"
+        for case in (case for case in chosen if case.id not in self._seen):
+            if not self.problems and left_out and case.id not in self._collected:
+                self._on_result(_without(case, Status.NOT_RUN, left_out, deselected=True))
+            elif not self.problems and cut_short:
+                self._on_result(_without(case, Status.NOT_RUN, cut_short))
+            else:
+                self._on_result(_without(case, Status.ERROR, f"no result: {why}", fault=Fault.SUITE))
+        for case in deselected:
+            self._on_result(_without(case, Status.NOT_RUN, "deselected", deselected=True))
+
+
+def _without(
+    case: Case, status: Status, detail: str, *, fault: Fault | None = None, deselected: bool = False
+) -> CaseResult:
+    return CaseResult(
+        id=case.id,
+        requirement=case.requirement,
+        lane=case.lane,
+        level=case.level,
+        status=status,
+        detail=detail,
+        fault=fault,
+        deselected=deselected,
+        drawn=case.drawn,
+    )
+
+
+def _has_case(item: pytest.Item) -> bool:
+    return item.get_closest_marker(MARK) is not None
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params  # type: ignore[attr-defined, no-any-return]
+
+
+def _case(item: pytest.Item) -> Case:
+    case: Case = _params(item)["case"]
+    return case
+
+
+def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
+    case = _case(item)
+    browser = _params(item).get("engine")
+    return Evidence(case=case, browser=browser, repro=_repro(case, setup, browser))
+
+
+def _repro(case: Case, setup: Setup, browser: str | None) -> str:
+    """Return the shell command that repeats one case, with every option that its outcome depends on.
+
+    Credentials of ClickHouse are read from the environment: the command names the variable.
+    """
+    options = setup.options
+    words = options.command_line(*_TARGETS, *(_DRAWING if case.drawn else _TRIES))
+    if case.lane is Lane.DASHBOARD and options.has_server and not options.dashboard:
+        words.append("--lane dashboard")
+    if browser and (options.browser or len(setup.browsers) > 1):
+        words.append(f"--browser {browser}")
+    has_password = options.clickhouse and (
+        urlsplit(options.clickhouse).password or CLICKHOUSE_PASSWORD in os.environ
+    )
+    environment = [f'{CLICKHOUSE_PASSWORD}="${CLICKHOUSE_PASSWORD}"'] if has_password else []
+    return " ".join([*environment, "clickport check", *words, f"--only {case.id}"])
+
+
+# What a case is tried on, and what its outcome depends on beside that.
+_TARGETS = (
+    *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
+    *("clickhouse", "table", "readback_url", "readback_cmd", "dashboard", "dashboard_key"),
+    *("envelope", "domain", "strict"),
+)
+_DRAWING = ("max_examples", "seed", "counterexamples", "fuzz_seconds", "shrink_seconds")
+_TRIES = ("repeat",)
+
+
+def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None:
+    """Let pytest's own reports say what the verdict counts: a warning is xfailed, an unknown is skipped."""
+    match result.status:
+        case Status.PASS | Status.OBSERVED:
+            report.outcome, report.longrepr = "passed", None
+        case Status.NOT_TESTABLE | Status.NOT_RUN:
+            report.outcome, report.longrepr = "skipped", (result.id, 0, f"Skipped: {result.detail}")
+        case Status.FAIL:
+            report.outcome = "failed"
+            report.longrepr = harmless(f"{result.detail}\nRepeat: {result.repro}")
+            if excuse:
+                report.outcome = "skipped"
+                report.wasxfail = one_line(f"{excuse}: {result.detail}")
+
+
+def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:
+    """The arguments of a pytest run of the checks alone, whatever the current folder configures."""
+    lanes = set(setup.options.lanes)
+    own, e2e = folders()
+    places = [
+        *([str(own)] if lanes & {Lane.TRACKER, Lane.SERVER} else []),
+        *([str(e2e)] if lanes - {Lane.TRACKER, Lane.SERVER} else []),
+    ]
+    workers = ["-n", str(jobs)] if jobs > 1 else []
+    plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
+    # An open-ended search tells how it gets on, which is not to be captured.
+    capture = ["--capture", "no"] if setup.options.fuzz_seconds else []
+    return [
+        *places,
+        *("-c", "/dev/null", "--rootdir", str(own.parent), "--import-mode", "importlib"),
+        *("-p", "no:terminal", "-p", "no:cacheprovider", *plugins, "-p", "conformance.pytest_plugin"),
+        *workers,
+        *capture,
+    ]

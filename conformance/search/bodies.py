@@ -1,0 +1,219 @@
+"""Request bodies: as bytes to be sent, and as what the requirements make of them."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, NoReturn, Self
+
+from conformance.search import model
+from conformance.search.model import Entry
+
+_LARGEST = Decimal(10) ** 15
+_LARGE = 200_000
+
+
+class Meaning(StrEnum):
+    """What a body is to the protocol."""
+
+    EVENT = "event"
+    NO_EVENT = "no event"  # WIRE-8: a 4xx
+    OPEN = "open"  # another type, or nothing that the requirements speak of
+
+
+@dataclass(frozen=True)
+class _Reading:
+    meaning: Meaning
+    members: Mapping[str, Any] = field(default_factory=dict)
+    hostile: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request body in which ``{token}`` is filled in."""
+
+    data: bytes
+
+    def filled(self, token: str) -> bytes:
+        """The bytes to send."""
+        return self.data.replace(b"{token}", token.encode())
+
+    def to_json(self) -> dict[str, str]:
+        """The body as JSON data: as text where it is UTF-8."""
+        try:
+            return {"body": self.data.decode("utf-8")}
+        except UnicodeDecodeError:
+            return {"body_base64": base64.b64encode(self.data).decode()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> Self:
+        """The reverse of ``to_json``."""
+        if "body" in data:
+            return cls(data["body"].encode())
+        return cls(base64.b64decode(data["body_base64"]))
+
+    @property
+    def identity(self) -> str:
+        """What tells this body from every other."""
+        return json.dumps(self.to_json())
+
+    @cached_property
+    def _read(self) -> "_Reading":
+        twins = False
+
+        def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            nonlocal twins
+            twins = twins or len(dict(pairs)) < len(pairs)
+            return dict(pairs)
+
+        try:
+            text = self.data.decode("utf-8")
+            if text.startswith("\ufeff"):
+                return _Reading(Meaning.OPEN, hostile=True)
+            value = json.loads(
+                text,
+                parse_float=Decimal,
+                parse_int=Decimal,
+                parse_constant=_no_constant,
+                object_pairs_hook=members,
+            )
+        except (RecursionError, InvalidOperation):
+            return _Reading(Meaning.OPEN, hostile=True)
+        except ValueError:
+            return _Reading(Meaning.NO_EVENT)
+        if twins:
+            return _Reading(Meaning.OPEN, hostile=True)
+        if isinstance(value, dict) and isinstance(value.get("t"), str) and value["t"] != "e":
+            return _Reading(Meaning.OPEN, value, hostile=True)  # Another type has fields of its own.
+        if not isinstance(value, dict) or not isinstance(value.get("n"), str) or not value["n"]:
+            return _Reading(Meaning.NO_EVENT)
+        hostile = "\\u0000" in text or len(text) > _LARGE or _has_huge_number(value)
+        return _Reading(Meaning.EVENT if value.get("t") == "e" else Meaning.OPEN, value, hostile)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the body is to the protocol."""
+        return self._read.meaning
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """The members of the payload, numbers as decimals; empty for what is no event."""
+        return self._read.members
+
+    @property
+    def hostile(self) -> bool:
+        """Whether a 4xx is as good as a row (WIRE-8): twin keys, NUL, numbers beyond bounds."""
+        return self._read.hostile
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is what a conformant tracker sends (WIRE-6)."""
+        keys, values, amount = (self.members.get(name, []) for name in ("mk", "mv", "ra"))
+        return (
+            self.meaning is Meaning.EVENT
+            and not self.hostile
+            and isinstance(keys, list)
+            and isinstance(values, list)
+            and len(keys) == len(values) <= model.PROPERTY_LIMIT
+            and all(isinstance(text, str) and not model.ill_formed(text) for text in (*keys, *values))
+            and all(model.units(value) <= model.VALUE_LIMIT for value in values)
+            and not model.ill_formed(self.members["n"])
+            and ("ra" not in self.members or isinstance(amount, Decimal))
+            and ("rc" not in self.members or model.is_code(self.members["rc"]))
+        )
+
+    @property
+    def entries(self) -> list[Entry] | None:
+        """The properties as they must be stored, in order; None where that is open."""
+        if self.meaning is not Meaning.EVENT:
+            return None
+        keys, values = self.members.get("mk"), self.members.get("mv")
+        if keys is None or values is None:
+            return []
+        if not isinstance(keys, list) or not isinstance(values, list):
+            return None
+        texts = [key for key in keys if isinstance(key, str)]
+        alike = {key for key in texts if texts.count(key) > 1}
+        pairs = zip(keys, values, strict=False)
+        return [_entry(key, value, optional=isinstance(key, str) and key in alike) for key, value in pairs]
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The amount, where it is a JSON number."""
+        amount = self.members.get("ra")
+        return amount if isinstance(amount, Decimal) and amount.is_finite() else None
+
+    @property
+    def amount_is_open(self) -> bool:
+        """Whether it is open if an amount is stored at all: numeric texts, amounts beyond bounds."""
+        given = self.members.get("ra")
+        beyond = isinstance(given, Decimal) and given.copy_abs() >= _LARGEST
+        return beyond or (isinstance(given, str) and any(c.isdecimal() for c in given))
+
+    @property
+    def currency(self) -> str | None:
+        """The code that must be stored: the one given, or USD where none is; None where it is open."""
+        if "rc" not in self.members:
+            return "USD"
+        given = self.members["rc"]
+        return given if model.is_code(given) else None
+
+
+def written(payload: Mapping[str, Any]) -> Body:
+    """The body that a payload is written as, lone surrogates as escapes."""
+    text = json.dumps(payload, ensure_ascii=False)
+    return Body("".join(c if not "\ud800" <= c <= "\udfff" else json.dumps(c)[1:-1] for c in text).encode())
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _has_huge_number(value: Any) -> bool:
+    match value:
+        case Decimal():
+            return len(value.as_tuple().digits) > 300 or abs(value.adjusted()) > 300
+        case dict():
+            return any(_has_huge_number(member) for member in value.values())
+        case list():
+            return any(_has_huge_number(member) for member in value)
+    return False
+
+
+def _entry(key: Any, value: Any, *, optional: bool) -> Entry:
+    known = isinstance(key, str) and "\0" not in key
+    name = key if known else "key"
+    match value:
+        case str():
+            entry = model.text_entry(name, value)
+        case bool():
+            entry = model.simple_entry(name, "true" if value else "false")
+        case Decimal() if _is_plain(value):
+            entry = model.simple_entry(name, model.number_text(float(value)))
+        case _:
+            entry = model.other_entry(name, optional=False)
+    return Entry(
+        key=entry.key if known else None,
+        kind=entry.kind,
+        texts=entry.texts and without_nul(entry.texts),
+        optional=entry.optional or optional or not known,
+        bent_key=entry.bent_key,
+    )
+
+
+def without_nul(texts: Iterable[str]) -> frozenset[str]:
+    """The texts, and what is left of them in a store that knows no NUL (WIRE-8)."""
+    return frozenset(
+        form for text in texts for form in (text, text.replace("\0", ""), text.replace("\0", "\ufffd"))
+    )
+
+
+def _is_plain(number: Decimal) -> bool:
+    """Whether there is one way to write the number (PROP-4); how others are written is open."""
+    few = number.is_finite() and (
+        len(number.as_tuple().digits) <= 15 or (number == number.to_integral_value() and abs(number) < 2**53)
+    )
+    return few and model.number_text(float(number)) == str(number)

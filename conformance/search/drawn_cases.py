@@ -1,0 +1,168 @@
+"""One search a lane, for all of its properties; each property is a case that takes its own part of it."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from conformance.drivers.expectations import NO_READBACK
+from conformance.drivers.pairs import joined
+from conformance.harness.evidence import Evidence, LeftOut, NotTestable, Violation
+from conformance.harness.instruments import Bench
+from conformance.harness.options import Options
+from conformance.harness.run_context import Setup
+from conformance.protocol.requirements import Lane
+from conformance.results import counterexamples
+from conformance.search.budget import Budget
+from conformance.search.conditions import CONDITIONS, Condition
+from conformance.search.engine import Exploration, Finding, Lab, explore, id_of, replay
+from conformance.search.executors import PairLab, ServerLab, TrackerLab, example_of
+
+# How many examples a round of an open-ended search draws, each round from another seed.
+_ROUND = 500
+_TELL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What a lane's search came to, and whether rows could be seen."""
+
+    exploration: Exploration
+    readback: bool
+
+
+def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
+    """Try what broke something before, then draw examples: so many, or for so long."""
+    options = bench.setup.options
+    names = {case.id.partition("/")[2] for case in bench.selected(lane)}
+    conditions = {id_: condition for id_, condition in CONDITIONS[lane].items() if id_ in names}
+    known = {
+        kept.id: kept for kept in counterexamples.read(Path(options.counterexamples)) if kept.lane is lane
+    }
+    found = Exploration()
+    drawing = options.max_examples or options.fuzz_seconds
+    if not known and not drawing:
+        return Searched(exploration=found, readback=bench.readback is not None)
+    budget = _budget(bench.setup)
+    with ExitStack() as stack:
+        lab = _lab(bench, lane, engine, stack)
+        before = [example_of(lane, kept.example) for kept in known.values()]
+        if not options.fuzz_seconds:
+            replay(lab, conditions, before, found)
+            if drawing:
+                explore(
+                    lab,
+                    conditions,
+                    found,
+                    start=options.seed,
+                    max_examples=options.max_examples,
+                    budget=budget,
+                )
+        elif not bench.search_ended:
+            try:
+                replay(lab, conditions, before, found)
+                _for_so_long(lab, conditions, found, options, budget)
+            except KeyboardInterrupt:
+                # An open-ended search is ended like this: what was found is told all the same.
+                bench.search_ended = True
+                sys.stderr.write("the search was ended\n")
+    return Searched(exploration=found, readback=bench.readback is not None)
+
+
+def conclude(bench: Bench, evidence: Evidence, searched: Searched) -> None:
+    """Say what the search came to for one property. Raises Violation or NotTestable."""
+    found, id_ = searched.exploration, evidence.case.id.partition("/")[2]
+    requirement = evidence.case.requirement
+    evidence.fuzzed = {
+        "examples": found.examples,
+        "examined": found.examined[id_],
+        "seconds": round(found.seconds, 2),
+        "a_second": round(found.rate, 1),
+    }
+    evidence.cured = tuple(id_of(requirement, identity) for identity in found.cured.get(id_, ()))
+    if findings := found.findings.get(id_):
+        known = {entry.case for entry in bench.setup.options.known}
+        # What nobody knows yet comes first.
+        worst = min(findings, key=lambda finding: (finding.id(requirement) in known, finding.seen.size))
+        _show(evidence, worst)
+        raise Violation(f"{worst.text} ({_how(worst)})")
+    if not found.examples and not (options := bench.setup.options).max_examples and not options.fuzz_seconds:
+        raise LeftOut("drawing is switched off by --max-examples 0")
+    if not found.examined[id_]:
+        if not searched.readback and evidence.case.lane is Lane.SERVER:
+            raise NotTestable(NO_READBACK)
+        raise NotTestable(f"none of {found.examples} examples had to do with it: raise --max-examples")
+
+
+def _show(evidence: Evidence, finding: Finding) -> None:
+    evidence.sent, evidence.received, evidence.stored = (
+        finding.seen.sent(),
+        finding.seen.received(),
+        finding.seen.stored(),
+    )
+    evidence.counterexample = finding.id(evidence.case.requirement)
+    evidence.example = finding.seen.example.to_json()
+
+
+def _how(finding: Finding) -> str:
+    if not finding.tries:
+        cut_short = "not shrunk, for --shrink-seconds are used up"
+        return f"found by example {finding.first}; {cut_short}" if finding.cut_short else "found before"
+    if not finding.again:
+        return f"found by example {finding.first}; the same call did not do it again"
+    how = f"found by example {finding.first}, shrunk in {finding.tries} tries and {finding.seconds:.1f} s"
+    return f"{how}, which is as far as --shrink-seconds went" if finding.cut_short else how
+
+
+def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
+    if lane is Lane.SERVER:
+        return stack.enter_context(closing(ServerLab(bench)))
+    assert engine
+    if lane is Lane.PAIR:
+        stack.enter_context(joined(bench))
+        return PairLab(bench, engine)
+    return TrackerLab(bench, engine)
+
+
+def _budget(setup: Setup) -> Budget:
+    """Return what this search may take to shrink: a share of the run's ``--shrink-seconds``."""
+    places = {Lane.SERVER: 1, Lane.TRACKER: len(setup.browsers), Lane.PAIR: len(setup.browsers)}
+    searches = sum(places.get(lane, 0) for lane in setup.options.lanes)
+    ledger = Path(setup.shrinking) if setup.shrinking else None
+    return Budget(setup.options.shrink_seconds, ledger=ledger, searches=searches)
+
+
+def _for_so_long(
+    lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options, budget: Budget
+) -> None:
+    """Round after round, each from the next seed, until the time is up; says how it gets on."""
+    began = told = time.monotonic()
+    end = began + options.fuzz_seconds
+
+    def tell(exploration: Exploration) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told > _TELL_SECONDS:
+            told = now
+            left = max(end - now, 0)
+            sys.stderr.write(
+                f"{exploration.examples} examples, {exploration.examples / (now - began):.0f} a second, "
+                f"{len(exploration.findings)} properties broken; {left:.0f} s to go\n"
+            )
+
+    for start in count(options.seed):
+        if lab.silent or time.monotonic() >= end:
+            return
+        explore(
+            lab,
+            conditions,
+            found,
+            start=start,
+            max_examples=_ROUND,
+            budget=budget,
+            on_batch=tell,
+            enough=lambda: time.monotonic() >= end,
+        )

@@ -1,0 +1,266 @@
+"""Draws examples, performs them, holds them to the conditions, and shrinks what breaks one.
+
+Examples are performed in batches, because rows take a while to be seen. So the first pass only collects;
+the first example that broke a condition is then made smaller on its own (``shrink.py``), one try at a time.
+"""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Protocol
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.strategies import SearchStrategy
+
+from conformance.harness.evidence import Violation
+from conformance.search.budget import Budget
+from conformance.search.conditions import Condition
+from conformance.search.observation import Example, Seen
+from conformance.search.shrink import smallest
+
+# Tries, so that a busy machine ends with the same example as an idle one; time, for events lost slowly.
+_SHRINK_TRIES = 500
+_SHRINK_SECONDS = 60.0
+_MOST_FINDINGS = 3
+
+
+class Lab(Protocol):
+    """Performs examples of a lane. ``perform`` may return before anything is known; ``collect`` tells all."""
+
+    strategy: SearchStrategy[Any]
+    batch: int
+    # Whether nothing at all came of the last batch: then every example breaks everything.
+    silent: bool
+
+    def perform(self, example: Example) -> None:
+        """Make the call, or post the request."""
+        ...
+
+    def collect(self) -> list[Seen]:
+        """What came of the examples performed since the last time, in their order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """An example that breaks a condition, the smallest found; ``first`` is how many came before it.
+
+    ``again``: it broke the condition when it was tried once more. ``cut_short``: the time to shrink was up.
+    """
+
+    seen: Seen
+    text: str
+    first: int
+    tries: int = 0
+    seconds: float = 0.0
+    again: bool = True
+    cut_short: bool = False
+
+    def id(self, requirement: str) -> str:
+        """The counterexample's id."""
+        return id_of(requirement, self.seen.example.identity)
+
+
+def id_of(requirement: str, identity: str) -> str:
+    """The id of an example that breaks a requirement, such as PROP-3#c3f1: always the same."""
+    return f"{requirement}#{sha256(identity.encode()).hexdigest()[:4]}"
+
+
+@dataclass(kw_only=True)
+class Exploration:
+    """What came of a search: ``examined`` counts the examples that bore on a condition.
+
+    ``cured`` are the identities of known counterexamples that a condition no longer finds fault with.
+    """
+
+    examples: int = 0
+    seconds: float = 0.0
+    examined: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    cured: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Examples a second, shrinking left out."""
+        return self.examples / self.seconds if self.seconds else 0.0
+
+    def note(self, conditions: Mapping[str, Condition], seen: Seen) -> dict[str, str]:
+        """Hold one example to the conditions; return what it breaks."""
+        self.examples += 1
+        broken = {}
+        for id_, condition in conditions.items():
+            examined, text = judged(condition, seen)
+            self.examined[id_] += examined
+            if text:
+                broken[id_] = text
+        return broken
+
+
+def judged(condition: Condition, seen: Seen) -> tuple[bool, str]:
+    """Whether a condition had anything to look at, and what is wrong, if anything is."""
+    try:
+        return condition(seen), ""
+    except Violation as violation:
+        return True, str(violation)
+
+
+def replay(
+    lab: Lab, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
+) -> None:
+    """Try the examples that broke something before."""
+    for seen in _performed(lab, known):
+        broken = found.note(conditions, seen)
+        for id_ in conditions:
+            if id_ in broken:
+                finding = Finding(seen=seen, text=broken[id_], first=found.examples)
+                found.findings.setdefault(id_, []).append(finding)
+            else:
+                found.cured.setdefault(id_, []).append(seen.example.identity)
+
+
+def explore(
+    lab: Lab,
+    conditions: Mapping[str, Condition],
+    found: Exploration,
+    *,
+    start: int,
+    max_examples: int,
+    budget: Budget | None = None,
+    on_batch: Callable[[Exploration], None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
+    """Draw ``max_examples`` from the seed ``start``, and shrink what breaks a condition in a new way.
+
+    It draws no more once ``enough`` says so, which is asked before each batch.
+
+    The same seed draws the same examples, on every machine with the same Hypothesis. Of an interrupted search
+    ``found`` has what was found until then, not shrunk.
+    """
+    broken: dict[str, Finding] = {}
+    pending: list[Example] = []
+    failures: list[Exception] = []
+    began = time.monotonic()
+
+    def flush() -> None:
+        for seen in _performed(lab, pending):
+            for id_, text in found.note(conditions, seen).items():
+                if id_ not in broken and _is_new(found.findings.get(id_, ()), text):
+                    broken[id_] = Finding(seen=seen, text=text, first=found.examples)
+                    found.findings.setdefault(id_, []).append(broken[id_])
+        pending.clear()
+        on_batch(found)
+
+    def collect(example: Example) -> None:
+        if failures or lab.silent:
+            return
+        if not pending and enough():
+            raise _Enough
+        pending.append(example)
+        if len(pending) >= lab.batch:
+            try:
+                flush()
+            except Exception as error:  # Hypothesis would try again what cannot be helped; raised below.
+                failures.append(error)
+
+    try:
+        with suppress(_Enough):
+            _draw(lab.strategy, collect, start, max_examples)
+        if failures:
+            raise failures[0]
+        flush()
+    finally:
+        found.seconds += time.monotonic() - began
+    if lab.silent:
+        return
+    purse = budget or Budget(_SHRINK_SECONDS)
+    for number, (id_, finding) in enumerate(broken.items()):
+        least = _shrunk(lab, conditions[id_], finding, purse, share=1 / (len(broken) - number))
+        others = found.findings[id_][:-1]
+        known = {other.seen.example.identity for other in others}
+        found.findings[id_] = others if least.seen.example.identity in known else [*others, least]
+
+
+class _Enough(Exception):
+    """Ends drawing: Hypothesis tries it once more, and lets it through."""
+
+
+def _is_new(findings: Sequence[Finding], text: str) -> bool:
+    """Whether it is worth shrinking: another message than before, and not the umpteenth of its condition."""
+    return len(findings) < _MOST_FINDINGS and all(finding.text != text for finding in findings)
+
+
+def _performed(lab: Lab, examples: Iterable[Example]) -> list[Seen]:
+    for example in examples:
+        lab.perform(example)
+    return lab.collect()
+
+
+def _draw(strategy: SearchStrategy[Any], test: Callable[[Any], None], start: int, max_examples: int) -> None:
+    """Run a test over what the seed draws."""
+
+    @seed(start)
+    @settings(
+        max_examples=max_examples,
+        phases=(Phase.generate,),
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(example: Any) -> None:
+        test(example)
+
+    with _hypothesis_elsewhere():
+        run()
+
+
+@contextmanager
+def _hypothesis_elsewhere() -> Iterator[None]:
+    """Let Hypothesis keep its tables in a folder of our own, not as ``.hypothesis`` in the user's."""
+    with tempfile.TemporaryDirectory(prefix="clickport-") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
+
+
+def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *, share: float) -> Finding:
+    """Return the smallest example that breaks the condition; ``share`` is the part of the budget for it."""
+    best = (finding.seen, finding.text)
+    tries, cut_short = 0, False
+    began, seconds = time.monotonic(), budget.left * share
+
+    def breaks(example: Example) -> bool | None:
+        nonlocal best, tries, cut_short
+        cut_short = tries >= _SHRINK_TRIES or time.monotonic() - began >= seconds or budget.left <= 0
+        if cut_short:
+            return None
+        tries += 1
+        with budget.spent():
+            [seen] = _performed(lab, [example])
+        _, text = judged(condition, seen)
+        if text:
+            best = (seen, text)
+        return bool(text)
+
+    again = breaks(finding.seen.example)
+    if again:
+        smallest(finding.seen.example, breaks)
+    return Finding(
+        seen=best[0],
+        text=best[1],
+        first=finding.first,
+        tries=tries,
+        seconds=time.monotonic() - began,
+        again=again is not False,
+        cut_short=cut_short,
+    )

@@ -1,0 +1,164 @@
+"""What the requirements make of texts, numbers and keys. Its vectors: ``tests/search/test_model.py``."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from conformance.protocol.requirements import Level
+
+PROPERTY_LIMIT = 30  # PROP-2
+VALUE_LIMIT = 2000  # PROP-3
+
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_LONE = re.compile("[\ud800-\udfff]")
+# Keys of which PROP-8 leaves open whether they survive: JavaScript knows them from every object.
+_PROTOTYPE_NAMES = frozenset(
+    [
+        "__proto__",
+        "constructor",
+        "toString",
+        "toLocaleString",
+        "valueOf",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+    ]
+)
+_LONG_KEY = 200
+
+
+class Kind(StrEnum):
+    """What a value is, as far as a requirement cares."""
+
+    TEXT = "text"  # PROP-1: arrives as it is
+    LONG = "long"  # PROP-3: is cut
+    BENT = "bent"  # PROP-6: is ill-formed, or has a pair astride the cut
+    SIMPLE = "simple"  # PROP-4: a number or a boolean
+    OTHER = "other"  # PROP-5: becomes some string
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A property as it must arrive. ``texts`` are the values allowed, None for any string.
+
+    ``key`` is None where it is open what the key becomes; an ``optional`` property may be left out.
+    """
+
+    key: str | None
+    kind: Kind
+    texts: frozenset[str] | None = None
+    optional: bool = False
+    bent_key: bool = False
+
+
+def joined(text: str) -> str:
+    """The text with surrogates that make a pair joined to a character, as they are one in JavaScript."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+
+
+def repaired(text: str) -> str:
+    """The text with U+FFFD for every surrogate that is no half of a pair (PROP-6)."""
+    return _LONE.sub("\ufffd", joined(text))
+
+
+def ill_formed(text: str) -> bool:
+    """Whether there is a lone surrogate in the text."""
+    return bool(_LONE.search(joined(text)))
+
+
+def units(text: str) -> int:
+    """The length in UTF-16 code units, which is JavaScript's."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def text_entry(key: str, text: str) -> Entry:
+    """A property whose value is a text (PROP-1, PROP-3, PROP-6)."""
+    whole = repaired(text)
+    kept = _unit_cuts(whole)
+    astride = len(kept) > 1
+    # PROP-6: a target that counts code points passes, too.
+    texts = kept | {whole[:VALUE_LIMIT]}
+    kind = Kind.TEXT if units(whole) <= VALUE_LIMIT else Kind.LONG
+    if ill_formed(text) or astride:
+        kind = Kind.BENT
+    return _entry(key, kind, frozenset(texts))
+
+
+def simple_entry(key: str, text: str) -> Entry:
+    """A property whose value is a number or a boolean, and what JavaScript prints for it (PROP-4)."""
+    return _entry(key, Kind.SIMPLE, frozenset({text}))
+
+
+def other_entry(key: str, *, optional: bool) -> Entry:
+    """A property whose value becomes some string (PROP-5); ``optional``: its conversion throws."""
+    entry = _entry(key, Kind.OTHER, None)
+    return Entry(key=entry.key, kind=entry.kind, optional=optional or entry.optional, bent_key=entry.bent_key)
+
+
+def number_text(number: float) -> str:
+    """A finite number as JavaScript prints it (ECMAScript, Number::toString)."""
+    if number == 0:
+        return "0"
+    sign, digits, exponent = Decimal(repr(float(number))).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    figures = "".join(map(str, digits))
+    place = len(figures) + exponent
+    if len(figures) <= place <= 21:
+        text = figures + "0" * (place - len(figures))
+    elif 0 < place <= 21:
+        text = f"{figures[:place]}.{figures[place:]}"
+    elif -6 < place <= 0:
+        text = "0." + "0" * -place + figures
+    else:
+        mantissa = figures[0] + (f".{figures[1:]}" if figures[1:] else "")
+        text = f"{mantissa}e{'+' if place > 0 else '-'}{abs(place - 1)}"
+    return f"-{text}" if sign else text
+
+
+def enumerated(keys: Iterable[str]) -> list[str]:
+    """The keys in the order in which JavaScript lists those of an object: array indices first (PROP-2)."""
+    own = list(dict.fromkeys(joined(key) for key in keys))
+    indices = [key for key in own if _is_index(key)]
+    return sorted(indices, key=int) + [key for key in own if not _is_index(key)]
+
+
+def binding(amount: Decimal) -> Level:
+    """How much REV-1 asks for an amount: cents and 15 digits MUST survive, 4 decimals SHOULD."""
+    _, digits, exponent = amount.normalize().as_tuple()
+    assert isinstance(exponent, int)
+    decimals, figures = max(-exponent, 0), max(len(digits), len(digits) + exponent)
+    if figures > 15:
+        return Level.MAY
+    return Level.MUST if decimals <= 2 else Level.SHOULD if decimals <= 4 else Level.MAY
+
+
+def is_code(currency: object) -> bool:
+    """Whether it is a three-letter code in capitals (REV-2)."""
+    return isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency) is not None
+
+
+def _entry(key: str, kind: Kind, texts: frozenset[str] | None) -> Entry:
+    open_ = not key.strip() or key in _PROTOTYPE_NAMES or len(key) > _LONG_KEY
+    return Entry(key=repaired(key), kind=kind, texts=texts, optional=open_, bent_key=ill_formed(key))
+
+
+def _unit_cuts(whole: str) -> set[str]:
+    """What may be left of a text of 2,000 units: one less, or U+FFFD, where the cut falls into a pair."""
+    size = 0
+    for index, character in enumerate(whole):
+        size += 2 if character > "\uffff" else 1
+        if size == VALUE_LIMIT:
+            return {whole[: index + 1]}
+        if size > VALUE_LIMIT:
+            return {whole[:index], whole[:index] + "\ufffd"}
+    return {whole}
+
+
+def _is_index(key: str) -> bool:
+    return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < 2**32 - 1

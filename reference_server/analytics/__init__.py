@@ -1,0 +1,1 @@
+"""Queries over stored events, and what people set for a site."""

@@ -1,0 +1,203 @@
+"""The lists of the dashboard: events, their properties, their values, names."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from reference_server.analytics.results import (
+    EventCount,
+    EventPage,
+    PropertyCount,
+    PropertyPage,
+    ValueCount,
+    ValuePage,
+)
+from reference_server.analytics.rollup_query import Row, Source
+from reference_server.storage.rollups import EVENTS, PROPERTIES, Rollup
+from reference_server.text import plain
+
+SHOWN_CHARACTERS = 2000
+"""Characters of a name that a page shows: the rest of a longer one would come again with each refresh."""
+
+_NAMES = 50
+# Rows without pages: the keys of an event.
+_MOST_KEYS, _MOST_KEY_BYTES = 500, 256 * 1024
+# Bytes of names or values that an answer holds before it leaves the other rows to the next one.
+_MOST_BYTES = 1024**2
+
+# The rows of an ordered list up to a number of bytes, and one at the least, and how many there were.
+_BOUNDED = """
+SELECT {columns}, fetched FROM (
+    SELECT *, count() OVER () AS fetched, sum(length({text})) OVER (
+        ORDER BY total DESC, {order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) - length({text}) AS before
+    FROM ({rows})
+)
+WHERE before < {bytes:UInt32} ORDER BY total DESC, {order}
+"""
+# Most common first, ties by their text: bytes of UTF-8, the order of code points.
+_EVENTS = """
+SELECT name, sum(count) AS total, {visitors} AS visitors, sum(with_properties) > 0 AS has_properties,
+    groupArrayIf((currency, amount), currency != '') AS revenue
+FROM (
+    SELECT name, currency, sum(count) AS count, sum(with_properties) AS with_properties,
+        sum(amount) AS amount, {states} AS visitors
+    FROM {rollup_events}
+    WHERE {search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
+    GROUP BY name, currency
+)
+GROUP BY name ORDER BY total DESC, name LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+"""
+_VISITORS = {"visitors": "uniqCombinedMerge(14)(visitors)", "states": "uniqCombinedMergeState(14)(visitors)"}
+_NO_VISITORS = {"visitors": "NULL", "states": "NULL"}
+_EVENTS_TOTAL = """
+SELECT uniqExact(name) FROM {rollup_events}
+WHERE {search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
+"""
+_PROPERTIES = """
+SELECT key, sum(count) AS total, uniqExact(value) AS distinct FROM {rollup_properties}
+WHERE name = {name:String} GROUP BY key ORDER BY total DESC, key LIMIT {limit:UInt32}
+"""
+_PROPERTIES_TOTAL = "SELECT uniqExact(key) FROM {rollup_properties} WHERE name = {name:String}"
+_VALUES = """
+SELECT value, sum(count) AS total FROM {rollup_properties}
+WHERE name = {name:String} AND key = {key:String}
+    AND ({search:String} = '' OR positionCaseInsensitiveUTF8(value, {search:String}) > 0)
+GROUP BY value ORDER BY total DESC, value LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+"""
+_VALUES_TOTAL = """
+SELECT uniqExact(value) FROM {rollup_properties}
+WHERE name = {name:String} AND key = {key:String}
+    AND ({search:String} = '' OR positionCaseInsensitiveUTF8(value, {search:String}) > 0)
+"""
+_TOP_VALUES = """
+SELECT key, value, sum(count) AS total FROM {rollup_properties}
+WHERE name = {name:String} AND key IN (SELECT name FROM asked) GROUP BY key, value
+ORDER BY total DESC, value LIMIT {limit:UInt32} BY key
+"""
+_IDENTIFIED = "SELECT name FROM {rollup_events} WHERE lower(hex(sipHash128(name))) = {id:String} LIMIT 1"
+_NAMES_SEEN = """
+SELECT name, sum(count) AS total FROM {rollup_events}
+WHERE length(name) <= {longest:UInt32}
+    AND ({search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0)
+GROUP BY name ORDER BY total DESC, name LIMIT {limit:UInt32}
+"""
+
+
+def events(
+    source: Source, *, search: str, limit: int, offset: int, visitors: bool, shown: int | None = None
+) -> EventPage:
+    """Return the event names of a range, as many as fit on a page (DASH-1).
+
+    ``shown`` is how many characters of a name are returned; None is all. Visitors cost more than all the
+    rest: a state of up to 12 KB for each name and bucket.
+    """
+    query = _EVENTS
+    for place, text in (_VISITORS if visitors else _NO_VISITORS).items():
+        query = query.replace(f"{{{place}}}", text)
+    text = "name" if shown is None else f"leftUTF8(name, {int(shown)})"
+    columns = (
+        f"{text}, total, visitors, has_properties, revenue, lengthUTF8(name), lower(hex(sipHash128(name)))"
+    )
+    rows, complete = _bounded(
+        source, query, EVENTS, columns, "name", text=text, search=search, limit=limit, offset=offset
+    )
+    total = offset + len(rows)
+    if not complete or (offset and not rows):
+        total = source.ask(_EVENTS_TOTAL, EVENTS, search=search)[0][0]
+    return EventPage(
+        rows=tuple(
+            EventCount(
+                name=name,
+                count=count,
+                visitors=visitors,
+                has_properties=bool(has_properties),
+                revenue=tuple(sorted((currency, Decimal(plain(amount))) for currency, amount in revenue)),
+                characters=characters,
+                id=id_,
+            )
+            for name, count, visitors, has_properties, revenue, characters, id_ in rows
+        ),
+        total=total,
+    )
+
+
+def identified(source: Source, id_: str) -> str | None:
+    """Return the name whose ``EventCount.id`` this is, or None if the range has none."""
+    rows = source.ask(_IDENTIFIED, EVENTS, id=id_)
+    return str(rows[0][0]) if rows else None
+
+
+def properties(source: Source, event: str) -> PropertyPage:
+    """Return the most common properties of an event (DASH-2), at most 500 and 256 KB of names."""
+    rows, complete = _bounded(
+        source,
+        _PROPERTIES,
+        PROPERTIES,
+        "key, total, distinct",
+        "key",
+        name=event,
+        limit=_MOST_KEYS,
+        most_bytes=_MOST_KEY_BYTES,
+    )
+    total = len(rows) if complete else source.ask(_PROPERTIES_TOTAL, PROPERTIES, name=event)[0][0]
+    found = (PropertyCount(name=key, count=count, distinct=distinct) for key, count, distinct in rows)
+    return PropertyPage(rows=tuple(found), total=total)
+
+
+def values(source: Source, event: str, property_: str, *, search: str, limit: int, offset: int) -> ValuePage:
+    """Return the values of a property, as many as fit on a page."""
+    wanted: dict[str, Any] = {"name": event, "key": property_, "search": search}
+    rows, complete = _bounded(
+        source, _VALUES, PROPERTIES, "value, total", "value", limit=limit, offset=offset, **wanted
+    )
+    total = offset + len(rows)
+    if not complete or (offset and not rows):
+        total = source.ask(_VALUES_TOTAL, PROPERTIES, **wanted)[0][0]
+    return ValuePage(rows=tuple(ValueCount(value=value, count=count) for value, count in rows), total=total)
+
+
+def top_values(
+    source: Source, event: str, keys: Iterable[str], limit: int
+) -> dict[str, tuple[ValueCount, ...]]:
+    """Return the most common values of some properties of an event."""
+    found: dict[str, tuple[ValueCount, ...]] = {}
+    for key, value, count in source.ask(_TOP_VALUES, PROPERTIES, names=keys, name=event, limit=limit):
+        found[key] = (*found.get(key, ()), ValueCount(value=value, count=count))
+    return found
+
+
+def names(
+    source: Source, search: str = "", *, limit: int = _NAMES, longest: int = 2**32 - 1
+) -> tuple[str, ...]:
+    """Return the most common names of events, within 1 MB, and within ``longest`` bytes each."""
+    rows, _ = _bounded(
+        source, _NAMES_SEEN, EVENTS, "name", "name", search=search, limit=limit, longest=longest
+    )
+    return tuple(name for (name,) in rows)
+
+
+def _bounded(
+    source: Source,
+    query: str,
+    rollup: Rollup,
+    columns: str,
+    order: str,
+    *,
+    text: str = "",
+    limit: int,
+    most_bytes: int = _MOST_BYTES,
+    **values: Any,
+) -> tuple[list[Row], bool]:
+    """Return the first rows of a list, ordered by total and ``order``, and whether the list ends with them.
+
+    They have at most ``most_bytes`` of ``text`` (by itself the column of the order), unless the first alone
+    has more.
+    """
+    parts = {"columns": columns, "order": order, "text": text or order, "rows": query}
+    bounded = _BOUNDED
+    for place, part in parts.items():
+        bounded = bounded.replace(f"{{{place}}}", part)
+    found = source.ask(bounded, rollup, limit=limit, bytes=most_bytes, **values)
+    rows = [row[:-1] for row in found]
+    return rows, not found or found[0][-1] == len(found) < limit

@@ -1,0 +1,166 @@
+"""Everything that can be read about a site, in one place."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+
+from reference_server.analytics import advice as advices
+from reference_server.analytics import kpis, listings
+from reference_server.analytics.ranges import DEFAULT_PERIOD, Range, month, zone
+from reference_server.analytics.results import (
+    Advice,
+    EventPage,
+    GoalResult,
+    Kpi,
+    PropertyPage,
+    Series,
+    Usage,
+    ValueCount,
+    ValuePage,
+)
+from reference_server.analytics.rollup_query import Source, ask
+from reference_server.analytics.site_settings import Settings
+from reference_server.config import quota_of
+from reference_server.storage.client import Clients
+
+_PAGE = 100
+_FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 900 HAVING count()"
+_SITES = """
+SELECT DISTINCT site FROM rollup_traffic
+WHERE step = 86400 AND ({search:String} = '' OR position(site, {search:String}) > 0)
+ORDER BY site LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+"""
+
+
+class Reader:
+    """Answers questions about sites; each may raise clickhouse-connect's errors.
+
+    ``quota`` has the monthly quota of sites by their domain, and under the empty name that of all others.
+    """
+
+    def __init__(self, clients: Clients, settings: Settings, quota: Mapping[str, int] | None = None) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._quota = quota or {}
+
+    def range(
+        self, site: str, period: str = DEFAULT_PERIOD, *, first: date | None = None, last: date | None = None
+    ) -> Range:
+        """Return a range of now, in the days of the site; ``all`` begins with its first event.
+
+        Raises ValueError naming what is wrong.
+        """
+        timezone, now = self._settings.timezone(site), datetime.now(UTC)
+        if period == "all":
+            first = self._first_day(site, timezone)
+        return Range.of(period, timezone=timezone, now=now, first=first, last=last)
+
+    def sites(self, search: str = "", *, limit: int = _PAGE, offset: int = 0) -> tuple[str, ...]:
+        """Return sites that have events, by name; those with ``search`` in it."""
+        values = {"search": search.lower(), "limit": limit, "offset": offset}
+        return tuple(site for (site,) in ask(self._clients, _SITES, values))
+
+    def events(
+        self,
+        site: str,
+        range_: Range,
+        *,
+        search: str = "",
+        limit: int = _PAGE,
+        offset: int = 0,
+        visitors: bool = True,
+        shown: int | None = None,
+    ) -> EventPage:
+        """Return the names of events, the most common first, with their total counts (DASH-1).
+
+        An answer ends early when it has 1 MB of names; of each it has ``shown`` characters, or all.
+        """
+        return listings.events(
+            self._source(site, range_),
+            search=search,
+            limit=limit,
+            offset=offset,
+            visitors=visitors,
+            shown=shown,
+        )
+
+    def event_name(self, site: str, range_: Range, id_: str) -> str | None:
+        """Return the whole name of an event whose ``EventCount.id`` this is, or None."""
+        return listings.identified(self._source(site, range_), id_)
+
+    def properties(self, site: str, range_: Range, event: str) -> PropertyPage:
+        """Return the properties of an event (DASH-2)."""
+        return listings.properties(self._source(site, range_), event)
+
+    def values(
+        self,
+        site: str,
+        range_: Range,
+        event: str,
+        property_: str,
+        *,
+        search: str = "",
+        limit: int = _PAGE,
+        offset: int = 0,
+    ) -> ValuePage:
+        """Return the values of a property, the most common first (DASH-2)."""
+        source = self._source(site, range_)
+        return listings.values(source, event, property_, search=search, limit=limit, offset=offset)
+
+    def top_values(
+        self, site: str, range_: Range, event: str, keys: Iterable[str], limit: int = 10
+    ) -> dict[str, tuple[ValueCount, ...]]:
+        """Return the most common values of some properties of an event at once."""
+        return listings.top_values(self._source(site, range_), event, keys, limit)
+
+    def goals(self, site: str, range_: Range) -> tuple[GoalResult, ...]:
+        """Return the goals of a site and how often they were completed (GOAL-3)."""
+        if not (goals := self._settings.goals(site)):
+            return ()
+        source = self._source(site, range_)
+        return kpis.goals(source, goals, kpis.totals(source).visitors)
+
+    def kpis(self, site: str, range_: Range) -> tuple[Kpi, ...]:
+        """Return the figures at the top of the dashboard (GOAL-4)."""
+        goals = self._settings.goals(site)
+        previous = range_.previous()
+        return kpis.kpis(
+            kpis.figures(self._source(site, range_), goals),
+            kpis.figures(self._source(site, previous), goals) if previous else None,
+        )
+
+    def series(self, site: str, range_: Range, metric: str) -> Series:
+        """Return a metric over time. Raises ValueError for one that there is not."""
+        if range_.period == "all":  # Whoever made the range may not have known the first day.
+            first = max(range_.first, self._first_day(site, range_.timezone))
+            range_ = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
+        names = (goal.event_name for goal in self._settings.goals(site))
+        return kpis.series(self._source(site, range_), range_, metric, names)
+
+    def usage(self, site: str) -> Usage:
+        """Return what counts against the quota of the current month, which is that of UTC (QUOTA-1)."""
+        range_ = month("UTC", datetime.now(UTC))
+        found = kpis.totals(self._source(site, range_))
+        return Usage(
+            month=f"{range_.first:%Y-%m}",
+            pageviews=found.pageviews,
+            custom_events=found.customs,
+            quota=quota_of(self._quota, site),
+        )
+
+    def names(self, site: str, search: str = "") -> tuple[str, ...]:
+        """Return names that were seen at any time, the most common first."""
+        range_ = Range.of("all", timezone="UTC", now=datetime.now(UTC))
+        return listings.names(self._source(site, range_), search)
+
+    def advice(self, site: str, range_: Range, only: Iterable[str] = ()) -> tuple[Advice, ...]:
+        """Return advice on the names and properties of a range, or on some names (LINT-1 to LINT-3)."""
+        return advices.advice(self._source(site, range_), only)
+
+    def _source(self, site: str, range_: Range) -> Source:
+        return Source(self._clients, site, range_)
+
+    def _first_day(self, site: str, timezone: str) -> date:
+        """The day of the first event, today if there is none."""
+        rows = ask(self._clients, _FIRST, {"site": site})
+        first = rows[0][0].replace(tzinfo=UTC) if rows else datetime.now(UTC)
+        return first.astimezone(zone(timezone)).date()

@@ -1,5 +1,0 @@
-"""The pages that people see: a Flask blueprint, its templates, and the files that browsers load with them."""
-
-from reference_server.dashboard.views import dashboard
-
-__all__ = ["dashboard"]

@@ -1,0 +1,225 @@
+"""Moves events from outboxes to ClickHouse: in batches, each stored once whatever happens in between."""
+
+import logging
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error
+
+from reference_server.delivery.counters import Counts
+from reference_server.delivery.outbox import Batch, Outbox, tell_damaged
+from reference_server.delivery.repair import COMPLETE, is_stored, loading, repair
+from reference_server.delivery.steps import ASKING, ERASING
+from reference_server.storage.client import Clients
+from reference_server.storage.store import INCOMPLETE, TABLES, UNKNOWN_TABLE, Stage, erase
+
+# One of 50,000 rows costs ClickHouse half of one of 10,000: each insert is one into every rollup, too.
+_MOST_ROWS, _MOST_BYTES = 50_000, 32 * 1024**2
+# Bytes of text in rollup_properties: ClickHouse needs several times as much memory.
+_MOST_COST = 128 * 1024**2
+# Between two inserts, so that a busy server makes few large parts, and ClickHouse has four fifths of its time
+# for others; the first after a pause goes at once.
+_SHORTEST_PAUSE, _LONGEST_PAUSE, _REST = 0.1, 1.0, 4
+_IDLE_SECONDS = 2.0
+_MANY_PUT_OFF, _LARGE_ROW = 20, 10_000
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 5.0
+
+# Refusals that have nothing to do with the rows, few or many: the same is tried again.
+_NOT_ABOUT_ROWS = {
+    81: "UNKNOWN_DATABASE",
+    164: "READONLY",
+    192: "UNKNOWN_USER",
+    193: "WRONG_PASSWORD",
+    194: "REQUIRED_PASSWORD",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    242: "TABLE_IS_READ_ONLY",
+    252: "TOO_MANY_PARTS",
+    497: "ACCESS_DENIED",
+    516: "AUTHENTICATION_FAILED",
+}
+# Refusals of rows for what they contain: sent again they would be refused again. After all other refusals,
+# known or not, fewer rows may be taken.
+_ABOUT_ROWS = {
+    6: "CANNOT_PARSE_TEXT",
+    26: "CANNOT_PARSE_QUOTED_STRING",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    33: "CANNOT_READ_ALL_DATA",
+    53: "TYPE_MISMATCH",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    117: "INCORRECT_DATA",
+    128: "TOO_LARGE_ARRAY_SIZE",
+    131: "TOO_LARGE_STRING_SIZE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    407: "DECIMAL_OVERFLOW",
+    469: "VIOLATED_CONSTRAINT",
+}
+# An odd answer to a greeting is a ValueError or a TypeError.
+_ERRORS = (ClickHouseError, OSError, ValueError, TypeError, OverflowError)
+_LOG = logging.getLogger(__name__)
+
+
+class Loader:
+    """Empties an outbox, and those of processes that are gone, in a thread of its own."""
+
+    def __init__(self, outbox: Outbox, folder: Path, clients: Clients, counts: Counts | None = None) -> None:
+        self._counts = counts
+        self._outbox = outbox
+        self._folder = folder
+        self._clients = clients
+        self._share = 1.0  # Of the largest batch: less after a refusal.
+        self._incomplete = False  # Whether a table is missing.
+        self._put_off = 0  # Rows that were put off since the last one that was stored.
+        self._ending = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Empty the outbox if so many seconds are enough, and end; what is left stays on disk."""
+        self._deadline = time.monotonic() + seconds
+        self._ending.set()
+        self._outbox.wake()
+        self._thread.join(seconds + 1)
+
+    def _run(self) -> None:
+        adopted = 0.0
+        while not self._ending.is_set() or (self._outbox.pending and time.monotonic() < self._deadline):
+            try:
+                self._empty(self._outbox)
+                if time.monotonic() - adopted > _IDLE_SECONDS and not self._ending.is_set():
+                    adopted = time.monotonic()
+                    self._adopt()
+            except Exception:
+                _LOG.exception("the loader goes on after an unexpected error")
+                if self._out_of_time(_LAST_RETRY_SECONDS):
+                    return
+            if not self._ending.is_set():
+                self._outbox.wait(_IDLE_SECONDS)
+
+        self._drop_stage(self._outbox)
+
+    def _adopt(self) -> None:
+        for outbox in Outbox.abandoned(self._folder):
+            if outbox.pending:
+                _LOG.warning("%d events of a process that is gone are loaded", outbox.pending)
+            try:
+                self._empty(outbox)
+                self._drop_stage(outbox)
+            except (sqlite3.Error, ValueError) as error:  # Its file: the others are loaded all the same.
+                tell_damaged(outbox.file, error)
+            finally:
+                outbox.close(self._counts)
+
+    def _empty(self, outbox: Outbox) -> None:
+        """Insert until nothing is left, or there is no more time."""
+        retry = _FIRST_RETRY_SECONDS
+        while batch := outbox.next_batch(*self._limits()):
+            began = time.monotonic()
+            with loading(self._folder):
+                goes_on = self._advance(outbox, batch)
+            if self._incomplete:
+                self._repair()
+            if not goes_on:
+                if self._out_of_time(retry):
+                    return
+                retry = min(2 * retry, _LAST_RETRY_SECONDS)
+                continue
+            retry = _FIRST_RETRY_SECONDS
+            if batch.count < _MOST_ROWS // 2 and batch.size < _MOST_BYTES // 2:
+                took = time.monotonic() - began
+                self._ending.wait(min(max(_REST * took, _SHORTEST_PAUSE - took), _LONGEST_PAUSE))
+
+    def _limits(self) -> tuple[int, int, int]:
+        rows, size, cost = (int(self._share * most) for most in (_MOST_ROWS, _MOST_BYTES, _MOST_COST))
+        return max(rows, 1), max(size, 1), max(cost, 1)
+
+    def _advance(self, outbox: Outbox, batch: Batch) -> bool:
+        """Do what is next for a batch; return False if it is to be tried again after a while."""
+        done = batch.step.done
+        try:
+            client = self._clients.get()
+            if batch.step.seal == ERASING:
+                erase(client, batch.step.table, batch.step.marker(outbox.name))
+                outbox.erased(batch)
+                return True
+            if batch.step.seal == ASKING:
+                stored = is_stored(client, outbox.name, batch.step, batch.lines.partition(b"\n")[0])
+                outbox.sealed(batch, stored=stored, complete=COMPLETE)
+                return True
+            if done != COMPLETE:
+                stage = Stage(client, f"staging_{outbox.name}")
+                stage.fill(batch.lines, batch.count)
+            for table in range(len(TABLES)):
+                if not done >> table & 1:
+                    stage.store(table, batch.token)
+                    done |= 1 << table
+        except _ERRORS as error:
+            return self._refused(outbox, batch, done, error)
+        outbox.stored(batch)
+        self._share = min(1.0, 1.1 * self._share)
+        self._put_off = 0
+        return True
+
+    def _refused(self, outbox: Outbox, batch: Batch, done: int, error: Exception) -> bool:
+        """Decide how a batch goes on after an error; return False to try again after a while."""
+        code = error.code if isinstance(error, Error) else None
+        about_rows = code in _ABOUT_ROWS
+        if code == UNKNOWN_TABLE:
+            outbox.keep(batch, done=done, known=batch.known)
+            self._incomplete = True
+        elif batch.step.seal or code is None or code in _NOT_ABOUT_ROWS or _is_lost(error):
+            # Without an answer nobody knows what became of it.
+            outbox.keep(batch, done=done, known=batch.known and code is not None)
+        elif not batch.known:
+            outbox.seal(batch, done)
+            return True
+        elif batch.count > 1:
+            if not about_rows:
+                _LOG.warning(
+                    "%d events are stored in two halves, as ClickHouse refused: %s", batch.count, error
+                )
+                self._share = min(self._share, batch.size / 2 / _MOST_BYTES)
+            outbox.smaller(batch, done)
+            return True
+        elif about_rows and not done:
+            _LOG.error("an event was set aside, as ClickHouse will not take it: %s", error)
+            outbox.refused(batch, str(error))
+            return True
+        else:
+            _LOG.error("an event is tried again later, as ClickHouse does not take it: %s", error)
+            outbox.put_off(batch, done)
+            # If all rows are refused, large or not, it is not for what they are: no need to hurry.
+            self._put_off += 1
+            return self._put_off < _MANY_PUT_OFF or len(batch.lines) > _LARGE_ROW
+        _LOG.error("%d events wait, as ClickHouse does not take them: %s", outbox.pending, error)
+        return False
+
+    def _repair(self) -> None:
+        try:
+            repair(self._clients.get(), self._folder)
+            self._incomplete = False
+        except (*_ERRORS, sqlite3.Error) as error:
+            _LOG.error("the missing tables could not be made anew: %s", error)
+
+    def _drop_stage(self, outbox: Outbox) -> None:
+        # If ClickHouse is away, an empty table in its memory is left, and goes with its next start.
+        with suppress(*_ERRORS):
+            Stage(self._clients.get(), f"staging_{outbox.name}").drop()
+
+    def _out_of_time(self, seconds: float) -> bool:
+        """Wait before the next try, in vain if the process ends meanwhile; whether there is none any more."""
+        if time.monotonic() + seconds > self._deadline:
+            return True
+        self._ending.wait(seconds) if not self._ending.is_set() else time.sleep(seconds)
+        return time.monotonic() > self._deadline
+
+
+def _is_lost(error: Exception) -> bool:
+    return INCOMPLETE in str(error)

@@ -1,0 +1,492 @@
+"""Accepted events on disk until ClickHouse has them: what was acknowledged outlives the process (STORE-5).
+
+Each worker process has an outbox of its own, one SQLite file in a folder that all of them share. A file whose
+process is gone is adopted by another.
+"""
+
+import fcntl
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from reference_server.delivery.counters import GONE_ACCEPTED, GONE_STORED, Counts
+from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
+from reference_server.storage.schema import fitting, read
+
+# Events are numbered, and what was accepted together is kept together: a block has the number of its last.
+# AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, lines BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
+"""
+# The first outboxes had a row for each event.
+_ROWS_TO_BLOCKS = """
+BEGIN;
+ALTER TABLE events RENAME COLUMN row TO lines;
+ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+COMMIT;
+"""
+_INSERT = "INSERT INTO events (number, count, lines) VALUES (?, ?, ?)"
+_LARGEST_BLOCK = 100
+_RANGE = "SELECT number, count, lines FROM events WHERE number BETWEEN ? AND ? ORDER BY number"
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+_ALL = 2**63 - 1
+# Of a row that ClickHouse refuses by itself, not for what it contains: tried again after so long, doubled.
+_FIRST_DELAY, _LAST_DELAY = 2.0, 300.0
+_CENSUS = """
+SELECT
+    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'),
+    (SELECT coalesce(sum(count), 0) FROM events),
+    (SELECT count() FROM quarantine),
+    (SELECT lines FROM events ORDER BY number LIMIT 1)
+"""
+_SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
+_LOG = logging.getLogger(__name__)
+DURABILITIES = tuple(_SYNCHRONOUS)
+"""What an acknowledged event outlives: the end of the process, or a power cut as well."""
+
+
+_Block = tuple[int, int, bytes]
+"""Number of the last event, how many there are, and their rows, a line each."""
+
+
+class StoreUnavailable(Exception):
+    """The event could not be kept now; the sender may try again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows to be inserted together, a line each, and the token by which ClickHouse knows a repetition."""
+
+    token: str
+    outbox: str
+    step: Step
+    lines: bytes
+    known: bool
+    """True if the outcome of every statement so far is known."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.lines.count(b"\n") + 1
+
+    @property
+    def size(self) -> int:
+        """How many bytes the rows have, without the ends of their lines."""
+        return len(self.lines) - self.count + 1
+
+
+class Outbox:
+    """The events that one process has accepted. Safe for use from several threads."""
+
+    def __init__(self, file: Path, lock: int, *, durability: str, max_bytes: int) -> None:
+        self._file = file
+        self._lock_file = lock
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._something = threading.Event()
+        self._moved = time.monotonic()
+        self.pending = self._bytes = self._last = 0
+        # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
+        # when some of these wait.
+        self._known: set[int] = set()
+        self._delays: dict[int, tuple[float, float]] = {}
+        self._behind: set[int] = set()
+        self._new_first = False
+        self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
+        try:
+            self._begin(durability)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    @classmethod
+    def create(cls, folder: Path, *, durability: str = "power", max_bytes: int = 1024**3) -> Self:
+        """Begin an outbox for this process. Raises OSError and sqlite3.Error."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{secrets.token_hex(8)}.sqlite"
+        lock = _locked(file)
+        assert lock is not None
+        outbox = cls(file, lock, durability=durability, max_bytes=max_bytes)
+        if durability == "power":
+            # The name of the file, and those of new folders above it, outlive a power cut as well.
+            for place in (folder, *list(folder.parents)[:3]):
+                _sync(place)
+        return outbox
+
+    @classmethod
+    def abandoned(cls, folder: Path) -> Iterator[Self]:
+        """Open the outboxes whose processes are gone, each when it is asked for.
+
+        A damaged one stays as it is, and is named in the log once.
+        """
+        for file in sorted(folder.glob("*.sqlite")):
+            lock = _locked(file)
+            if lock is None:
+                continue
+            if not file.exists():  # Another process had it, and is done with it.
+                _unlock(file, lock)
+                continue
+            try:
+                # A file that was emptied, or never begun: nobody can tell, so it is not removed.
+                if not file.stat().st_size:
+                    raise sqlite3.DatabaseError("it is empty")
+                outbox = cls(file, lock, durability="power", max_bytes=0)
+            except (sqlite3.Error, OSError) as error:
+                os.close(lock)
+                tell_damaged(file, error)
+                continue
+            yield outbox
+
+    def add(self, *rows: bytes) -> None:
+        """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
+        size = sum(map(len, rows))
+        parts = [rows[first : first + _LARGEST_BLOCK] for first in range(0, len(rows), _LARGEST_BLOCK)]
+        with self._lock:
+            if self._bytes + size > self._max_bytes:
+                raise StoreUnavailable(
+                    f"{self.pending} events wait for ClickHouse: there is no room for more"
+                )
+            last = self._last
+            with self._transaction():
+                for part in parts:
+                    last += len(part)
+                    self._db.execute(_INSERT, (last, len(part), b"\n".join(part)))
+            self._last = last
+            if not self.pending:
+                self._moved = time.monotonic()
+            self.pending += len(rows)
+            self._bytes += size
+        self._something.set()
+
+    def probe(self) -> None:
+        """Write to the file as ``add`` does. Raises sqlite3.Error, and StoreUnavailable without room."""
+        with self._lock:
+            if self._bytes >= self._max_bytes:
+                raise StoreUnavailable(
+                    f"{self.pending} events wait for ClickHouse: there is no room for more"
+                )
+            self._db.execute("PRAGMA user_version = 1")
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file."""
+        return self._file
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long events have been waiting of which none was stored."""
+        return time.monotonic() - self._moved if self.pending else 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Return when there is an event to be inserted, or ``wake`` was called, or the time is up."""
+        self._something.wait(seconds)
+
+    def wake(self) -> None:
+        """Let ``wait`` return."""
+        self._something.set()
+
+    def next_batch(self, most: int, most_bytes: int, most_cost: int = _ALL) -> Batch | None:
+        """Return the rows of a step that is not complete, or the oldest others: see ``fitting``.
+
+        Raises sqlite3.Error.
+        """
+        with self._lock:
+            steps = [step for step in read_steps(self._db) if self._has_rows(step)]
+            due = [step for step in steps if self._is_due(step)]
+            for step in due:
+                if step.first not in self._behind:
+                    return self._batch(step)
+            # What was refused takes turns with what is new, small rows before large ones.
+            refused = min(due, key=self._row_bytes, default=None)
+            if refused and not self._new_first:
+                self._new_first = True
+                return self._batch(refused)
+            self._new_first = False
+            new = self._new_step(max((step.last for step in steps), default=0), most, most_bytes, most_cost)
+            if new:
+                write(self._db, new)
+                self._known.add(new.first)
+                return self._batch(new)
+            if refused:
+                return self._batch(refused)
+            self._something.clear()
+            return None
+
+    def keep(self, batch: Batch, *, done: int, known: bool) -> None:
+        """Remember how far a step is, and whether the outcome of its last statement is known."""
+        with self._lock:
+            write(self._db, replace(batch.step, done=done))
+            (self._known.add if known else self._known.discard)(batch.step.first)
+
+    def smaller(self, batch: Batch, done: int = 0) -> None:
+        """Divide a step that was refused as a whole into two halves."""
+        step = replace(batch.step, done=done)
+        middle = step.first + (step.last - step.first) // 2
+        with self._lock, self._transaction():
+            self._split(middle)
+            write(self._db, replace(step, last=middle, generation=1))
+            write(self._db, replace(step, first=middle + 1, generation=1))
+            self._known |= {step.first, middle + 1}
+            self._behind |= {step.first, middle + 1}
+
+    def seal(self, batch: Batch, done: int) -> None:
+        """Let the step be sealed, as it was refused and an earlier outcome is not known."""
+        with self._lock:
+            write(self._db, replace(batch.step, done=done, seal=ASKING))
+
+    def sealed(self, batch: Batch, *, stored: bool, complete: int) -> None:
+        """Note if the first table that is not done has the rows; ``complete`` is ``done`` of all tables."""
+        step = batch.step
+        if stored:
+            done = complete if not step.generation else step.done | 1 << step.table
+            step = replace(step, done=done, seal=0)
+        else:
+            step = replace(step, generation=step.generation + 1, seal=ERASING)
+        with self._lock:
+            write(self._db, step)
+            self._known.add(step.first)
+
+    def erased(self, batch: Batch) -> None:
+        """Note that the marker of a seal was removed."""
+        with self._lock:
+            write(self._db, replace(batch.step, seal=0))
+
+    def put_off(self, batch: Batch, done: int) -> None:
+        """Try a row again later, as a table will not take it now; others go first."""
+        first = batch.step.first
+        with self._lock:
+            write(self._db, replace(batch.step, done=done))
+            delay = min(2 * self._delays[first][0], _LAST_DELAY) if first in self._delays else _FIRST_DELAY
+            self._delays[first] = (delay, time.monotonic() + delay)
+            self._known.add(first)
+            self._behind.add(first)
+
+    def stored(self, batch: Batch) -> None:
+        """Forget a batch that all tables have."""
+        self._remove(batch)
+
+    def refused(self, batch: Batch, reason: str) -> None:
+        """Set the one row of a batch aside, with the reason for which ClickHouse will never take it."""
+        assert batch.count == 1
+        self._remove(
+            batch, "INSERT INTO quarantine SELECT number, lines, ? FROM events WHERE number = ?", reason
+        )
+
+    @property
+    def name(self) -> str:
+        """The name by which tokens and staging tables begin."""
+        return self._file.stem
+
+    def close(self, counts: Counts | None = None) -> None:
+        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken."""
+        with self._lock:
+            try:
+                left = self._db.execute(
+                    "SELECT number FROM events UNION SELECT number FROM quarantine"
+                ).fetchone()
+            except sqlite3.Error:  # Damaged: it is kept.
+                left = True
+            self._db.close()
+        if not left:
+            with counts.exclusive() if counts else nullcontext():
+                if counts:
+                    counts.count({GONE_ACCEPTED: self._last, GONE_STORED: self._last})
+                for suffix in ("", "-wal", "-shm"):
+                    self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+        _unlock(self._file, self._lock_file)
+
+    def _begin(self, durability: str) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # What is written is with the kernel, and outlives the process; a power cut asks for more.
+        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
+            self._db.executescript(_ROWS_TO_BLOCKS)
+        self._db.executescript(_TABLES)
+        prepare(self._db)
+        self.pending, self._bytes = self._db.execute(
+            "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
+        ).fetchone()
+        [self._last] = self._db.execute(_LAST).fetchone()
+
+    def _split(self, number: int) -> None:
+        """Let a block end with this event."""
+        last, count, lines = self._db.execute(
+            "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1", (number,)
+        ).fetchone()
+        if last == number:
+            return
+        rows, rest = lines.split(b"\n"), last - number
+        self._db.execute(
+            "UPDATE events SET count = ?, lines = ? WHERE number = ?", (rest, b"\n".join(rows[-rest:]), last)
+        )
+        self._db.execute(_INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
+
+    def _has_rows(self, step: Step) -> bool:
+        """Return whether anything is left of a step; if not, forget it."""
+        if self._db.execute(f"{_RANGE} LIMIT 1", (step.first, step.last)).fetchone():
+            return True
+        remove(self._db, step.first)
+        return False
+
+    def _is_due(self, step: Step) -> bool:
+        return step.first not in self._delays or self._delays[step.first][1] <= time.monotonic()
+
+    def _row_bytes(self, step: Step) -> float:
+        query = "SELECT sum(length(lines)) / sum(count) FROM events WHERE number BETWEEN ? AND ?"
+        return float(self._db.execute(query, (step.first, step.last)).fetchone()[0])
+
+    def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
+        """Return a step of the oldest rows behind a number."""
+        found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
+        blocks = list(_bounded(found, most, most_bytes))
+        if not blocks:
+            return None
+        first = blocks[0][0] - blocks[0][1] + 1
+        count = sum(count for _, count, _ in blocks)
+        fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
+        if fit == count:
+            return Step(first=first, last=blocks[-1][0])
+        for number, size, _ in blocks:
+            if fit <= size:
+                with self._transaction():
+                    self._split(last := number - size + fit)
+                return Step(first=first, last=last)
+            fit -= size
+        raise AssertionError("a batch has more rows than its blocks")
+
+    def _batch(self, step: Step) -> Batch:
+        blocks = self._db.execute(_RANGE, (step.first, step.last)).fetchall()
+        return Batch(
+            token=step.token(self.name),
+            outbox=self.name,
+            step=step,
+            lines=b"\n".join(lines for *_, lines in blocks),
+            known=step.first in self._known,
+        )
+
+    def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
+        step = batch.step
+        with self._lock:
+            with self._transaction():
+                if before:
+                    self._db.execute(before, (*values, step.last))
+                self._db.execute("DELETE FROM events WHERE number BETWEEN ? AND ?", (step.first, step.last))
+                remove(self._db, step.first)
+            self._known.discard(step.first)
+            self._behind.discard(step.first)
+            self._delays.pop(step.first, None)
+            self.pending -= batch.count
+            self._bytes -= batch.size
+            self._moved = time.monotonic()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # A full disk has rolled back already.
+                self._db.execute("ROLLBACK")
+            raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Census:
+    """What the outboxes of a folder hold, of processes that live or are gone.
+
+    ``accepted`` counts all that were ever put into those that are there, ``oldest`` is when the first of the
+    pending ones arrived.
+    """
+
+    accepted: int = 0
+    pending: int = 0
+    quarantined: int = 0
+    oldest: datetime | None = None
+    damaged: tuple[Path, ...] = ()
+
+
+def census(folder: Path) -> Census:
+    """Look at all outboxes of a folder."""
+    found = Census()
+    for file in folder.glob("*.sqlite"):
+        # mode=rw: one that is removed meanwhile is not to be made anew.
+        address = f"{file.absolute().as_uri()}?mode=rw"
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as db:
+                accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
+            oldest = first and read(first.partition(b"\n")[0]).timestamp
+        except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
+            if file.exists() and not file.stat().st_size:
+                found = replace(found, damaged=(*found.damaged, file))
+        except (sqlite3.Error, OSError, ValueError):
+            found = replace(found, damaged=(*found.damaged, file))
+        else:
+            times = [time for time in (found.oldest, oldest) if time]
+            found = Census(
+                accepted=found.accepted + accepted,
+                pending=found.pending + pending,
+                quarantined=found.quarantined + quarantined,
+                oldest=min(times, default=None),
+                damaged=found.damaged,
+            )
+    return found
+
+
+_told: set[Path] = set()
+
+
+def tell_damaged(file: Path, error: Exception) -> None:
+    """Say once in the log that an outbox cannot be read."""
+    if file not in _told:
+        _told.add(file)
+        _LOG.error("the outbox %s is damaged (%s): it is kept, and what is in it is not loaded", file, error)
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in a folder outlive a power cut."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def _bounded(blocks: Iterable[_Block], most: int, most_bytes: int) -> Iterator[_Block]:
+    """The first blocks with at most so many rows and bytes, one at the least."""
+    rows = size = 0
+    for block in blocks:
+        _, count, lines = block
+        rows, size = rows + count, size + len(lines)
+        if rows > count and (rows > most or size > most_bytes):
+            return
+        yield block
+
+
+def _locked(file: Path) -> int | None:
+    """Lock an outbox for this process, until it ends in whatever way; None if another process has it."""
+    lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _unlock(file: Path, lock: int) -> None:
+    if not file.exists():
+        file.with_suffix(".lock").unlink(missing_ok=True)
+    os.close(lock)

@@ -1,0 +1,1 @@
+"""From a request to a row in the outbox."""

@@ -1,0 +1,204 @@
+"""The route of events, on the event loop: no thread and no framework before its place on disk."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from reference_server.delivery.outbox import Outbox, StoreUnavailable
+from reference_server.ingest.decode import decode
+from reference_server.ingest.normalise import Rejected
+from reference_server.ingest.rows import Arrival, Ingest
+from reference_server.ingest.usage_limits import Doors
+from reference_server.storage.schema import written
+from reference_server.web.live_stream import Feed, shown
+
+PATH = "/api/event"
+METHODS = ("OPTIONS", "POST")
+NOTES_HEADER = "X-Clickport-Notes"
+HEADER_LIMIT = 2000
+"""Characters of a header that are looked at."""
+_NOTES_LIMIT = 1000
+_RETRY_SECONDS = "5"
+# Without credentials (WIRE-5, WIRE-7), on errors too: otherwise a page cannot read the reason.
+_ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": NOTES_HEADER,
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
+_LOG = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """Status, headers and body of an answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+
+def refusal(status: int, error: str, **headers: str) -> Answer:
+    """An answer that says as JSON, to any origin, what is wrong."""
+    body = json.dumps({"error": error}).encode()
+    own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return Answer(status, [*_ANY_ORIGIN.items(), *own.items(), *headers.items()], body)
+
+
+_TAKEN = Answer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
+
+
+def _told(answer: Answer, notes: Iterable[str]) -> Answer:
+    """The same answer, with notes on what was dropped or changed."""
+    return answer._replace(headers=[*answer.headers, (NOTES_HEADER, _header(notes))])
+
+
+def _dropped(note: str) -> Answer:
+    """As the hosted product has it: a sender is not to try again."""
+    return _told(_TAKEN._replace(status=200), [f"{note}: event dropped"])
+
+
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
+    """A sender who waits for an answer, which ``done`` gets, and what became of the event meanwhile."""
+
+    arrival: Arrival
+    done: asyncio.Future[Answer]
+    site: str = ""
+    line: bytes = b""
+    shown: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def tell(self, answer: Answer) -> None:
+        """Answer, unless the sender has gone."""
+        if not self.done.done():
+            self.done.set_result(answer)
+
+
+class EventRoute:
+    """Answers ``/api/event``. Events ``over_quota`` are dropped, or only counted."""
+
+    def __init__(
+        self, ingest: Ingest, outbox: Outbox, feed: Feed, doors: Doors, *, max_body: int, over_quota: str
+    ) -> None:
+        self._ingest = ingest
+        self._feed = feed
+        self._doors = doors
+        self._drops = over_quota == "drop"
+        self._outbox = outbox
+        self._waiting: list[_Waiting] = []
+        self._max_body = max_body
+
+    async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> Answer:
+        """Answer a request whose body is there, one byte too long if it is longer than the limit.
+
+        ``headers`` has a ``get`` by names in lower case.
+        """
+        if method != "POST":
+            if method == "OPTIONS":
+                return Answer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
+            return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._answer_all)
+        # A future of its own: a sender that goes away must not end the wait of the others.
+        waiting = _Waiting(arrival=_arrival(headers, ip, body), done=loop.create_future())
+        self._waiting.append(waiting)
+        return await waiting.done
+
+    def incomplete(self) -> None:
+        """Count a body that did not come."""
+        self._doors.refused("incomplete")
+
+    def _answer_all(self) -> None:
+        """Take what came at once in one go, and commit it together: each step costs less that way."""
+        everybody, self._waiting = self._waiting, []
+        taken = []
+        for waiting in everybody:
+            if refused := self._take(waiting):
+                waiting.tell(refused)
+            else:
+                taken.append(waiting)
+        if not taken:
+            return
+        try:
+            self._outbox.add(*(waiting.line for waiting in taken))
+        except Exception as error:
+            for waiting in taken:
+                waiting.tell(self._failed(error))
+            return
+        for waiting in taken:
+            waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
+        for waiting in taken:
+            if waiting.shown:
+                self._feed.publish(waiting.site, waiting.shown)
+
+    def _take(self, waiting: _Waiting) -> Answer | None:
+        """Write the row of an event, or say why there is none."""
+        try:
+            return self._judge(waiting)
+        except Rejected as error:
+            self._doors.refused("malformed")
+            return refusal(400, str(error))
+        except Exception as error:
+            return self._failed(error)
+
+    def _judge(self, waiting: _Waiting) -> Answer | None:
+        arrival = waiting.arrival
+        if not self._doors.lets_in(arrival.ip, arrival.received):
+            self._doors.refused("rate_limit")
+            return _dropped(f"more than {self._doors.rate} requests in a minute")
+        if len(arrival.body) > self._max_body:
+            self._doors.refused("too_large")
+            return refusal(413, f"the body is larger than {self._max_body} bytes")
+        payload = decode(arrival.body)
+        row, waiting.notes = self._ingest.take(payload, arrival)
+        if not row:
+            self._doors.refused("unknown_site")
+            return _told(_TAKEN, waiting.notes)
+        waiting.site, waiting.line = row.site_id, written(row)
+        if not self._doors.within_quota(row.site_id, row.timestamp):
+            over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
+            if self._drops:
+                self._doors.refused("quota")
+                return _dropped(over)
+            waiting.notes = (*waiting.notes, over)
+        # Here, as nobody keeps the payload: it may take forty times the memory of its body.
+        if self._feed.wanted(row.site_id):
+            waiting.shown = shown(payload, row, waiting.notes)
+        return None
+
+    def _failed(self, error: Exception) -> Answer:
+        if not isinstance(error, StoreUnavailable | sqlite3.Error):
+            _LOG.error("unexpected error", exc_info=error)
+            return refusal(500, "internal error")
+        _LOG.error("%s", error)
+        self._doors.refused("backlog")
+        return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
+
+
+def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
+    return Arrival(
+        body=body,
+        received=datetime.now(UTC),
+        ip=ip,
+        user_agent=headers.get("user-agent", "")[:HEADER_LIMIT],
+        origin=headers.get("origin", "")[:HEADER_LIMIT],
+        referer=headers.get("referer", "")[:HEADER_LIMIT],
+        host=headers.get("host", "")[:HEADER_LIMIT],
+    )
+
+
+def _header(notes: Iterable[str]) -> str:
+    """Notes as one header: ASCII, without line breaks, and bounded."""
+    text = "; ".join(notes).encode("ascii", "replace").decode()
+    return "".join(c if c.isprintable() else "?" for c in text)[:_NOTES_LIMIT]

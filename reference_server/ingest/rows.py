@@ -1,0 +1,80 @@
+"""From the payload of a request to a stored event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reference_server.domains import DOMAIN_LIMIT, host_of, path_of
+from reference_server.ingest.normalise import Event, normalise
+from reference_server.ingest.sessions import Visits
+from reference_server.ingest.sites import FoundSites, Sites
+from reference_server.storage.schema import EventRow
+
+
+@dataclass(kw_only=True, slots=True)
+class Arrival:
+    """A request as far as it matters: its body, and what its headers and connection tell about the sender."""
+
+    body: bytes
+    received: datetime
+    ip: str
+    user_agent: str = ""
+    origin: str = ""
+    referer: str = ""
+    host: str = ""
+
+
+class Ingest:
+    """Makes rows of arrivals."""
+
+    def __init__(self, *, sites: Sites, found: FoundSites, visits: Visits) -> None:
+        self._sites = sites
+        self._found = found
+        self._visits = visits
+
+    def take(self, payload: Mapping[str, Any], arrival: Arrival) -> tuple[EventRow | None, tuple[str, ...]]:
+        """Return the row of a request, if one of the sites is meant, and notes on what was changed.
+
+        Raises Rejected for what is no event, and sqlite3.Error.
+        """
+        event = normalise(payload)
+        # "null" is the origin of sandboxed frames and files.
+        origin = "" if arrival.origin == "null" else arrival.origin
+        if event.domain.strip() and not host_of(event.domain):
+            return None, (*event.notes, f"d is no domain of at most {DOMAIN_LIMIT} characters: event dropped")
+        site = self._sites.find((event.domain, event.url, origin, arrival.referer, arrival.host))
+        if site is None:
+            return None, (*event.notes, "the site is not registered: event dropped")
+        if not self._sites.registered and not self._found.admit(site, arrival.received):
+            most = f"{self._found.most} sites that are not registered are the limit"
+            return None, (*event.notes, f"{most}: event dropped")
+        hostname = host_of(event.url or origin or arrival.referer)
+        return self._row(event, site, arrival, hostname), event.notes
+
+    def _row(self, event: Event, site: str, arrival: Arrival, hostname: str) -> EventRow:
+        """The row of an event, linked to its visitor, session and page visit (STORE-4)."""
+        now = arrival.received
+        visitor = self._visits.visitor(site=site, ip=arrival.ip, user_agent=arrival.user_agent, now=now)
+        session = event.session or self._visits.session(visitor, now)
+        pageview = event.pageview
+        if not pageview:
+            pageview = self._visits.current(site=site, session=session)
+        elif event.type == "pageview":
+            self._visits.enter(site=site, session=session, pageview=pageview, now=now)
+        return EventRow(
+            site_id=site,
+            timestamp=now,
+            type=event.type,
+            name=event.name,
+            visitor_id=visitor,
+            session_id=session,
+            pageview_id=pageview,
+            hostname=hostname,
+            pathname=path_of(event.url),
+            referrer=event.referrer,
+            meta_keys=event.meta_keys,
+            meta_values=event.meta_values,
+            revenue_source_amount=event.amount,
+            revenue_source_currency=event.currency,
+        )

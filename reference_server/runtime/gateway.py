@@ -1,0 +1,216 @@
+"""What the web server calls: events on the event loop, everything else by the Flask application on threads.
+
+RSGI is granian's own protocol: a request costs it half of what ASGI does.
+"""
+
+import asyncio
+import io
+import logging
+import select
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # Public, by its documentation.
+
+from reference_server.addresses import address_of, client_address
+from reference_server.ingest.endpoint import PATH, Answer, EventRoute, refusal
+from reference_server.runtime.body import Bodies, Incomplete
+from reference_server.runtime.connections import Connections, Streams, peer_name
+from reference_server.web.live_stream import STREAM, Feed
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+_THREADS = 32
+_RETRY_SECONDS = "30"
+_LOG = logging.getLogger(__name__)
+
+
+class Gateway:
+    """An RSGI application."""
+
+    def __init__(
+        self,
+        events: EventRoute,
+        others: "WSGIApplication",
+        bodies: Bodies,
+        feed: Feed,
+        *,
+        connections: Connections,
+        streams: Streams,
+        proxies: int,
+    ) -> None:
+        self._events = events
+        self._others = others
+        self._bodies = bodies
+        self._feed = feed
+        self._connections = connections
+        self._streams = streams
+        self._proxies = proxies
+        self._threads = ThreadPoolExecutor(_THREADS, "flask")
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with what has to run before the first request."""
+        self._connections.start(loop)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer a request."""
+        peer = peer_name(*_peer(scope))
+        try:
+            body = await self._bodies.read(scope.headers, protocol)
+        except Incomplete as error:
+            if scope.path == PATH:
+                self._events.incomplete()
+            self._send(scope, protocol, refusal(408, str(error)), closes=True)
+            return
+        with self._connections.answering(peer):
+            answer, site = await self._answer(scope, body)
+            if not site:
+                self._send(scope, protocol, answer, closes=self._connections.closes(peer))
+                return
+            await self._stream(site, scope, protocol, answer)
+
+    async def _answer(self, scope: Any, body: bytes) -> tuple[Answer, str]:
+        """Return the answer to a request, and the site whose events it goes on with, or ""."""
+        if scope.path == PATH:
+            return await self._events.answer(scope.method, scope.headers, self._sender(scope), body), ""
+        environ = _environ(scope, scope.headers, body)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._threads, _ask, self._others, environ)
+        site = environ.get(STREAM, "") if scope.method == "GET" else ""
+        if site and (refused := self._streams.refused(self._sender(scope))):
+            status, reason = refused
+            return refusal(status, reason, **{"Retry-After": _RETRY_SECONDS}), ""
+        return answer, site
+
+    @staticmethod
+    def _send(scope: Any, protocol: Any, answer: Answer, *, closes: bool) -> None:
+        headers = [*answer.headers, ("Connection", "close")] if closes else answer.headers
+        if answer.body and scope.method != "HEAD":
+            protocol.response_bytes(answer.status, headers, answer.body)
+        else:
+            protocol.response_empty(answer.status, headers)
+
+    def _sender(self, scope: Any) -> str:
+        """Return the address of the client, as the first of our own proxies saw it."""
+        lines = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
+        return client_address(lines, _peer(scope)[0], self._proxies)
+
+    async def _stream(self, site: str, scope: Any, protocol: Any, answer: Answer) -> None:
+        """Send the events of a site as they come, as server-sent events, until the reader goes."""
+        headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+        peer = peer_name(*_peer(scope))
+        writable = Writable(self._connections.descriptor(peer))
+        with self._streams.opened(self._sender(scope)), self._connections.streaming(peer):
+            stream = protocol.response_stream(answer.status, headers)
+            sending = asyncio.create_task(self._send_events(site, stream, writable))
+            leaving = asyncio.create_task(_left(protocol))
+            try:
+                await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.cancel()
+                leaving.cancel()
+                outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
+            if isinstance(outcomes[0], Exception):
+                _LOG.error("a live stream broke off", exc_info=outcomes[0])
+
+    async def _send_events(self, site: str, stream: Any, writable: Callable[[], bool]) -> None:
+        async with aclosing(self._feed.listen(site)) as events:
+            quiet = b"event: ready\ndata:\n\n"
+            async for event in events:
+                if event and not writable():
+                    continue  # The reader is slower than the events: granian would keep them all.
+                try:
+                    await stream.send_bytes(b"data: " + event + b"\n\n" if event else quiet)
+                except ProtocolClosed:
+                    return
+                quiet = b":\n\n"
+
+
+class Writable:
+    """Tells whether a connection takes more at once; one that cannot be found is believed to."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._poll: select.poll | None = None
+        if descriptor is not None:
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
+
+    def __call__(self) -> bool:
+        """Return at once."""
+        return not self._poll or bool(self._poll.poll(0))
+
+
+async def _left(protocol: Any) -> None:
+    """Return when the client has gone."""
+    await protocol.client_disconnect()
+
+
+def _peer(scope: Any) -> tuple[str, str]:
+    """Return the address and the port of the peer of a connection."""
+    address, _, port = scope.client.rpartition(":")
+    return address_of(address) or address, port
+
+
+def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
+    """The request as PEP 3333 has it.
+
+    The declared length is ignored; the bytes that arrived count. A repeated header is one list (RFC 9110,
+    5.3). Headers whose name has an underscore are left out: they would pass for the one with a hyphen, such
+    as ``X-Forwarded-For``, which a proxy cleans or adds to.
+    """
+    host, _, port = scope.server.rpartition(":")
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": quote(scope.query_string, safe="%&=+?/:;,@!$'()*-._~[]"),
+        "SERVER_NAME": host.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": _peer(scope)[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in headers.items():
+        if "_" in name:
+            continue
+        key = f"HTTP_{name.upper().replace('-', '_')}"
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+def _ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
+    """The answer of a WSGI application, read to its end."""
+    began: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+        began[:] = [int(status.partition(" ")[0]), headers]
+        return None
+
+    try:
+        chunks: Iterable[bytes] = application(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close:
+                close()
+    except Exception:
+        _LOG.exception("unexpected error")
+        return refusal(500, "internal error")
+    return Answer(status=began[0], headers=began[1], body=body)

@@ -1,0 +1,248 @@
+"""Runs the reference server: ClickHouse, its tables, worker processes; and takes all of it down again."""
+
+import multiprocessing
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from clickhouse_connect.driver.exceptions import ClickHouseError as ClientError
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.delivery.outbox import census
+from reference_server.delivery.repair import repair
+from reference_server.runtime.connections import affordable
+from reference_server.runtime.supervisor import Watch
+from reference_server.storage import tempdirs
+from reference_server.storage.client import connect, masked
+from reference_server.storage.embedded import ClickHouseError, LocalClickHouse
+from reference_server.web import live_stream
+
+_STOP_SECONDS = int(DRAIN_SECONDS) + 5
+_LOOK_SECONDS = 0.2
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_BACKLOG = 4096
+
+# Standard output is for the line that says where the server is.
+_LOGGING = {
+    "handlers": {
+        name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+        for name in ("console", "access")
+    }
+}
+
+
+class CannotServe(Exception):
+    """The server could not start, or could not go on; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to serve.
+
+    Without ``clickhouse_url`` an embedded ClickHouse is started; without ``data`` a temporary folder is used,
+    which goes at the end; without ``sites`` every site is welcome; port 0 is any free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    sites: tuple[str, ...] = ()
+    data: Path | None = None
+    workers: int = 1
+    clickhouse_url: str | None = None
+
+
+def serve(options: Options, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` gets one line to print when events are taken.
+
+    For the main thread of a process that does nothing else. Raises CannotServe. However it ends, no process,
+    port or temporary folder is left.
+    """
+    _forget_proxies()
+    with _stopped_by_signals(), ExitStack() as stack:
+        try:
+            address, port = stack.enter_context(_reserved(options.host, options.port))
+            folder = options.data or stack.enter_context(tempdirs.folder("data"))
+            embedded = None
+            if not options.clickhouse_url:
+                # One URL for all of its starts: the workers go on with it when it was started again.
+                embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
+            url = embedded.url if embedded else options.clickhouse_url or ""
+            os.environ.update(_environment(options, url, folder, address))
+            outboxes = Config.from_env().outbox_dir
+            version = _migrated(url, outboxes)
+            if not options.data and not embedded:
+                stack.callback(_keep, outboxes)
+        except (ClickHouseError, OSError, ValueError) as error:
+            raise CannotServe(str(error)) from error
+        where = f"data in {folder}" if embedded else "by CLICKHOUSE_URL"
+        base = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+        line = f"Clickport reference server on {base} (ClickHouse {version}, {where})"
+        _run(address, port, options.workers, embedded, lambda: ready(line))
+
+
+def serve_clickhouse(data: Path | None, ready: Callable[[str], None]) -> None:
+    """Run only the embedded ClickHouse until SIGINT, SIGTERM or the end of standard input.
+
+    ``ready`` gets its URL. Raises CannotServe.
+    """
+    with _stopped_by_signals(), ExitStack() as stack:
+        folder = data or stack.enter_context(tempdirs.folder("data"))
+        try:
+            clickhouse = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
+        except ClickHouseError as error:
+            raise CannotServe(str(error)) from error
+        ready(clickhouse.url)
+        while clickhouse.poll() is None:
+            readable, _, _ = select.select([0], [], [], _LOOK_SECONDS)
+            if readable and not os.read(0, 4096):
+                return
+        raise CannotServe(f"the embedded ClickHouse died with exit code {clickhouse.poll()}")
+
+
+def _run(
+    address: str, port: int, workers: int, embedded: LocalClickHouse | None, ready: Callable[[], None]
+) -> None:
+    # A forked worker would hold copies of whatever is open here, and threads run here already.
+    multiprocessing.set_start_method("spawn", force=True)
+    config = Config.from_env()
+    server = _Server(
+        "reference_server.runtime.worker:app",
+        factory=True,
+        address=address,
+        port=port,
+        interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        websockets=False,
+        # Connections beyond these wait to be accepted; see ``connections.py`` for who makes room.
+        backlog=_BACKLOG,
+        backpressure=affordable(config.worker_connections),
+        http1_settings=HTTP1Settings(header_read_timeout=int(1000 * config.body_seconds)),
+        workers=workers,
+        workers_kill_timeout=_STOP_SECONDS,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
+    )
+    watch = Watch(
+        address=address, port=port, embedded=embedded, ready=ready, end=server.signal_handler_interrupt
+    )
+    watch.start()
+    try:
+        server.serve()
+    except SystemExit as error:  # How granian says that its workers fail again and again.
+        raise CannotServe("the worker processes do not run: see the error above") from error
+    finally:
+        watch.stop()
+    if watch.fault:
+        raise CannotServe(watch.fault)
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """Granian, which waits for open requests when it ends: streams have to end first."""
+
+    def signal_handler_interrupt(self, *_: Any) -> None:
+        """End: by a signal, or because of what ``Watch`` saw."""
+        live_stream.end(Config.from_env().live_dir)
+        super().signal_handler_interrupt()
+
+
+def _forget_proxies() -> None:
+    """Leave the proxies of the environment alone, here and in the worker processes.
+
+    clickhouse-connect would send them the credentials, also on the way to this machine.
+    """
+    for name in [name for name in os.environ if name.lower() in _PROXIES]:
+        del os.environ[name]
+
+
+def _keep(outboxes: Path) -> None:
+    """Move what is still in the outboxes out of a folder that will go. Raises CannotServe to say so."""
+    if pending := census(outboxes).pending:
+        kept = Path(tempfile.mkdtemp(prefix="clickport-unstored-"))
+        shutil.move(outboxes, kept / "state" / outboxes.name)
+        raise CannotServe(
+            f"ClickHouse did not take {pending} acknowledged events: they are in {kept}; "
+            f"serve with --data {kept} to store them"
+        )
+
+
+def _environment(options: Options, url: str, folder: Path, address: str) -> Mapping[str, str]:
+    """How the worker processes are told; what else they read (see Config) they inherit."""
+    sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
+    state = str(folder.absolute() / "state")
+    return {
+        "CLICKHOUSE_URL": url,
+        "CLICKPORT_STATE": state,
+        "CLICKPORT_BOUND": address,
+        "CLICKPORT_WORKERS": str(options.workers),
+        **sites,
+    }
+
+
+def _migrated(url: str, outboxes: Path) -> str:
+    """Bring the database up to date and return the version of ClickHouse, such as 26.9."""
+    try:
+        client = connect(url)
+        try:
+            repair(client, outboxes)
+            return ".".join(str(client.server_version).split(".")[:2])
+        finally:
+            client.close()
+    except ClientError as error:
+        raise CannotServe(f"ClickHouse at {masked(url)} cannot be used: {error}") from error
+
+
+@contextmanager
+def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Resolve the address, make sure that nobody listens there, and keep others away from it.
+
+    Granian would share the port silently, with one of two servers that looked for a free one at once, too.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+        kept = socket.socket(family)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # It never listens, and gets no connection; with this it lets in the workers of the same user.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(address)
+    except OSError as error:
+        raise CannotServe(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    with kept:
+        name: tuple[Any, ...] = kept.getsockname()
+        yield str(name[0]), int(name[1])
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C, and both end it without an error."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        for number in before:  # One is enough: a second must not break off the tidying up.
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

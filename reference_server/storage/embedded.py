@@ -1,0 +1,204 @@
+"""A real ClickHouse out of a wheel: its HTTP server on a loopback port, in a child that never outlives us.
+
+The wheel ``chdb-core`` holds clickhouse-local together with ClickHouse's own HTTP handler. ``_child.py``
+starts that handler; everything here is about the process around it.
+"""
+
+import http.client
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reference_server.storage import _embedded_child, tempdirs
+from reference_server.storage._embedded_settings import USER, config_xml, users_xml
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.01
+
+
+class ClickHouseError(Exception):
+    """The embedded ClickHouse cannot be used; the message says why."""
+
+
+class ClickHouseMissing(ClickHouseError):
+    """The wheel that holds ClickHouse is not installed."""
+
+
+class StartFailed(ClickHouseError):
+    """The process ended, or did not answer in time, before it was ready."""
+
+
+class DataFolderInUse(StartFailed):
+    """Another process serves the same data folder."""
+
+
+def _own_port() -> int:
+    """A free port below those of outgoing connections, so that none takes it between two starts."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ClickHouseError("there is no free port below 32,000")
+
+
+class LocalClickHouse:
+    """An embedded ClickHouse on ``data_dir``: a context manager, or ``start`` and ``stop``.
+
+    Each start has a port and a password of its own, so that no other user of the machine gets in; with
+    ``steady`` all of its starts have the same, so that who knows its URL finds it again.
+    """
+
+    def __init__(self, data_dir: Path, *, steady: bool = False) -> None:
+        self._steady = steady
+        self._port = _own_port() if steady else 0
+        self._password = ""
+        self.data_dir = data_dir.absolute()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run: Path | None = None
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """``http://user:password@127.0.0.1:port/default``. Raises ClickHouseError unless it is started."""
+        if not self._url:
+            raise ClickHouseError("the embedded ClickHouse is not running: start it first")
+        return self._url
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the child, or None when there is none."""
+        return self._process.pid if self._process else None
+
+    def poll(self) -> int | None:
+        """The exit code of a child that died by itself; None while it runs, and when it is stopped."""
+        return self._process.poll() if self._process else None
+
+    def start(self, told_to_end: threading.Event | None = None) -> None:
+        """Start the child and return when it answers. Raises ClickHouseError, leaving no process behind.
+
+        Setting ``told_to_end`` breaks it off, with StartFailed.
+        """
+        if self._process:
+            raise ClickHouseError("the embedded ClickHouse is started already: stop it first")
+        if not find_spec("chdb"):
+            raise ClickHouseMissing(
+                "the embedded ClickHouse is not installed: pip install 'clickport-conformance[reference]', "
+                "or set CLICKHOUSE_URL to a ClickHouse of yours"
+            )
+        if not self._steady or not self._password:
+            self._password = secrets.token_hex(16)
+        try:
+            self._spawn(self._password)
+            port = self._wait_until_ready(told_to_end or threading.Event())
+        except BaseException:  # Ctrl-C while it starts must not leave a process either.
+            self.stop()
+            raise
+        self._url = f"http://{USER}:{self._password}@127.0.0.1:{port}/default"
+
+    def stop(self) -> None:
+        """End the child, at worst by SIGKILL, and remove its run folder; harmless when it is gone already."""
+        self._url = ""
+        process, self._process = self._process, None
+        run, self._run = self._run, None
+        try:
+            if process:
+                _end(process)
+        finally:
+            if run:
+                tempdirs.remove(run)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, password: str) -> None:
+        self._run = run = tempdirs.make("clickhouse")
+        try:
+            # Without this folder the first start on an empty data folder fails.
+            (self.data_dir / "metadata").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(f"the data folder {self.data_dir} cannot be used: {error}") from error
+        (run / "tmp").mkdir()
+        (run / "config.xml").write_text(config_xml(password, self._port))
+        (run / "users.xml").write_text(users_xml(password))
+        with (run / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                # -P: no module of the current folder stands in for one that the child imports.
+                [sys.executable, "-P", _embedded_child.__file__, str(run), str(self.data_dir)],
+                stdin=subprocess.PIPE,  # The lifeline.
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env={**os.environ, "TMPDIR": str(run / "tmp")},
+                # A client's SYSTEM SHUTDOWN signals the whole group, and Ctrl-C is for us to handle.
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self, told_to_end: threading.Event) -> int:
+        assert self._run
+        told = self._run / "port"
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.poll() is not None:
+                raise self._failure()
+            text = told.read_text() if told.exists() else ""
+            if text.endswith("\n") and _answers(int(text)):
+                return int(text)
+            if told_to_end.is_set():
+                raise StartFailed("the embedded ClickHouse was told to end while it started")
+            time.sleep(_POLL_SECONDS)
+        raise StartFailed(
+            f"the embedded ClickHouse did not answer within {START_SECONDS:.0f} s.\n{self._stderr()}"
+        )
+
+    def _failure(self) -> StartFailed:
+        stderr = self._stderr()
+        if "Another server instance in same directory is already running" in stderr:
+            return DataFolderInUse(
+                f"the data folder {self.data_dir} is in use by another process "
+                "(a ClickHouse locks its folder, code 76): stop that one, or choose another folder"
+            )
+        return StartFailed(f"the embedded ClickHouse ended while starting on {self.data_dir}.\n{stderr}")
+
+    def _stderr(self) -> str:
+        assert self._run
+        return (self._run / "stderr").read_text(errors="replace").strip()[-4000:]
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.terminate()
+        process.wait(timeout=STOP_SECONDS)
+    except BaseException as error:  # Too slow, or a second Ctrl-C: it goes all the same.
+        process.kill()
+        process.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+    finally:
+        if process.stdin:
+            process.stdin.close()

@@ -1,0 +1,137 @@
+"""Store rows in ``events`` and in each rollup: one statement for each table, repeatable and all or nothing.
+
+The rows are put into a staging table in memory, and copied from there: into ``events``, and by the query of
+each rollup into that one. Such a statement writes one block into one partition, which ClickHouse commits as
+one part at the very end: one that is refused has stored nothing, and can be divided. By its token the table
+knows a statement that is repeated because its outcome was not known.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from reference_server.storage.rollups import PROPERTIES, ROLLUPS
+from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, EventRow, written
+
+# The table with the largest rows is last: what it refuses holds up no other.
+_ROLLUPS = (*(rollup for rollup in ROLLUPS if rollup is not PROPERTIES), PROPERTIES)
+TABLES = ("events", *(rollup.table for rollup in _ROLLUPS))
+"""The tables in the order in which rows are stored."""
+
+UNKNOWN_TABLE = 60
+STATEMENT_SECONDS = 25
+"""After so long ClickHouse gives a statement up, and says so: less than a client waits for an answer."""
+
+INCOMPLETE = "the staging table is not complete"
+_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in EVENT_TYPES.items())
+_MOST_ROWS = 1_000_000
+# One block, and so one part: blocks are joined without bound, and what a query returns comes in one.
+_ONE_BLOCK = {
+    "min_insert_block_size_rows": 10**12,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_threads": 1,
+    "max_block_size": _MOST_ROWS,
+    "group_by_two_level_threshold": 0,
+    "group_by_two_level_threshold_bytes": 0,
+    "max_execution_time": STATEMENT_SECONDS,
+}
+
+
+class Stage:
+    """A staging table of one writer."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._fill = ""
+        self._count = 0
+
+    def fill(self, lines: bytes, count: int) -> None:
+        """Replace what is in the table. Raises clickhouse-connect's errors."""
+        self._empty()
+        self._count = count
+        structure = _COLUMNS.replace("'", "\\'")
+        names = ", ".join(EVENT_TYPES)
+        source = f"SELECT '{self._fill}', {names} FROM input('{structure}')"  # noqa: S608
+        query = f"INSERT INTO {self._name} {source} FORMAT {FORMAT}"
+        self._client.command(query + "\n", data=lines, settings={**_ONE_BLOCK, **FORMAT_SETTINGS})
+
+    def fill_by(self, query: str, columns: Sequence[str], parameters: Mapping[str, object]) -> None:
+        """Replace what is in the table by what a query returns for these columns."""
+        self._empty()
+        select = f"SELECT '{self._fill}' AS fill, {', '.join(columns)} FROM ({query})"  # noqa: S608
+        names = ", ".join(("fill", *columns))
+        self._client.command(f"INSERT INTO {self._name} ({names}) {select}", parameters=dict(parameters))
+        count = f"SELECT count() FROM {self._name}"  # noqa: S608
+        self._count = int(self._client.query(count).result_rows[0][0])
+
+    def _empty(self) -> None:
+        # A name of its own for each time: a late statement of a time before finds nothing to copy.
+        self._fill = secrets.token_hex(8)
+        try:
+            self._client.command(f"TRUNCATE TABLE {self._name}")
+        except DatabaseError as error:
+            if error.code != UNKNOWN_TABLE:
+                raise
+            columns = f"fill String, {_COLUMNS}"
+            self._client.command(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) ENGINE = Memory")
+
+    def store(self, table: int, token: str) -> None:
+        """Copy the rows into one of TABLES, once for a token. Raises clickhouse-connect's errors."""
+        name, fill = self._name, f"fill = '{self._fill}'"
+        check = f"SELECT throwIf(count() != {self._count}, '{INCOMPLETE}') FROM {name} WHERE {fill}"  # noqa: S608
+        where = f"{fill} AND ({check}) = 0"
+        if table:
+            select = _ROLLUPS[table - 1].of_events(where, source=name)
+        else:
+            select = f"SELECT {', '.join(EVENT_TYPES)} FROM {name} WHERE {where}"  # noqa: S608
+        columns = "" if table else f" ({', '.join(EVENT_TYPES)})"
+        settings = {**_ONE_BLOCK, "insert_deduplication_token": token}
+        self._client.command(f"INSERT INTO {TABLES[table]}{columns} {select}", settings=settings)
+
+    def drop(self) -> None:
+        """Remove the table."""
+        self._client.command(f"DROP TABLE IF EXISTS {self._name} SYNC")
+
+
+def store(client: Client, rows: Iterable[EventRow], token: str = "") -> None:
+    """Store rows of one month, in all tables, at once; the same token again is a repetition."""
+    lines = [written(row) for row in rows]
+    stage = Stage(client, f"staging_{secrets.token_hex(8)}")
+    try:
+        stage.fill(b"\n".join(lines), len(lines))
+        for table in range(len(TABLES)):
+            stage.store(table, token or secrets.token_hex(8))
+    finally:
+        stage.drop()
+
+
+def store_query(
+    client: Client, query: str, columns: Sequence[str], parameters: Mapping[str, object] | None = None
+) -> None:
+    """Store what a query returns for these columns of events in all tables, at once."""
+    stage = Stage(client, f"staging_{secrets.token_hex(8)}")
+    try:
+        stage.fill_by(query, columns, parameters or {})
+        for table in range(len(TABLES)):
+            stage.store(table, secrets.token_hex(8))
+    finally:
+        stage.drop()
+
+
+def is_sealed(client: Client, table: int, site: str) -> bool:
+    """Return whether a table has a row of this site."""
+    query = f"SELECT count() FROM {TABLES[table]} WHERE {_site(table)} = {{site:String}}"  # noqa: S608
+    return bool(client.query(query, parameters={"site": site}).result_rows[0][0])
+
+
+def erase(client: Client, table: int, site: str) -> None:
+    """Remove the rows of a site from a table."""
+    query = f"DELETE FROM {TABLES[table]} WHERE {_site(table)} = {{site:String}}"  # noqa: S608
+    client.command(query, {"site": site})
+
+
+def _site(table: int) -> str:
+    return "site" if table else "site_id"

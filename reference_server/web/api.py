@@ -1,0 +1,276 @@
+"""The JSON API of what can be read and set: see openapi.json."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from flask import Blueprint, Response, abort, current_app, g, jsonify, request
+from werkzeug.exceptions import BadRequest
+
+from reference_server.analytics.kpis import METRICS
+from reference_server.analytics.ranges import DEFAULT_PERIOD, Range
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.results import EventCount, ValueCount
+from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
+from reference_server.ingest.sites import Sites
+from reference_server.web.access import Door
+from reference_server.web.arguments import require_short_arguments
+from reference_server.web.live_stream import STREAM
+
+MOST_ROWS = 1000
+_ROWS, _MOST_ASKED = 100, 100
+_LAST_OFFSET = 10**9
+_GOAL_TYPE = "custom_event"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+    """Return the routes below ``/api/sites/<domain>``, behind the door."""
+    routes = Blueprint("api", __name__, url_prefix="/api/sites/<domain>")
+    routes.before_request(door.check)
+    routes.before_request(require_short_arguments)
+
+    @routes.url_value_preprocessor
+    def find_site(_: str | None, values: dict[str, Any] | None) -> None:
+        g.site = sites.find((str((values or {}).pop("domain")),))
+
+    @routes.before_request
+    def know_site() -> None:
+        if g.site is None:
+            abort(404, "there is no such site")
+
+    @routes.errorhandler(ClickHouseError)
+    def unavailable(error: ClickHouseError) -> tuple[Response, int]:
+        current_app.logger.warning("ClickHouse does not answer: %s", error)
+        return jsonify(error="ClickHouse does not answer: try again"), 503
+
+    _lists(routes, reader)
+    _figures(routes, reader)
+    _live(routes)
+    _goals(routes, reader, settings)
+    _settings(routes, settings)
+    return routes
+
+
+def _lists(routes: Blueprint, reader: Reader) -> None:
+    @routes.get("/events")
+    def events() -> Response:
+        range_, page = _range(reader), _page()
+        found = reader.events(g.site, range_, **page)
+        rows = [_event(row) for row in found.rows]
+        return _answer(range_, events=rows, total=found.total, limit=page["limit"], offset=page["offset"])
+
+    @routes.get("/events/properties")
+    def properties() -> Response:
+        range_, page = _range(reader), _page()
+        name, property_ = request.args.get("name"), request.args.get("property")
+        if name is None:
+            abort(400, "name must say of which event")
+        if property_ is None:
+            page_ = reader.properties(g.site, range_, name)
+            top = reader.top_values(g.site, range_, name, [row.name for row in page_.rows])
+            rows = [
+                {
+                    "name": row.name,
+                    "count": row.count,
+                    "distinct": row.distinct,
+                    "values": _values(top.get(row.name, ())),
+                }
+                for row in page_.rows
+            ]
+            return _answer(range_, name=name, properties=rows, total=page_.total)
+        found = reader.values(g.site, range_, name, property_, **page)
+        return _answer(
+            range_,
+            name=name,
+            property=property_,
+            values=_values(found.rows),
+            total=found.total,
+            limit=page["limit"],
+            offset=page["offset"],
+        )
+
+    @routes.get("/names")
+    def names() -> Response:
+        return jsonify(names=reader.names(g.site, request.args.get("search", "")))
+
+
+def _figures(routes: Blueprint, reader: Reader) -> None:
+    @routes.get("/kpis")
+    def kpis() -> Response:
+        range_ = _range(reader)
+        return _answer(range_, kpis=reader.kpis(g.site, range_))
+
+    @routes.get("/series")
+    def series() -> Response:
+        range_, metric = _range(reader), request.args.get("metric", METRICS[0])
+        if metric not in METRICS:
+            abort(400, f"metric must be one of {', '.join(METRICS)}")
+        found = reader.series(g.site, range_, metric)
+        points = [{"time": point.time.isoformat(), "value": point.value} for point in found.points]
+        return _answer(range_, metric=found.metric, interval=found.interval, points=points)
+
+    @routes.get("/usage")
+    def usage() -> Response:
+        found = reader.usage(g.site)
+        return jsonify(
+            site=g.site,
+            month=found.month,
+            pageviews=found.pageviews,
+            custom_events=found.custom_events,
+            total=found.total,
+            quota=found.quota,
+        )
+
+    @routes.get("/advice")
+    def advice() -> Response:
+        range_, only = _range(reader), request.args.getlist("name")
+        if len(only) > _MOST_ASKED or not all(only):
+            abort(400, f"name is a name that is not empty, given up to {_MOST_ASKED} times")
+        return _answer(range_, advice=reader.advice(g.site, range_, only))
+
+
+def _live(routes: Blueprint) -> None:
+    @routes.get("/live")
+    def live() -> Response:
+        # The gateway goes on from here: a thread for each who looks would be too many.
+        request.environ[STREAM] = g.site
+        return Response(content_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
+    @routes.get("/goals")
+    def goals() -> Response:
+        range_ = _range(reader)
+        rows = [
+            {
+                **_goal(Goal(id=goal.id, event_name=goal.event_name)),
+                "conversions": goal.conversions,
+                "visitors": goal.visitors,
+                "rate": goal.rate,
+            }
+            for goal in reader.goals(g.site, range_)
+        ]
+        return _answer(range_, goals=rows)
+
+    @routes.post("/goals")
+    def add() -> tuple[Response, int]:
+        body = _body()
+        if body.get("type") != _GOAL_TYPE:
+            abort(400, f'type must be "{_GOAL_TYPE}"')
+        name = body.get("event_name")
+        if not (isinstance(name, str) and name):
+            abort(400, "event_name must be the name of an event: a string that is not empty")
+        try:
+            return jsonify(_goal(settings.add_goal(g.site, name))), 201
+        except ValueError as error:
+            abort(400, str(error))
+        except (GoalExists, TooManyGoals) as error:
+            abort(409, str(error))
+
+    @routes.delete("/goals/<int:number>")
+    def delete(number: int) -> tuple[str, int]:
+        try:
+            settings.delete_goal(g.site, number)
+        except NoSuchGoal as error:
+            abort(404, str(error))
+        return "", 204
+
+
+def _settings(routes: Blueprint, settings: Settings) -> None:
+    @routes.get("/settings")
+    def told() -> Response:
+        return jsonify(timezone=settings.timezone(g.site))
+
+    @routes.put("/settings")
+    def change() -> Response:
+        timezone = _body().get("timezone")
+        try:
+            settings.set_timezone(g.site, timezone if isinstance(timezone, str) else "")
+        except ValueError as error:
+            abort(400, f"timezone: {error}")
+        return jsonify(timezone=timezone)
+
+
+def _range(reader: Reader) -> Range:
+    """The range that the query asks for: from and to are enough for a custom one."""
+    first, last = _day("from"), _day("to")
+    custom = first is not None or last is not None
+    period = request.args.get("period", "custom" if custom else DEFAULT_PERIOD)
+    if custom and period != "custom":
+        abort(400, f"from and to belong to the period custom, not to {period[:100]!r}")
+    try:
+        return reader.range(g.site, period, first=first, last=last)
+    except ValueError as error:
+        abort(400, str(error))
+
+
+def _day(name: str) -> date | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:
+        # Other spellings of ISO 8601 are not ours.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        abort(400, f"{name} must be a day as YYYY-MM-DD, not {text[:100]!r}")
+
+
+def _page() -> Mapping[str, Any]:
+    return {
+        "search": request.args.get("search", ""),
+        "limit": _number("limit", _ROWS, 1, MOST_ROWS),
+        "offset": _number("offset", 0, 0, _LAST_OFFSET),
+    }
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
+        abort(400, f"{name} must be a whole number from {least} to {most}, not {text[:100]!r}")
+    return int(text)
+
+
+def _body() -> Mapping[str, Any]:
+    """The JSON object of the request. Only this type of content: a form of another site cannot send it."""
+    if request.mimetype != "application/json":
+        abort(415, "the body must be application/json")
+    try:
+        body = request.get_json()
+    except BadRequest:
+        abort(400, "the body is not JSON")
+    if not isinstance(body, dict):
+        abort(400, "the body must be a JSON object")
+    return body
+
+
+def _answer(range_: Range, **content: Any) -> Response:
+    told = {
+        "period": range_.period,
+        "from": range_.start.isoformat(),
+        "to": range_.end.isoformat(),
+        "timezone": range_.timezone,
+    }
+    return jsonify(site=g.site, range=told, **content)
+
+
+def _event(row: EventCount) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "count": row.count,
+        "visitors": row.visitors,
+        "has_properties": row.has_properties,
+        "revenue": [{"currency": code, "amount": f"{amount:f}"} for code, amount in row.revenue],
+    }
+
+
+def _values(rows: tuple[ValueCount, ...]) -> list[dict[str, Any]]:
+    return [{"value": row.value, "count": row.count} for row in rows]
+
+
+def _goal(goal: Goal) -> dict[str, Any]:
+    return {"id": goal.id, "type": _GOAL_TYPE, "event_name": goal.event_name}

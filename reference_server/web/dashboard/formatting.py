@@ -1,0 +1,104 @@
+"""How numbers, amounts and times are written on the pages; pure functions."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from reference_server.analytics.ranges import Range
+
+PERIODS = {
+    "realtime": "Realtime",
+    "24h": "Last 24 hours",
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "7d": "Last 7 days",
+    "14d": "Last 14 days",
+    "30d": "Last 30 days",
+    "all": "All time",
+    "custom": "Custom dates",
+}
+"""The periods that a range is chosen from, as the pages call them."""
+
+KPIS = {
+    "visitors": "Visitors",
+    "pageviews": "Pageviews",
+    "views_per_visit": "Views/Visit",
+    "bounce_rate": "Bounce",
+    "conversions": "Conversions",
+    "conversion_rate": "Conv. Rate",
+    "duration": "Duration",
+}
+"""The figures on top, as the pages call them."""
+
+_NOTHING = "–"
+_LESS_IS_BETTER = ("bounce_rate",)
+
+
+def number(value: float) -> str:
+    """Write a number as people read it: 12,345 or 1.8."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def percent(value: float) -> str:
+    """Write a percentage: 12.3%. One that is not nothing never looks like nothing."""
+    return "<0.1%" if 0 < value < 0.05 else f"{value:,.1f}".removesuffix(".0") + "%"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as 2h 5m, 2m 14s or 14s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {rest}s" if minutes else f"{rest}s"
+
+
+def kpi(key: str, value: float | None) -> str:
+    """Write the value of a figure on top in its own unit."""
+    if value is None:
+        return _NOTHING
+    if key in ("bounce_rate", "conversion_rate"):
+        return percent(value)
+    if key == "views_per_visit":
+        return f"{value:,.1f}"
+    return duration(value) if key == "duration" else number(value)
+
+
+def trend(key: str, change: float | None) -> str:
+    """Tell whether a change is ``good``, ``bad`` or ``even``."""
+    if not change or abs(change) < 0.05:
+        return "even"
+    return "good" if (change > 0) != (key in _LESS_IS_BETTER) else "bad"
+
+
+def amount(value: Decimal) -> str:
+    """Write an amount of money without a currency: 1,234.50, all its digits kept."""
+    text = f"{value:,f}"
+    whole, point, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{whole}.{fraction:0<2}" if point and fraction else whole
+
+
+def days(range_: Range) -> str:
+    """Write the days of a range: 29 Oct 2026 – 27 Nov 2026, Europe/Berlin."""
+    if range_.period == "realtime":
+        return "The last 30 minutes"
+    if range_.period == "all":
+        return f"All time, {range_.timezone}"
+    first, last = _local(range_.start, range_), _local(range_.end - timedelta(milliseconds=1), range_)
+    start, end = (f"{day.day} {day:%b %Y}" for day in (first, last))
+    return f"{start if start == end else f'{start} – {end}'}, {range_.timezone}"
+
+
+def moment(time: datetime, interval: str, range_: Range) -> str:
+    """Write a point in time of a series, in the site's time zone."""
+    local = _local(time, range_)
+    return {
+        "minute": f"{local:%H:%M}",
+        "hour": f"{local.day} {local:%b, %H:%M}",
+        "day": f"{local:%a} {local.day} {local:%b %Y}",
+    }.get(interval, f"{local:%b %Y}")
+
+
+def _local(time: datetime, range_: Range) -> datetime:
+    return time.astimezone(ZoneInfo(range_.timezone))

@@ -1,0 +1,62 @@
+"""What every answer of the pages has in common: a strict policy, and errors that are pages too."""
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from flask import Blueprint, Response, current_app, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.web.access import Door
+from reference_server.web.arguments import require_short_arguments
+from reference_server.web.security_headers import HEADERS
+
+_TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
+
+
+def add_guard(pages: Blueprint, door: Door) -> None:
+    """Give the pages their door, their headers and their errors."""
+
+    @pages.after_request
+    def _head(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        if request.endpoint != "dashboard.static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @pages.before_request
+    def _door() -> AnyResponse | None:
+        return None if request.endpoint == "dashboard.static" else door.check_page()
+
+    pages.before_request(require_short_arguments)
+
+    @pages.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> tuple[str, int, dict[str, str]]:
+        status = error.code or 500
+        again = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return *_error(
+            status, _TITLES.get(status, "That did not work"), error.description or error.name
+        ), again
+
+    @pages.errorhandler(ValueError)
+    def _value(error: ValueError) -> tuple[str, int]:
+        text = str(error)
+        return _error(400, _TITLES[400], f"{text[:1].upper()}{text[1:]}.")
+
+    @pages.errorhandler(ClickHouseError)
+    def _away(error: ClickHouseError) -> tuple[str, int]:
+        current_app.logger.error("ClickHouse does not answer: %s", error)
+        text = (
+            "ClickHouse, where events are stored, does not answer. Events are still taken and will be stored "
+            "when it is back. This page tries again by itself."
+        )
+        return _error(503, "The numbers are away for a moment", text)
+
+    @pages.errorhandler(Exception)
+    def _fault(error: Exception) -> tuple[str, int]:
+        current_app.logger.exception("unexpected error", exc_info=error)
+        return _error(500, "That is our fault", "Something went wrong here; the server's log says what.")
+
+
+def _error(status: int, title: str, text: str) -> tuple[str, int]:
+    # Where the site is known the way back leads there.
+    site = (request.view_args or {}).get("site") if status != 404 else None
+    return render_template("error.html", status=status, title=title, text=text, site=site), status

@@ -1,0 +1,82 @@
+"""Filters of the templates: what visitors sent, as HTML that says exactly that, and numbers as text."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from reference_server.analytics.results import EventCount
+from reference_server.text import plain
+from reference_server.web.dashboard import formatting
+
+_SHORT = 160
+
+
+def exact(text: str) -> Markup:
+    """Write text as an attribute's value that a browser reads back unchanged: it turns a bare CR into LF."""
+    return escape(text).replace("\r", Markup("&#13;"))
+
+
+def visible(text: str, characters: int = 0) -> Markup:
+    """Return text of a visitor, isolated from its surroundings (bidirectional text), folded when it is long.
+
+    ``characters`` is the length of the whole text if ``text`` is only its beginning.
+    """
+    if not text.strip():
+        return Markup('<span class="quiet">({})</span>').format("empty" if not text else "spaces only")
+    if len(text) <= _SHORT:
+        return Markup('<bdi class="sent">{}</bdi>').format(text)
+    rest = f"… ({characters:,} characters)" if characters > len(text) else ""
+    return Markup(
+        '<details class="long"><summary><bdi class="sent">{}…</bdi></summary>'
+        '<bdi class="sent">{}{}</bdi></details>'
+    ).format(text[:_SHORT], text, rest)
+
+
+def label(text: str) -> str:
+    """Shorten text for an attribute that is read aloud."""
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+
+
+def share(count: int, top: int) -> str:
+    """Return how long a bar is, beside the longest one."""
+    return f"{100 * count / top:.1f}%" if top else "0%"
+
+
+def key(*parts: Any) -> Markup:
+    """Return what tells the rows of a list apart."""
+    text = json.dumps(parts)
+    return exact(text if len(text) <= _SHORT else digest(parts))
+
+
+def address(event: EventCount) -> dict[str, str]:
+    """Return the parameters of an address that name an event: its name, or the id of a long one."""
+    return {"name": event.name} if event.characters <= _SHORT else {"id": event.id}
+
+
+def digest(value: Any) -> str:
+    """Name an element after what it is about, in letters that an id may have."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "address": address,
+    "digest": digest,
+    "exact": exact,
+    "visible": visible,
+    "label": label,
+    "share": share,
+    "key": key,
+    "number": formatting.number,
+    "percent": formatting.percent,
+    "kpi": formatting.kpi,
+    "trend": formatting.trend,
+    "amount": formatting.amount,
+    "plain": plain,
+    "days": formatting.days,
+    "moment": formatting.moment,
+    "kpi_name": formatting.KPIS.__getitem__,
+}
+"""The filters by their names."""

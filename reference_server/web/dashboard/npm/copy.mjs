@@ -1,0 +1,20 @@
+// Copies what the dashboard serves of others, with their licences, to where it serves it from.
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
+const vendor = new URL("../reference_server/dashboard/static/vendor/", import.meta.url);
+const modules = new URL("node_modules/", import.meta.url);
+const files = {
+  "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
+  "uplot/LICENSE": "uplot/LICENSE",
+  "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2": "inter/inter-latin.woff2",
+  "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2": "inter/inter-latin-ext.woff2",
+  "@fontsource-variable/inter/LICENSE": "inter/LICENSE",
+};
+
+rmSync(vendor, { recursive: true, force: true });
+for (const [from, to] of Object.entries(files)) cpSync(new URL(from, modules), new URL(to, vendor));
+// The minified build, which is for classic scripts, made a module: a third of the module that it comes with.
+const script = readFileSync(new URL("uplot/dist/uPlot.iife.min.js", modules), "utf8");
+writeFileSync(new URL("uplot/uPlot.js", vendor), `${script}\nexport default uPlot;\n`);
+// By this tools/setup.sh sees whether what is here is still what is asked for.
+cpSync(new URL("package-lock.json", import.meta.url), new URL("package-lock.json", vendor));

@@ -1,0 +1,184 @@
+"""The pages of a site and the lists inside them.
+
+A page brings its first rows along. While it is open it asks for itself again, and for its lists, each by the
+address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
+"""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reference_server.analytics.listings import SHOWN_CHARACTERS
+from reference_server.analytics.ranges import DEFAULT_PERIOD, Range
+from reference_server.analytics.reader import Reader
+from reference_server.analytics.site_settings import Settings
+from reference_server.ingest.sites import Sites
+from reference_server.web.access import Door
+from reference_server.web.dashboard import formatting, guard
+from reference_server.web.dashboard.markup import FILTERS
+from reference_server.web.dashboard.settings_views import add_settings
+
+PAGE = 100
+"""Rows of a list that come at once."""
+
+_MOST = 1000
+_FIRST = 10
+_METRICS = {
+    "visitors": "Visitors",
+    "pageviews": "Pageviews",
+    "events": "Events",
+    "conversions": "Conversions",
+}
+
+
+def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+    """Return the pages, behind the door."""
+    pages = Blueprint(
+        "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
+    )
+    guard.add_guard(pages, door)
+
+    for name, filter_ in FILTERS.items():
+        pages.add_app_template_filter(filter_, name)
+
+    @pages.url_value_preprocessor
+    def _known(_endpoint: str | None, values: dict[str, str] | None) -> None:
+        site = (values or {}).get("site")
+        if site is None:
+            return
+        found = sites.find([site])
+        if found is None:
+            abort(404, f"{site[:100]} is not a site of this server.")
+        if found != site:  # www.Example.com is example.com.
+            # Quoted: a name with a backslash must not lead to another host.
+            abort(redirect(url_for(request.endpoint or "", **{**(request.view_args or {}), "site": found})))
+
+    @pages.get("/")
+    def home() -> str:
+        search, offset = request.args.get("search", ""), _window(PAGE)["offset"]
+        found = reader.sites(search, limit=PAGE + 1, offset=offset)
+        return render_template(
+            "sites.html",
+            sites=found[:PAGE],
+            search=search,
+            offset=offset,
+            following=offset + PAGE if len(found) > PAGE else None,
+            preceding=max(0, offset - PAGE) if offset else None,
+        )
+
+    @pages.get("/<site>")
+    def overview(site: str) -> str:
+        range_ = _range(reader, site)
+        goals = reader.goals(site, range_)
+        metric = request.args.get("metric", "visitors")
+        if metric not in _METRICS:
+            abort(400, f"{metric} is none of {', '.join(_METRICS)}.")
+        return render_template(
+            "overview.html",
+            site=site,
+            range=range_,
+            query=_query(),
+            periods=formatting.PERIODS,
+            metrics={key: name for key, name in _METRICS.items() if goals or key != "conversions"},
+            metric=metric,
+            kpis=reader.kpis(site, range_),
+            series=reader.series(site, range_, metric),
+            goals=goals,
+            usage=reader.usage(site),
+            **({} if request.args.get("part") == "top" else _lists(site, range_)),
+        )
+
+    def _lists(site: str, range_: Range) -> dict[str, Any]:
+        """What a page brings along at first, and then asks for by the addresses of its lists."""
+        events = reader.events(site, range_, limit=PAGE, visitors=False, shown=SHOWN_CHARACTERS)
+        advice = reader.advice(site, range_)
+        return {"events": events, "advice": advice, **_paging(PAGE)}
+
+    @pages.get("/<site>/events")
+    def events(site: str) -> str:
+        range_ = _range(reader, site)
+        page = reader.events(site, range_, visitors=False, shown=SHOWN_CHARACTERS, **_window(PAGE))
+        return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
+
+    @pages.get("/<site>/advice")
+    def advice(site: str) -> str:
+        found = reader.advice(site, _range(reader, site))
+        return render_template("advice.html", advice=found)
+
+    def _event(site: str) -> str:
+        """Return the event that the address names, by its name or, as a long one, by its id."""
+        id_ = request.args.get("id")
+        if id_ is None:
+            return request.args.get("name", "")
+        name = reader.event_name(site, _range(reader, site), id_)
+        return name if name is not None else abort(404, "There is no such event in this range.")
+
+    @pages.get("/<site>/events/properties")
+    def properties(site: str) -> str:
+        event = _event(site)
+        found = reader.properties(site, _range(reader, site), event)
+        return render_template(
+            "properties.html",
+            site=site,
+            query=_query(),
+            event=event,
+            address=_named("id" if "id" in request.args else "name"),
+            properties=found,
+        )
+
+    @pages.get("/<site>/events/values")
+    def values(site: str) -> str:
+        event, name = _event(site), request.args.get("property", "")
+        page = reader.values(site, _range(reader, site), event, name, **_window(_FIRST))
+        return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
+
+    @pages.get("/<site>/live")
+    def live(site: str) -> str:
+        return render_template("live.html", site=site)
+
+    @pages.get("/favicon.ico")
+    def icon() -> AnyResponse:
+        return redirect(url_for("dashboard.static", filename="icon.svg"))
+
+    add_settings(pages, reader, settings)
+    return pages
+
+
+def _range(reader: Reader, site: str) -> Range:
+    """The range that the address asks for. Raises ValueError naming what is wrong with it."""
+    first, last = _day("from"), _day("to")
+    period = request.args.get("period") or ("custom" if first or last else DEFAULT_PERIOD)
+    return reader.range(site, period, first=first, last=last)
+
+
+def _day(name: str) -> date | None:
+    text = request.args.get(name)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError(f"{name} is no day: write it like 2026-11-27") from None
+
+
+def _named(parameter: str) -> dict[str, str]:
+    """Return the part of the address that names the event, for links to its values."""
+    return {parameter: request.args.get(parameter, "")}
+
+
+def _query() -> dict[str, str]:
+    """The part of the address that says which range is looked at, for links that keep it."""
+    return {key: request.args[key] for key in ("period", "from", "to") if request.args.get(key)}
+
+
+def _window(rows: int) -> dict[str, Any]:
+    return {
+        "search": request.args.get("search", ""),
+        "limit": max(1, min(request.args.get("limit", rows, type=int), _MOST)),
+        "offset": max(0, request.args.get("offset", 0, type=int)),
+    }
+
+
+def _paging(rows: int) -> dict[str, Any]:
+    """What a list has to know of its place: ``top`` is the largest count, which the bars are measured by."""
+    return {**_window(rows), "page": rows, "top": request.args.get("top", 0, type=int)}

@@ -1,0 +1,118 @@
+"""Canaries: a check that compares nothing is found out."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from conformance.drivers.canary import bent_figure, bent_outcome, bent_rows, fly
+from conformance.drivers.pages import Outcome
+from conformance.harness.evidence import Evidence, SuiteFault, Violation
+from conformance.harness.instruments import Bench
+from conformance.harness.options import Options
+from conformance.harness.run_context import Setup
+from conformance.protocol.cases import Case
+from conformance.protocol.requirements import Lane, Level
+from conformance.readback import StoredRow
+from conformance.recorder import Exchange
+
+CASE = Case(id="tracker/wire-2-plain", requirement="WIRE-2", lane=Lane.TRACKER, level=Level.MUST, why="why")
+EXCHANGE = Exchange(
+    id=1, origin="localhost", connection=1, method="POST", target="/api/event", headers=(), started=0.0,
+    body=b'{"t": "e", "n": "Signup", "ra": 5}',
+)  # fmt: skip
+ROW = StoredRow(
+    type="custom",
+    name="Signup",
+    meta_keys=("a",),
+    meta_values=("b",),
+    revenue_source_amount=Decimal("49.99"),
+    revenue_source_currency="EUR",
+)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A bench on which nothing was started."""
+    return Bench(Setup(options=Options(), run="cp00000000", since="2026-11-24T00:00:00Z"))
+
+
+def noticed() -> None:
+    """A check that notices."""
+    raise Violation("bent")
+
+
+def test_a_check_that_notices_is_fine(bench: Bench) -> None:
+    """The Violation about the bent observation is expected, and told as a canary."""
+    evidence = Evidence(case=CASE)
+    fly(bench, evidence, noticed)
+    assert (evidence.canary, bench.canaries) == (True, {Lane.TRACKER})
+
+
+def test_a_check_that_compares_nothing_is_a_fault(bench: Bench) -> None:
+    """A check that lets the bent observation pass is a fault of the suite."""
+    with pytest.raises(SuiteFault, match="canary"):
+        fly(bench, Evidence(case=CASE), lambda: None)
+
+
+def test_once_in_a_lane(bench: Bench) -> None:
+    """After the first canary of a lane no check is shown another."""
+    fly(bench, Evidence(case=CASE), noticed)
+    fly(bench, Evidence(case=CASE), lambda: None)
+    assert bench.canaries == {Lane.TRACKER}
+
+
+def test_evidence_is_that_of_the_real_observation(bench: Bench) -> None:
+    """What the bent observation left in the evidence is taken out again."""
+    evidence = Evidence(case=CASE, received="real")
+
+    def check() -> None:
+        evidence.received = "bent"
+        raise Violation("bent")
+
+    fly(bench, evidence, check)
+    assert evidence.received == "real"
+
+
+def test_payload_is_bent_where_the_vector_looks() -> None:
+    """The bent member is one that the vector names; all else is as it was."""
+    outcome = Outcome(thrown=None, raised=[], found=[EXCHANGE], next_works=True)
+    bent = bent_outcome(outcome, {"n": "Signup"})
+    assert bent
+    assert bent.found == [replace(EXCHANGE, body=b'{"t": "e", "n": {"bent": true}, "ra": 5}')]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", "bent"),
+        ("meta_values", ("bent",)),
+        ("revenue_source_amount", Decimal("-0.123456789")),
+        ("revenue_source_currency", "bent"),
+    ],
+)
+def test_row_is_bent_where_the_vector_looks(column: str, value: object) -> None:
+    """So it is with rows, each column bent within its type."""
+    changes: dict[str, object] = {column: value}
+    assert bent_rows([ROW, ROW], {column: "x"}) == [replace(ROW, **changes), ROW]  # type: ignore[arg-type]
+
+
+def test_nothing_to_bend() -> None:
+    """A vector that names nothing, or an observation of nothing, makes no canary."""
+    assert (bent_rows([ROW], {}), bent_rows([], {"name": "x"}), bent_rows(None, {"name": "x"})) == (None,) * 3
+
+
+@pytest.mark.parametrize(
+    ("seen", "bent"),
+    [
+        ([("Signup", 3), ("Login", 2)], [("Signup", 4), ("Login", 2)]),
+        ({"Signup": (2, 50.0)}, {"Signup": (3, 50.0)}),
+        ({"visitors": 4.0}, {"visitors": 5.0}),
+        ([("Signup", True)], None),
+        ([], None),
+        (["Signup"], None),
+    ],
+)
+def test_figure_is_bent_where_there_is_one(seen: object, bent: object) -> None:
+    """Of what a dashboard said the first number is bent; where there is none there is no canary."""
+    assert bent_figure(seen) == bent

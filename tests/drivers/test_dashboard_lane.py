@@ -1,0 +1,133 @@
+"""What the dashboard lane makes of answers: nothing is taken for granted, and a difference is told."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from conformance.drivers.dashboard_data import digits
+from conformance.drivers.demo_site import require_equal
+from conformance.harness.dashboard_api import Answer, Dashboard
+from conformance.harness.evidence import NotAsked, NotTestable, Violation
+from conformance.harness.options import Options
+from conformance.harness.run_context import Setup
+from conformance.targets import Server
+
+
+def answer(text: str, status: int = 200) -> Answer:
+    """An answer to a question about events."""
+    return Answer(asked="GET /api/sites/a.example/events", status=status, text=text)
+
+
+def test_columns_of_rows_are_read() -> None:
+    """Rows of a list are read by their columns, whatever else is in them."""
+    found = answer('{"events": [{"name": "Signup", "count": 3, "more": 1}], "total": 1}')
+    assert found.rows("events", "name", "count") == [("Signup", 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("no", 500, "was answered 500: no"),
+        ("<p>Hello", 200, "was answered with no JSON"),
+        ("{}", 200, "no events in {}"),
+        ("[]", 200, r"no events in \[\]"),
+        ("", 202, "no events in null"),
+        ('{"events": [{"name": "Signup"}]}', 200, 'no name, count in {"name": "Signup"}'),
+        ('{"events": ["Signup"]}', 200, 'no name, count in "Signup"'),
+    ],
+)
+def test_other_answers_are_violations(text: str, status: int, said: str) -> None:
+    """An answer that is not as the contract has it is a violation that names the question."""
+    with pytest.raises(Violation, match=said) as caught:
+        answer(text, status).rows("events", "name", "count")
+    assert str(caught.value).startswith("GET /api/sites/a.example/events")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("€60.50", "6050"),
+        ("60,5 €", "6050"),
+        ("1.234,50 €", "123450"),
+        ("¥5,000", "5000"),
+        ("5000.00 JPY", "5000"),
+        ("ZZZ 7.00", "7"),
+        ("7", "7"),
+        ("", ""),
+    ],
+)
+def test_amounts_in_any_form(text: str, number: str) -> None:
+    """An amount is the same in every form that a page may write it in."""
+    assert digits({"Purchase": {"EUR": text}}) == {"Purchase": {"EUR": number}}
+
+
+def test_equal_is_fine() -> None:
+    """What is equal raises nothing."""
+    require_equal("events", [("a", 1)], [("a", 1)])
+
+
+def test_a_difference_is_told() -> None:
+    """A difference names both sides; of a long list it names the row."""
+    with pytest.raises(Violation, match=r"^events: expected \[\('a', 1\)\], got \[\]$"):
+        require_equal("events", [], [("a", 1)])
+    names = [f"Event {number}" for number in range(20)]
+    with pytest.raises(Violation, match=r"^events, row 20: expected 'Event 19', got 'nothing'$"):
+        require_equal("events", names[:-1], names)
+    with pytest.raises(Violation, match=r"^events, row 3: expected 'Event 2', got 'Event 3'$"):
+        require_equal("events", [*names[:2], *names[3:]], names)
+
+
+@contextmanager
+def dashboard(status: int, text: str, *, named: bool = False) -> Iterator[Dashboard]:
+    """The dashboard of a server that answers each question alike; status 0 hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if status:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=httpd.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{httpd.server_port}"
+    options = Options(server=url, dashboard=url if named else None)
+    server = Server(name=url, url=f"{url}/api/event")
+    try:
+        with closing(Dashboard(Setup(options=options, run="r", since="", server=server))) as found:
+            yield found
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+ALIEN = [(404, ""), (200, "ok"), (200, "{}"), (200, "[]"), (401, "who?"), (405, ""), (500, "no"), (0, "")]
+
+
+@pytest.mark.parametrize(("status", "text"), ALIEN)
+def test_usage_is_not_asked_of_a_server_that_offers_none(status: int, text: str) -> None:
+    """QUOTA-1: whatever an ingest server says to a question that it does not know is no usage."""
+    with dashboard(status, text) as found, pytest.raises(NotAsked, match="offers its usage"):
+        found.require_usage("a.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [('{"pageviews": 3, "custom_events": 0, "total": 3}', False), ("{}", True), ("no", True)],
+)
+def test_usage_is_asked_of_a_server_that_offers_it(text: str, *, named: bool) -> None:
+    """A server that has a usage, right or wrong, is asked; so is one whose dashboard somebody named."""
+    with dashboard(200, text, named=named) as found:
+        found.require_usage("a.example")
+
+
+def test_a_server_that_hangs_up_has_no_dashboard() -> None:
+    """A question that a server drops is not testable: it was named for its events, and is no dead target."""
+    with dashboard(0, "") as found, pytest.raises(NotTestable, match="no dashboard that could be asked"):
+        found.require_known("a.example")

@@ -1,0 +1,36 @@
+"""What a run makes of cases that have no result: left out, cut short, or lost by a fault of ours."""
+
+import pytest
+
+from conformance.harness.options import Options
+from conformance.harness.run_context import Setup
+from conformance.results.verdict import CaseResult, Fault, Status
+from conformance.runner.session import Referee
+
+
+def concluded(left_out: str = "", cut_short: str = "", problem: str = "") -> CaseResult:
+    """The result of the one selected case, which has not run; the others of its lane are deselected."""
+    options = Options(tracker="t.js", only=("tracker/api-1-track-is-a-function",))
+    results: list[CaseResult] = []
+    referee = Referee(Setup(options=options, run="r", since="2026-01-01"), results.append)
+    referee.problems += [problem] if problem else []
+    referee.conclude(left_out, cut_short)
+    [own] = [result for result in results if result.id == options.only[0]]
+    others = {(r.status, r.deselected) for r in results if r.id != own.id}
+    assert others == {(Status.NOT_RUN, True)}
+    return own
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"left_out": "deselected by -k"}, (Status.NOT_RUN, True, None)),
+        ({"cut_short": "not run, because of -x"}, (Status.NOT_RUN, False, None)),
+        ({}, (Status.ERROR, False, Fault.SUITE)),
+        ({"left_out": "deselected by -k", "problem": "worker gw0 died"}, (Status.ERROR, False, Fault.SUITE)),
+    ],
+)
+def test_a_case_without_a_result(given: dict[str, str], expected: tuple[Status, bool, Fault | None]) -> None:
+    """Only what the user left out is no part of the verdict; what -x kept from running was not verified."""
+    found = concluded(**given)
+    assert (found.status, found.deselected, found.fault) == expected

@@ -1,0 +1,222 @@
+"""What came over the wire and what was stored, read exactly and without mercy."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from conformance.harness.evidence import Violation
+from conformance.protocol.payload import read_payload
+from conformance.readback.rows import StoredRow, parse_lines
+from conformance.targets.errors import TargetUnavailable
+
+RUN = "cp0123abcd"
+LINE: dict[str, Any] = {
+    "type": "custom",
+    "name": f"Purchase {RUN}",
+    "meta_keys": ["plan"],
+    "meta_values": ["pro"],
+    "revenue_source_amount": "49.99",
+    "revenue_source_currency": "EUR",
+}
+
+
+def test_numbers_are_read_as_written() -> None:
+    """REV-1: amounts become exact decimals, also those that a double cannot hold."""
+    body = b'{"ra": 49.990000000000001, "big": 9007199254740993, "exp": 1e400, "n": ["0.10", true, null]}'
+    assert read_payload(body) == {
+        "ra": Decimal("49.990000000000001"),
+        "big": Decimal("9007199254740993"),
+        "exp": Decimal("1e400"),
+        "n": ["0.10", True, None],
+    }
+
+
+def test_no_number_becomes_a_double() -> None:
+    """REV-1: whole numbers are decimals too, so that none is compared as a double."""
+    assert {type(value) for value in read_payload(b'{"a": 25, "b": 25.0, "c": -0}').values()} == {Decimal}
+
+
+def test_text_is_read_whatever_it_says() -> None:
+    """WIRE-2, PROP-6: escapes, NUL and lone surrogates are kept for a check to judge."""
+    assert read_payload('{"n": "\\ud83c \\u0000 é😀"}'.encode()) == {"n": "\ud83c \0 é😀"}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"ra": NaN}', "not JSON: NaN is no JSON number"),
+        (b'{"ra": Infinity}', "not JSON: Infinity is no JSON number"),
+        (b'{"ra": -Infinity}', "not JSON: -Infinity is no JSON number"),
+        (b'{"n": "a", "n": "b"}', "the key 'n' occurs twice"),
+        (b'{"n": "a", "p": {"x": 1, "y": 2, "y": 2}}', "the key 'y' occurs twice"),
+        (b'{"n": "\xe9"}', "not UTF-8"),
+        (b'{"n": "\xed\xa0\xbc"}', "not UTF-8"),
+        (b'[{"n": "a"}]', 'not one object: it begins \'[{"n": "a"}]\''),
+        (b'"n"', "not one object"),
+        (b"null", "not one object"),
+        (b"", "not JSON"),
+        (b'{"n": "a"', "not JSON"),
+        (b'{"n": "a"}{"n": "a"}', "not JSON"),
+        (b"{'n': 'a'}", "it begins \"{'n': 'a'}\""),
+        (b"t=e&n=Signup", "it begins 't=e&n=Signup'"),
+        (b'{"ra": 1e99999999999999999999}', "the request body is"),
+    ],
+    ids=range(16),
+)
+def test_what_is_no_object_is_a_violation(body: bytes, message: str) -> None:
+    """WIRE-2: whatever a tracker sends instead of one JSON object is its fault, and is shown."""
+    with pytest.raises(Violation) as caught:
+        read_payload(body)
+    assert message in str(caught.value)
+
+
+def test_a_long_body_is_shown_in_part() -> None:
+    """A message shows how a body begins, never the whole of it."""
+    with pytest.raises(Violation) as caught:
+        read_payload(b"[" + b"1," * 100_000 + b"1]")
+    assert len(str(caught.value)) < 250
+
+
+def parsed(*lines: dict[str, Any]) -> list[StoredRow]:
+    """The rows that are read of lines."""
+    return parse_lines("\n".join(json.dumps(line) for line in lines), "rows.sh")
+
+
+def row(**changes: Any) -> StoredRow:
+    """The row of LINE, changed."""
+    facts: dict[str, Any] = {
+        "type": "custom",
+        "name": "Purchase cp0123abcd",
+        "meta_keys": ("plan",),
+        "meta_values": ("pro",),
+        "revenue_source_amount": Decimal("49.99"),
+        "revenue_source_currency": "EUR",
+    }
+    return StoredRow(**{**facts, **changes})
+
+
+def test_a_line_is_a_row() -> None:
+    """Each line becomes a row, in its order; blank lines, a trailing return and other keys are nothing."""
+    text = f"{json.dumps({**LINE, 'site': 1})}\r\n\n  \n{json.dumps({**LINE, 'type': 'pageview'})}\n"
+    assert parse_lines(text, "rows.sh") == [row(), row(type="pageview")]
+
+
+def test_separators_inside_a_text_end_no_line() -> None:
+    """A value may hold what Unicode calls the end of a line; only a newline is one."""
+    text = json.dumps({**LINE, "meta_values": ["a\u2028b\x85c"]}, ensure_ascii=False)
+    assert parse_lines(text, "rows.sh") == [row(meta_values=("a\u2028b\x85c",))]
+
+
+def test_links_are_read_where_they_are_told() -> None:
+    """STORE-4: session and page visit are text, or None where a readback does not tell them."""
+    assert parsed({**LINE, "session_id": 17, "pageview_id": "v1"}, {**LINE, "session_id": None}) == [
+        row(session_id="17", pageview_id="v1"),
+        row(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ('"49.99"', Decimal("49.99")),
+        ("49.99", Decimal("49.99")),
+        ("49.9900", Decimal("49.9900")),
+        ("25", Decimal(25)),
+        ("1234567890123.45", Decimal("1234567890123.45")),
+        ('"1e3"', Decimal(1000)),
+        ("null", None),
+        ('"$49.99"', "$49.99"),
+        ('""', None),
+        (r'"\u0000\u0000"', None),
+        ("true", "True"),
+    ],
+)
+def test_amounts_are_decimals(written: str, amount: Decimal | str | None) -> None:
+    """REV-1: an amount is exact, whether it is written as text or as a number; no number stays a text."""
+    text = json.dumps({**LINE, "revenue_source_amount": 0}).replace(
+        '"revenue_source_amount": 0', f'"revenue_source_amount": {written}'
+    )
+    assert parse_lines(text, "rows.sh") == [row(revenue_source_amount=amount)]
+
+
+@pytest.mark.parametrize(
+    ("written", "currency"),
+    [(r'"\u0000\u0000\u0000"', ""), (r'"EUR\u0000\u0000"', "EUR"), ('""', ""), ("null", None)],
+)
+def test_a_fixed_string_is_filled_up(written: str, currency: str | None) -> None:
+    """REV-4: an empty FixedString of ClickHouse is full of NULs, and a shorter text ends with them."""
+    text = json.dumps({**LINE, "revenue_source_currency": 0}).replace(
+        '"revenue_source_currency": 0', f'"revenue_source_currency": {written}'
+    )
+    assert parse_lines(text, "rows.sh") == [row(revenue_source_currency=currency)]
+
+
+@pytest.mark.parametrize("members", [[None], ["a", None, 5], [["a"]]])
+def test_odd_members_are_kept(members: list[Any]) -> None:
+    """What is no text in a list is for a check to find fault with, not for the reader to stumble over."""
+    assert parsed({**LINE, "meta_values": members}) == [row(meta_values=tuple(members))]
+
+
+@pytest.mark.parametrize("column", list(LINE))
+def test_a_missing_column_is_named(column: str) -> None:
+    """A line that lacks a column is named by source and number, with the column."""
+    lacking = {key: value for key, value in LINE.items() if key != column}
+    with pytest.raises(TargetUnavailable) as caught:
+        parsed(LINE, lacking)
+    assert str(caught.value) == (
+        f"rows.sh, line 2, is no stored event: lacks '{column}'. Expected a JSON object a line with type, "
+        "name, meta_keys, meta_values, revenue_source_amount, revenue_source_currency"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Error: no table {RUN}",
+        f'["{RUN}"]',
+        f'"{RUN}"',
+        f'{{"name": "{RUN}"',
+        json.dumps({**LINE, "meta_keys": "plan"}),
+        json.dumps({**LINE, "meta_values": None}),
+        json.dumps(LINE).replace('"49.99"', "1e99999999999999999999"),
+    ],
+    ids=["text", "array", "string", "torn", "keys", "values", "huge"],
+)
+def test_a_line_that_is_no_event_is_named(text: str) -> None:
+    """A readback that answers something else is named with the line, as a target that could not be run."""
+    with pytest.raises(TargetUnavailable, match=r"^rows\.sh, line 2, is no stored event: "):
+        parse_lines(f"\n{text}\n", "rows.sh")
+
+
+@pytest.mark.parametrize(
+    ("stored", "carried"),
+    [
+        (row(), True),
+        (row(name=f"PURCHASE {RUN.upper()}"), True),
+        (row(name="Purchase", meta_values=("a", f"<{RUN}>")), True),
+        (row(name="Purchase", meta_values=(None, 5, RUN)), True),
+        (row(name=None, meta_values=(None,)), False),
+        (row(name="Purchase", meta_keys=(RUN,)), False),
+        (row(name=RUN[:-1]), False),
+    ],
+    ids=range(7),
+)
+def test_carries(stored: StoredRow, *, carried: bool) -> None:
+    """A row carries a token in its name or a value, folded or not; other texts and types are nothing."""
+    assert stored.carries(RUN) is carried
+
+
+def test_columns_are_plain_data() -> None:
+    """A row is shown and compared as the columns of the documentation, lists as lists."""
+    assert row(session_id="s").columns() == {
+        "type": "custom",
+        "name": "Purchase cp0123abcd",
+        "meta_keys": ["plan"],
+        "meta_values": ["pro"],
+        "revenue_source_amount": Decimal("49.99"),
+        "revenue_source_currency": "EUR",
+        "session_id": "s",
+        "pageview_id": None,
+    }

@@ -1,0 +1,243 @@
+"""From a requirement to its cases and checks, and back: nothing is missing, nothing stands alone."""
+
+import ast
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from conformance.load.checks import CHECKS
+from conformance.protocol.cases import Case, catalogue
+from conformance.protocol.requirements import Lane, Level, requirements
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "fixtures"
+
+# The ids, levels and lanes of the protocol's requirements, as its specification lists them.
+TABLE = """
+API-1   MUST   T      API-2   MUST   T P    API-3   MUST   T P    API-4   MUST   T P    API-5   SHOULD T
+API-6   SHOULD T      API-7   SHOULD T      API-8   SHOULD T      API-9   MAY    T
+PROP-1  MUST   T S P  PROP-2  MUST   T S P  PROP-3  MUST   T S P  PROP-4  MUST   T S P  PROP-5  MUST   T S P
+PROP-6  SHOULD T S P  PROP-7  SHOULD S      PROP-8  MAY    T S
+REV-1   MUST   T S P  REV-2   MUST   T S P  REV-3   MUST   T P    REV-4   MUST   T S P  REV-5   MUST   T S P
+REV-6   SHOULD T S P  REV-7   SHOULD T S P  REV-8   SHOULD T S P  REV-9   SHOULD D
+WIRE-1  MUST   T      WIRE-2  MUST   T      WIRE-3  MUST   T      WIRE-4  MUST   T      WIRE-5  SHOULD T
+WIRE-6  MUST   S      WIRE-7  SHOULD S      WIRE-8  SHOULD S
+DELIV-1 MUST   T      DELIV-2 MUST   T P    DELIV-3 SHOULD T P    DELIV-4 SHOULD T      DELIV-5 SHOULD T P
+DELIV-6 SHOULD T P    DELIV-7 SHOULD T
+STORE-1 MUST   S P    STORE-2 MUST   S P    STORE-3 MUST   S P    STORE-4 MUST   P      STORE-5 SHOULD S L
+DASH-1  MUST   D      DASH-2  MUST   D      DASH-3  MUST   D P    DASH-4  MUST   S D
+GOAL-1  MUST   D      GOAL-2  MUST   D      GOAL-3  MUST   D      GOAL-4  MUST   D      QUOTA-1 MUST   S D
+LINT-1  MAY    S D    LINT-2  MAY    S D    LINT-3  MAY    S D    LINT-4  MAY    T S    LINT-5  MAY    T S
+"""
+LANES = {"T": "tracker", "S": "server", "P": "pair", "D": "dashboard", "L": "load"}
+LEVELS = ["MAY", "SHOULD", "MUST"]
+# What has to be checked whole: every MUST of these, in each of its lanes.
+CHECKED = {"API", "PROP", "REV", "WIRE", "STORE", "DELIV", "DASH", "GOAL", "QUOTA"}
+
+
+def table() -> Iterator[tuple[str, str, list[str]]]:
+    """The rows of the table: id, level, lanes."""
+    words = TABLE.split()
+    starts = [i for i, word in enumerate(words) if "-" in word]
+    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+        yield words[start], words[start + 1], [LANES[letter] for letter in words[start + 2 : end]]
+
+
+def cases_of(id_: str, lane: Lane) -> list[Case]:
+    """The cases of a requirement in a lane."""
+    return [case for case in catalogue() if case.requirement == id_ and case.lane is lane]
+
+
+PLACES = [(row, lane) for row in requirements().values() for lane in row.lanes]
+
+
+def test_registry_is_the_specification() -> None:
+    """Ids, levels and lanes of the registry are those of the specification, in its order."""
+    rows = [(row.id, str(row.level), [str(lane) for lane in row.lanes]) for row in requirements().values()]
+    assert rows == list(table())
+
+
+def test_every_requirement_has_cases_or_a_reason() -> None:
+    """In each of its lanes a requirement has cases or says why not, and never both."""
+    wrong = [
+        (row.id, str(lane)) for row, lane in PLACES if bool(cases_of(row.id, lane)) == (lane in row.excluded)
+    ]
+    assert wrong == []
+
+
+def test_reasons_are_given_for_lanes_of_the_requirement() -> None:
+    """A reason is a text, and its lane one of the requirement's."""
+    rows = requirements().values()
+    wrong = [r.id for r in rows if not set(r.excluded) <= set(r.lanes) or not all(r.excluded.values())]
+    assert wrong == []
+
+
+def test_every_must_is_checked() -> None:
+    """Each MUST of the call, the wire, the row and the dashboard has cases in each of its lanes."""
+    musts = [(r, lane) for r, lane in PLACES if r.level is Level.MUST and r.family in CHECKED]
+    assert [(r.id, str(lane)) for r, lane in musts if not cases_of(r.id, lane)] == []
+
+
+def test_levels_of_cases() -> None:
+    """No case binds more than its requirement, and one of each lane as much: the lesser never decide."""
+    above = [
+        c.id for c in catalogue() if LEVELS.index(c.level) > LEVELS.index(requirements()[c.requirement].level)
+    ]
+    found = {(case.requirement, case.lane, case.level) for case in catalogue()}
+    below = [
+        (r.id, str(lane)) for r, lane in PLACES if cases_of(r.id, lane) and (r.id, lane, r.level) not in found
+    ]
+    assert (above, below) == ([], [])
+
+
+def test_every_case_has_its_place() -> None:
+    """Each case names a known requirement, in one of that requirement's lanes, and says why it exists."""
+    known = {(row.id, lane) for row, lane in PLACES}
+    astray = [c.id for c in catalogue() if (c.requirement, c.lane) not in known or not c.why.strip()]
+    assert astray == []
+
+
+def test_case_ids_begin_with_their_requirement() -> None:
+    """The id of a case leads to its requirement with one search."""
+    lost = [c.id for c in catalogue() if not c.id.startswith(f"{c.lane}/{c.requirement.lower()}-")]
+    assert lost == []
+
+
+def test_dashboard_cases_say_where_they_look() -> None:
+    """A case of the dashboard lane is named after the way that it takes: the API, or the page in a browser.
+
+    Every MUST of the lane is looked at both ways.
+    """
+    own = [case for case in catalogue() if case.lane is Lane.DASHBOARD]
+    ways = {case.id: case.id.removeprefix(f"dashboard/{case.requirement.lower()}-")[:4] for case in own}
+    assert set(ways.values()) == {"api-", "page"}
+    assert [c.id for c in own if c.on_page != (ways[c.id] == "page")] == []
+    seen = {(case.requirement, case.on_page) for case in own if case.level is not Level.MAY}
+    assert len(seen) == 2 * len({requirement for requirement, _ in seen})
+
+
+def test_only_cases_on_the_page_have_a_browser() -> None:
+    """Of the dashboard lane those functions take a browser that check what is seen on the page."""
+    wrong = []
+    for path in sorted((ROOT / "e2e").glob("test_dashboard_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                ids = [ast.literal_eval(a) for d in node.decorator_list for a in getattr(d, "args", [])]
+                engine = "engine" in {argument.arg for argument in node.args.args}
+                wrong += [id_ for id_ in ids if ("-page-" in id_) != engine]
+    assert wrong == []
+
+
+def scenario_ids() -> list[str]:
+    """The case ids of the scenarios in the fixtures."""
+    lanes = tomllib.loads((FIXTURES / "scenarios.toml").read_text(encoding="utf-8"))
+    return [f"{lane}/{id_}" for lane, rows in lanes.items() for id_ in rows]
+
+
+def marked(folder: Path) -> Iterator[str]:
+    """What the ``@scenarios`` marks of the test functions in a folder name."""
+    for path in sorted(folder.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "scenarios":
+                    yield from (ast.literal_eval(argument) for argument in mark.args)
+
+
+def test_every_scenario_has_one_check() -> None:
+    """Each scenario is named by exactly one test function, or check of the load lane, and the reverse."""
+    marks = [*marked(ROOT / "conformance" / "checks"), *marked(ROOT / "e2e"), *CHECKS]
+    assert sorted(marks) == sorted(scenario_ids())
+
+
+def test_every_vector_lane_has_its_check() -> None:
+    """Vectors are checked by one test function a lane, in each lane that vectors name."""
+    found = []
+    for folder in (ROOT / "conformance" / "checks", ROOT / "e2e"):
+        for path in sorted(folder.rglob("test_*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                marks = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+                found += [ast.unparse(m) for m in marks if ast.unparse(m).startswith("vectors(")]
+    lanes = {case.lane for case in catalogue() if case.vector}
+    assert sorted(found) == sorted(f"vectors(Lane.{lane.name})" for lane in lanes)
+
+
+VECTORS = sorted((FIXTURES / "vectors").rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=[f"{path.parent.name}-{path.stem}" for path in VECTORS])
+def test_vectors_follow_their_schema(path: Path) -> None:
+    """A file of vectors is what its schema says, so that any language can read it."""
+    schema = json.loads((FIXTURES / "schema" / f"{path.parent.name}-vector.schema.json").read_text())
+    errors = Draft202012Validator(schema).iter_errors(json.loads(path.read_text(encoding="utf-8")))
+    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=[f"{path.parent.name}-{path.stem}" for path in VECTORS])
+def test_vectors_are_filed_by_family(path: Path) -> None:
+    """A vector stands in the file of its requirement's family, under that requirement's id.
+
+    What is made from the table of transformations is in a file of its own, and says so in its ids.
+    """
+    vectors = json.loads(path.read_text(encoding="utf-8"))["vectors"]
+    lost = []
+    for vector in vectors:
+        own = f"{vector['requirement'].lower()}-"
+        begin = f"{own}verbatim-" if path.stem == "verbatim" else f"{path.stem}-"
+        if not (vector["id"].startswith(own) and vector["id"].startswith(begin)):
+            lost.append(vector["id"])
+    assert lost == []
+
+
+@pytest.mark.parametrize("path", sorted((FIXTURES / "schema").glob("*.json")), ids=lambda path: path.stem)
+def test_schemas_are_schemas(path: Path) -> None:
+    """Each schema is itself valid under the draft that it names."""
+    Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
+
+
+REQUIREMENT = {
+    "type": "object",
+    "required": ["level", "lanes", "what", "why"],
+    "additionalProperties": False,
+    "properties": {
+        "level": {"enum": ["MUST", "SHOULD", "MAY"]},
+        "lanes": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": list(LANES.values())},
+        },
+        "what": {"type": "string", "minLength": 20},
+        "why": {"type": "string", "minLength": 20},
+        "excluded": {"type": "object", "additionalProperties": {"type": "string", "minLength": 10}},
+    },
+}
+SCENARIO = {
+    "type": "object",
+    "required": ["requirement", "what", "why"],
+    "additionalProperties": False,
+    "properties": {
+        "requirement": {"type": "string", "pattern": "^[A-Z]+-[0-9]+$"},
+        "level": {"enum": ["MUST", "SHOULD", "MAY"]},
+        "what": {"type": "string", "minLength": 20},
+        "why": {"type": "string", "minLength": 20},
+    },
+}
+
+
+def test_requirements_have_their_members() -> None:
+    """Each row of the registry has the members it needs and no others, as a slip in a name would make."""
+    rows = tomllib.loads((FIXTURES / "requirements.toml").read_text(encoding="utf-8"))
+    validator = Draft202012Validator(REQUIREMENT)
+    assert [f"{id_}: {e.message}" for id_, row in rows.items() for e in validator.iter_errors(row)] == []
+
+
+def test_scenarios_have_their_members() -> None:
+    """Each scenario has the members it needs and no others."""
+    lanes = tomllib.loads((FIXTURES / "scenarios.toml").read_text(encoding="utf-8"))
+    validator = Draft202012Validator(SCENARIO)
+    rows = [(id_, row) for scenarios in lanes.values() for id_, row in scenarios.items()]
+    assert [f"{id_}: {e.message}" for id_, row in rows for e in validator.iter_errors(row)] == []

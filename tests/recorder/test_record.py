@@ -1,0 +1,186 @@
+"""What reaches the recorder's sockets is on record as it came, and is answered."""
+
+import socket
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from conformance.recorder import Exchange, Recorder
+
+Dial = Callable[[], socket.socket]
+
+
+def _post(body: bytes, path: str = "/api/event", *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """Read up to the end of the headers; the answers read here have no body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        read = connection.recv(65_536)
+        assert read, f"the connection ended after {data!r}"
+        data += read
+    return data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"n": "\xff\xfe\x80 t-bytes"}',
+        b"\x00\r\n\r\nGET / HTTP/1.1\r\n t-frames",
+        '{"n": "\u202e🎉 t-text"}'.encode(),
+        b"t-megabyte" + b"x" * 1_000_000,
+    ],
+    ids=["invalid UTF-8", "line ends and NUL", "UTF-8", "a megabyte"],
+)
+def test_body_is_kept_byte_for_byte(recorder: Recorder, dial: Dial, body: bytes) -> None:
+    """A body is the bytes that were sent, whatever they mean."""
+    connection = dial()
+    connection.sendall(_post(body))
+    assert _answer(connection).startswith(b"HTTP/1.1 202 ")
+    token = body[body.index(b"t-") :].split(b'"')[0][:8].decode()
+    [exchange] = recorder.wait(token=token)
+    assert exchange.body == body
+
+
+def test_chunked_body_is_put_together(recorder: Recorder, dial: Dial) -> None:
+    """Chunks are framing: the body is what they hold."""
+    connection = dial()
+    connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(b"4\r\nchun\r\n7\r\nked-one\r\n0\r\n\r\n")
+    _answer(connection)
+    [exchange] = recorder.wait(token="chunked-one")
+    assert exchange.body == b"chunked-one"
+
+
+def test_request_is_kept_as_it_came(recorder: Recorder, dial: Dial) -> None:
+    """Method, target, headers in their case and order, origin and times are on record."""
+    connection = dial()
+    connection.sendall(_post(b"as-it-came", "/x/api/event?q=1", "X-B: 2", "x-a: 1", "X-B: 3"))
+    _answer(connection)
+    [exchange] = recorder.wait(token="as-it-came", path="/x/api/event")
+    assert (exchange.method, exchange.target) == ("POST", "/x/api/event?q=1")
+    assert exchange.headers == (
+        ("Host", "a"),
+        ("Content-Length", "10"),
+        ("X-B", "2"),
+        ("x-a", "1"),
+        ("X-B", "3"),
+    )
+    assert (exchange.header("x-b"), exchange.header("absent")) == ("2", None)
+    assert (exchange.origin, exchange.status, exchange.gone) == ("127.0.0.1", 202, None)
+    assert exchange.complete
+    assert exchange.answered
+    assert exchange.started <= exchange.complete <= exchange.answered <= time.time()
+
+
+def test_pipelined_requests_share_a_connection(recorder: Recorder, dial: Dial) -> None:
+    """Requests sent at once on one connection are all answered, and known to share it."""
+    connection = dial()
+    connection.sendall(_post(b"pipe-1") + _post(b"pipe-2"))
+    first, second = recorder.wait(2, token="pipe-")
+    assert (first.body, second.body) == (b"pipe-1", b"pipe-2")
+    assert first.connection == second.connection
+    dial().sendall(_post(b"pipe-3"))
+    [third] = recorder.wait(token="pipe-3")
+    assert third.connection != first.connection
+
+
+def test_unfinished_request_is_no_event(recorder: Recorder, dial: Dial) -> None:
+    """A request cut off inside its body never counts as one that arrived."""
+    connection = dial()
+    connection.sendall(_post(b"cut-off-here")[:-3])
+    connection.close()
+    httpx.post(f"{recorder.here}/api/event", content=b"cut-off-after")
+    assert recorder.wait(token="cut-off-after")
+    assert recorder.seen(token="cut-off-h") == []
+
+
+@pytest.mark.parametrize("host", ["here", "there"])
+def test_mounts_are_served_unchanged(recorder: Recorder, host: str) -> None:
+    """What is mounted is served byte for byte at every origin, and never cached."""
+    script = bytes(range(256)) * 3
+    recorder.mount("/tracker.js", script, "text/javascript")
+    response = httpx.get(f"{getattr(recorder, host)}/tracker.js?v=2")
+    assert (response.status_code, response.content) == (200, script)
+    assert response.headers["Content-Type"] == "text/javascript"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_mount_is_replaced_and_others_are_missing(recorder: Recorder) -> None:
+    """A path serves what was mounted last; an unknown one is 404."""
+    recorder.mount("/page", b"old", "text/html")
+    recorder.mount("/page", b"new", "text/html")
+    assert httpx.get(f"{recorder.here}/page").content == b"new"
+    assert httpx.get(f"{recorder.here}/unknown").status_code == 404
+
+
+def test_two_origins(recorder: Recorder) -> None:
+    """The two origins have host names and ports of their own, and each exchange knows its own."""
+    assert recorder.here.startswith("http://127.0.0.1:")
+    assert recorder.there.startswith("http://localhost:")
+    for origin in (recorder.here, recorder.there):
+        httpx.post(f"{origin}/api/event", content=b"two-origins")
+    found = recorder.wait(2, token="two-origins")
+    assert [exchange.origin for exchange in found] == ["127.0.0.1", "localhost"]
+
+
+def test_preflight_is_answered(recorder: Recorder) -> None:
+    """A preflight is allowed what it asks for, is not cached, and is on record."""
+    asked = {
+        "Origin": "http://shop.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-mine",
+    }
+    response = httpx.options(f"{recorder.there}/pre/api/event", headers=asked)
+    allowed = {k: v for k, v in response.headers.items() if k.startswith("access-control")}
+    assert response.status_code == 204
+    assert allowed == {
+        "access-control-allow-origin": "http://shop.example",
+        "access-control-allow-credentials": "true",
+        "access-control-allow-methods": "POST",
+        "access-control-allow-headers": "content-type,x-mine",
+        "access-control-max-age": "0",
+    }
+    assert len(recorder.wait(method="OPTIONS", path="/pre/api/event")) == 1
+
+
+@pytest.mark.parametrize("sent", ["CP0AF3E", "cp0af3e", "Cp0aF3e"])
+def test_token_is_found_in_any_case(recorder: Recorder, sent: str) -> None:
+    """A tracker that changes the case of what it sends is at fault, not lost; so too in a query."""
+    before = len(recorder.seen(token="cp0af3e"))
+    httpx.post(f"{recorder.here}/api/event", content=f'{{"n": "Signup {sent}"}}')
+    httpx.get(f"{recorder.here}/api/event", params={"n": sent})
+    assert len(recorder.wait(before + 2, token="cp0af3e")) == before + 2
+
+
+def test_wait_returns_once_enough_arrived(recorder: Recorder, dial: Dial) -> None:
+    """A wait for two ends when the second arrives, long before its time."""
+    connection = dial()
+    connection.sendall(_post(b"early-1"))
+    connection.sendall(_post(b"early-2")[:-1])
+    began = time.monotonic()
+    assert len(recorder.wait(1, token="early-", seconds=30)) == 1
+    connection.sendall(b"2")
+    assert len(recorder.wait(2, token="early-", seconds=30)) == 2
+    assert time.monotonic() - began < 10
+
+
+def test_wait_gives_up(recorder: Recorder) -> None:
+    """A wait for more than comes ends when its time is up, and returns what there is."""
+    httpx.post(f"{recorder.here}/api/event", content=b"alone")
+    began = time.monotonic()
+    assert [exchange.body for exchange in recorder.wait(2, token="alone", seconds=0.3)] == [b"alone"]
+    assert 0.3 <= time.monotonic() - began < 5
+
+
+def test_exchange_survives_json(recorder: Recorder) -> None:
+    """An exchange is the same after a way through JSON, and its summary is text whatever the body."""
+    httpx.post(f"{recorder.here}/api/event", content=b"json-way \xff\x00")
+    [exchange] = recorder.wait(token="json-way")
+    assert Exchange.from_json(exchange.to_json()) == exchange
+    assert exchange.summary()["body"] == "json-way \\xff\x00"

@@ -1,0 +1,62 @@
+"""The sign of life while checks run."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from conformance.reports import Progress
+from conformance.results.record import Run
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def told(violated: Run) -> Callable[..., str]:
+    """What a run of so many cases, so many seconds each, writes into a log."""
+
+    def told(cases: int, seconds: float) -> str:
+        file, clock = io.StringIO(), _Clock()
+        progress = Progress(Console(file=file, force_terminal=True, color_system="standard"), clock=clock)
+        progress.start(cases)
+        for number in range(cases):
+            clock.now += seconds
+            progress.case_done(violated.results[number % 2])
+        progress.stop()
+        progress.stop()
+        return file.getvalue()
+
+    return told
+
+
+def test_a_log_gets_plain_lines_now_and_then(told: Callable[..., str]) -> None:
+    """Ten seconds apart, without control characters, though the log claims to be a terminal."""
+    assert told(30, 1) == (
+        "30 cases to run\n"
+        "10 of 30 cases, 5 failed (10 s)\n"
+        "20 of 30 cases, 10 failed (20 s)\n"
+        "30 of 30 cases, 15 failed (30 s)\n"
+    )
+
+
+def test_a_long_run_does_not_flood_the_log(told: Callable[..., str]) -> None:
+    """Three hours of cases are some fifty lines."""
+    assert len(told(10_800, 1).splitlines()) < 60
+
+
+def test_a_terminal_gets_a_live_line_that_goes_away(violated: Run) -> None:
+    """The bar counts, and is cleared at the end."""
+    file = io.StringIO()
+    progress = Progress(Console(file=file, force_terminal=True, width=80), live=True)
+    progress.start(2)
+    progress.case_done(violated.results[0])
+    progress.case_done(violated.results[1])
+    progress.stop()
+    assert "1 failed" in file.getvalue()
+    assert file.getvalue().rstrip("\n").endswith("\x1b[2K")
