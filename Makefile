@@ -1,7 +1,7 @@
 # Every task sets up what it needs, once: see tools/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest load lint reference vectors published-trackers screenshots faults serve clean
+.PHONY: help setup check test selftest load lint docs reference vectors published-trackers screenshots faults serve clean
 
 help:
 	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
@@ -9,6 +9,7 @@ help:
 	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 7 minutes)"
 	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
 	@echo "make lint    ruff and mypy"
+	@echo "make docs    build the pages of docs/ into build/docs; a dead link or a page without a link to it fails"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make vectors   write the cases of fixtures/transformations.toml into fixtures/vectors anew"
 	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
@@ -37,6 +38,9 @@ lint: setup
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 
+docs: setup
+	@.venv/bin/mkdocs build --strict $(ARGS)
+
 reference: setup
 	@.venv/bin/python tools/reference.py
 
@@ -56,4 +60,4 @@ serve: setup
 	@.venv/bin/clickport serve $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor .clickport/published clickport-run.jsonl clickport-load.*
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor .clickport/published build clickport-run.jsonl clickport-load.*

@@ -1,6 +1,7 @@
-"""What a server is measured against: ``python yardsticks.py empty-rsgi|empty-wsgi|flask|naive PORT``.
+"""Yardsticks for a server: ``python yardsticks.py empty-rsgi|empty-wsgi|flask PORT``.
 
-Each is served by granian with the settings of the reference server: one process, HTTP/1.1.
+Each is served by granian with the settings of the reference server: one process, HTTP/1.1. A further
+yardstick, ``reference_server/minimal.py``, is started by granian's own command.
 ``clickhouse FILE SECONDS`` is no server: it feeds the ClickHouse of CLICKHOUSE_URL with prepared blocks made
 of the payloads in FILE, and prints what that came to as JSON.
 """
@@ -8,7 +9,6 @@ of the payloads in FILE, and prints what that came to as JSON.
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ TYPES = {
     "revenue_source_currency": "LowCardinality(String)",
 }
 _TABLE = f"""
-CREATE TABLE IF NOT EXISTS events ({", ".join(f"{name} {kind}" for name, kind in TYPES.items())})
+CREATE TABLE IF NOT EXISTS blocks ({", ".join(f"{name} {kind}" for name, kind in TYPES.items())})
 ENGINE = MergeTree ORDER BY (toDate(timestamp), type, name, timestamp)
 """
 
@@ -62,22 +62,6 @@ def flask() -> Flask:
     @app.post("/api/event")
     def event() -> tuple[str, int]:
         request.get_data()
-        return "", 202
-
-    return app
-
-
-def naive() -> Flask:
-    """A Flask application as it is written on the first day: a row inserted in each request."""
-    app = Flask(__name__)
-    clients = threading.local()
-
-    @app.post("/api/event")
-    def event() -> tuple[str, int]:
-        client = getattr(clients, "client", None)
-        if client is None:
-            client = clients.client = connect()
-        _insert(client, [row(json.loads(request.get_data(), parse_float=Decimal))])
         return "", 202
 
     return app
@@ -113,7 +97,7 @@ def connect() -> Client:
 
 
 def _insert(client: Client, rows: list[tuple[Any, ...]]) -> None:
-    client.insert("events", rows, column_names=tuple(TYPES), column_type_names=tuple(TYPES.values()))
+    client.insert("blocks", rows, column_names=tuple(TYPES), column_type_names=tuple(TYPES.values()))
 
 
 def feed(payloads: Path, seconds: float) -> dict[str, float]:
@@ -122,11 +106,11 @@ def feed(payloads: Path, seconds: float) -> dict[str, float]:
     lines = payloads.read_text(encoding="utf-8").splitlines()
     some = [row(json.loads(line, parse_float=Decimal)) for line in lines]
     _insert(client, (some * (BLOCK_ROWS // len(some) + 1))[:BLOCK_ROWS])
-    block = client.raw_query(f"SELECT * FROM events LIMIT {BLOCK_ROWS}", fmt="Native")  # noqa: S608 - a number
+    block = client.raw_query(f"SELECT * FROM blocks LIMIT {BLOCK_ROWS}", fmt="Native")  # noqa: S608 - a number
     began = time.monotonic()
     inserts = 0
     while time.monotonic() - began < seconds:
-        client.raw_insert("events", list(TYPES), insert_block=block, fmt="Native")
+        client.raw_insert("blocks", list(TYPES), insert_block=block, fmt="Native")
         inserts += 1
     return {"rows": inserts * BLOCK_ROWS, "seconds": time.monotonic() - began}
 
@@ -135,7 +119,6 @@ _SERVERS = {
     "empty-rsgi": ("empty_rsgi", Interfaces.RSGI, False),
     "empty-wsgi": ("empty_wsgi", Interfaces.WSGI, False),
     "flask": ("flask", Interfaces.WSGI, True),
-    "naive": ("naive", Interfaces.WSGI, True),
 }
 
 

@@ -1,4 +1,4 @@
-"""Ratios to yardsticks of the same run: an empty callable, a bare Flask, a naive server, ClickHouse alone.
+"""Ratios to yardsticks of the same run: empty callables, a bare Flask, the minimal server, ClickHouse alone.
 
 Locust is slower than what it is to measure. So each is driven twice: by Locust, as the target was, and by a
 probe that is fast; and what Locust can send at most is told, for readers to see whether it was the limit.
@@ -44,8 +44,13 @@ _SERVERS = {
     "empty-rsgi": "empty RSGI callable on granian, as the reference is one",
     "empty-wsgi": "empty WSGI callable on granian",
     "flask": "bare Flask on granian, 202",
-    "naive": "naive Flask on granian, an insert in each request",
+    "minimal": "reference_server/minimal.py on granian, an INSERT in each request",
 }
+# In a process of its own, with the options that load/baselines.py sets for the others.
+_MINIMAL = (
+    *("-P", "-m", "granian", "--interface", "wsgi", "--factory", "reference_server.minimal:create_app"),
+    *("--loop", "uvloop", "--http", "1", "--no-ws", "--no-log", "--port"),
+)
 # With Locust so much of what it can send at all is called its limit.
 _LIMIT_SHARE = 0.8
 
@@ -218,8 +223,8 @@ def _output(words: tuple[str, ...], **env: str) -> str:
 @contextmanager
 def _server(name: str, clickhouse: str) -> Iterator[str]:
     port = free_port()
-    words = [sys.executable, str(bundled("load/baselines.py")), name, str(port)]
-    with Process(words, env={"CLICKHOUSE_URL": clickhouse}) as process:
+    words = _MINIMAL if name == "minimal" else (str(bundled("load/baselines.py")), name)
+    with Process([sys.executable, *words, str(port)], env={"CLICKHOUSE_URL": clickhouse}) as process:
         process.wait_until_listening(port)
         yield f"http://127.0.0.1:{port}{EVENT_PATH}"
 
