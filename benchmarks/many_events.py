@@ -24,7 +24,7 @@ from secrets import token_hex
 import psutil
 from clickhouse_connect.driver.client import Client
 
-from conformance.load.mix import Kind, Sender, read
+from conformance.load.mix import EventGenerator, RequestKind, read
 from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox, census
 from reference_server.storage.client import Clients, connect
@@ -60,8 +60,10 @@ class Sample:
 
 def bodies(file: Path) -> None:
     """Write different events and pageviews, a line each."""
-    sender = Sender(read(), run=f"cp{token_hex(4)}", name="many", seed=1, envelope={"d": "example.com"})
-    shots = (shot.body for shot in sender.visit() if shot.kind is not Kind.MALFORMED)
+    sender = EventGenerator(
+        read(), run=f"cp{token_hex(4)}", name="many", seed=1, envelope={"d": "example.com"}
+    )
+    shots = (shot.body for shot in sender.visit() if shot.kind is not RequestKind.MALFORMED)
     file.write_bytes(b"\n".join(next(shots) for _ in range(DIFFERENT)) + b"\n")
 
 

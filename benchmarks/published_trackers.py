@@ -49,7 +49,7 @@ class Tracker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class TrackerMeasurement:
     """A tracker and what was seen of it, in which browsers; in those that ``refused`` it could not be run."""
 
     name: str
@@ -175,11 +175,11 @@ def _measure(tracker: Tracker, browser: str, repeat: int) -> None:
         record.unlink(missing_ok=True)
 
 
-def _measured(tracker: Tracker) -> Measured:
+def _measured(tracker: Tracker) -> TrackerMeasurement:
     script = tracker.script.read_bytes()
     records = [_record(tracker, browser) for browser in BROWSERS]
     runs = [read(record) for record in records if record.exists()]
-    return Measured(
+    return TrackerMeasurement(
         name=tracker.name,
         version=tracker.version,
         minified=len(script),
@@ -200,7 +200,7 @@ def _tried(result: CaseResult) -> int:
     return int(result.tries["of"]) if result.tries else 1
 
 
-def render(measured: Sequence[Measured], *, day: date) -> str:
+def render(measured: Sequence[TrackerMeasurement], *, day: date) -> str:
     """The whole page."""
     versions: dict[str, str] = {}
     for one in measured:
@@ -211,14 +211,14 @@ def render(measured: Sequence[Measured], *, day: date) -> str:
     return text.replace("{{day}}", day.isoformat()).replace("{{tables}}", "\n".join(tables))
 
 
-def _sizes(measured: Sequence[Measured]) -> str:
+def _sizes(measured: Sequence[TrackerMeasurement]) -> str:
     lines = ["## Sizes", "", "Bytes of the script in the page, bundled and minified.", ""]
     lines += ["| tracker | version | minified | gzipped |", "|---|---|---:|---:|"]
     lines += [f"| {m.name} | {m.version} | {m.minified:,} | {m.gzipped:,} |" for m in measured]
     return "\n".join([*lines, ""])
 
 
-def _table(measured: Sequence[Measured], browser: str, version: str) -> str:
+def _table(measured: Sequence[TrackerMeasurement], browser: str, version: str) -> str:
     tried = {result.id for one in measured for result in one.results if result.browser == browser}
     exits = [case.id for case in catalogue() if case.id in tried - {STAYS}]
     lines = [f"## {_ENGINES[browser]}", "", f"Version {version}.", ""]

@@ -48,10 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _activate_worker(config: pytest.Config, setup: dict[str, Any]) -> None:
-    from conformance.harness.run_context import Setup  # noqa: PLC0415
+    from conformance.harness.run_context import RunContext  # noqa: PLC0415
     from conformance.runner.session import Checks  # noqa: PLC0415 - in a user's own test run none of it is loaded
 
-    config.pluginmanager.register(Checks(Setup.from_json(setup)), "clickport-checks")
+    config.pluginmanager.register(Checks(RunContext.from_json(setup)), "clickport-checks")
 
 
 def _asked_for(config: pytest.Config) -> bool:

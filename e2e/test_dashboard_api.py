@@ -8,13 +8,13 @@ from conformance.drivers import dashboard_data
 from conformance.drivers.demo_site import LAST, new_site
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("dashboard/dash-1-api-totals")
-def test_totals(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_totals(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-1: three events of one visitor count three times, as those of three visitors do."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Signup", times=3)
         site.track("Login", visitor=1)
         site.track("Login", visitor=2)
@@ -23,9 +23,9 @@ def test_totals(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-1-api-every-name")
-def test_every_name(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_every_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-1: of more names than a page has, each is a row, and none is there twice."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         names = [f"Event {number:03}" for number in range(120)]
         for name in names:
             site.track(name)
@@ -41,9 +41,9 @@ def test_every_name(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-1-api-range")
-def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_range(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-1: what came now is in every range that has this moment in it, and in no other."""
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
         now = [("Signup", 2), (LAST, 1)]
@@ -54,9 +54,9 @@ def test_range(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-1-api-hostile-names")
-def test_hostile_names(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_hostile_names(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-1: names that hold markup, quotes or odd characters come back as they were sent."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.track(name)
         site.settle()
@@ -65,9 +65,9 @@ def test_hostile_names(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-2-api-values")
-def test_values(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_values(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-2: an event's properties have their values, most common first, ties by their text."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_plans(site)
         site.settle()
         site.require("properties", lambda: site.properties("Signup"), dashboard_data.PROPERTIES)
@@ -76,9 +76,9 @@ def test_values(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-2-api-none")
-def test_no_properties(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_no_properties(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-2: an event is known to have properties when it has some, and else not to."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
         site.settle()
         site.require("has_properties", site.has_properties, [("Signup", True), (LAST, False)])
@@ -86,9 +86,9 @@ def test_no_properties(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-3-api-new-name")
-def test_new_name(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_new_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-3: a name that was never seen is listed in seconds, and nothing was set up for it."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.require("events before", site.events, [])
         began = time.monotonic()
         site.track("Quite new")
@@ -96,27 +96,27 @@ def test_new_name(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/dash-4-api-case")
-def test_case(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_case(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-4: Purchase, purchase and PURCHASE are three events, each with its own count."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_cases(site)
         site.settle()
         site.require("events", site.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-api-counts-alike")
-def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_usage(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
         site.settle()
         site.require("usage: pageviews, custom events, both", site.usage, (3, 3, 6))
 
 
 @scenarios("dashboard/rev-9-api-two-currencies")
-def test_currencies(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_currencies(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """REV-9: what came in in three currencies is three amounts."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_money(site)
         site.settle()
         site.require("revenue", lambda: dashboard_data.amounts(site), dashboard_data.MONEY)
@@ -125,6 +125,6 @@ def test_currencies(bench: Bench, evidence: Evidence, token: str) -> None:
 @scenarios(
     "dashboard/lint-1-api-names-alike", "dashboard/lint-2-api-variants", "dashboard/lint-3-api-many-values"
 )
-def test_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_advice(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """LINT-1 to LINT-3, open: what the dashboard advises about such events."""
-    dashboard_data.require_advice(bench, evidence, token)
+    dashboard_data.require_advice(instruments, evidence, token)

@@ -4,13 +4,13 @@ from conformance.drivers import dashboard_data
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("dashboard/goal-1-api-exact-name")
-def test_exact_name(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_exact_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-1: a goal is created of any name, which stays as it is, spaces and emoji too."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.GOAL_NAMES:
             site.add_goal(name)
         for name in dashboard_data.GOAL_NAMES:
@@ -20,9 +20,9 @@ def test_exact_name(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-1-api-deleted")
-def test_deleted(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_deleted(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-1: a goal that was deleted is gone, its conversions with it; the events stay."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         id_ = site.add_goal("Signup")
         site.add_goal(LAST)
         site.track("Signup", times=2)
@@ -34,9 +34,9 @@ def test_deleted(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-2-api-exact")
-def test_match(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_match(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-2: an event of another case, or with a letter or a space more or less, completes no goal."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
         dashboard_data.send_near_misses(site)
@@ -45,9 +45,9 @@ def test_match(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-3-api-completions")
-def test_completions(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_completions(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-3: one visitor who completes a goal twice is two conversions."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
         site.settle()
@@ -55,9 +55,9 @@ def test_completions(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-3-api-rate")
-def test_rate(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_rate(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-3: the rate is per hundred visitors of the site, those included who only looked at pages."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
         site.settle()
@@ -65,9 +65,9 @@ def test_rate(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-3-api-rate-of-range")
-def test_rate_of_range(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_rate_of_range(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-3: in a range without events a goal has no conversions, and its rate is 0."""
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.add_goal("Purchase")
         site.track("Purchase")
         site.settle()
@@ -77,9 +77,9 @@ def test_rate_of_range(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-4-api-needs-a-goal")
-def test_no_goal(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_no_goal(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-4: the figures of conversions are there once there is a goal, and not before."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
         require_equal("keys of the KPIs without a goal", [*site.kpis()], dashboard_data.KPIS_WITHOUT_GOAL)
@@ -88,9 +88,9 @@ def test_no_goal(bench: Bench, evidence: Evidence, token: str) -> None:
 
 
 @scenarios("dashboard/goal-4-api-agree")
-def test_figures_agree(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_figures_agree(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """GOAL-4: the figures on top are those of all goals together."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")
         dashboard_data.send_two_goals(site)

@@ -5,14 +5,14 @@ from conformance.drivers.dashboard_page import Board
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("dashboard/goal-1-page-form")
-def test_form(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_form(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-1: Settings → Goals takes a type and a name, exactly, before the event was ever seen."""
-    with new_site(bench, evidence, token) as site:
-        board = Board(site, bench.shared_tab(engine))
+    with new_site(instruments, evidence, token) as site:
+        board = Board(site, instruments.shared_tab(engine))
         names = [" Achat 🎉 réussi ", "achat 🎉 réussi"]
         for number, name in enumerate(names, start=1):
             board.open_goals()
@@ -27,14 +27,14 @@ def test_form(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
 
 
 @scenarios("dashboard/goal-1-page-deleted")
-def test_deleted(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_deleted(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-1: a goal that is deleted in the settings is gone there, and from the Goals tab."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for name in ("Signup", LAST):
             site.add_goal(name)
         site.track("Signup")
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open_goals()
         board.delete_goal("Signup")
         board.until_goals([LAST])
@@ -44,14 +44,14 @@ def test_deleted(bench: Bench, engine: str, evidence: Evidence, token: str) -> N
 
 
 @scenarios("dashboard/goal-1-page-hostile-names")
-def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-1: goals whose names hold markup or odd characters are shown as text, and run nothing."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.add_goal(name)
             site.track(name)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open("Goals")
         site.require("the Goals tab", board.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
         board.require_harmless()
@@ -61,49 +61,49 @@ def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str
 
 
 @scenarios("dashboard/goal-2-page-exact")
-def test_match(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_match(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-2: on the Goals tab an event of almost the same name is no conversion."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
         dashboard_data.send_near_misses(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open("Goals")
         site.require("the Goals tab", board.goals, dashboard_data.NEAR_MISSES)
 
 
 @scenarios("dashboard/goal-3-page-completions")
-def test_completions(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_completions(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-3: the Goals tab counts completions, not people; more of them than people are above 100."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open("Goals")
         site.require("the Goals tab", board.goals, dashboard_data.COMPLETIONS)
 
 
 @scenarios("dashboard/goal-3-page-rate")
-def test_rate(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_rate(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-3: the rate on the Goals tab is per hundred visitors, those included who only look at pages."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open("Goals")
         site.require("the Goals tab", board.goals, dashboard_data.LOOKERS)
 
 
 @scenarios("dashboard/goal-4-page-needs-a-goal")
-def test_no_goal(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-4: the cards of conversions are there once there is a goal, and not before."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("cards without a goal", lambda: [*board.kpis()], dashboard_data.KPIS_WITHOUT_GOAL)
         site.add_goal("Purchase")
@@ -112,14 +112,14 @@ def test_no_goal(bench: Bench, engine: str, evidence: Evidence, token: str) -> N
 
 
 @scenarios("dashboard/goal-4-page-agree")
-def test_figures_agree(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_figures_agree(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-4: the cards on top show what the Goals tab below them has in all."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")
         dashboard_data.send_two_goals(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open("Goals")
         site.require("the Goals tab", board.goals, dashboard_data.TWO_GOALS)
         site.require("cards", lambda: dashboard_data.of_conversions(board.kpis()), dashboard_data.TOP)

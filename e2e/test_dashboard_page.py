@@ -8,18 +8,18 @@ from conformance.drivers.dashboard_page import Board
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("dashboard/dash-1-page-totals")
-def test_totals(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_totals(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: the Events tab has a row for each name, with its total; name and number can be read."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Signup", times=12)
         site.track("Login", visitor=1)
         site.track("Login", visitor=2)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
         text = board.texts()["Signup"]
@@ -28,25 +28,25 @@ def test_totals(bench: Bench, engine: str, evidence: Evidence, token: str) -> No
 
 
 @scenarios("dashboard/dash-1-page-every-name")
-def test_every_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_every_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: each of fifty names has its row."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         names = [f"Event {number:02}" for number in range(50)]
         for name in names:
             site.track(name)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [(name, 1) for name in (*names, LAST)])
 
 
 @scenarios("dashboard/dash-1-page-range")
-def test_range(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_range(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: what came now is not on the page of a past week, and is on that of today."""
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open(**dashboard_data.past_week())
         site.require("the Events tab of a past week", board.events, [])
         board.open(period="today")
@@ -54,13 +54,13 @@ def test_range(bench: Bench, engine: str, evidence: Evidence, token: str) -> Non
 
 
 @scenarios("dashboard/dash-1-page-hostile-names")
-def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-1: names that hold markup, quotes or odd characters are shown as text, and run nothing."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.track(name, {name: name})
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
         site.require("the Events tab", lambda: sorted(board.events()), expected)
@@ -70,12 +70,12 @@ def test_hostile_names(bench: Bench, engine: str, evidence: Evidence, token: str
 
 
 @scenarios("dashboard/dash-2-page-values")
-def test_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_values(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-2: a row opens to its properties, and these to their values, most common first."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_plans(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
         require_equal("properties before the row is opened", board.properties(), [])
@@ -87,14 +87,14 @@ def test_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> No
 
 
 @scenarios("dashboard/dash-2-page-hostile-values")
-def test_hostile_values(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_hostile_values(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-2: properties and values that hold markup are shown as text, and run nothing."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for value in dashboard_data.HOSTILE:
             site.track("Signup", {"plan": value})
         site.track("Signup", {dashboard_data.HOSTILE[0]: "pro"})
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
         board.unfold('[data-event="Signup"]')
@@ -105,21 +105,21 @@ def test_hostile_values(bench: Bench, engine: str, evidence: Evidence, token: st
 
 
 @scenarios("dashboard/dash-2-page-arrow")
-def test_arrow(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_arrow(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-2: an event with properties has an arrow, and one without has none."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("arrows", board.arrows, [("Signup", 1), (LAST, 0)])
 
 
 @scenarios("dashboard/dash-3-page-new-name")
-def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-3: on a page that is open a new name and a new count appear by themselves, in seconds."""
-    with new_site(bench, evidence, token) as site:
-        board = Board(site, bench.shared_tab(engine))
+    with new_site(instruments, evidence, token) as site:
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab before", board.events, [])
         # What the page loads when its tab is chosen may have the first name in it; the second comes later.
@@ -130,34 +130,34 @@ def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> 
 
 
 @scenarios("dashboard/dash-4-page-case")
-def test_case(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_case(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-4: Purchase, purchase and PURCHASE are three rows, each with its own count."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_cases(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-page-counts-alike")
-def test_usage(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_usage(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """QUOTA-1: the usage on the page is that of three pageviews and three events: six."""
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("usage", board.usage, [6])
 
 
 @scenarios("dashboard/rev-9-page-two-currencies")
-def test_currencies(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_currencies(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """REV-9: three currencies are three amounts on the page, and a code that nobody knows breaks nothing."""
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         dashboard_data.send_money(site)
         site.settle()
-        board = Board(site, bench.shared_tab(engine))
+        board = Board(site, instruments.shared_tab(engine))
         board.open()
         site.require("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
         site.require("revenue", lambda: dashboard_data.digits(board.revenue()), dashboard_data.MONEY_DIGITS)

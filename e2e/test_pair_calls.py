@@ -2,38 +2,38 @@
 
 from functools import partial
 
-from conformance.drivers.canary import bent_rows, fly
+from conformance.drivers.canary import bent_rows, run_canary
 from conformance.drivers.exits import leave
 from conformance.drivers.expectations import require_row
 from conformance.drivers.markers import scenarios, vectors
 from conformance.drivers.pages import use_page
 from conformance.drivers.pairs import call_alone, call_vectors, joined, require_rows_of
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.requirements import Lane
 
 
 @vectors(Lane.PAIR)
-def test_call_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_call_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """Each call of a vector ends as the row that the vector says."""
-    case, called = evidence.case, bench.once(call_vectors, engine)
+    case, called = evidence.case, instruments.once(call_vectors, engine)
     if case.vector.get("together") and not called.found[token] and any(called.found.values()):
         # Lost among the calls that share its page: alone it must arrive.
-        token = bench.setup.token(f"{case.id} alone", engine)
-        called = call_alone(bench, engine, case, token)
+        token = instruments.setup.token(f"{case.id} alone", engine)
+        called = call_alone(instruments, engine, case, token)
     evidence.sent = case.vector["call"].replace("{token}", token)
     evidence.wire(called.found[token])
     require_row(evidence, token, called.rows[token])
     bent = bent_rows(called.rows[token], case.vector["row"])
-    fly(bench, evidence, partial(require_row, evidence, token, bent) if bent else None)
+    run_canary(instruments, evidence, partial(require_row, evidence, token, bent) if bent else None)
 
 
 @scenarios("pair/api-4-inline-onclick", "pair/api-4-submit-listener", "pair/api-4-window-property")
-def test_handler_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_handler_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-4: a handler of the documented kind ends as a row."""
-    with joined(bench):
-        use_page(bench, engine, evidence, token)
-        require_rows_of(bench, engine, evidence, token)
+    with joined(instruments):
+        use_page(instruments, engine, evidence, token)
+        require_rows_of(instruments, engine, evidence, token)
 
 
 @scenarios(
@@ -44,8 +44,8 @@ def test_handler_leaves_row(bench: Bench, engine: str, evidence: Evidence, token
     "pair/deliv-2-form-same-origin",
     "pair/deliv-2-form-cross-origin",
 )
-def test_exit_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_exit_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2: an event that was sent in the task in which its page was left ends as a row."""
-    with joined(bench):
-        leave(bench, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
-        require_rows_of(bench, engine, evidence, token)
+    with joined(instruments):
+        leave(instruments, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
+        require_rows_of(instruments, engine, evidence, token)

@@ -8,16 +8,16 @@ from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
 from conformance.drivers.pairs import passed_on
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("pair/dash-3-new-name")
-def test_new_name(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-3: while the dashboard is open a new name appears in it, in seconds, and nobody touches it."""
-    caller, viewer = bench.tab(engine), bench.tab(engine)
+    caller, viewer = instruments.tab(engine), instruments.tab(engine)
     try:
-        with new_site(bench, evidence, token) as site, passed_on(bench):
-            caller.goto(bench.page(domain=site.domain))
+        with new_site(instruments, evidence, token) as site, passed_on(instruments):
+            caller.goto(instruments.page(domain=site.domain))
             board = Board(site, viewer)
             board.open()
             site.require("the Events tab before", board.events, [])

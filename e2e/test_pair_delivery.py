@@ -5,7 +5,7 @@ from conformance.drivers.exits import leave_once
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pairs import joined, require_rows_of
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios(
@@ -14,32 +14,34 @@ from conformance.harness.instruments import Bench
     "pair/deliv-3-once-back",
     "pair/deliv-3-once-window-close",
 )
-def test_one_row_per_exit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_one_row_per_exit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: an event that was sent at an exit is one row when a later event has its own."""
     exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
     evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        with joined(bench):
-            leave_once(bench, tab, token, exit_)
-            bench.events(token)
+        with joined(instruments):
+            leave_once(instruments, tab, token, exit_)
+            instruments.events(token)
             pages.run(tab, f"clickport.track('Later {pages.sentinel_of(token)}')")
-            bench.events(pages.sentinel_of(token))
-            require_rows_of(bench, engine, evidence, token)
+            instruments.events(pages.sentinel_of(token))
+            require_rows_of(instruments, engine, evidence, token)
     finally:
         tab.close()
 
 
 @scenarios("pair/deliv-5-60-kb", "pair/deliv-5-120-kb", "pair/deliv-5-180-kb", "pair/deliv-5-360-kb")
-def test_large_event_leaves_row(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_large_event_leaves_row(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-5: an event of 30 values within the limits, large for what they are made of, is stored whole."""
     kilobytes = int(evidence.case.id.split("-")[2])
-    tab = bench.shared_tab(engine)
-    with joined(bench):
-        tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    with joined(instruments):
+        tab.goto(instruments.page())
         evidence.sent = keepalive_budget.large_call(token, kilobytes)
         pages.run(tab, evidence.sent)
-        [row] = require_rows_of(bench, engine, evidence, token)
+        [row] = require_rows_of(instruments, engine, evidence, token)
     # Shown by its length: 60,000 characters help nobody.
     evidence.stored = {"values": len(row.meta_values), "characters": sum(map(len, row.meta_values))}
     if row.meta_values != keepalive_budget.large_values(kilobytes):
@@ -47,16 +49,16 @@ def test_large_event_leaves_row(bench: Bench, engine: str, evidence: Evidence, t
 
 
 @scenarios("pair/deliv-6-ten-of-10-kb", "pair/deliv-6-300-small-ones")
-def test_burst_leaves_rows(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_burst_leaves_rows(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-6: each event of a burst in one task is one row."""
     burst = keepalive_budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
-    tab = bench.shared_tab(engine)
-    with joined(bench):
-        tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    with joined(instruments):
+        tab.goto(instruments.page())
         evidence.sent = burst.script(token)
         pages.run(tab, evidence.sent)
-        keepalive_budget.await_burst(bench, tab, token, burst)
-        rows = require_rows_of(bench, engine, evidence, token, burst.number)
+        keepalive_budget.await_burst(instruments, tab, token, burst)
+        rows = require_rows_of(instruments, engine, evidence, token, burst.number)
     evidence.stored = {"rows": len(rows), "of": burst.number}
     if len({row.name for row in rows}) < burst.number:
         raise Violation(f"of {burst.number} events some are stored twice and others not at all")

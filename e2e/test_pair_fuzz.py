@@ -2,12 +2,14 @@
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.requirements import Lane
 from conformance.search.drawn_cases import conclude, search
 
 
 @properties(Lane.PAIR)
-def test_calls_keep_the_property_down_to_the_row(bench: Bench, engine: str, evidence: Evidence) -> None:
+def test_calls_keep_the_property_down_to_the_row(
+    instruments: Instruments, engine: str, evidence: Evidence
+) -> None:
     """Whatever is drawn, the row keeps the requirement, and says what the wire said."""
-    conclude(bench, evidence, bench.once(search, Lane.PAIR, engine))
+    conclude(instruments, evidence, instruments.once(search, Lane.PAIR, engine))

@@ -5,16 +5,16 @@ from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
 from conformance.drivers.pairs import joined, require_rows_of
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.readback import StoredRow
 
 _BACK_SECONDS = 5.0
 
 
 @scenarios("pair/store-4-one-visit-one-session")
-def test_one_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_one_visit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """STORE-4: two events of one page visit share session and visit."""
-    rows = _rows_of_two_events(bench, engine, evidence, token, pages=1)
+    rows = _rows_of_two_events(instruments, engine, evidence, token, pages=1)
     _require_linked(rows)
     if len({row.session_id for row in rows}) != 1:
         raise Violation(f"two events of one page visit are in two sessions: {_told(rows, 'session_id')}")
@@ -23,9 +23,9 @@ def test_one_visit(bench: Bench, engine: str, evidence: Evidence, token: str) ->
 
 
 @scenarios("pair/store-4-next-visit-same-session")
-def test_next_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_next_visit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """STORE-4: events before and after a link within the site share the session, not the page visit."""
-    rows = _rows_of_two_events(bench, engine, evidence, token, pages=2)
+    rows = _rows_of_two_events(instruments, engine, evidence, token, pages=2)
     _require_linked(rows)
     if len({row.session_id for row in rows}) != 1:
         raise Violation(f"two pages of one tab are in two sessions: {_told(rows, 'session_id')}")
@@ -34,19 +34,19 @@ def test_next_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -
 
 
 @scenarios("pair/store-4-two-tabs")
-def test_two_tabs(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_two_tabs(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """STORE-4: two tabs on one address are two page visits, and an event belongs to that of its tab."""
-    first, second = bench.tab(engine), bench.tab(engine)
+    first, second = instruments.tab(engine), instruments.tab(engine)
     try:
-        with joined(bench):
-            url = bench.page()
+        with joined(instruments):
+            url = instruments.page()
             first.goto(url)
-            _track(bench, first, token, 1)
+            _track(instruments, first, token, 1)
             second.goto(url)
-            _track(bench, second, token, 2)
-            _track(bench, first, token, 3)
+            _track(instruments, second, token, 2)
+            _track(instruments, first, token, 3)
             evidence.sent = "an event in each of two tabs on one address, and one more in the first"
-            rows = require_rows_of(bench, engine, evidence, token, 3)
+            rows = require_rows_of(instruments, engine, evidence, token, 3)
     finally:
         first.close()
         second.close()
@@ -59,18 +59,18 @@ def test_two_tabs(bench: Bench, engine: str, evidence: Evidence, token: str) -> 
 
 
 @scenarios("pair/store-4-push-state", "pair/store-4-hash", "pair/store-4-restored")
-def test_visit_within_a_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_visit_within_a_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """STORE-4, open: which page visit an event belongs to when the address changed, or the page came back."""
     way = evidence.case.id.partition("/store-4-")[2]
-    tab = bench.tab(engine, frozen_pages=way == "restored")
+    tab = instruments.tab(engine, frozen_pages=way == "restored")
     try:
-        with joined(bench):
-            tab.goto(bench.page(stored=True))
-            _track(bench, tab, token, 1)
-            _move(bench, engine, tab, token, way)
-            bench.events(token, 2)
+        with joined(instruments):
+            tab.goto(instruments.page(stored=True))
+            _track(instruments, tab, token, 1)
+            _move(instruments, engine, tab, token, way)
+            instruments.events(token, 2)
             evidence.sent = f"an event before and one after: {way}"
-            rows = require_rows_of(bench, engine, evidence, token, 2)
+            rows = require_rows_of(instruments, engine, evidence, token, 2)
     finally:
         tab.close()
     _require_linked(rows)
@@ -78,7 +78,7 @@ def test_visit_within_a_page(bench: Bench, engine: str, evidence: Evidence, toke
         raise Violation("both events point to one page visit")
 
 
-def _move(bench: Bench, engine: str, tab: Tab, token: str, way: str) -> None:
+def _move(instruments: Instruments, engine: str, tab: Tab, token: str, way: str) -> None:
     """Change the address or come back, and make the second call."""
     call = f"clickport.track('Step 2 {token}')"
     if way == "push-state":
@@ -88,33 +88,33 @@ def _move(bench: Bench, engine: str, tab: Tab, token: str, way: str) -> None:
     else:
         # By the page itself: an automation may lose sight of one that was frozen.
         tab.run(f"addEventListener('pageshow', (event) => {{ if (event.persisted) {call} }})")
-        tab.goto(bench.page(stored=True))
+        tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
-        if not bench.recorder.wait(2, token=token, method="POST", seconds=_BACK_SECONDS)[1:]:
+        if not instruments.recorder.wait(2, token=token, method="POST", seconds=_BACK_SECONDS)[1:]:
             raise NotTestable(f"{engine} did not keep the page in its cache")
 
 
 def _rows_of_two_events(
-    bench: Bench, engine: str, evidence: Evidence, token: str, *, pages: int
+    instruments: Instruments, engine: str, evidence: Evidence, token: str, *, pages: int
 ) -> list[StoredRow]:
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        with joined(bench):
-            tab.goto(bench.page())
-            _track(bench, tab, token, 1)
+        with joined(instruments):
+            tab.goto(instruments.page())
+            _track(instruments, tab, token, 1)
             if pages == 2:
-                tab.goto(bench.page())
-            _track(bench, tab, token, 2)
+                tab.goto(instruments.page())
+            _track(instruments, tab, token, 2)
             evidence.sent = f"two events, on {pages} page{'s' * (pages - 1)} of one tab"
-            return require_rows_of(bench, engine, evidence, token, 2)
+            return require_rows_of(instruments, engine, evidence, token, 2)
     finally:
         tab.close()
 
 
-def _track(bench: Bench, tab: Tab, token: str, number: int) -> None:
+def _track(instruments: Instruments, tab: Tab, token: str, number: int) -> None:
     """Make a call and see it arrive, so that no exit and no order of requests is part of this check."""
     run(tab, f"clickport.track('Step {number} {token}')")
-    bench.events(token, number)
+    instruments.events(token, number)
 
 
 def _require_linked(rows: list[StoredRow]) -> None:

@@ -30,7 +30,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from conformance.load.journal import Journal, begin_phase, clock, is_expected
-from conformance.load.mix import BadMix, Kind, Sender, Shot, read
+from conformance.load.mix import BadMix, EventGenerator, GeneratedRequest, RequestKind, read
 from conformance.load.plan import (
     DEFAULT_OBJECTIVE,
     DEFAULT_RATE,
@@ -38,12 +38,12 @@ from conformance.load.plan import (
     require_local,
     seconds_of,
 )
-from conformance.load.shapes import SETTLE_SECONDS, SHAPES, Seen, Want, shape
+from conformance.load.shapes import SETTLE_SECONDS, SHAPES, HeldRate, Want, shape
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.results.verdict import Exit
 from conformance.targets import Server
 
-_NAMES = {Kind.EVENT: "event", Kind.PAGEVIEW: "pageview", Kind.MALFORMED: "malformed"}
+_NAMES = {RequestKind.EVENT: "event", RequestKind.PAGEVIEW: "pageview", RequestKind.MALFORMED: "malformed"}
 _LOG = logging.getLogger(__name__)
 
 # The shape judges steps of a few seconds: workers have to tell more often than every third.
@@ -62,7 +62,7 @@ class State:
         self.journal = Journal(folder, name)
         # As a browser sends it (WIRE-5).
         self.headers = with_browser_headers({"Content-Type": TEXT}, options.domain)
-        self.sender = Sender(
+        self.sender = EventGenerator(
             read(Path(options.mix) if options.mix else None),
             run=options.run or f"cp{secrets.token_hex(4)}",
             name=name,
@@ -124,7 +124,7 @@ class Visitor(FastHttpUser):
             raise StopUser
         self._shared = _states[self.environment]
         self._due = clock() + self._shared.random.random() * self._shared.interval
-        self._shots: Iterator[Shot] = iter(self._shared.sender.visit())
+        self._shots: Iterator[GeneratedRequest] = iter(self._shared.sender.visit())
         gevent.sleep(max(0.0, self._due - clock()))
 
     def wait_time(self) -> float:
@@ -197,7 +197,7 @@ class Arrivals(LoadTestShape):
         total = self.runner.stats.total
         return Counter(total.response_times), total.num_failures, total.num_requests
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> HeldRate:
         times, failures, requests = self._totals()
         before, failures_before, requests_before = self._base or (Counter[int](), 0, 0)
         times.subtract(before)
@@ -208,4 +208,4 @@ class Arrivals(LoadTestShape):
             if left <= 0:
                 p95 = milliseconds / 1000
                 break
-        return Seen(p95=p95, errors=failures - failures_before, requests=number)
+        return HeldRate(p95=p95, errors=failures - failures_before, requests=number)

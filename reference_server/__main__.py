@@ -29,7 +29,7 @@ def serve(host: str, port: int, sites: tuple[str, ...], data: Path | None, worke
         from reference_server.runtime import serve as server  # noqa: PLC0415 - its weight is an extra
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    options = server.Options(
+    options = server.ServeOptions(
         host=host,
         port=port,
         sites=sites,

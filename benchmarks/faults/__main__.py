@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.faults import refusals
 from benchmarks.faults.faults import FAULTS
-from benchmarks.faults.scene import WAIT, Scene
+from benchmarks.faults.scene import WAIT, LoadScenario
 from reference_server.delivery.outbox import census
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
@@ -50,7 +50,7 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        scene = Scene(folder=folder, seconds=seconds, clickhouse=clickhouse, port=port)
+        scene = LoadScenario(folder=folder, seconds=seconds, clickhouse=clickhouse, port=port)
         FAULTS[name].prepare(scene, stack)
         scene.serve()
         stack.callback(scene.close)

@@ -12,16 +12,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.faults.scene import Scene, forgetful
+from benchmarks.faults.scene import LoadScenario, forgetful
 from reference_server.delivery.outbox import census
 from reference_server.storage.client import connect
 
-Act = Callable[[Scene], None]
-Prepare = Callable[[Scene, ExitStack], None]
+Act = Callable[[LoadScenario], None]
+Prepare = Callable[[LoadScenario, ExitStack], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class FaultScenario:
     """A row of the table: its title, what is done before the server starts, and under load."""
 
     title: str
@@ -29,11 +29,11 @@ class Fault:
     prepare: Prepare
 
 
-FAULTS: dict[str, Fault] = {}
+FAULTS: dict[str, FaultScenario] = {}
 """The faults by their names on the command line, in the order of the table."""
 
 
-def _as_it_is(_scene: Scene, _stack: ExitStack) -> None:
+def _as_it_is(_scene: LoadScenario, _stack: ExitStack) -> None:
     pass
 
 
@@ -44,22 +44,22 @@ def fault(name: str, title: str, *, prepare: Prepare = _as_it_is) -> Callable[[A
     """
 
     def register(act: Act) -> Act:
-        FAULTS[name] = Fault(title=title, act=act, prepare=prepare)
+        FAULTS[name] = FaultScenario(title=title, act=act, prepare=prepare)
         return act
 
     return register
 
 
 @fault("none", "nothing")
-def _nothing(_: Scene) -> None:
+def _nothing(_: LoadScenario) -> None:
     pass
 
 
-def _through_a_forgetful_proxy(scene: Scene, stack: ExitStack) -> None:
+def _through_a_forgetful_proxy(scene: LoadScenario, stack: ExitStack) -> None:
     scene.through = stack.enter_context(forgetful(scene))
 
 
-def _with_a_faked_clock(scene: Scene, _: ExitStack) -> None:
+def _with_a_faked_clock(scene: LoadScenario, _: ExitStack) -> None:
     scene.clock = _faked(scene.folder / "clock")
 
 
@@ -78,7 +78,7 @@ def _faked(file: Path) -> Mapping[str, str]:
 
 
 @fault("answers", "the answers to two inserts in three get lost", prepare=_through_a_forgetful_proxy)
-def _lose_answers(scene: Scene) -> None:
+def _lose_answers(scene: LoadScenario) -> None:
     scene.forgetful.set()
     scene.pause(0.8)
     scene.forgetful.clear()
@@ -86,14 +86,14 @@ def _lose_answers(scene: Scene) -> None:
 
 
 @fault("worker", "SIGKILL of a worker, three times")
-def _kill_workers(scene: Scene) -> None:
+def _kill_workers(scene: LoadScenario) -> None:
     for _ in range(3):
         scene.pause(0.2)
         scene.workers()[0].kill()
 
 
 @fault("server", "SIGKILL of the whole server, twice, and a start")
-def _kill_server(scene: Scene) -> None:
+def _kill_server(scene: LoadScenario) -> None:
     for _ in range(2):
         scene.pause(0.3)
         scene.end(signal.SIGKILL)
@@ -101,7 +101,7 @@ def _kill_server(scene: Scene) -> None:
 
 
 @fault("clickhouse", "ClickHouse killed for 20 s")
-def _kill_clickhouse(scene: Scene) -> None:
+def _kill_clickhouse(scene: LoadScenario) -> None:
     scene.pause(0.15)
     assert scene.clickhouse.pid
     os.kill(scene.clickhouse.pid, signal.SIGKILL)
@@ -113,7 +113,7 @@ def _kill_clickhouse(scene: Scene) -> None:
 
 
 @fault("disk", "no room for the outbox, a third of the time")
-def _fill_disk(scene: Scene) -> None:
+def _fill_disk(scene: LoadScenario) -> None:
     """No file of a worker may grow any more, for a third of the time."""
     scene.pause(0.2)
     workers = scene.workers()
@@ -126,7 +126,7 @@ def _fill_disk(scene: Scene) -> None:
 
 
 @fault("poison", "ClickHouse refuses every event in pounds")
-def _poison(scene: Scene) -> None:
+def _poison(scene: LoadScenario) -> None:
     """From here on ClickHouse refuses every event in pounds."""
     scene.pause(0.2)
     client = connect(scene.clickhouse.url)
@@ -135,7 +135,7 @@ def _poison(scene: Scene) -> None:
 
 
 @fault("sigterm", "SIGTERM with a full outbox, ClickHouse away")
-def _terminate(scene: Scene) -> None:
+def _terminate(scene: LoadScenario) -> None:
     """ClickHouse is away, the outbox fills, and the server is told to end; then both come back."""
     scene.pause(0.15)
     scene.clickhouse.stop()
@@ -147,7 +147,7 @@ def _terminate(scene: Scene) -> None:
 
 
 @fault("clock", "the clock goes an hour back, and half an hour ahead", prepare=_with_a_faked_clock)
-def _turn_back(scene: Scene) -> None:
+def _turn_back(scene: LoadScenario) -> None:
     """The server's clock goes an hour back, and half an hour ahead of that."""
     file = Path(scene.clock["FAKETIME_TIMESTAMP_FILE"])
     for shift in ("-3600", "-1800"):

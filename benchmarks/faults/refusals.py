@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import httpx
 
 from benchmarks.faults.faults import fault
-from benchmarks.faults.scene import Scene
+from benchmarks.faults.scene import LoadScenario
 from reference_server.delivery.outbox import census
 from reference_server.storage import _embedded_settings
 from reference_server.storage.client import connect
@@ -18,7 +18,7 @@ _DISK_BYTES = 256 * 1024**2
 
 
 @fault("memory", "ClickHouse has 400 MB, and 40 events have a name of 80 KB and 30 properties")
-def _little_memory(scene: Scene) -> None:
+def _little_memory(scene: LoadScenario) -> None:
     """The cap stays lowered until everything is stored."""
     scene.pause(0.1)
     scene.clickhouse.stop()
@@ -34,7 +34,7 @@ def _little_memory(scene: Scene) -> None:
     scene.notes.append(f"{_refused(scene, 'MEMORY_LIMIT_EXCEEDED'):,} refusals")
 
 
-def _on_a_small_disk(scene: Scene, stack: ExitStack) -> None:
+def _on_a_small_disk(scene: LoadScenario, stack: ExitStack) -> None:
     scene.clickhouse.stop()
     folder = str(scene.clickhouse.data_dir)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", folder]
@@ -45,7 +45,7 @@ def _on_a_small_disk(scene: Scene, stack: ExitStack) -> None:
 
 
 @fault("clickhouse-disk", "the disk of ClickHouse is full, a third of the time", prepare=_on_a_small_disk)
-def _full_clickhouse(scene: Scene) -> None:
+def _full_clickhouse(scene: LoadScenario) -> None:
     scene.pause(0.2)
     ballast = scene.clickhouse.data_dir / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
@@ -56,7 +56,7 @@ def _full_clickhouse(scene: Scene) -> None:
     ballast.unlink()
 
 
-def _refused(scene: Scene, error: str) -> int:
+def _refused(scene: LoadScenario, error: str) -> int:
     client = connect(scene.clickhouse.url)
     try:
         query = "SELECT sum(value) FROM system.errors WHERE name = {error:String}"

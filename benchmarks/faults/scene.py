@@ -21,7 +21,7 @@ WAIT = 60.0
 
 
 @dataclass
-class Scene:
+class LoadScenario:
     """What runs while events are sent."""
 
     folder: Path
@@ -82,7 +82,7 @@ class Scene:
 
 
 @contextmanager
-def forgetful(scene: Scene) -> Iterator[str]:
+def forgetful(scene: LoadScenario) -> Iterator[str]:
     """A way to ClickHouse on which the answers to two inserts in three get lost: it has the rows."""
     url = scene.clickhouse.url
     target = urlsplit(url)

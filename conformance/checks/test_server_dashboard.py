@@ -4,20 +4,20 @@ from conformance.drivers import dashboard_data
 from conformance.drivers.demo_site import new_site
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 
 @scenarios("server/quota-1-counts-alike")
-def test_usage(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_usage(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
-    bench.dashboard.require_usage(f"{token}.example")
-    with new_site(bench, evidence, token) as site, dashboard_data.same_day():
+    instruments.dashboard.require_usage(f"{token}.example")
+    with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
         site.settle()
         site.require("usage: pageviews, custom events, both", site.usage, (3, 3, 6))
 
 
 @scenarios("server/lint-1-names-alike", "server/lint-2-variants", "server/lint-3-many-values")
-def test_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_advice(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """LINT-1 to LINT-3, open: what is advised about such events."""
-    dashboard_data.require_advice(bench, evidence, token)
+    dashboard_data.require_advice(instruments, evidence, token)

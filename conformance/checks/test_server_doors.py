@@ -16,7 +16,7 @@ from conformance.drivers.markers import scenarios
 from conformance.drivers.posted_batch import awaited, event_url, plain_event, post_burst, sender_to
 from conformance.drivers.requests import Reply, Request, as_json
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.browser_headers import TEXT, browser_headers
 from conformance.readback import StoredRow
 
@@ -26,15 +26,17 @@ _SECONDS = 10.0
 
 
 @scenarios("server/wire-7-any-origin-may-post")
-def test_any_origin_may_post(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_any_origin_may_post(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """WIRE-7: the answer lets a page of another origin read it."""
     with _http() as http:
-        response = http.post(event_url(bench), content=plain_event(bench.setup, token), headers=_TEXT)
+        response = http.post(
+            event_url(instruments), content=plain_event(instruments.setup, token), headers=_TEXT
+        )
     _require_allowed(evidence, _TEXT, response)
 
 
 @scenarios("server/wire-7-preflight")
-def test_preflight(bench: Bench, evidence: Evidence) -> None:
+def test_preflight(instruments: Instruments, evidence: Evidence) -> None:
     """WIRE-7: a preflight for JSON from another origin is answered with permission."""
     headers = {
         "Origin": _ORIGIN,
@@ -42,7 +44,7 @@ def test_preflight(bench: Bench, evidence: Evidence) -> None:
         "Access-Control-Request-Headers": "content-type",
     }
     with _http() as http:
-        response = http.options(event_url(bench), headers=headers)
+        response = http.options(event_url(instruments), headers=headers)
     _require_allowed(evidence, headers, response)
     allowed = response.headers.get("Access-Control-Allow-Headers", "").lower()
     if "content-type" not in allowed and "*" not in allowed:
@@ -50,55 +52,55 @@ def test_preflight(bench: Bench, evidence: Evidence) -> None:
 
 
 @scenarios("server/wire-8-chunked-body")
-def test_chunked_body(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_chunked_body(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """WIRE-8: a body in chunks makes a proper row, or is refused."""
-    body = plain_event(bench.setup, token)
+    body = plain_event(instruments.setup, token)
     parts = [body[:10], body[10:]]
     with _http() as http:
-        response = http.post(event_url(bench), content=iter(parts), headers=_TEXT)
+        response = http.post(event_url(instruments), content=iter(parts), headers=_TEXT)
     evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
     if response.status_code // 100 not in (2, 4):
         raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
-    rows = _rows(bench, evidence, {token: 1 if response.is_success else 0})
+    rows = _rows(instruments, evidence, {token: 1 if response.is_success else 0})
     if rows is not None and len(rows[token]) != response.is_success:
         raise Violation(f"answered {response.status_code}, and {len(rows[token])} rows were stored")
 
 
 @scenarios("server/wire-8-body-shorter-than-announced")
-def test_short_body(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_short_body(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """WIRE-8: a body that breaks off does the next event no harm."""
-    with _half_sent(bench, token) as (connection, head):
+    with _half_sent(instruments, token) as (connection, head):
         evidence.sent = head
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(4096).decode("latin-1")
     evidence.received = answer or "the connection was closed"
     if answer.partition(" ")[2].startswith("5"):
         raise Violation(f"expected a 4xx or the end of the connection, got {answer.splitlines()[0]}")
-    _require_still_alive(bench, evidence, token)
+    _require_still_alive(instruments, evidence, token)
 
 
 @scenarios("server/wire-8-slow-sender")
-def test_slow_sender(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_slow_sender(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """WIRE-8: while four senders keep back half of their bodies, the event of another is answered."""
     with (
-        _half_sent(bench, token) as (_, evidence.sent),
-        _half_sent(bench, token),
-        _half_sent(bench, token),
-        _half_sent(bench, token),
+        _half_sent(instruments, token) as (_, evidence.sent),
+        _half_sent(instruments, token),
+        _half_sent(instruments, token),
+        _half_sent(instruments, token),
     ):
-        _require_still_alive(bench, evidence, token)
+        _require_still_alive(instruments, evidence, token)
 
 
 @scenarios("server/store-5-acknowledged-is-stored-once")
-def test_acknowledged_is_stored_once(bench: Bench, evidence: Evidence) -> None:
+def test_acknowledged_is_stored_once(instruments: Instruments, evidence: Evidence) -> None:
     """STORE-5: of many events on several connections each that was acknowledged is stored once."""
-    burst = bench.once(post_burst)
+    burst = instruments.once(post_burst)
     evidence.sent = f"{len(burst.replies)} events on several connections"
     _require_each_once(evidence, burst.replies, burst.rows)
 
 
 @scenarios("server/store-5-bad-neighbours")
-def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
+def test_bad_neighbours(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """STORE-5: broken and hostile events cost none of the good ones that are sent between them."""
     bad = [
         b'{"t": "e", "n": "\\ud83d", "mk": ["\\udc00"], "mv": ["\\ud83d"], "ra": 1e999, "rc": "\\ud83d"}',
@@ -109,14 +111,14 @@ def test_bad_neighbours(bench: Bench, evidence: Evidence, token: str) -> None:
     ]
     good = [f"{token}{number}x" for number in range(len(bad) + 1)]
     replies = {}
-    sender = sender_to(bench)
+    sender = sender_to(instruments)
     for number, each in enumerate(good):
-        replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
+        replies[each] = sender.send(Request(body=plain_event(instruments.setup, each)))
         for body in bad[number : number + 1]:
             sender.send(Request(body=body))
     sender.close()
     evidence.sent = {"between good events": [body.decode("latin-1") for body in bad]}
-    _require_each_once(evidence, replies, _rows(bench, evidence, dict.fromkeys(replies, 1)))
+    _require_each_once(evidence, replies, _rows(instruments, evidence, dict.fromkeys(replies, 1)))
 
 
 def _require_each_once(
@@ -136,33 +138,33 @@ def _require_each_once(
 
 
 def _rows(
-    bench: Bench, evidence: Evidence, expected: Mapping[str, int]
+    instruments: Instruments, evidence: Evidence, expected: Mapping[str, int]
 ) -> Mapping[str, list[StoredRow]] | None:
-    if bench.readback is None:
+    if instruments.readback is None:
         return None
-    rows = awaited(bench, expected)
+    rows = awaited(instruments, expected)
     evidence.rows([row for found in rows.values() for row in found][:5])
     return rows
 
 
-def _require_still_alive(bench: Bench, evidence: Evidence, token: str) -> None:
-    sender = sender_to(bench)
-    reply = sender.send(Request(body=plain_event(bench.setup, token)))
+def _require_still_alive(instruments: Instruments, evidence: Evidence, token: str) -> None:
+    sender = sender_to(instruments)
+    reply = sender.send(Request(body=plain_event(instruments.setup, token)))
     sender.close()
     if not reply.accepted:
         raise Violation(f"an event of another sender, sent meanwhile, was not accepted: {reply}")
-    rows = _rows(bench, evidence, {token: 1})
+    rows = _rows(instruments, evidence, {token: 1})
     if rows is not None and len(rows[token]) != 1:
         raise Violation(f"an event of another sender was accepted and left {len(rows[token])} rows")
 
 
 @contextmanager
-def _half_sent(bench: Bench, token: str) -> Iterator[tuple[socket.socket, str]]:
+def _half_sent(instruments: Instruments, token: str) -> Iterator[tuple[socket.socket, str]]:
     """A connection on which a request was begun whose body is longer than what has come of it."""
-    parts = urlsplit(event_url(bench))
+    parts = urlsplit(event_url(instruments))
     body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
     userinfo, _, host = parts.netloc.rpartition("@")
-    headers = {"Host": host, **browser_headers(bench.setup.options.domain), "Content-Type": TEXT}
+    headers = {"Host": host, **browser_headers(instruments.setup.options.domain), "Content-Type": TEXT}
     if userinfo:  # As httpx sends the credentials of a URL.
         headers["Authorization"] = f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}"
     lines = (f"{name}: {value}\r\n" for name, value in headers.items())

@@ -2,12 +2,12 @@
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.requirements import Lane
 from conformance.search.drawn_cases import conclude, search
 
 
 @properties(Lane.SERVER)
-def test_requests_keep_the_property(bench: Bench, evidence: Evidence) -> None:
+def test_requests_keep_the_property(instruments: Instruments, evidence: Evidence) -> None:
     """Whatever is drawn, the answer and the row keep the requirement."""
-    conclude(bench, evidence, bench.once(search, Lane.SERVER, None))
+    conclude(instruments, evidence, instruments.once(search, Lane.SERVER, None))

@@ -7,7 +7,7 @@ from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival, require_match
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
@@ -61,19 +61,19 @@ _ARGUMENTS = {
     "tracker/api-8-arguments-stay-null-currency",
     "tracker/api-8-arguments-stay-accessors",
 )
-def test_arguments_stay(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_arguments_stay(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: the objects that a call was given are what they were, after the call and after the event."""
     properties, revenue = _ARGUMENTS[evidence.case.id.partition("/api-8-arguments-stay-")[2]]
     evidence.sent = f"clickport.track('Signup {token}', {properties}, {revenue})"
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page(before=_DESCRIBE))
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page(before=_DESCRIBE))
     thrown = pages.run(
         tab,
         f"window.given = [{properties}, {revenue}]; window.was = JSON.stringify(describe(given));"
         f"clickport.track('Signup {token}', ...given)",
     )
     at_once = tab.run("return JSON.stringify(describe(given)) === window.was")
-    found = bench.events(token)
+    found = instruments.events(token)
     require_arrival(evidence, found, thrown)
     pages.let_the_page_know(tab)
     after = tab.run("return JSON.stringify(describe(given)) === window.was")
@@ -102,13 +102,13 @@ def _difference(was: Any, now: Any) -> str:
 
 
 @scenarios("tracker/api-8-frozen-arguments")
-def test_frozen_arguments(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_frozen_arguments(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: objects that cannot be changed make the same event as others, and throw nothing."""
     evidence.sent = (
         f"clickport.track('Signup {token}', Object.freeze({{ plan: 'pro', count: 42 }}), "
         "Object.freeze({ amount: 25 }))"
     )
-    outcome = pages.call(bench, engine, f"'use strict'; {evidence.sent}", token)
+    outcome = pages.call(instruments, engine, f"'use strict'; {evidence.sent}", token)
     if outcome.thrown:
         raise Violation(f"the call threw {outcome.thrown} into the page")
     require_arrival(evidence, outcome.found)
@@ -117,7 +117,9 @@ def test_frozen_arguments(bench: Bench, engine: str, evidence: Evidence, token: 
 
 
 @scenarios("tracker/prop-1-changed-after-the-call")
-def test_properties_changed_after_the_call(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_properties_changed_after_the_call(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """PROP-1: the values are those at the time of the call, whatever the page does to its objects later."""
     evidence.sent = (
         "const p = { plan: 'pro', count: 1, gone: 'yes', list: ['now'], inner: { toString: () => text } };"
@@ -125,7 +127,7 @@ def test_properties_changed_after_the_call(bench: Bench, engine: str, evidence: 
         f" p.plan = '{_LATER}'; p.count = 2; delete p.gone; p.list[0] = '{_LATER}'; text = '{_LATER}';"
         f" p.added = '{_LATER}'"
     )
-    [payload] = _payloads(bench, engine, evidence, token, 1)
+    [payload] = _payloads(instruments, engine, evidence, token, 1)
     # What an array and an object say is open (PROP-5), but not when they are asked.
     wanted = {"mk": ["plan", "count", "gone", "list", "inner"], "mv": ["pro", "1", "yes", _any(), _any()]}
     require_match(wanted, payload, "the payload")
@@ -134,25 +136,29 @@ def test_properties_changed_after_the_call(bench: Bench, engine: str, evidence: 
 
 
 @scenarios("tracker/rev-1-changed-after-the-call")
-def test_revenue_changed_after_the_call(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_revenue_changed_after_the_call(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """REV-1: amount and currency are those at the time of the call."""
     evidence.sent = (
         f"const r = {{ amount: 49.99, currency: 'EUR' }}; clickport.track('Purchase {token}', null, r);"
         " r.amount = 1; r.currency = 'JPY'"
     )
-    [payload] = _payloads(bench, engine, evidence, token, 1)
+    [payload] = _payloads(instruments, engine, evidence, token, 1)
     require_match({"ra": 49.99, "rc": "EUR"}, payload, "the payload")
 
 
 @scenarios("tracker/prop-1-one-object-for-many-calls")
-def test_one_object_for_many_calls(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_one_object_for_many_calls(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """PROP-1: calls in one task that share an object have each the value that it had then."""
     number = 20
     evidence.sent = (
         f"const p = {{}}; for (let i = 0; i < {number}; i++) {{ p.item = 'i' + i; "
         f"clickport.track('View {token}', p) }}"
     )
-    payloads = _payloads(bench, engine, evidence, token, number)
+    payloads = _payloads(instruments, engine, evidence, token, number)
     values = sorted(str(payload.get("mv")) for payload in payloads)
     if values != sorted(str([f"i{i}"]) for i in range(number)):
         raise Violation(f"{number} calls with the items i0 to i{number - 1} in one object sent {values}")
@@ -162,14 +168,16 @@ def _any() -> dict[str, bool]:
     return {"$string": True}
 
 
-def _payloads(bench: Bench, engine: str, evidence: Evidence, token: str, number: int) -> list[dict[str, Any]]:
+def _payloads(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str, number: int
+) -> list[dict[str, Any]]:
     """Run the script of the evidence in a page and return the payloads of its events."""
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     thrown = pages.run(tab, evidence.sent)
-    bench.events(token, number)
+    instruments.events(token, number)
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-    bench.events(pages.sentinel_of(token))
-    found: list[Exchange] = bench.events(token, number, seconds=LATE_EVENT_SECONDS)
+    instruments.events(pages.sentinel_of(token))
+    found: list[Exchange] = instruments.events(token, number, seconds=LATE_EVENT_SECONDS)
     require_arrival(evidence, found, thrown)
     return [read_payload(exchange.body) for exchange in found]

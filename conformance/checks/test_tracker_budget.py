@@ -6,7 +6,7 @@ from conformance.drivers import keepalive_budget, pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, NotTestable, SuiteFault, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.matching import describe
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
@@ -20,20 +20,20 @@ _BACK_SECONDS = 5.0
     "tracker/deliv-5-65536-bytes",
     "tracker/deliv-5-65537-bytes",
 )
-def test_event_of_bytes(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_event_of_bytes(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-5: an event whose body is just within the browser's limit, at it, or just beyond arrives."""
     wanted = int(evidence.case.id.split("-")[2])
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     # The size of the body is the tracker's to choose: one event tells it, and the next is made to measure.
     probe = pages.sentinel_of(token)
     pages.run(tab, keepalive_budget.call_of(probe, filler=0))
-    measured = bench.events(probe)
+    measured = instruments.events(probe)
     require_arrival(evidence, measured)
     filler = wanted - len(measured[0].body)
     evidence.sent = f"an event whose body has {wanted} bytes: {keepalive_budget.call_of('…', filler)}"
     thrown = pages.run(tab, keepalive_budget.call_of(token, filler))
-    found = bench.events(token)
+    found = instruments.events(token)
     require_arrival(evidence, found, thrown)
     _require_values(evidence, found, keepalive_budget.values_of(filler))
 
@@ -44,14 +44,14 @@ def test_event_of_bytes(bench: Bench, engine: str, evidence: Evidence, token: st
     "tracker/deliv-5-180-kb",
     "tracker/deliv-5-360-kb",
 )
-def test_large_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_large_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-5: an event of 30 values within the limits arrives whole, however many bytes they take."""
     kilobytes = int(evidence.case.id.split("-")[2])
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     evidence.sent = keepalive_budget.large_call(token, kilobytes)
     thrown = pages.run(tab, evidence.sent)
-    found = bench.events(token)
+    found = instruments.events(token)
     require_arrival(evidence, found, thrown)
     _require_values(evidence, found, list(keepalive_budget.large_values(kilobytes)))
 
@@ -60,105 +60,111 @@ def test_large_event(bench: Bench, engine: str, evidence: Evidence, token: str) 
     "tracker/deliv-6-ten-of-10-kb",
     "tracker/deliv-6-300-small-ones",
 )
-def test_burst(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_burst(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-6: many events in one task arrive whole, each one time."""
     burst = keepalive_budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     evidence.sent = burst.script(token)
     thrown = pages.run(tab, evidence.sent)
-    keepalive_budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=thrown)
+    keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=thrown)
 
 
 @scenarios("tracker/deliv-6-slow-endpoint")
-def test_burst_to_a_slow_endpoint(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_burst_to_a_slow_endpoint(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-6: events that come while the answers to others are awaited arrive in the end, each one time."""
     burst = keepalive_budget.BURSTS["ten-of-10-kb"]
-    tab = bench.tab(engine)
-    bench.recorder.fault(token, "hang")
+    tab = instruments.tab(engine)
+    instruments.recorder.fault(token, "hang")
     try:
-        tab.goto(bench.page())
+        tab.goto(instruments.page())
         evidence.sent = burst.script(token)
         thrown = pages.run(tab, evidence.sent)
-        if not bench.events(token, held=True):
+        if not instruments.events(token, held=True):
             require_arrival(evidence, [], thrown)
-        bench.recorder.end_faults()
-        keepalive_budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=thrown)
+        instruments.recorder.end_faults()
+        keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=thrown)
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
 @scenarios("tracker/deliv-6-budget-held-by-another-script")
-def test_budget_held_by_another_script(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_budget_held_by_another_script(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-6: an event of 10 KB arrives while another script has 60 KB of keepalive in flight."""
     other = pages.sentinel_of(token)
-    tab = bench.tab(engine)
-    bench.recorder.fault(other, "hang")
+    tab = instruments.tab(engine)
+    instruments.recorder.fault(other, "hang")
     try:
-        tab.goto(bench.page())
-        tab.run(_held(bench, other))
-        _require_held(bench, other)
+        tab.goto(instruments.page())
+        tab.run(_held(instruments, other))
+        _require_held(instruments, other)
         call = keepalive_budget.call_of("…", 10_000)
         evidence.sent = f"while another script's {_HELD_BYTES} bytes are in flight: {call}"
         thrown = pages.run(tab, keepalive_budget.call_of(token, 10_000))
-        _require_one(bench, evidence, token, thrown)
+        _require_one(instruments, evidence, token, thrown)
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
 @scenarios("tracker/deliv-6-budget-held-on-a-restored-page")
-def test_budget_held_on_a_restored_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_budget_held_on_a_restored_page(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-6: so it does on a page that was left and is back from the back/forward cache."""
     # Backwards, so that it is not taken for the event.
     other, back = pages.sentinel_of(token), f"/control/{token[::-1]}"
-    tab = bench.tab(engine, frozen_pages=True)
-    bench.recorder.fault(other, "hang")
+    tab = instruments.tab(engine, frozen_pages=True)
+    instruments.recorder.fault(other, "hang")
     try:
-        tab.goto(bench.page(stored=True))
+        tab.goto(instruments.page(stored=True))
         # By the page itself: an automation may lose sight of one that was frozen.
         tab.run(
-            f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(bench, other)};"
-            f" fetch('{bench.recorder.here}{back}', {{ method: 'POST', body: '' }})"
+            f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(instruments, other)};"
+            f" fetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }})"
             f".then(() => {{ {keepalive_budget.call_of(token, 10_000)} }}) }} }})"
         )
-        tab.goto(bench.page(stored=True))
+        tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
-        if not bench.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
+        if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
             raise NotTestable(f"{engine} did not keep the page in its cache")
-        _require_held(bench, other)
+        _require_held(instruments, other)
         evidence.sent = (
             f"back from the cache, while another script's {_HELD_BYTES} bytes are in flight: "
             f"{keepalive_budget.call_of('…', 10_000)}"
         )
-        _require_one(bench, evidence, token, None)
+        _require_one(instruments, evidence, token, None)
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
-def _held(bench: Bench, other: str) -> str:
+def _held(instruments: Instruments, other: str) -> str:
     """The script of a request of our own with keepalive, whose answer a fault keeps back."""
     return (
-        f"fetch('{bench.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
+        f"fetch('{instruments.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
         f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
     )
 
 
-def _require_held(bench: Bench, other: str) -> None:
-    if not bench.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
+def _require_held(instruments: Instruments, other: str) -> None:
+    if not instruments.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
         raise SuiteFault("the other script's request did not arrive: nothing can be concluded")
 
 
-def _require_one(bench: Bench, evidence: Evidence, token: str, thrown: str | None) -> None:
+def _require_one(instruments: Instruments, evidence: Evidence, token: str, thrown: str | None) -> None:
     """Require that an event arrives while the budget is held, and once when it is free again."""
-    found = bench.events(token)
+    found = instruments.events(token)
     evidence.received = _sizes(found)
     if not found:
         require_arrival(evidence, found, thrown)
-    bench.recorder.end_faults()
-    if len(again := bench.events(token, 2, seconds=LATE_EVENT_SECONDS)) > 1:
+    instruments.recorder.end_faults()
+    if len(again := instruments.events(token, 2, seconds=LATE_EVENT_SECONDS)) > 1:
         raise Violation(f"one call made {len(again)} requests that arrived, expected 1")
 
 

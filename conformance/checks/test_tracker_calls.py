@@ -4,27 +4,29 @@ from contextlib import suppress
 from functools import partial
 
 from conformance.drivers import pages
-from conformance.drivers.canary import bent_outcome, fly
+from conformance.drivers.canary import bent_outcome, run_canary
 from conformance.drivers.expectations import require_arrival, require_call
 from conformance.drivers.markers import scenarios, vectors
 from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import TRACKER_PATH, Bench
+from conformance.harness.instruments import TRACKER_PATH, Instruments
 from conformance.protocol.payload import read_payload
 from conformance.protocol.requirements import Lane
 from conformance.recorder import Exchange
 
 
 @vectors(Lane.TRACKER)
-def test_call_sends_payload(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_call_sends_payload(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """Each call of a vector sends the payload that the vector says."""
-    outcome, token = _outcome(bench, engine, evidence, token)
+    outcome, token = _outcome(instruments, engine, evidence, token)
     require_call(evidence, token, outcome)
     bent = bent_outcome(outcome, evidence.case.vector["payload"])
-    fly(bench, evidence, partial(require_call, evidence, token, bent) if bent else None)
+    run_canary(instruments, evidence, partial(require_call, evidence, token, bent) if bent else None)
 
 
-def _outcome(bench: Bench, engine: str, evidence: Evidence, token: str) -> tuple[pages.Outcome, str]:
+def _outcome(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> tuple[pages.Outcome, str]:
     """Return what became of the vector's call, and its token.
 
     A call that shares a page with others is made again, with a token and a page of its own, if anything is
@@ -34,27 +36,27 @@ def _outcome(bench: Bench, engine: str, evidence: Evidence, token: str) -> tuple
     case = evidence.case
     if case.vector.get("together"):
         evidence.sent = case.vector["call"].replace("{token}", token)
-        shared = bench.once(_calls_together, engine)
+        shared = instruments.once(_calls_together, engine)
         if not any(outcome.found for outcome in shared.values()):
             return shared[token], token
         with suppress(Violation):
             require_call(evidence, token, shared[token])
             return shared[token], token
-        token = bench.setup.token(f"{case.id} alone", engine)
+        token = instruments.setup.token(f"{case.id} alone", engine)
     evidence.sent = case.vector["call"].replace("{token}", token)
-    return pages.call(bench, engine, evidence.sent, token, vector=case.vector), token
+    return pages.call(instruments, engine, evidence.sent, token, vector=case.vector), token
 
 
-def _calls_together(bench: Bench, engine: str) -> dict[str, pages.Outcome]:
+def _calls_together(instruments: Instruments, engine: str) -> dict[str, pages.Outcome]:
     """Make the calls of all selected vectors that may share a page; return what became of each, by token."""
-    return pages.call_together(bench, engine, scripts_together(bench, Lane.TRACKER, engine))
+    return pages.call_together(instruments, engine, scripts_together(instruments, Lane.TRACKER, engine))
 
 
 @scenarios("tracker/api-1-track-is-a-function")
-def test_track_is_a_function(bench: Bench, engine: str, evidence: Evidence) -> None:
+def test_track_is_a_function(instruments: Instruments, engine: str, evidence: Evidence) -> None:
     """API-1: the script tag alone makes window.clickport.track a function."""
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     evidence.sent = "typeof (window.clickport || {}).track"
     evidence.received = tab.run(f"return {evidence.sent}")
     if evidence.received != "function":
@@ -64,31 +66,33 @@ def test_track_is_a_function(bench: Bench, engine: str, evidence: Evidence) -> N
 
 
 @scenarios("tracker/wire-1-post-to-api-event")
-def test_posts_to_api_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_posts_to_api_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """WIRE-1: the request is a POST to a path that ends in /api/event."""
     evidence.sent = f"clickport.track('Signup {token}')"
-    outcome = pages.call(bench, engine, evidence.sent, token)
+    outcome = pages.call(instruments, engine, evidence.sent, token)
     require_arrival(evidence, outcome.found, outcome.thrown)
     _require_endpoint(outcome.found)
 
 
 @scenarios("tracker/wire-1-snippet-without-endpoint")
-def test_snippet_without_endpoint(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_snippet_without_endpoint(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """WIRE-1: where the tag names no endpoint the call works, and posts to a path that ends in /api/event."""
-    if bench.setup.options.shim:
+    if instruments.setup.options.shim:
         raise NotTestable("a shim is told the endpoint by its tag")
-    tab = bench.shared_tab(engine)
+    tab = instruments.shared_tab(engine)
     tab.goto(
-        bench.page(
+        instruments.page(
             "snippet.html",
-            site=bench.setup.options.domain,
-            tracker=f"{bench.recorder.there}{TRACKER_PATH}",
+            site=instruments.setup.options.domain,
+            tracker=f"{instruments.recorder.there}{TRACKER_PATH}",
         )
     )
     evidence.sent = f"clickport.track('Signup {token}') in a page whose tag has no data-api"
     if thrown := pages.run(tab, f"clickport.track('Signup {token}')"):
         raise Violation(f"where the tag has data-domain and src alone the call threw {thrown}")
-    found = bench.events(token)
+    found = instruments.events(token)
     evidence.wire(found)
     if not found:
         raise NotTestable("nothing came here: where its tag names none, the tracker has another endpoint")
@@ -104,20 +108,20 @@ def _require_endpoint(found: list[Exchange]) -> None:
 
 
 @scenarios("tracker/wire-4-one-request-per-call")
-def test_one_request_per_call(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_one_request_per_call(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """WIRE-4: calls in one task, equal ones among them, make one request each."""
     expected = {f"Add to Cart {token}": 3, f"Checkout {token}": 1, f"Coupon {token}": 2}
     names = [name for name, times in expected.items() for _ in range(times)]
     calls = [f"clickport.track('{name}', {{ sku: '7' }})" for name in names]
     evidence.sent = "; ".join(calls)
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page())
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     thrown = pages.run(tab, evidence.sent)
-    bench.events(token, len(names))
+    instruments.events(token, len(names))
     # Sent when the others have arrived, so that what a tracker repeats in the meantime comes before it.
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-    bench.events(pages.sentinel_of(token))
-    found = bench.events(token, 0)
+    instruments.events(pages.sentinel_of(token))
+    found = instruments.events(token, 0)
     require_arrival(evidence, found, thrown)
     sent = [read_payload(exchange.body).get("n") for exchange in found]
     for name, times in expected.items():

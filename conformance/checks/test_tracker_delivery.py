@@ -9,7 +9,7 @@ from conformance.drivers.exits import leave, leave_listening, leave_once, requir
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 _BACK_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0
@@ -37,55 +37,61 @@ _VISIT, _AT_ONCE, _NOTE = 300, 30, 250
     "tracker/deliv-2-forward-cross-origin",
     "tracker/deliv-2-frame-removed-same-origin",
 )
-def test_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_event_outlives_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2: the event's request lives on when its page is left in the same task."""
     exit_ = evidence.case.id.partition("/deliv-2-")[2]
     _again_and_again(
-        bench, evidence, token, lambda own: leave(bench, engine, evidence, own, exit_), held=True
+        instruments, evidence, token, lambda own: leave(instruments, engine, evidence, own, exit_), held=True
     )
 
 
 @scenarios("tracker/deliv-2-new-tab-same-origin", "tracker/deliv-2-new-tab-cross-origin")
-def test_event_beside_a_new_tab(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_event_beside_a_new_tab(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-2: the event arrives although its page is behind another tab at once."""
-    origin = bench.recorder.there if evidence.case.id.endswith("cross-origin") else bench.recorder.here
+    origin = (
+        instruments.recorder.there if evidence.case.id.endswith("cross-origin") else instruments.recorder.here
+    )
 
     def attempt(own: str) -> None:
-        page = bench.page(
+        page = instruments.page(
             "leave.html", token=own, next=f"{origin}/next/page", control=f"{origin}/control/{own}"
         )
         evidence.sent = f"a click on a link with target=_blank whose handler calls track('Exit {own}')"
-        tab = bench.tab(engine)
+        tab = instruments.tab(engine)
         try:
             tab.goto(page)
             tab.popup("document.getElementById('new-tab').click()").close()
-            require_arrival(evidence, bench.events(own))
+            require_arrival(evidence, instruments.events(own))
         finally:
             tab.close()
 
-    _again_and_again(bench, evidence, token, attempt)
+    _again_and_again(instruments, evidence, token, attempt)
 
 
 @scenarios("tracker/deliv-5-60-kb-on-exit", "tracker/deliv-5-180-kb-on-exit")
-def test_large_event_outlives_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_large_event_outlives_page(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-5: within the browser's budget a large event outlives its page; of a larger one it is open."""
     call = keepalive_budget.large_call(token, int(evidence.case.id.split("-")[2]))
-    leave(bench, engine, evidence, token, "href-same-origin", call=call)
+    leave(instruments, engine, evidence, token, "href-same-origin", call=call)
 
 
 @scenarios("tracker/deliv-6-ten-of-10-kb-on-exit", "tracker/deliv-6-300-small-ones-on-exit")
-def test_burst_on_exit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_burst_on_exit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-6, open: how many events of a burst arrive when the page is left in the same task."""
     name = evidence.case.id.partition("/deliv-6-")[2].removesuffix("-on-exit")
     burst = keepalive_budget.BURSTS[name]
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        following = bench.page()
-        tab.goto(bench.page())
+        following = instruments.page()
+        tab.goto(instruments.page())
         evidence.sent = f"{burst.script(token)}; location.href = '{following}'"
         tab.run(f"setTimeout(() => {{ window.leaving = true; {evidence.sent} }})")
         tab.wait_until("!window.leaving && window.clickport", _LEAVE_SECONDS)
-        keepalive_budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=None)
+        keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=None)
     finally:
         tab.close()
 
@@ -95,19 +101,19 @@ def test_burst_on_exit(bench: Bench, engine: str, evidence: Evidence, token: str
     "tracker/deliv-2-visibilitychange-same-origin",
     "tracker/deliv-2-beforeunload-same-origin",
 )
-def test_event_of_a_listener(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_event_of_a_listener(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2, open: what becomes of an event that is made by a listener while the page is being left."""
     event = evidence.case.id.split("-")[2]
 
     def attempt(own: str) -> None:
-        if not leave_listening(bench, engine, evidence, own, event):
+        if not leave_listening(instruments, engine, evidence, own, event):
             raise Violation("no request arrived: the event is lost")
 
-    _again_and_again(bench, evidence, token, attempt)
+    _again_and_again(instruments, evidence, token, attempt)
 
 
 def _again_and_again(
-    bench: Bench,
+    instruments: Instruments,
     evidence: Evidence,
     token: str,
     attempt: Callable[[str], object],
@@ -118,7 +124,7 @@ def _again_and_again(
 
     ``held``: the attempt fails exactly when no request lived on without its page.
     """
-    setup, failed = bench.setup, []
+    setup, failed = instruments.setup, []
     number = setup.options.repeat
     others = (setup.token(f"{evidence.case.id} {n}", evidence.browser) for n in range(1, number))
     tokens = (token, *others)
@@ -128,7 +134,7 @@ def _again_and_again(
         except Violation as violation:
             failed.append((violation, evidence.sent, evidence.received, evidence.timeline))
     # Counted when all tries are over: what came late or twice is there by then.
-    found = [bench.events(own, 0) for own in tokens]
+    found = [instruments.events(own, 0) for own in tokens]
     evidence.tries = count(found, number - len(failed) if held else None)
     if failed:
         first, evidence.sent, evidence.received, evidence.timeline = failed[0]
@@ -137,13 +143,15 @@ def _again_and_again(
 
 
 @scenarios("tracker/deliv-1-keepalive-survives-the-page")
-def test_keepalive(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_keepalive(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-1: the request is one that outlives its page, as only keepalive makes it."""
-    leave(bench, engine, evidence, token, "href-cross-origin")
+    leave(instruments, engine, evidence, token, "href-cross-origin")
 
 
 @scenarios("tracker/deliv-1-after-300-events")
-def test_keepalive_late_in_a_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_keepalive_late_in_a_visit(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-1: the request outlives its page after many others that have long been answered."""
     before = pages.sentinel_of(token)
 
@@ -155,26 +163,26 @@ def test_keepalive_late_in_a_visit(bench: Bench, engine: str, evidence: Evidence
             )
             pages.run(tab, script)
             # Whether all of them arrive is not this case's to judge.
-            bench.events(before, sent + _AT_ONCE, answered=True)
+            instruments.events(before, sent + _AT_ONCE, answered=True)
         pages.let_the_page_know(tab)
 
-    leave(bench, engine, evidence, token, "href-cross-origin", earlier=visit)
+    leave(instruments, engine, evidence, token, "href-cross-origin", earlier=visit)
     evidence.sent = f"{_VISIT} events in groups of {_AT_ONCE}, each answered; then {evidence.sent}"
 
 
 @scenarios("tracker/deliv-1-not-a-beacon")
-def test_not_a_beacon(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_not_a_beacon(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-1: fetch sends the request, not sendBeacon.
 
     A beacon of text always has the mode no-cors. A fetch may have that too, so where the header leaves it
     open, a count of calls to sendBeacon in the page decides.
     """
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page("beacon-watch.html"))
+        tab.goto(instruments.page("beacon-watch.html"))
         evidence.sent = f"clickport.track('Signup {token}')"
         thrown = pages.run(tab, evidence.sent)
-        found = bench.events(token)
+        found = instruments.events(token)
         require_arrival(evidence, found, thrown)
         beacons = tab.run("return window.beacons")
     finally:
@@ -191,17 +199,17 @@ def test_not_a_beacon(bench: Bench, engine: str, evidence: Evidence, token: str)
     "tracker/deliv-3-once-back",
     "tracker/deliv-3-once-window-close",
 )
-def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: an event is sent one time over an exit; a later one from another page must arrive after it."""
     exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
     evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        leave_once(bench, tab, token, exit_)
-        bench.events(token)
+        leave_once(instruments, tab, token, exit_)
+        instruments.events(token)
         sentinel = pages.sentinel_of(token)
         tab.run(f"clickport.track('Sentinel {sentinel}')")
-        require_once(bench, evidence, token, sentinel)
+        require_once(instruments, evidence, token, sentinel)
     finally:
         tab.close()
 
@@ -211,38 +219,38 @@ def test_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None
     "tracker/deliv-3-ten-at-once-reload",
     "tracker/deliv-3-ten-at-once-back",
 )
-def test_ten_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_ten_at_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: events that are under way when their page is left come one time, whatever the page is told.
 
     Where anything listens for its end, Chromium tells it of requests that arrived as if they had not.
     """
     exit_ = evidence.case.id.partition("/deliv-3-ten-at-once-")[2]
-    burst = keepalive_budget.Burst(number=10)
+    burst = keepalive_budget.KeepaliveBurst(number=10)
     script = f"addEventListener('pagehide', () => {{}}); {burst.script(token)}"
     evidence.sent = f"{script}, and in the same task: {exit_}"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        leave_once(bench, tab, token, exit_, call=script)
-        keepalive_budget.require_whole(bench, evidence, tab, token=token, burst=burst, thrown=None)
+        leave_once(instruments, tab, token, exit_, call=script)
+        keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=None)
     finally:
         tab.close()
 
 
 @scenarios("tracker/deliv-3-tab-in-the-background")
-def test_tab_in_the_background(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_tab_in_the_background(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: a page behind another tab sends its event once, and its next one as well."""
     sentinel = pages.sentinel_of(token)
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     front = None
     try:
-        tab.goto(bench.page())
-        front = tab.popup(f"window.open('{bench.recorder.here}/next/page')")
+        tab.goto(instruments.page())
+        front = tab.popup(f"window.open('{instruments.recorder.here}/next/page')")
         seen = tab.run("return document.visibilityState")
         evidence.sent = f"clickport.track('Kept {token}') in a tab behind another; it says that it is {seen}"
         thrown = pages.run(tab, f"clickport.track('Kept {token}')")
-        require_arrival(evidence, bench.events(token), thrown)
+        require_arrival(evidence, instruments.events(token), thrown)
         pages.run(tab, f"clickport.track('Sentinel {sentinel}')")
-        require_once(bench, evidence, token, sentinel)
+        require_once(instruments, evidence, token, sentinel)
     finally:
         if front:
             front.close()
@@ -250,25 +258,25 @@ def test_tab_in_the_background(bench: Bench, engine: str, evidence: Evidence, to
 
 
 @scenarios("tracker/deliv-3-frozen-page-restored")
-def test_frozen_page_restored(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_frozen_page_restored(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: a page that comes back from the back/forward cache sends nothing again, and still sends."""
     sentinel, back = pages.sentinel_of(token), f"/control/{token}"
-    tab = bench.tab(engine, frozen_pages=True)
+    tab = instruments.tab(engine, frozen_pages=True)
     try:
-        tab.goto(bench.page(stored=True))
+        tab.goto(instruments.page(stored=True))
         evidence.sent = f"clickport.track('Kept {token}'), on to another page and back"
         # The page says itself that it is back: an automation may lose sight of one that was frozen.
         tab.run(
             "addEventListener('pageshow', (event) => { if (event.persisted) {"
             f" clickport.track('Sentinel {sentinel}');"
-            f" fetch('{bench.recorder.here}{back}', {{ method: 'POST', body: '' }}) }} }});"
+            f" fetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }}) }} }});"
             f"clickport.track('Kept {token}')"
         )
-        bench.events(token)
-        tab.goto(bench.page(stored=True))
+        instruments.events(token)
+        tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
-        if not bench.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
+        if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
             raise NotTestable(f"{engine} did not keep the page in its cache")
-        require_once(bench, evidence, token, sentinel)
+        require_once(instruments, evidence, token, sentinel)
     finally:
         tab.close()

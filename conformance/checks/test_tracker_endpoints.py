@@ -7,7 +7,7 @@ from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 
 # More requests for one event than any sensible tracker makes while another event comes and goes.
 _ENDLESS = 11
@@ -25,74 +25,78 @@ _TRIES = 5
     "tracker/deliv-7-reset",
     "tracker/deliv-7-hang",
 )
-def test_failing_endpoint(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_failing_endpoint(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a failing endpoint is not asked without end, raises nothing, and the next event tries it."""
     kind = evidence.case.id.rpartition("-")[2]
-    bench.recorder.fault(token, kind)
-    tab = bench.tab(engine)
+    instruments.recorder.fault(token, kind)
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page(before=pages.WATCH))
-        _track_and_go_on(bench, evidence, tab, token)
+        tab.goto(instruments.page(before=pages.WATCH))
+        _track_and_go_on(instruments, evidence, tab, token)
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
 @scenarios("tracker/deliv-7-offline-then-online")
-def test_offline_then_online(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_offline_then_online(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: what is tracked without a network raises nothing, and with it again events go out."""
-    bench.recorder.fault(token, "reset")
-    tab = bench.tab(engine)
+    instruments.recorder.fault(token, "reset")
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page(before=pages.WATCH))
+        tab.goto(instruments.page(before=pages.WATCH))
         _set_online(tab, online=False)
         evidence.sent = f"clickport.track('Signup {token}') offline, then another event online"
         thrown = pages.run(tab, f"clickport.track('Signup {token}')")
         # Offline a tracker may try or keep the event: both are over before the page goes on.
-        bench.events(token, seconds=LATE_EVENT_SECONDS, gone=True)
+        instruments.events(token, seconds=LATE_EVENT_SECONDS, gone=True)
         pages.let_the_page_know(tab)
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         _set_online(tab, online=True)
-        _require_another(bench, evidence, tab, token, thrown)
+        _require_another(instruments, evidence, tab, token, thrown)
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
 @scenarios("tracker/deliv-7-refused")
-def test_refused_connection(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_refused_connection(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: where nobody listens, nothing is raised in the page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        url = bench.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody)
+        url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody)
         _track_in_vain(evidence, tab, url, token)
     finally:
         tab.close()
 
 
 @scenarios("tracker/deliv-7-blocked-by-policy")
-def test_blocked_by_policy(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_blocked_by_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a Content-Security-Policy that forbids the endpoint costs events, and the page nothing."""
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        url = bench.page("policy.html", before=pages.WATCH, token=token)
+        url = instruments.page("policy.html", before=pages.WATCH, token=token)
         _track_in_vain(evidence, tab, url, token)
-        if bench.recorder.seen(token=token, method="POST"):
+        if instruments.recorder.seen(token=token, method="POST"):
             raise NotTestable(f"{engine} let the request through in spite of the policy")
     finally:
         tab.close()
 
 
 @scenarios("tracker/deliv-4-exit-does-not-wait")
-def test_exit_does_not_wait(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_exit_does_not_wait(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: the next page comes although the event is never answered."""
-    _require_sending(bench, engine, evidence, token)
-    bench.recorder.fault(token, "hang")
-    tab = bench.tab(engine)
+    _require_sending(instruments, engine, evidence, token)
+    instruments.recorder.fault(token, "hang")
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page("leave-by-click.html", token=token, next=f"{bench.recorder.here}/next/page"))
+        tab.goto(
+            instruments.page(
+                "leave-by-click.html", token=token, next=f"{instruments.recorder.here}/next/page"
+            )
+        )
         evidence.sent = f"a click on a link whose handler calls clickport.track('Exit {token}')"
         tab.click("#link")
         tab.wait_until(_NEXT, _LEAVE_SECONDS)
@@ -101,23 +105,23 @@ def test_exit_does_not_wait(bench: Bench, engine: str, evidence: Evidence, token
             f"the page was not left within {_LEAVE_SECONDS:g} s: the click waits for an answer"
         ) from error
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
 @scenarios("tracker/deliv-4-link-not-delayed")
-def test_link_is_not_delayed(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_link_is_not_delayed(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: a navigation begins as soon after the click as on the same page without a tracker."""
-    _require_sending(bench, engine, evidence, token)
-    bench.recorder.fault(token, "hang")
-    tab = bench.tab(engine)
+    _require_sending(instruments, engine, evidence, token)
+    instruments.recorder.fault(token, "hang")
+    tab = instruments.tab(engine)
     took: dict[str, list[float]] = {"leave-by-click.html": [], "leave-untracked.html": []}
     try:
         for _ in range(_TRIES):
             for template, times in took.items():
-                times.append(_time_of_exit(bench, tab, template, token))
+                times.append(_time_of_exit(instruments, tab, template, token))
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
     tracked, untracked = (sorted(times)[_TRIES // 2] for times in took.values())
     evidence.sent = f"{_TRIES} clicks on a link whose handler calls clickport.track, {_TRIES} on one without"
@@ -130,53 +134,55 @@ def test_link_is_not_delayed(bench: Bench, engine: str, evidence: Evidence, toke
 
 
 @scenarios("tracker/deliv-4-call-returns-at-once")
-def test_call_returns_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_call_returns_at_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: a call returns while its request has no answer; the page's next task runs."""
-    bench.recorder.fault(token, "hang")
-    tab = bench.tab(engine)
+    instruments.recorder.fault(token, "hang")
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page())
+        tab.goto(instruments.page())
         evidence.sent = f"clickport.track('Signup {token}')"
         tab.run(f"setTimeout(() => {{ {evidence.sent}; window.returned = true }})")
         tab.wait_until("window.returned", _LEAVE_SECONDS)
-        if not bench.events(token, held=True):
+        if not instruments.events(token, held=True):
             raise Violation("no request arrived: the event is lost")
     except TimeoutError as error:
         raise Violation(
             f"the call did not return within {_LEAVE_SECONDS:g} s: it waits for the answer"
         ) from error
     finally:
-        bench.recorder.end_faults()
+        instruments.recorder.end_faults()
         tab.close()
 
 
-def _require_sending(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def _require_sending(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """Require that an event arrives at all: that silence delays nothing proves nothing."""
-    probe, tab = pages.sentinel_of(token), bench.shared_tab(engine)
-    tab.goto(bench.page())
+    probe, tab = pages.sentinel_of(token), instruments.shared_tab(engine)
+    tab.goto(instruments.page())
     thrown = pages.run(tab, f"clickport.track('Signup {probe}')")
-    require_arrival(evidence, bench.events(probe), thrown)
+    require_arrival(evidence, instruments.events(probe), thrown)
 
 
-def _track_and_go_on(bench: Bench, evidence: Evidence, tab: Tab, token: str) -> None:
+def _track_and_go_on(instruments: Instruments, evidence: Evidence, tab: Tab, token: str) -> None:
     evidence.sent = f"clickport.track('Signup {token}'), then another event"
     thrown = pages.run(tab, f"clickport.track('Signup {token}')")
-    first = bench.events(token)
+    first = instruments.events(token)
     if first and not first[0].held:
         # The next call is made when the page knows of the failure, and so what the tracker makes of it.
         over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
-        bench.events(token, **over)
+        instruments.events(token, **over)
         pages.let_the_page_know(tab)
-    _require_another(bench, evidence, tab, token, thrown)
+    _require_another(instruments, evidence, tab, token, thrown)
     if not first:
         raise Violation("no request arrived: the event is lost")
 
 
-def _require_another(bench: Bench, evidence: Evidence, tab: Tab, token: str, thrown: str | None) -> None:
+def _require_another(
+    instruments: Instruments, evidence: Evidence, tab: Tab, token: str, thrown: str | None
+) -> None:
     """After a failure: nothing was raised, the next event arrives, the first is not tried for ever."""
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-    after = bench.events(pages.sentinel_of(token))
-    found = bench.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
+    after = instruments.events(pages.sentinel_of(token))
+    found = instruments.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
     evidence.wire(found[:3])
     _require_quiet(tab, thrown)
     if not after:
@@ -217,9 +223,9 @@ def _require_quiet(tab: Tab, thrown: str | None) -> None:
         raise Violation(f"the call raised {raised[0]!r} in the page, where nobody can catch it")
 
 
-def _time_of_exit(bench: Bench, tab: Tab, template: str, token: str) -> float:
+def _time_of_exit(instruments: Instruments, tab: Tab, template: str, token: str) -> float:
     """Milliseconds from a click on a link to the arrival of the next page's answer."""
-    tab.goto(bench.page(template, token=token, next=f"{bench.recorder.here}/next/page"))
+    tab.goto(instruments.page(template, token=token, next=f"{instruments.recorder.here}/next/page"))
     try:
         tab.click("#link")
         tab.wait_until(_NEXT, _LEAVE_SECONDS)

@@ -2,12 +2,12 @@
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.requirements import Lane
 from conformance.search.drawn_cases import conclude, search
 
 
 @properties(Lane.TRACKER)
-def test_calls_keep_the_property(bench: Bench, engine: str, evidence: Evidence) -> None:
+def test_calls_keep_the_property(instruments: Instruments, engine: str, evidence: Evidence) -> None:
     """Whatever is drawn, what arrives keeps the requirement."""
-    conclude(bench, evidence, bench.once(search, Lane.TRACKER, engine))
+    conclude(instruments, evidence, instruments.once(search, Lane.TRACKER, engine))

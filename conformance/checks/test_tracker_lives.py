@@ -9,7 +9,7 @@ from conformance.drivers.exits import require_once
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.targets.server import EVENT_PATH
 
 _PRERENDER_SECONDS = 10.0
@@ -17,65 +17,71 @@ _NEIGHBOUR, _STRANGER = "/neighbour.js", "/stranger"
 
 
 @scenarios("tracker/deliv-3-prerendered-page-unseen")
-def test_prerendered_page_unseen(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_prerendered_page_unseen(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-3, open: what a page sends that was prerendered and that nobody has seen."""
     sentinel = pages.sentinel_of(token)
-    with _prerendered(bench, engine, evidence, token) as (tell, _):
+    with _prerendered(instruments, engine, evidence, token) as (tell, _):
         # Made after the prerendered page's call, in the page that is seen: it must arrive.
         tell(f"clickport.track('Sentinel {sentinel}')")
-        require_arrival(evidence, bench.events(sentinel))
-        if found := bench.events(token, 0):
+        require_arrival(evidence, instruments.events(sentinel))
+        if found := instruments.events(token, 0):
             evidence.wire(found)
             raise Violation("a page that was prerendered, and that nobody has seen, has sent its event")
 
 
 @scenarios("tracker/deliv-3-prerendered-page-activated")
-def test_prerendered_page_activated(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_prerendered_page_activated(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """DELIV-3: what a prerendered page tracks comes one time when the page is seen in the end."""
-    with _prerendered(bench, engine, evidence, token) as (tell, following):
+    with _prerendered(instruments, engine, evidence, token) as (tell, following):
         tell(f"location.href = '{following}'")
-        require_once(bench, evidence, token, pages.sentinel_of(token))
+        require_once(instruments, evidence, token, pages.sentinel_of(token))
 
 
 @scenarios("tracker/api-8-tag-written-by-script")
-def test_tag_written_by_script(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_tag_written_by_script(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: a script tag that document.write puts into the page works like any other."""
-    _require_event(bench, engine, evidence, token, bench.page("written.html"))
+    _require_event(instruments, engine, evidence, token, instruments.page("written.html"))
 
 
 @scenarios("tracker/api-8-neighbour-with-a-domain")
-def test_neighbour_with_a_domain(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_neighbour_with_a_domain(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """API-8: tags of other scripts that bear the same attributes are not the tracker's own."""
-    bench.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
-    elsewhere = f"{bench.recorder.there}{_STRANGER}{EVENT_PATH}"
-    url = bench.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
-    _require_event(bench, engine, evidence, token, url)
-    if any(exchange.path.startswith(_STRANGER) for exchange in bench.events(token, 0)):
+    instruments.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
+    elsewhere = f"{instruments.recorder.there}{_STRANGER}{EVENT_PATH}"
+    url = instruments.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
+    _require_event(instruments, engine, evidence, token, url)
+    if any(exchange.path.startswith(_STRANGER) for exchange in instruments.events(token, 0)):
         raise Violation("the event was sent to the endpoint that another script's tag names")
 
 
 @scenarios("tracker/api-8-strict-policy-with-nonce")
-def test_strict_policy(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_strict_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: the tracker needs nothing that a policy of nonces forbids, such as inline code or eval."""
-    endpoint = f"{bench.recorder.there}{EVENT_PATH}"
-    url = bench.page("strict.html", nonce="n0nce", allowed=endpoint)
-    tab = _require_event(bench, engine, evidence, token, url)
+    endpoint = f"{instruments.recorder.there}{EVENT_PATH}"
+    url = instruments.page("strict.html", nonce="n0nce", allowed=endpoint)
+    tab = _require_event(instruments, engine, evidence, token, url)
     if refused := tab.run("return window.refused"):
         raise Violation(f"the page's policy had to refuse something of the tracker: {refused[0]}")
 
 
-def _require_event(bench: Bench, engine: str, evidence: Evidence, token: str, url: str) -> Tab:
-    tab = bench.shared_tab(engine)
+def _require_event(instruments: Instruments, engine: str, evidence: Evidence, token: str, url: str) -> Tab:
+    tab = instruments.shared_tab(engine)
     tab.goto(url)
     evidence.sent = f"clickport.track('Signup {token}')"
     thrown = pages.run(tab, evidence.sent)
-    require_arrival(evidence, bench.events(token), thrown)
+    require_arrival(evidence, instruments.events(token), thrown)
     return tab
 
 
 @contextmanager
 def _prerendered(
-    bench: Bench, engine: str, evidence: Evidence, token: str
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> Iterator[tuple[Callable[[str], None], str]]:
     """Show a page that has another prerendered, which makes a call.
 
@@ -83,16 +89,16 @@ def _prerendered(
     engine prerenders nothing.
     """
     # Backwards, so that nothing of ours is taken for the event.
-    recorder, control, told = bench.recorder, f"/control/{token[::-1]}", f"/told/{token[::-1]}"
-    following = bench.page(
+    recorder, control, told = instruments.recorder, f"/control/{token[::-1]}", f"/told/{token[::-1]}"
+    following = instruments.page(
         "prerendered.html",
         token=token,
         sentinel=pages.sentinel_of(token),
         control=f"{recorder.here}{control}",
     )
-    page = bench.page("prerendering.html", next=following, told=told)
+    page = instruments.page("prerendering.html", next=following, told=told)
     evidence.sent = f"clickport.track('Seen {token}') in a page that is prerendered"
-    installed = next(b for b in bench.setup.browsers if b.name == engine)
+    installed = next(b for b in instruments.setup.browsers if b.name == engine)
     if engine != "chromium":
         raise NotTestable(f"{engine} prerenders nothing")
     with unattended(installed, page):

@@ -6,7 +6,7 @@ from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import use_page
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.paths import bundled
 
 _LEAVE_SECONDS = 10.0
@@ -17,21 +17,23 @@ _LEAVE_SECONDS = 10.0
     "tracker/api-4-submit-listener",
     "tracker/api-4-window-property",
 )
-def test_handler_sends_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_handler_sends_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """A handler of the documented kind sends its event."""
-    use_page(bench, engine, evidence, token)
-    require_arrival(evidence, bench.events(token))
+    use_page(instruments, engine, evidence, token)
+    require_arrival(evidence, instruments.events(token))
 
 
 @scenarios("tracker/api-4-react-component", "tracker/api-4-vue-component")
-def test_component_sends_event(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_component_sends_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """A handler of a framework's component sends its event although it leaves the page."""
     name = evidence.case.id.partition("/api-4-")[2]
     path = f"/{name}.js"
-    bench.recorder.mount(path, _built(name).read_bytes(), "text/javascript")
-    tab = bench.shared_tab(engine)
+    instruments.recorder.mount(path, _built(name).read_bytes(), "text/javascript")
+    tab = instruments.shared_tab(engine)
     tab.goto(
-        bench.page("component.html", token=token, component=path, next=f"{bench.recorder.here}/next/page")
+        instruments.page(
+            "component.html", token=token, component=path, next=f"{instruments.recorder.here}/next/page"
+        )
     )
     evidence.sent = f"a click on the button of frameworks/{name}, which calls track and leaves the page"
     tab.click("#go")
@@ -39,7 +41,7 @@ def test_component_sends_event(bench: Bench, engine: str, evidence: Evidence, to
         tab.wait_until("!document.getElementById('app')", _LEAVE_SECONDS)
     except TimeoutError as error:
         raise Violation("the handler did not go on to leave the page: the call threw, or waits") from error
-    require_arrival(evidence, bench.events(token))
+    require_arrival(evidence, instruments.events(token))
 
 
 def _built(name: str) -> Path:

@@ -5,7 +5,7 @@ from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.payload import read_payload
 from conformance.targets.server import EVENT_PATH
 
@@ -15,9 +15,11 @@ _NAMES = {"DOMContentLoaded": "Loaded", "a deferred script right behind it": "Be
 
 
 @scenarios("tracker/api-1-in-a-deferred-script", "tracker/api-1-at-dom-content-loaded")
-def test_track_is_there_at_once(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_track_is_there_at_once(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """API-1: what runs right after the script, a deferred one or DOMContentLoaded, finds the function."""
-    tab = _loading(bench, engine, token)
+    tab = _loading(instruments, engine, token)
     place = list(_NAMES)[evidence.case.id.endswith("-deferred-script")]
     evidence.sent = f"typeof window.clickport.track in {place}"
     evidence.received = tab.run(f"return window.seen['{place}']")
@@ -26,11 +28,13 @@ def test_track_is_there_at_once(bench: Bench, engine: str, evidence: Evidence, t
 
 
 @scenarios("tracker/api-2-while-the-page-loads")
-def test_calls_while_the_page_loads(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_calls_while_the_page_loads(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str
+) -> None:
     """API-2: calls in a deferred script right behind the tracker's, and in DOMContentLoaded, are events."""
     evidence.sent = f"clickport.track('Loaded {token}') in DOMContentLoaded, and 'Behind {token}' before it"
-    _loading(bench, engine, token)
-    found = bench.events(token, 2)
+    _loading(instruments, engine, token)
+    found = instruments.events(token, 2)
     require_arrival(evidence, found)
     names = sorted(str(read_payload(exchange.body).get("n")) for exchange in found)
     if names != [f"Behind {token}", f"Loaded {token}"]:
@@ -38,9 +42,9 @@ def test_calls_while_the_page_loads(bench: Bench, engine: str, evidence: Evidenc
 
 
 @scenarios("tracker/api-1-on-plain-http")
-def test_track_on_plain_http(bench: Bench, engine: str, evidence: Evidence) -> None:
+def test_track_on_plain_http(instruments: Instruments, engine: str, evidence: Evidence) -> None:
     """API-1: the script makes the function on a page that is no secure context."""
-    tab = _plain(bench, engine)
+    tab = _plain(instruments, engine)
     evidence.sent = "typeof (window.clickport || {}).track on a page over http that is no secure context"
     evidence.received = tab.run("return typeof (window.clickport || {}).track")
     if evidence.received != "function":
@@ -51,41 +55,41 @@ def test_track_on_plain_http(bench: Bench, engine: str, evidence: Evidence) -> N
 
 
 @scenarios("tracker/api-2-on-plain-http")
-def test_call_on_plain_http(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_call_on_plain_http(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-2: a call on a page that is no secure context is an event, and so is the next one."""
-    tab = _plain(bench, engine)
-    _require_event(bench, evidence, tab, token, "where isSecureContext is false")
+    tab = _plain(instruments, engine)
+    _require_event(instruments, evidence, tab, token, "where isSecureContext is false")
 
 
 @scenarios("tracker/api-8-sandboxed-page")
-def test_sandboxed_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_sandboxed_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: a page of an opaque origin, which may use no storage and no cookies, sends its event."""
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page("sandboxed.html", policy=_SANDBOX))
+        tab.goto(instruments.page("sandboxed.html", policy=_SANDBOX))
         if tab.run("return window.storage") != "SecurityError":
             raise NotTestable(f"{engine} lets a sandboxed page use its storage")
-        _require_event(bench, evidence, tab, token, "in a page with the policy sandbox allow-scripts")
+        _require_event(instruments, evidence, tab, token, "in a page with the policy sandbox allow-scripts")
     finally:
         tab.close()
 
 
-def _loading(bench: Bench, engine: str, token: str) -> Tab:
+def _loading(instruments: Instruments, engine: str, token: str) -> Tab:
     """Load a page that looks for the function, and calls it, while it loads."""
     script = f"look('a deferred script right behind it', 'Behind {token}')"
-    bench.recorder.mount(_BEHIND, script.encode(), "text/javascript")
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page("loading.html", token=token, behind=_BEHIND))
+    instruments.recorder.mount(_BEHIND, script.encode(), "text/javascript")
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page("loading.html", token=token, behind=_BEHIND))
     return tab
 
 
-def _plain(bench: Bench, engine: str) -> Tab:
+def _plain(instruments: Instruments, engine: str) -> Tab:
     """Load a page over http from a host name that makes no secure context. Raises NotTestable."""
-    origin = bench.plain_origin(engine)
-    url = bench.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}")
-    tab = bench.shared_tab(engine)
+    origin = instruments.plain_origin(engine)
+    url = instruments.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}")
+    tab = instruments.shared_tab(engine)
     try:
-        tab.goto(url.replace(bench.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.here, origin))
     except TimeoutError as error:
         raise NotTestable(f"{engine} does not resolve {origin} to this machine") from error
     if tab.run("return [location.origin, isSecureContext]") != [origin, False]:
@@ -93,10 +97,10 @@ def _plain(bench: Bench, engine: str) -> Tab:
     return tab
 
 
-def _require_event(bench: Bench, evidence: Evidence, tab: Tab, token: str, where: str) -> None:
+def _require_event(instruments: Instruments, evidence: Evidence, tab: Tab, token: str, where: str) -> None:
     evidence.sent = f"clickport.track('Signup {token}', {{ plan: 'pro' }}) {where}"
     thrown = pages.run(tab, f"clickport.track('Signup {token}', {{ plan: 'pro' }})")
-    require_arrival(evidence, bench.events(token), thrown)
+    require_arrival(evidence, instruments.events(token), thrown)
 
 
 def _raised(tab: Tab) -> str:

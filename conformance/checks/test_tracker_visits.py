@@ -7,7 +7,7 @@ from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
@@ -18,28 +18,28 @@ _AT_ONCE = 75
 
 
 @scenarios("tracker/wire-4-1200-calls-of-a-visit")
-def test_calls_of_a_visit(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def test_calls_of_a_visit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """WIRE-4: 1,200 calls, half of them equal, in one task and in many, make as many requests."""
     total = _FIRST_PAGE + _SECOND_PAGE
     evidence.sent = f"{_FIRST_PAGE} calls on a page and {_SECOND_PAGE} on the next, every other one equal"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     made = 0
     sent: Counter[str] = Counter()
     try:
         while made < total:
             if made in (0, _FIRST_PAGE):
-                tab.goto(bench.page())
+                tab.goto(instruments.page())
             group = _make(tab, token, made)
             made += _AT_ONCE
-            arrived = bench.events(group, _AT_ONCE, answered=True)
+            arrived = instruments.events(group, _AT_ONCE, answered=True)
             if len(arrived) < _AT_ONCE:
                 break
             sent += _names(arrived)
             # What comes for these once more is on record from then on; the recorder searches all that it has.
-            bench.recorder.forget()
+            instruments.recorder.forget()
         pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-        bench.events(pages.sentinel_of(token), seconds=LATE_EVENT_SECONDS)
-        sent += _names(bench.events(token, 0))
+        instruments.events(pages.sentinel_of(token), seconds=LATE_EVENT_SECONDS)
+        sent += _names(instruments.events(token, 0))
         _require_each(evidence, sent, token, made)
     finally:
         tab.close()

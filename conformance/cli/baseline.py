@@ -54,7 +54,7 @@ def write(path: Path, issue: str, reason: str | None, expires: datetime | None, 
     # Of a property it is the find that is known: another one is news.
     failed = {result.known_as: result for result in run.results if result.status is Status.FAIL}
     for id_, result in failed.items():
-        kept[id_] = before.get(id_) or baseline.Known(
+        kept[id_] = before.get(id_) or baseline.KnownFailure(
             case=id_,
             reason=reason or result.detail.splitlines()[0][:200],
             issue=issue,

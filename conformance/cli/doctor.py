@@ -21,7 +21,7 @@ _EXTRAS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """One thing looked at; ``needed`` for more than the reference server."""
 
     name: str
@@ -41,27 +41,27 @@ def doctor() -> None:
         sys.exit(Exit.COULD_NOT_RUN)
 
 
-def _look() -> Iterator[Finding]:
-    yield Finding(
+def _look() -> Iterator[Diagnosis]:
+    yield Diagnosis(
         name="clickport",
         fine=True,
         text=f"{__version__}, Python {platform.python_version()} ({sys.executable})",
     )
-    yield Finding(name="playwright", fine=True, text=version("playwright"))
+    yield Diagnosis(name="playwright", fine=True, text=version("playwright"))
     others = any(map(_is_here, BROWSERS))
     for name in BROWSERS:
         try:
             found = find(name)
-            yield Finding(name=name, fine=True, text=f"{found.version} {found.path}")
+            yield Diagnosis(name=name, fine=True, text=f"{found.version} {found.path}")
         except BrowserMissing as error:
-            yield Finding(name=name, fine=False, text=str(error), needed=not others)
+            yield Diagnosis(name=name, fine=False, text=str(error), needed=not others)
     yield from _hosts()
     for name, (user, extra) in _EXTRAS.items():
         try:
-            yield Finding(name=name, fine=True, text=version(name), needed=False)
+            yield Diagnosis(name=name, fine=True, text=version(name), needed=False)
         except PackageNotFoundError:
             text = f"only {user} needs it: pip install 'clickport-conformance[{extra}]'"
-            yield Finding(name=name, fine=False, text=text, needed=False)
+            yield Diagnosis(name=name, fine=False, text=text, needed=False)
 
 
 def _is_here(browser: str) -> bool:
@@ -71,12 +71,12 @@ def _is_here(browser: str) -> bool:
         return False
 
 
-def _hosts() -> Iterator[Finding]:
+def _hosts() -> Iterator[Diagnosis]:
     """Both origins of the recorder must lead to this machine."""
     for host in ("127.0.0.1", "localhost"):
         try:
             with socket.create_server(("127.0.0.1", 0)) as server:
                 socket.create_connection((host, server.getsockname()[1]), timeout=2).close()
-            yield Finding(name=host, fine=True, text="reaches this machine")
+            yield Diagnosis(name=host, fine=True, text="reaches this machine")
         except OSError as error:
-            yield Finding(name=host, fine=False, text=f"does not reach this machine: {error}")
+            yield Diagnosis(name=host, fine=False, text=f"does not reach this machine: {error}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from conformance.mutants.implementations import Subject, subjects
+from conformance.mutants.implementations import Implementation, subjects
 from conformance.protocol.cases import Case, UnknownSelector, catalogue
 from conformance.protocol.requirements import Requirement, requirements
 
@@ -73,7 +73,7 @@ def _examples(requirement: Requirement, cases: list[Case]) -> list[str]:
     return [*lines, *(line for mutant in mutants for line in _mutant(mutant))]
 
 
-def _mutant(mutant: Subject) -> list[str]:
+def _mutant(mutant: Implementation) -> list[str]:
     assert mutant.edit
     old, new = (_cut(" ".join(text.split())) for text in (mutant.edit.find, mutant.edit.replace))
     return [f"  {mutant.name} ({', '.join(mutant.lanes)})", f"    - {old}", f"    + {new}"]

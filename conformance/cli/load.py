@@ -20,7 +20,7 @@ from conformance.load.plan import (
     require_descriptors,
     seconds_of,
 )
-from conformance.load.progress import Progress
+from conformance.load.progress import LoadProgress
 from conformance.load.shapes import SHAPES
 from conformance.reports import REPORTS
 from conformance.results.record import Run
@@ -164,7 +164,7 @@ def _execute(
             goal = objective or DEFAULT_OBJECTIVE
             plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
             require_descriptors(plan)
-            with Progress(Console(stderr=True)) as progress:
+            with LoadProgress(Console(stderr=True)) as progress:
                 found = run(
                     options,
                     plan,

@@ -7,7 +7,7 @@ import click
 
 from conformance.browsers import BROWSERS
 from conformance.mutants import render
-from conformance.mutants.matrix import Finding
+from conformance.mutants.matrix import MutantResult
 from conformance.mutants.selftest import Scope, choose, selftest
 from conformance.results.verdict import Exit
 from conformance.targets import TargetUnavailable
@@ -67,7 +67,7 @@ def selftest_(
         raise click.UsageError(f"--only {' '.join(only)}: no subject or requirement is called so")
     done = 0
 
-    def tell(found: Finding) -> None:
+    def tell(found: MutantResult) -> None:
         nonlocal done
         done += 1
         click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")

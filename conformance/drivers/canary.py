@@ -11,19 +11,19 @@ from typing import Any
 
 from conformance.drivers.pages import Outcome
 from conformance.harness.evidence import Evidence, SuiteFault, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.readback import StoredRow
 
 
-def fly(bench: Bench, evidence: Evidence, check: Callable[[], None] | None) -> None:
+def run_canary(instruments: Instruments, evidence: Evidence, check: Callable[[], None] | None) -> None:
     """Run ``check``, which looks at a bent observation, and require that it raises Violation.
 
     Does nothing without a check, or after the first time in a lane. Raises SuiteFault.
     """
     lane = evidence.case.lane
-    if check is None or lane in bench.canaries:
+    if check is None or lane in instruments.canaries:
         return
-    bench.canaries.add(lane)
+    instruments.canaries.add(lane)
     kept = replace(evidence)
     try:
         check()

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.drivers.demo_site import LAST, Site, new_site
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 HOSTILE = (
     '<img src=x onerror="window.hacked = 1">',
@@ -170,10 +170,10 @@ def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str
         yield name, {"period": "custom", "from": from_, "to": to}, rows
 
 
-def require_advice(bench: Bench, evidence: Evidence, token: str) -> None:
+def require_advice(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """Send what a rule of advice is about, and require advice on it. Raises Violation."""
     rule = evidence.case.requirement
-    with new_site(bench, evidence, token) as site:
+    with new_site(instruments, evidence, token) as site:
         for event in _ADVICE[rule]:
             site.track(event["name"], event.get("properties"))
         site.settle()

@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
-from conformance.drivers.canary import bent_figure, fly
+from conformance.drivers.canary import bent_figure, run_canary
 from conformance.drivers.posted_batch import sender_to
-from conformance.drivers.requests import Request, Sender, as_json
+from conformance.drivers.requests import Request, RequestSender, as_json
 from conformance.harness.dashboard_api import Dashboard
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Bench
+from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Instruments
 
 LAST = "last event"
 """The name of the event that ``settle`` sends: once, by the first visitor."""
@@ -32,11 +32,13 @@ _SHOWN = 500
 class Site:
     """A site, its visitors and its API."""
 
-    def __init__(self, bench: Bench, evidence: Evidence, domain: str, sender: Sender) -> None:
-        self.bench = bench
+    def __init__(
+        self, instruments: Instruments, evidence: Evidence, domain: str, sender: RequestSender
+    ) -> None:
+        self.instruments = instruments
         self.evidence = evidence
         self.domain = domain
-        self.dashboard: Dashboard = bench.dashboard
+        self.dashboard: Dashboard = instruments.dashboard
         self._sender = sender
         evidence.sent, evidence.received = [], {}
 
@@ -132,7 +134,11 @@ class Site:
         self.evidence.received = {**self.evidence.received, what: seen}
         require_equal(what, seen, expected)
         bent = bent_figure(seen)
-        fly(self.bench, self.evidence, None if bent is None else partial(require_equal, what, bent, expected))
+        run_canary(
+            self.instruments,
+            self.evidence,
+            None if bent is None else partial(require_equal, what, bent, expected),
+        )
 
     def require_new(self, what: str, read: Callable[[], object], expected: object, since: float) -> None:
         """Require that something appears by itself in time, and keep how long it took. Raises Violation."""
@@ -156,7 +162,7 @@ class Site:
         """Visitors are told apart by their browsers, and have a session each."""
         token = self.domain.partition(".")[0]
         about = {"d": self.domain, "u": f"https://{self.domain}/", "s": f"{token}-{visitor}"}
-        body = {**self.bench.setup.envelope, **about, **payload}
+        body = {**self.instruments.setup.envelope, **about, **payload}
         headers = {
             "Content-Type": "text/plain;charset=UTF-8",
             "Origin": f"https://{self.domain}",
@@ -173,12 +179,12 @@ class Site:
 
 
 @contextmanager
-def new_site(bench: Bench, evidence: Evidence, token: str) -> Iterator[Site]:
+def new_site(instruments: Instruments, evidence: Evidence, token: str) -> Iterator[Site]:
     """A site that nobody has heard of. Raises NotTestable where there is no dashboard to ask."""
     domain = f"{token}.example"
-    bench.dashboard.require_known(domain)
-    with closing(sender_to(bench)) as sender:
-        yield Site(bench, evidence, domain, sender)
+    instruments.dashboard.require_known(domain)
+    with closing(sender_to(instruments)) as sender:
+        yield Site(instruments, evidence, domain, sender)
 
 
 def require_equal(what: str, seen: object, expected: object) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from conformance.browsers import Tab
 from conformance.harness.evidence import Evidence, NotTestable, SuiteFault, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
 
 _GONE_SECONDS = 10.0
@@ -22,7 +22,7 @@ _SAME, _CROSS = "-same-origin", "-cross-origin"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class ExitScenario:
     """What an exit needs: ``calls`` is the script of the tracked call and of the plain request after it.
 
     ``earlier`` is what the page has been used for by then.
@@ -44,7 +44,7 @@ class Scene:
 
 
 def leave(
-    bench: Bench,
+    instruments: Instruments,
     engine: str,
     evidence: Evidence,
     token: str,
@@ -60,16 +60,16 @@ def leave(
     Violation when the event died with its page, NotTestable when the page is not left while the answer is
     held back, and SuiteFault when our own plain request lived on.
     """
-    recorder = bench.recorder
+    recorder = instruments.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)
     origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
     tracked = call or f"clickport.track('Exit {token}')"
     control = f"{recorder.there}/control/{token}"
     plain = f"fetch('{control}?called=' + called, {{ method: 'POST', body: '{token}', mode: 'no-cors' }})"
-    scene = Scene(
-        tab=bench.tab(engine),
-        page=bench.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
-        framing=bench.page("frame.html", inner=bench.page()) if way == "frame-removed" else "",
+    scene = ExitScenario(
+        tab=instruments.tab(engine),
+        page=instruments.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
+        framing=instruments.page("frame.html", inner=instruments.page()) if way == "frame-removed" else "",
         next=f"{origin}/next/page",
         earlier=earlier,
         calls="window.leaving = true; const called = Date.now();"
@@ -80,7 +80,7 @@ def leave(
     try:
         EXITS[way](scene)
         if way in CLOSING:
-            _settle(bench, engine, scene.next)
+            _settle(instruments, engine, scene.next)
         elif way != "frame-removed":
             scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
     except TimeoutError as error:
@@ -89,8 +89,8 @@ def leave(
             "the exit waits for the endpoint, or the page hangs (DELIV-4)"
         ) from error
     else:
-        _require_given_up(bench, token)
-        return _outlived(bench, evidence, token)
+        _require_given_up(instruments, token)
+        return _outlived(instruments, evidence, token)
     finally:
         recorder.end_hold()
         if not scene.tab.closed:
@@ -99,54 +99,58 @@ def leave(
             scene.tab.close()
 
 
-def leave_listening(bench: Bench, engine: str, evidence: Evidence, token: str, event: str) -> list[Exchange]:
+def leave_listening(
+    instruments: Instruments, engine: str, evidence: Evidence, token: str, event: str
+) -> list[Exchange]:
     """Leave a page in which a listener of ``event`` makes the tracked call; return what arrived, if anything.
 
     What an engine still sends at that moment differs, of plain requests as well: there is no control.
     """
     target = "document" if event == "visibilitychange" else "window"
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     try:
-        tab.goto(bench.page())
+        tab.goto(instruments.page())
         evidence.sent = f"clickport.track('Exit {token}') in a {event} listener, and location.href"
         tab.run(
             f"{target}.addEventListener('{event}', () => {{ window.leaving = true; "
             f"clickport.track('Exit {token}') }}); "
-            f"setTimeout(() => {{ location.href = '{bench.recorder.here}/next/page' }})"
+            f"setTimeout(() => {{ location.href = '{instruments.recorder.here}/next/page' }})"
         )
         tab.wait_until(f"location.pathname === '/next/page' && {_NEXT_PAGE_IS_THERE}", _GONE_SECONDS)
-        found = bench.events(token, seconds=LATE_EVENT_SECONDS)
+        found = instruments.events(token, seconds=LATE_EVENT_SECONDS)
         evidence.wire(found)
         return found
     finally:
         tab.close()
 
 
-def _settle(bench: Bench, engine: str, url: str) -> None:
+def _settle(instruments: Instruments, engine: str, url: str) -> None:
     """Load a page in a tab of its own: what a closed tab had still to send is on its way by then."""
-    tab = bench.tab(engine)
+    tab = instruments.tab(engine)
     tab.goto(url)
     tab.close()
 
 
-def _require_given_up(bench: Bench, token: str) -> None:
+def _require_given_up(instruments: Instruments, token: str) -> None:
     """Require that the plain request ended with its page, which is gone. Raises SuiteFault."""
     control = {"token": token, "path": f"/control/{token}"}
-    if not bench.recorder.seen(**control):
+    if not instruments.recorder.seen(**control):
         return  # Given up before it had left: by Firefox when a navigation begins, by all when a tab closes.
-    if not bench.recorder.wait(1, **control, gone=True, seconds=_GONE_SECONDS):
+    if not instruments.recorder.wait(1, **control, gone=True, seconds=_GONE_SECONDS):
         raise SuiteFault(
             "the negative control, a plain fetch of the suite's own, was not given up with its page: "
             "nothing can be concluded from this browser"
         )
 
 
-def _outlived(bench: Bench, evidence: Evidence, token: str) -> list[Exchange]:
-    recorder = bench.recorder
-    cancelled = bench.events(token, 0, gone=True)
+def _outlived(instruments: Instruments, evidence: Evidence, token: str) -> list[Exchange]:
+    recorder = instruments.recorder
+    cancelled = instruments.events(token, 0, gone=True)
     recorder.release()
-    survivors = bench.events(token, seconds=1 if cancelled else _SURVIVAL_SECONDS, method="POST", held=False)
-    found = bench.events(token, 0)
+    survivors = instruments.events(
+        token, seconds=1 if cancelled else _SURVIVAL_SECONDS, method="POST", held=False
+    )
+    found = instruments.events(token, 0)
     evidence.wire(found)
     evidence.moments(found, recorder.seen(token=token, path=f"/control/{token}"))
     if survivors:
@@ -159,39 +163,39 @@ def _outlived(bench: Bench, evidence: Evidence, token: str) -> list[Exchange]:
     raise Violation("no request outlived the page: the event is lost when the page is left")
 
 
-def _href(scene: Scene) -> None:
+def _href(scene: ExitScenario) -> None:
     scene.in_one_task(f"location.href = '{scene.next}'")
 
 
-def _replace(scene: Scene) -> None:
+def _replace(scene: ExitScenario) -> None:
     scene.in_one_task(f"location.replace('{scene.next}')")
 
 
-def _reload(scene: Scene) -> None:
+def _reload(scene: ExitScenario) -> None:
     scene.in_one_task("location.reload()")
 
 
-def _back(scene: Scene) -> None:
+def _back(scene: ExitScenario) -> None:
     scene.tab.goto(scene.next)
     scene.in_one_task("history.back()")
 
 
-def _link(scene: Scene) -> None:
+def _link(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     scene.tab.click("#link")
 
 
-def _form(scene: Scene) -> None:
+def _form(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     scene.tab.click("#submit")
 
 
-def _form_get(scene: Scene) -> None:
+def _form_get(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     scene.tab.click("#submit-get")
 
 
-def _forward(scene: Scene) -> None:
+def _forward(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     scene.tab.goto(scene.next)
     scene.tab.run("setTimeout(() => history.back())")
@@ -199,14 +203,14 @@ def _forward(scene: Scene) -> None:
     scene.tab.run(f"setTimeout(() => {{ {scene.calls} history.forward() }})")
 
 
-def _frame_removed(scene: Scene) -> None:
+def _frame_removed(scene: ExitScenario) -> None:
     scene.tab.goto(scene.framing)
     script = json.dumps(f"setTimeout(() => {{ {scene.calls} frameElement.remove() }})")
     scene.tab.run(f"document.querySelector('iframe').contentWindow.eval({script})")
     scene.tab.wait_until("!document.querySelector('iframe')", _GONE_SECONDS)
 
 
-def _window_close(scene: Scene) -> None:
+def _window_close(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     window = scene.tab.popup(f"window.popup = window.open('{scene.page}')")
     window.run(f"setTimeout(() => {{ {scene.calls} window.close() }})")
@@ -218,13 +222,13 @@ def _window_close(scene: Scene) -> None:
         raise
 
 
-def _tab_close(scene: Scene) -> None:
+def _tab_close(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     scene.tab.run(scene.calls)
     scene.tab.close()
 
 
-EXITS: dict[str, Callable[[Scene], None]] = {
+EXITS: dict[str, Callable[[ExitScenario], None]] = {
     "href": _href,
     "replace": _replace,
     "link": _link,
@@ -240,17 +244,17 @@ EXITS: dict[str, Callable[[Scene], None]] = {
 CLOSING = {"window-close", "tab-close"}
 
 
-def leave_once(bench: Bench, tab: Tab, token: str, way: str, *, call: str = "") -> None:
+def leave_once(instruments: Instruments, tab: Tab, token: str, way: str, *, call: str = "") -> None:
     """Make a tracked call and leave the page in the same task; return when the next one is there.
 
     ``call`` is another call than that of a bare name, for exits by script.
     """
-    following = bench.page()
-    page = bench.page(
-        "leave.html", token=token, next=following, control=f"{bench.recorder.there}/control/{token}"
+    following = instruments.page()
+    page = instruments.page(
+        "leave.html", token=token, next=following, control=f"{instruments.recorder.there}/control/{token}"
     )
     tracked = call or f"clickport.track('Exit {token}')"
-    scene = Scene(
+    scene = ExitScenario(
         tab=tab,
         page=page,
         next=following,
@@ -261,10 +265,10 @@ def leave_once(bench: Bench, tab: Tab, token: str, way: str, *, call: str = "") 
         tab.wait_until(f"{_NEXT_PAGE_IS_THERE} && window.clickport", _GONE_SECONDS)
 
 
-def require_once(bench: Bench, evidence: Evidence, token: str, sentinel: str) -> None:
+def require_once(instruments: Instruments, evidence: Evidence, token: str, sentinel: str) -> None:
     """Require that an event came one time by when a later one, the sentinel, is there. Raises Violation."""
-    after = bench.events(sentinel)
-    found = bench.events(token, 2, seconds=LATE_EVENT_SECONDS)
+    after = instruments.events(sentinel)
+    found = instruments.events(token, 2, seconds=LATE_EVENT_SECONDS)
     found = [exchange for exchange in found if not exchange.path.startswith("/control/")]
     evidence.wire(found)
     if not found:

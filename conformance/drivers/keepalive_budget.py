@@ -9,7 +9,7 @@ from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
 from conformance.harness.evidence import Evidence, Violation
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
 
 _VALUE = 2000
@@ -65,7 +65,7 @@ def large_call(token: str, kilobytes: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Burst:
+class KeepaliveBurst:
     """Events made in one task: so many, each with so many characters in properties."""
 
     number: int
@@ -81,24 +81,30 @@ class Burst:
 
 
 BURSTS = {
-    "ten-of-10-kb": Burst(number=10, characters=10_000),
-    "300-small-ones": Burst(number=300),
+    "ten-of-10-kb": KeepaliveBurst(number=10, characters=10_000),
+    "300-small-ones": KeepaliveBurst(number=300),
 }
 
 
-def await_burst(bench: Bench, tab: Tab, token: str, burst: Burst) -> list[Exchange]:
+def await_burst(instruments: Instruments, tab: Tab, token: str, burst: KeepaliveBurst) -> list[Exchange]:
     """Make a later call in the tab's page, and return what came of the burst soon after that one's event."""
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-    bench.events(pages.sentinel_of(token), seconds=_BURST_SECONDS)
-    bench.events(token, burst.number, seconds=LATE_EVENT_SECONDS)
-    return bench.events(token, 0)
+    instruments.events(pages.sentinel_of(token), seconds=_BURST_SECONDS)
+    instruments.events(token, burst.number, seconds=LATE_EVENT_SECONDS)
+    return instruments.events(token, 0)
 
 
 def require_whole(
-    bench: Bench, evidence: Evidence, tab: Tab, *, token: str, burst: Burst, thrown: str | None
+    instruments: Instruments,
+    evidence: Evidence,
+    tab: Tab,
+    *,
+    token: str,
+    burst: KeepaliveBurst,
+    thrown: str | None,
 ) -> None:
     """Require that each event of a burst, made in the tab's page, arrived one time. Raises Violation."""
-    found = await_burst(bench, tab, token, burst)
+    found = await_burst(instruments, tab, token, burst)
     numbers = Counter(re.findall(rf"Item (\d+) {token}".encode(), b"\n".join(e.body for e in found)))
     evidence.received = {"requests": len(found), "events": len(numbers), "of": burst.number}
     if not found:

@@ -10,7 +10,7 @@ from functools import cache
 from conformance.browsers import PageBroken, Tab
 from conformance.drivers.pages import loading_error
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import EVENT_SECONDS, Bench, sent_events
+from conformance.harness.instruments import EVENT_SECONDS, Instruments, sent_events
 from conformance.protocol.cases import Case, select
 from conformance.protocol.requirements import Lane
 from conformance.targets import TargetUnavailable
@@ -60,7 +60,7 @@ class Life:
     seen: str = ""
 
 
-def require_life(bench: Bench, case: Case, engine: str, evidence: Evidence) -> None:
+def require_life(instruments: Instruments, case: Case, engine: str, evidence: Evidence) -> None:
     """Let a case of a lane with a tracker begin only if the tracker as a whole can be tested.
 
     Raises Violation if the case is one of the requirement that is violated, or if none of these was selected;
@@ -68,10 +68,10 @@ def require_life(bench: Bench, case: Case, engine: str, evidence: Evidence) -> N
     """
     if case.lane not in LANES:
         return
-    life = bench.once(examine, engine)
+    life = instruments.once(examine, engine)
     if not life.problem:
         return
-    options = bench.setup.options
+    options = instruments.setup.options
     bearing = _bearing(options.lanes, options.only, options.skip, life.requirement)
     if bearing and case.requirement not in bearing:
         raise NotTestable(f"not tested: {life.problem.partition(';')[0]}: see {min(bearing)}")
@@ -92,15 +92,15 @@ def _bearing(
     return frozenset()
 
 
-def examine(bench: Bench, engine: str) -> Life:
+def examine(instruments: Instruments, engine: str) -> Life:
     """Load a plain page, look for ``track``, and make a call; if nothing arrives, look for the reason.
 
     Raises TargetUnavailable if the engine cannot show a page without the tracker either.
     """
     try:
-        return _examine(bench, engine)
+        return _examine(instruments, engine)
     except (PageBroken, TimeoutError) as error:
-        require_engine(bench, engine, error)
+        require_engine(instruments, engine, error)
         return Life(
             problem=f"a page that has the script and nothing else is broken by it: {error}",
             requirement="API-1",
@@ -108,36 +108,38 @@ def examine(bench: Bench, engine: str) -> Life:
         )
 
 
-def require_engine(bench: Bench, engine: str, error: Exception) -> None:
+def require_engine(instruments: Instruments, engine: str, error: Exception) -> None:
     """Restart the engine and show a page without a tracker. Raises TargetUnavailable if that fails, too."""
-    bench.restart(engine)
+    instruments.restart(engine)
     try:
-        tab = bench.tab(engine)
-        tab.goto(f"{bench.recorder.here}/next/blank")
+        tab = instruments.tab(engine)
+        tab.goto(f"{instruments.recorder.here}/next/blank")
         tab.wait_until("document.readyState === 'complete'", _PROBE_SECONDS)
         tab.close()
     except (PageBroken, TimeoutError) as broken:
         raise TargetUnavailable(f"{engine} shows no page at all: {broken}; before: {error}") from broken
 
 
-def not_observed(bench: Bench, engine: str, error: Exception) -> NotTestable:
+def not_observed(instruments: Instruments, engine: str, error: Exception) -> NotTestable:
     """Return the reason of a case whose page broke. Raises TargetUnavailable if the engine is broken."""
-    require_engine(bench, engine, error)
+    require_engine(instruments, engine, error)
     return NotTestable(
         f"the page broke: {error}; {engine} shows a page without the tracker, so the script may have done it"
     )
 
 
-def _examine(bench: Bench, engine: str) -> Life:
-    tab = bench.tab(engine)
-    tab.goto(bench.page(before=_NOTE_GLOBALS))
+def _examine(instruments: Instruments, engine: str) -> Life:
+    tab = instruments.tab(engine)
+    tab.goto(instruments.page(before=_NOTE_GLOBALS))
     if (seen := tab.run(_LOOK)) != "function":
-        return Life(problem=_absence(bench, engine, tab, str(seen)), requirement="API-1", seen=str(seen))
-    token = bench.setup.token("life", engine)
+        return Life(
+            problem=_absence(instruments, engine, tab, str(seen)), requirement="API-1", seen=str(seen)
+        )
+    token = instruments.setup.token("life", engine)
     tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
-    arrived = bench.recorder.wait(1, token=token, seconds=EVENT_SECONDS)
+    arrived = instruments.recorder.wait(1, token=token, seconds=EVENT_SECONDS)
     tab.close()
-    rule = "" if sent_events(arrived) else _rule(bench, engine)
+    rule = "" if sent_events(arrived) else _rule(instruments, engine)
     if not rule:
         return Life()
     return Life(
@@ -148,37 +150,37 @@ def _examine(bench: Bench, engine: str) -> Life:
     )
 
 
-def _absence(bench: Bench, engine: str, tab: Tab, seen: str) -> str:
+def _absence(instruments: Instruments, engine: str, tab: Tab, seen: str) -> str:
     added = tab.run(_ADDED)
     tab.close()
-    raised = loading_error(bench, engine)
+    raised = loading_error(instruments, engine)
     others = f"; the script added these globals: {', '.join(added)}" if added else ""
     why = f"the tracker's script raised {raised}" if raised else f"the script raised nothing{others}"
     return f"after the page has loaded there is no track(): {_TYPE} is {seen!r}, expected 'function'; {why}"
 
 
-def _rule(bench: Bench, engine: str) -> str:
+def _rule(instruments: Instruments, engine: str) -> str:
     """Return the rule that keeps a tracker silent here, found by pages that look otherwise; "" if none is."""
     everything = "".join(_RULES.values())
     probes = {
-        **{rule: (script, bench.recorder.here) for rule, script in _RULES.items()},
-        _LOCAL_HOST: ("", bench.plain_origin(engine)),
-        "signs of automation or a local host": (everything, bench.plain_origin(engine)),
+        **{rule: (script, instruments.recorder.here) for rule, script in _RULES.items()},
+        _LOCAL_HOST: ("", instruments.plain_origin(engine)),
+        "signs of automation or a local host": (everything, instruments.plain_origin(engine)),
     }
     for rule, (script, origin) in probes.items():
-        if _arrives(bench, engine, script, origin, rule):
+        if _arrives(instruments, engine, script, origin, rule):
             return rule
     return ""
 
 
-def _arrives(bench: Bench, engine: str, script: str, origin: str, rule: str) -> bool:
-    token = bench.setup.token(f"life {rule}", engine)
-    url = bench.page(before=script, endpoint=f"{origin}/api/event")
-    tab = bench.tab(engine)
+def _arrives(instruments: Instruments, engine: str, script: str, origin: str, rule: str) -> bool:
+    token = instruments.setup.token(f"life {rule}", engine)
+    url = instruments.page(before=script, endpoint=f"{origin}/api/event")
+    tab = instruments.tab(engine)
     try:
-        tab.goto(url.replace(bench.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.here, origin))
         tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
-        return bool(sent_events(bench.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
+        return bool(sent_events(instruments.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
     except (PageBroken, TimeoutError):
         return False
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.browsers import Tab
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import LATE_EVENT_SECONDS, Bench
+from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
 
 _LEAVE_SECONDS = 10.0
@@ -42,24 +42,29 @@ class Outcome:
 
 
 def call(
-    bench: Bench, engine: str, script: str, token: str, *, vector: Mapping[str, Any] = MappingProxyType({})
+    instruments: Instruments,
+    engine: str,
+    script: str,
+    token: str,
+    *,
+    vector: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
     """Load a page, run the script in it, send a sentinel, and wait for both.
 
     The vector may ask for a script before the tracker, for a number of events, or for no sentinel.
     """
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page(before=WATCH + vector.get("before", "")))
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page(before=WATCH + vector.get("before", "")))
     thrown = run(tab, script)
     sentinel: list[Exchange] = []
     if vector.get("sentinel", True):
         run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
-        sentinel = bench.events(sentinel_of(token))
-    if thrown and (broken := bench.once(loading_error, engine)):
+        sentinel = instruments.events(sentinel_of(token))
+    if thrown and (broken := instruments.once(loading_error, engine)):
         thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
     number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel the time for both is over.
-    found = bench.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
+    found = instruments.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
     return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
 
 
@@ -69,22 +74,22 @@ def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
     return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
 
 
-def call_together(bench: Bench, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
+def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
     """Run scripts by their tokens in one page, with one sentinel behind them; return what became of each.
 
     For scripts that leave the page as they found it. Each event is waited for before the next call, so that
     what a page may have in flight (DELIV-5, DELIV-6) is no matter here, unless the tracker takes its time.
     """
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page(before=WATCH))
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page(before=WATCH))
     thrown, prompt, token = {}, True, ""
     for token, script in scripts.items():
         thrown[token] = run(tab, script)
-        prompt = prompt and bool(bench.events(token, seconds=LATE_EVENT_SECONDS))
+        prompt = prompt and bool(instruments.events(token, seconds=LATE_EVENT_SECONDS))
     run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
-    next_works = bool(bench.events(sentinel_of(token)))
+    next_works = bool(instruments.events(sentinel_of(token)))
     deadline = time.monotonic() + (LATE_EVENT_SECONDS if next_works else 0)
-    found = {each: bench.events(each, seconds=max(0, deadline - time.monotonic())) for each in scripts}
+    found = {each: instruments.events(each, seconds=max(0, deadline - time.monotonic())) for each in scripts}
     raised = tab.run("return window.raised")
     return {
         each: Outcome(thrown=thrown[each], raised=raised, found=found[each], next_works=next_works)
@@ -92,13 +97,13 @@ def call_together(bench: Bench, engine: str, scripts: Mapping[str, str]) -> dict
     }
 
 
-def loading_error(bench: Bench, engine: str) -> str:
+def loading_error(instruments: Instruments, engine: str) -> str:
     """Return what the tracker's script or its shim raises by itself, with its place, or "".
 
     Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
     """
-    tab = bench.tab(engine)
-    tab.goto(f"{bench.recorder.here}/next/blank")
+    tab = instruments.tab(engine)
+    tab.goto(f"{instruments.recorder.here}/next/blank")
     return str(
         tab.run(
             """const raised = [];
@@ -113,7 +118,7 @@ def loading_error(bench: Bench, engine: str) -> str:
               Object.assign(script.dataset, { domain: 'example.com', api: '/control/loading' });
               script.src = src; document.head.append(script) });
             return """
-            + json.dumps(bench.scripts)
+            + json.dumps(instruments.scripts)
             + ".reduce((before, src) => before.then(() => load(src)), Promise.resolve())"
             + ".then(() => raised.join('; '))"
         )
@@ -126,12 +131,12 @@ def let_the_page_know(tab: Tab) -> None:
         tab.run("return fetch('/next/page').then((answer) => answer.text())")
 
 
-def use_page(bench: Bench, engine: str, evidence: Evidence, token: str) -> None:
+def use_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """Click the button of the page that the API-4 case is about; its handler makes the tracked call."""
     name = evidence.case.id.partition("/api-4-")[2]
     evidence.sent = f"a click on the button of fixtures/pages/{name}.html"
-    tab = bench.shared_tab(engine)
-    tab.goto(bench.page(f"{name}.html", token=token, next=f"{bench.recorder.here}/next/page"))
+    tab = instruments.shared_tab(engine)
+    tab.goto(instruments.page(f"{name}.html", token=token, next=f"{instruments.recorder.here}/next/page"))
     tab.click("#go")
     # A form leads away; the shared tab must have arrived before it is sent elsewhere.
     tab.wait_until("document.forms.length === 0", _LEAVE_SECONDS)

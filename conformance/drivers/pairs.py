@@ -8,7 +8,7 @@ from conformance.drivers import pages
 from conformance.drivers.expectations import NO_READBACK, require_arrival
 from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.protocol.cases import Case
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
@@ -25,68 +25,68 @@ class Called:
 
 
 @contextmanager
-def joined(bench: Bench) -> Iterator[None]:
+def joined(instruments: Instruments) -> Iterator[None]:
     """Let events pass on to the server, to be read back. Raises NotTestable without a readback."""
-    if bench.readback is None:
+    if instruments.readback is None:
         raise NotTestable(NO_READBACK)
-    with passed_on(bench):
+    with passed_on(instruments):
         yield
 
 
 @contextmanager
-def passed_on(bench: Bench) -> Iterator[None]:
+def passed_on(instruments: Instruments) -> Iterator[None]:
     """Let events pass through the recorder to the server."""
-    assert bench.setup.server
-    bench.recorder.forward(bench.setup.server.event_url)
+    assert instruments.setup.server
+    instruments.recorder.forward(instruments.setup.server.event_url)
     try:
         yield
     finally:
-        bench.recorder.forward(None)
+        instruments.recorder.forward(None)
         # Before whatever became of the events: what is turned away says nothing about them.
-        if bench.recorder.seen(token=bench.setup.run, status=429):
+        if instruments.recorder.seen(token=instruments.setup.run, status=429):
             raise Throttled("it answered 429")
 
 
-def call_vectors(bench: Bench, engine: str) -> Called:
+def call_vectors(instruments: Instruments, engine: str) -> Called:
     """Make the call of every selected vector of the pair lane, then read all rows at once."""
-    cases = {bench.setup.token(c.id, engine): c for c in bench.selected(Lane.PAIR) if c.vector}
-    together = scripts_together(bench, Lane.PAIR, engine)
-    with joined(bench):
-        shared = pages.call_together(bench, engine, together) if together else {}
+    cases = {instruments.setup.token(c.id, engine): c for c in instruments.selected(Lane.PAIR) if c.vector}
+    together = scripts_together(instruments, Lane.PAIR, engine)
+    with joined(instruments):
+        shared = pages.call_together(instruments, engine, together) if together else {}
         found = {token: outcome.found for token, outcome in shared.items()}
         for token, case in cases.items():
             if token not in shared:
-                found[token] = _call(bench, engine, case, token)
-        return _stored(bench, engine, cases, found)
+                found[token] = _call(instruments, engine, case, token)
+        return _stored(instruments, engine, cases, found)
 
 
-def call_alone(bench: Bench, engine: str, case: Case, token: str) -> Called:
+def call_alone(instruments: Instruments, engine: str, case: Case, token: str) -> Called:
     """Make the call of one vector in a page of its own, and read its rows."""
-    with joined(bench):
-        return _stored(bench, engine, {token: case}, {token: _call(bench, engine, case, token)})
+    with joined(instruments):
+        return _stored(instruments, engine, {token: case}, {token: _call(instruments, engine, case, token)})
 
 
-def _call(bench: Bench, engine: str, case: Case, token: str) -> list[Exchange]:
+def _call(instruments: Instruments, engine: str, case: Case, token: str) -> list[Exchange]:
     script = case.vector["call"].replace("{token}", token)
-    return pages.call(bench, engine, script, token, vector=case.vector).found
+    return pages.call(instruments, engine, script, token, vector=case.vector).found
 
 
 def _stored(
-    bench: Bench, engine: str, cases: Mapping[str, Case], found: Mapping[str, list[Exchange]]
+    instruments: Instruments, engine: str, cases: Mapping[str, Case], found: Mapping[str, list[Exchange]]
 ) -> Called:
     expected = {token: case.vector.get("events", 1) if found[token] else 0 for token, case in cases.items()}
-    return Called(found=found, rows=_read(bench, engine, expected))
+    return Called(found=found, rows=_read(instruments, engine, expected))
 
 
 def require_rows_of(
-    bench: Bench, engine: str, evidence: Evidence, token: str, number: int = 1
+    instruments: Instruments, engine: str, evidence: Evidence, token: str, number: int = 1
 ) -> list[StoredRow]:
     """Require that ``number`` events arrived and left as many rows, and return those. Raises Violation."""
-    require_arrival(evidence, bench.events(token, number))
-    rows = _read(bench, engine, {token: number})[token]
+    require_arrival(evidence, instruments.events(token, number))
+    rows = _read(instruments, engine, {token: number})[token]
     evidence.rows(rows)
     if len(rows) != number:
-        raise Violation(f"expected {number} rows, got {len(rows)}{answered(bench.events(token, 0))}")
+        raise Violation(f"expected {number} rows, got {len(rows)}{answered(instruments.events(token, 0))}")
     return rows
 
 
@@ -96,8 +96,8 @@ def answered(found: list[Exchange]) -> str:
     return f"; the server answered {statuses}" if statuses else "; no request arrived"
 
 
-def _read(bench: Bench, engine: str, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
+def _read(instruments: Instruments, engine: str, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
     """Send a last event from a page of its own and read the rows of all tokens."""
-    token = bench.setup.token("sentinel", " ".join(expected))
-    pages.call(bench, engine, "", token, vector={"events": 0})
-    return bench.stored(expected, pages.sentinel_of(token))
+    token = instruments.setup.token("sentinel", " ".join(expected))
+    pages.call(instruments, engine, "", token, vector={"events": 0})
+    return instruments.stored(expected, pages.sentinel_of(token))

@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from conformance.drivers.pages import sentinel_of
-from conformance.drivers.requests import Reply, Request, Sender, as_json, from_vector
-from conformance.harness.instruments import Bench
-from conformance.harness.run_context import Setup
+from conformance.drivers.requests import Reply, Request, RequestSender, as_json, from_vector
+from conformance.harness.instruments import Instruments
+from conformance.harness.run_context import RunContext
 from conformance.protocol.cases import Case
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
@@ -18,7 +18,7 @@ _BURST, _CONNECTIONS = 200, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Posted:
+class PostedBatch:
     """What was posted for each token, what came back, and the rows; ``rows`` is None without a readback."""
 
     requests: Mapping[str, list[Request]] = field(default_factory=dict)
@@ -26,27 +26,27 @@ class Posted:
     rows: Mapping[str, list[StoredRow]] | None = None
 
 
-def scripts_together(bench: Bench, lane: Lane, engine: str) -> dict[str, str]:
+def scripts_together(instruments: Instruments, lane: Lane, engine: str) -> dict[str, str]:
     """Return the calls of the lane's selected vectors that may be made in one page, by their tokens."""
-    together = [case for case in bench.selected(lane) if case.vector.get("together")]
-    tokens = {bench.setup.token(case.id, engine): case.vector["call"] for case in together}
+    together = [case for case in instruments.selected(lane) if case.vector.get("together")]
+    tokens = {instruments.setup.token(case.id, engine): case.vector["call"] for case in together}
     return {token: call.replace("{token}", token) for token, call in tokens.items()}
 
 
-def post_vectors(bench: Bench, hostile: bool) -> Posted:
+def post_vectors(instruments: Instruments, hostile: bool) -> PostedBatch:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 
     What a server does after hostile input must not decide on requirements that have nothing to do with it.
     """
-    setup = bench.setup
+    setup = instruments.setup
     requests, expected = {}, {}
-    for case in bench.selected(Lane.SERVER):
+    for case in instruments.selected(Lane.SERVER):
         if not case.vector or is_hostile(case) is not hostile:
             continue
         token = setup.token(case.id)
         requests[token] = [from_vector(case.vector["request"], token, setup.envelope)]
         expected[token] = len(case.vector.get("rows", ()))
-    return post(bench, requests, expected)
+    return post(instruments, requests, expected)
 
 
 def is_hostile(case: Case) -> bool:
@@ -54,33 +54,35 @@ def is_hostile(case: Case) -> bool:
     return case.requirement == "WIRE-8"
 
 
-def post(bench: Bench, requests: Mapping[str, list[Request]], expected: Mapping[str, int]) -> Posted:
+def post(
+    instruments: Instruments, requests: Mapping[str, list[Request]], expected: Mapping[str, int]
+) -> PostedBatch:
     """Post requests by token and read back their rows; ``expected`` says how many to wait for.
 
     Raises TargetUnavailable when the server is gone.
     """
-    with closing(sender_to(bench)) as sender:
+    with closing(sender_to(instruments)) as sender:
         requests = {token: list(map(sender.complete, own)) for token, own in requests.items()}
         replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
-    if bench.readback is None:
-        return Posted(requests=requests, replies=replies)
+    if instruments.readback is None:
+        return PostedBatch(requests=requests, replies=replies)
     wanted = _still_expected(replies, expected)
-    rows = awaited(bench, wanted)
-    return Posted(requests=requests, replies=replies, rows=rows)
+    rows = awaited(instruments, wanted)
+    return PostedBatch(requests=requests, replies=replies, rows=rows)
 
 
-def awaited(bench: Bench, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
+def awaited(instruments: Instruments, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
     """Post a sentinel and read back the rows of each token, waiting for as many as are expected.
 
     Raises TargetUnavailable when the server is gone or does not answer the sentinel, a plain event.
     """
-    setup = bench.setup
+    setup = instruments.setup
     sentinel = sentinel_of(setup.token("sentinel", " ".join(expected)))
-    with closing(sender_to(bench)) as sender:
+    with closing(sender_to(instruments)) as sender:
         last = sender.send(Request(body=plain_event(setup, sentinel)))
     if last.status is None:
         raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
-    return bench.stored(expected, sentinel)
+    return instruments.stored(expected, sentinel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,42 +93,42 @@ class Burst:
     rows: Mapping[str, list[StoredRow]] | None
 
 
-def post_burst(bench: Bench) -> Burst:
+def post_burst(instruments: Instruments) -> Burst:
     """Post 200 plain events on 4 connections and read back their rows.
 
     Raises TargetUnavailable when the server is gone, and Throttled when it limits its senders: no case can
     then be judged by what became of its event.
     """
-    token = bench.setup.token("burst")
+    token = instruments.setup.token("burst")
     tokens = [f"{token}{number:03}x" for number in range(_BURST)]
     replies: dict[str, Reply] = {}  # In the order of the answers, which is about that of the sending.
 
     def post_all(share: Iterable[str]) -> None:
-        with closing(sender_to(bench)) as sender:
+        with closing(sender_to(instruments)) as sender:
             for each in share:
-                replies[each] = sender.send(Request(body=plain_event(bench.setup, each)))
+                replies[each] = sender.send(Request(body=plain_event(instruments.setup, each)))
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         for done in [pool.submit(post_all, tokens[start::_CONNECTIONS]) for start in range(_CONNECTIONS)]:
             done.result()
-    if bench.readback is None:
+    if instruments.readback is None:
         return Burst(replies=replies, rows=None)
     expected = {each: int(reply.accepted) for each, reply in replies.items()}
-    return Burst(replies=replies, rows=awaited(bench, expected))
+    return Burst(replies=replies, rows=awaited(instruments, expected))
 
 
-def event_url(bench: Bench) -> str:
+def event_url(instruments: Instruments) -> str:
     """Where the server under test takes events."""
-    assert bench.setup.server
-    return bench.setup.server.event_url
+    assert instruments.setup.server
+    return instruments.setup.server.event_url
 
 
-def sender_to(bench: Bench) -> Sender:
+def sender_to(instruments: Instruments) -> RequestSender:
     """Open a connection to the event endpoint of the server under test."""
-    return Sender(event_url(bench), bench.setup.options.domain)
+    return RequestSender(event_url(instruments), instruments.setup.options.domain)
 
 
-def plain_event(setup: Setup, token: str) -> bytes:
+def plain_event(setup: RunContext, token: str) -> bytes:
     """The body of the plainest event there is."""
     return as_json({"t": "e", "n": f"Plain {token}", "mk": [], "mv": [], **setup.envelope})
 

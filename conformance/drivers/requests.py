@@ -100,7 +100,7 @@ def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
     return before + b"{" + fields + comma + rest
 
 
-class Sender:
+class RequestSender:
     """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would."""
 
     def __init__(self, url: str, domain: str) -> None:

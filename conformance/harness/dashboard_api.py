@@ -14,7 +14,7 @@ from conformance.results.redaction import DASHBOARD_KEY
 from conformance.targets import TargetUnavailable
 
 if TYPE_CHECKING:
-    from conformance.harness.run_context import Setup
+    from conformance.harness.run_context import RunContext
 
 CONTRACT = "docs/test-my-dashboard.md"
 _SECONDS = 10.0
@@ -25,7 +25,7 @@ _BROKEN = (500, 502, 503, 504)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ApiAnswer:
     """What a request came to; ``asked`` is the request, for failures that are about it."""
 
     asked: str
@@ -62,7 +62,7 @@ class Dashboard:
     ``silent``: an event of ours was waited for, and none came. ``wrong``: a figure was waited for in vain.
     """
 
-    def __init__(self, setup: "Setup") -> None:
+    def __init__(self, setup: "RunContext") -> None:
         key = setup.options.dashboard_key or os.environ.get(DASHBOARD_KEY)
         self.url = setup.dashboard
         # Whether somebody says that there is a dashboard: then what is missing there is worth telling.
@@ -82,7 +82,7 @@ class Dashboard:
         method: str = "GET",
         body: Any = None,
         query: Mapping[str, str | int] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """Ask for something of a site. Raises TargetUnavailable when nobody answers."""
         return self._ask(method, f"/api/sites/{quote(site, safe='')}/{path}", body=body, query=query)
 
@@ -134,7 +134,7 @@ class Dashboard:
         """Close the connection."""
         self._http.close()
 
-    def _require_open(self, answer: Answer) -> None:
+    def _require_open(self, answer: ApiAnswer) -> None:
         if answer.status in (401, 403):
             which = (
                 "takes another key than this"
@@ -145,7 +145,7 @@ class Dashboard:
 
     def _ask(
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, str | int] | None = None
-    ) -> Answer:
+    ) -> ApiAnswer:
         try:
             response = self._http.request(method, f"{self.url}{path}", json=body, params=query or None)
         except httpx.HTTPError as error:
@@ -153,4 +153,4 @@ class Dashboard:
         asked = f"{method} {response.request.url.raw_path.decode()}"
         if body is not None:
             asked += f" {json.dumps(body)}"
-        return Answer(asked=asked[:_SHOWN], status=response.status_code, text=response.text)
+        return ApiAnswer(asked=asked[:_SHOWN], status=response.status_code, text=response.text)

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from conformance.browsers import FREEZES_ON_REQUEST, PLAIN_HOSTS, Browser, Pictures, Tab, start
 from conformance.harness.dashboard_api import Dashboard
 from conformance.harness.evidence import Violation
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, select
 from conformance.protocol.requirements import Lane
@@ -37,10 +37,10 @@ _SHORT_SECONDS = 0.3
 _POLL_SECONDS = 0.05
 
 
-class Bench:
+class Instruments:
     """Recorder, browsers, pages and readback, for the checks of one process."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: RunContext) -> None:
         self.setup = setup
         self._stack = ExitStack()
         self._pages = count(1)
@@ -68,7 +68,7 @@ class Bench:
         cases, _ = select(lanes=[lane], only=options.only, skip=options.skip, part=options.part)
         return [case for case in cases if self.collected is None or case.id in self.collected]
 
-    def once(self, do: "Callable[Concatenate[Bench, P], T]", *args: P.args, **named: P.kwargs) -> T:
+    def once(self, do: "Callable[Concatenate[Instruments, P], T]", *args: P.args, **named: P.kwargs) -> T:
         """Return what ``do(self, …)`` returned, or raise what it raised, when it was first called so."""
         key = (do, args)
         if key not in self._done:

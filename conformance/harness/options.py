@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from conformance.browsers import BROWSERS
 from conformance.protocol.requirements import Lane
 from conformance.results import counterexamples as store
-from conformance.results.baseline import BadBaseline, Known, read
+from conformance.results.baseline import BadBaseline, KnownFailure, read
 from conformance.results.redaction import (
     CLICKHOUSE_PASSWORD,
     CLICKHOUSE_USER,
@@ -222,7 +222,7 @@ class Options:
         return tuple(lane for lane in self.allowed_lanes if named or lane is not Lane.DASHBOARD)
 
     @property
-    def known(self) -> tuple[Known, ...]:
+    def known(self) -> tuple[KnownFailure, ...]:
         """The known failures of ``baseline``. Raises UsageError for a file that cannot be read."""
         try:
             kept = store.read(Path(self.counterexamples))

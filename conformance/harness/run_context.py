@@ -26,7 +26,7 @@ SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class RunContext:
     """Options and targets of a run, for each of its processes; plain data, so that workers can be given it.
 
     ``shrinking`` is the path of the file in which they account for the time that they take to shrink.
@@ -113,7 +113,7 @@ class Setup:
 
 
 @contextmanager
-def prepare(options: Options) -> Iterator[Setup]:
+def prepare(options: Options) -> Iterator[RunContext]:
     """Start the targets and find the browsers; stop the targets at the end.
 
     Raises TargetUnavailable or BrowserMissing when there can be no verdict, and UsageError for a shim or a
@@ -128,7 +128,7 @@ def prepare(options: Options) -> Iterator[Setup]:
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-"))
-        yield Setup(
+        yield RunContext(
             options=options,
             run=f"cp{secrets.token_hex(4)}",
             since=_a_minute_ago(),

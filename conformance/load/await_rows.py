@@ -6,7 +6,7 @@ import httpx
 
 from conformance.harness.instruments import LATE_ROW_SECONDS
 from conformance.load.journal import clock
-from conformance.load.mix import Kind, Sender
+from conformance.load.mix import EventGenerator, RequestKind
 from conformance.load.stored import Stored
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.targets import TargetUnavailable
@@ -18,7 +18,9 @@ _POLL_SECONDS, _SHARE = 0.1, 3
 _TIMEOUT_SECONDS = 30.0
 
 
-def settle(stored: Stored, url: str, sender: Sender, *, domain: str, expected: int, patience: float) -> float:
+def settle(
+    stored: Stored, url: str, sender: EventGenerator, *, domain: str, expected: int, patience: float
+) -> float:
     """Send a sentinel and wait for it, and for as many rows as were acknowledged; return how long it took.
 
     Rows may come late as long as more of them come: it ends when for ``patience`` seconds there was none, or
@@ -49,11 +51,11 @@ def settle(stored: Stored, url: str, sender: Sender, *, domain: str, expected: i
         time.sleep(max(_POLL_SECONDS, _SHARE * (now - asked)))
 
 
-def _send(url: str, sender: Sender, domain: str, patience: float) -> str:
+def _send(url: str, sender: EventGenerator, domain: str, patience: float) -> str:
     """Send an event until one is acknowledged: a server may be full, and say so."""
     deadline = time.monotonic() + patience
     while True:
-        shot = next(shot for shot in sender.visit() if shot.kind is Kind.EVENT)
+        shot = next(shot for shot in sender.visit() if shot.kind is RequestKind.EVENT)
         try:
             response = httpx.post(
                 url,

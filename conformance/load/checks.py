@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from conformance.drivers.expectations import NO_READBACK
 from conformance.harness.evidence import Evidence, NotTestable, Violation
 from conformance.load.ledger import Reconciled
-from conformance.load.measure import Measured
+from conformance.load.measure import LoadMeasurement
 from conformance.protocol.cases import Case, catalogue
 from conformance.protocol.requirements import Lane
 from conformance.results.verdict import CaseResult
@@ -58,12 +58,12 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def results(measured: Measured, repro: str) -> list[CaseResult]:
+def results(measured: LoadMeasurement, repro: str) -> list[CaseResult]:
     """A result for each case of the lane."""
     return [_result(case, measured, repro) for case in catalogue() if case.lane is Lane.LOAD]
 
 
-def _result(case: Case, measured: Measured, repro: str) -> CaseResult:
+def _result(case: Case, measured: LoadMeasurement, repro: str) -> CaseResult:
     evidence = Evidence(case=case, repro=repro)
     found = measured.reconciled
     evidence.sent = measured.plan.words()
@@ -76,7 +76,7 @@ def _result(case: Case, measured: Measured, repro: str) -> CaseResult:
     return evidence.result(None, measured.plan.duration)
 
 
-def _testable(measured: Measured) -> Reconciled:
+def _testable(measured: LoadMeasurement) -> Reconciled:
     if not measured.acknowledged:
         raise NotTestable(f"no event was acknowledged: {measured.statuses}")
     if measured.reconciled is None:

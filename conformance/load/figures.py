@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.load.journal import Answer, Phase
-from conformance.load.mix import Kind
+from conformance.load.journal import JournalEntry, Phase
+from conformance.load.mix import RequestKind
 from conformance.load.shapes import HOLD, SETTLE_SECONDS
 
 # Buckets are 2 % wide, from 10 µs on.
@@ -98,14 +98,14 @@ class Figures:
         """Which second that is; the first request was due in the first."""
         return max(0, int(moment - (self._start or moment)))
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, answer: JournalEntry) -> None:
         """Count one request."""
         self._start = self._start or answer.due
         self._last = max(self._last, answer.due)
         second = self.at(answer.due)
         second.due += 1
         second.errors += not answer.expected
-        second.acknowledged += answer.acknowledged and answer.kind is not Kind.MALFORMED
+        second.acknowledged += answer.acknowledged and answer.kind is not RequestKind.MALFORMED
         second.latency.add(answer.done - answer.due)
         self.service.add(answer.done - answer.sent)
         self.statuses[f"{answer.status or 'no answer'}"] += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from conformance.load.mix import Kind
+from conformance.load.mix import RequestKind
 
 # Of answers that should not be, so many a status are kept with their text.
 _TEXTS = 3
@@ -23,7 +23,7 @@ def clock() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JournalEntry:
     """One request as its sender saw it; times in seconds since the epoch.
 
     ``due`` is when it should have been sent: latency counts from there, so that a server which stalls does
@@ -31,7 +31,7 @@ class Answer:
     """
 
     sender: str
-    kind: Kind
+    kind: RequestKind
     number: int
     status: int
     due: float
@@ -50,14 +50,14 @@ class Answer:
         return is_expected(self.kind, self.status)
 
 
-def is_expected(kind: Kind, status: int) -> bool:
+def is_expected(kind: RequestKind, status: int) -> bool:
     """Whether a status answers a request of this kind as it should; a pageview is not documented (WIRE-8)."""
     match kind:
-        case Kind.EVENT:
+        case RequestKind.EVENT:
             return 200 <= status < 300
-        case Kind.PAGEVIEW:
+        case RequestKind.PAGEVIEW:
             return 200 <= status < 500
-        case Kind.MALFORMED:
+        case RequestKind.MALFORMED:
             return 400 <= status < 500
 
 
@@ -78,7 +78,15 @@ class Journal:
         self._texts: dict[int, int] = {}
 
     def add(
-        self, kind: Kind, number: int, status: int, *, due: float, sent: float, done: float, text: str = ""
+        self,
+        kind: RequestKind,
+        number: int,
+        status: int,
+        *,
+        due: float,
+        sent: float,
+        done: float,
+        text: str = "",
     ) -> None:
         """Write an answer down; its ``text`` only if it is one of the first of its kind."""
         if text:
@@ -104,14 +112,14 @@ def phases(folder: Path) -> tuple[Phase, ...]:
     return tuple(Phase(float(start), float(rate), name) for start, rate, name in rows)
 
 
-class Tail:
+class JournalReader:
     """The reading side: what has been added to all journals of a folder since the last look."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._places: dict[Path, int] = {}
 
-    def new(self) -> Iterator[Answer]:
+    def new(self) -> Iterator[JournalEntry]:
         """The answers that are new, sender by sender; a line that is still being written waits."""
         for file in sorted(self._folder.glob(f"*{_SUFFIX}")):
             with file.open("rb") as lines:
@@ -122,6 +130,8 @@ class Tail:
                         yield _answer(file.stem, line.decode("ascii").rstrip("\n"))
 
 
-def _answer(sender: str, line: str) -> Answer:
+def _answer(sender: str, line: str) -> JournalEntry:
     kind, number, status, due, sent, done, text = line.split("\t")
-    return Answer(sender, Kind(kind), int(number), int(status), float(due), float(sent), float(done), text)
+    return JournalEntry(
+        sender, RequestKind(kind), int(number), int(status), float(due), float(sent), float(done), text
+    )

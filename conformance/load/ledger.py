@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from conformance.load.fingerprint import Nonce
-from conformance.load.journal import Answer
-from conformance.load.mix import Kind
+from conformance.load.journal import JournalEntry
+from conformance.load.mix import RequestKind
 
 _EXAMPLES = 5
 # Fates of a number: never answered (or not used), and what was answered.
@@ -50,7 +50,7 @@ class Reconciled:
 
 
 @dataclass
-class _Sender:
+class _SenderLedger:
     fates: bytearray = field(default_factory=bytearray)
     rows: bytearray = field(default_factory=bytearray)
 
@@ -59,15 +59,15 @@ class Ledger:
     """Takes answers as they come, then rows, then compares."""
 
     def __init__(self) -> None:
-        self._senders: dict[str, _Sender] = {}
+        self._senders: dict[str, _SenderLedger] = {}
         self._stray = 0
         self.acknowledged = 0
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, answer: JournalEntry) -> None:
         """Keep what a sender was told."""
-        if answer.kind is Kind.PAGEVIEW:
+        if answer.kind is RequestKind.PAGEVIEW:
             return
-        fates = self._senders.setdefault(answer.sender, _Sender()).fates
+        fates = self._senders.setdefault(answer.sender, _SenderLedger()).fates
         if len(fates) <= answer.number:
             fates.extend(bytes(answer.number + 1024 - len(fates)))
         fates[answer.number] = _fate(answer)
@@ -116,8 +116,8 @@ class Ledger:
         return Reconciled(**count, stray=self._stray, examples=examples)
 
 
-def _fate(answer: Answer) -> int:
-    if answer.kind is Kind.MALFORMED:
+def _fate(answer: JournalEntry) -> int:
+    if answer.kind is RequestKind.MALFORMED:
         if answer.expected:
             return _BAD_REFUSED
         return _BAD_ACCEPTED if answer.acknowledged else _BAD_FAILED
@@ -126,7 +126,7 @@ def _fate(answer: Answer) -> int:
     return _REFUSED if answer.status else _SILENT
 
 
-def _good(sender: _Sender) -> Iterator[int]:
+def _good(sender: _SenderLedger) -> Iterator[int]:
     return (i for i, fate in enumerate(sender.fates) if fate == _ACKNOWLEDGED and sender.rows[i] == 1)
 
 

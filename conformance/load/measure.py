@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.load.await_rows import SENTINEL, settle
 from conformance.load.figures import ERROR_SHARE, Figures
 from conformance.load.fingerprint import Nonce
-from conformance.load.journal import Answer, Phase, Tail, clock, phases
+from conformance.load.journal import JournalEntry, JournalReader, Phase, clock, phases
 from conformance.load.ledger import Ledger, Reconciled, Row
-from conformance.load.mix import Kind, Sender, read
-from conformance.load.monitor import Watch
+from conformance.load.mix import EventGenerator, RequestKind, read
+from conformance.load.monitor import Monitor
 from conformance.load.plan import Plan
-from conformance.load.progress import Progress
+from conformance.load.progress import LoadProgress
 from conformance.load.stored import Stored, stored
 from conformance.paths import bundled
 from conformance.targets import TargetUnavailable
@@ -32,7 +32,7 @@ _UNSEEN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class LoadMeasurement:
     """What a load came to. ``reconciled`` is None without a readback; ``report`` is plain data."""
 
     plan: Plan
@@ -43,7 +43,7 @@ class Measured:
     report: dict[str, Any]
 
 
-def measure(setup: Setup, plan: Plan, progress: Progress, *, patience: float) -> Measured:
+def measure(setup: RunContext, plan: Plan, progress: LoadProgress, *, patience: float) -> LoadMeasurement:
     """Send what the plan says to the server of a setup. Raises TargetUnavailable and RuntimeError.
 
     ``patience`` is how many seconds a row may take.
@@ -52,7 +52,7 @@ def measure(setup: Setup, plan: Plan, progress: Progress, *, patience: float) ->
 
 
 class _Run:
-    def __init__(self, setup: Setup, plan: Plan, progress: Progress) -> None:
+    def __init__(self, setup: RunContext, plan: Plan, progress: LoadProgress) -> None:
         assert setup.server
         self._setup = setup
         self._url = setup.server.event_url
@@ -63,8 +63,8 @@ class _Run:
         self._stride = max(1, round(plan.rate / _FOLLOWED_A_SECOND))
         self._phases: tuple[Phase, ...] = ()
 
-    def go(self, patience: float) -> Measured:
-        watch = Watch(
+    def go(self, patience: float) -> LoadMeasurement:
+        watch = Monitor(
             self._url,
             self._stored(),
             visible=lambda moment, seconds: self._figures.at(moment).visible.add(seconds),
@@ -80,10 +80,10 @@ class _Run:
                 watch.wait_for_rows(min(patience, _UNSEEN_SECONDS))
         return self._conclude(found, settled)
 
-    def _send(self, watch: Watch) -> None:
+    def _send(self, watch: Monitor) -> None:
         with tempfile.TemporaryDirectory(prefix="clickport-load-") as name:
             folder = Path(name)
-            journals = Tail(folder)
+            journals = JournalReader(folder)
             self._progress.say(f"sending {self._plan.words()}")
             with locust(self._plan, self._url, self._setup.run, folder) as process:
                 while process.exit_code is None:
@@ -107,13 +107,13 @@ class _Run:
             why = "; ".join(self._figures.report()["texts"]) or "no reason was given"
             raise TargetUnavailable(f"{self._url} answered none of {statuses.total()} requests: {why}")
 
-    def _conclude(self, found: Stored | None, settled: float | None) -> Measured:
+    def _conclude(self, found: Stored | None, settled: float | None) -> LoadMeasurement:
         reconciled, canary = None, ""
         if found and settled is not None:
             self._ledger.stored(row for row in found.rows() if not _is_sentinel(row))
             reconciled = self._ledger.reconcile(self._setup.run)
             canary = self._canary(reconciled)
-        return Measured(
+        return LoadMeasurement(
             plan=self._plan,
             reconciled=reconciled,
             acknowledged=self._ledger.acknowledged,
@@ -124,7 +124,7 @@ class _Run:
 
     def _settle(self, found: Stored, patience: float) -> float:
         self._progress.say(f"waiting for the rows of {self._ledger.acknowledged} acknowledged events")
-        sender = Sender(
+        sender = EventGenerator(
             read(self._plan.mix), run=self._setup.run, name=SENTINEL, seed=0, envelope=self._setup.envelope
         )
         acknowledged = self._ledger.acknowledged
@@ -146,11 +146,11 @@ class _Run:
             raise RuntimeError(f"a bent record was not noticed: {before} became {after}")
         return "noticed"
 
-    def _follow(self, tail: Tail, watch: Watch) -> None:
+    def _follow(self, tail: JournalReader, watch: Monitor) -> None:
         for answer in tail.new():
             self._figures.answered(answer)
             self._ledger.answered(answer)
-            sampled = answer.kind is Kind.EVENT and answer.number % self._stride == 0
+            sampled = answer.kind is RequestKind.EVENT and answer.number % self._stride == 0
             if sampled and answer.acknowledged:
                 watch.follow(_nonce(answer, self._setup.run), answer.done)
 
@@ -214,7 +214,7 @@ def _is_sentinel(row: Row) -> bool:
     return row.nonce is not None and row.nonce.sender == SENTINEL
 
 
-def _nonce(answer: Answer, run: str) -> str:
+def _nonce(answer: JournalEntry, run: str) -> str:
     return Nonce(answer.sender, answer.number).text(run)
 
 

@@ -24,7 +24,7 @@ class BadMix(ValueError):
     """A mix that cannot be read; the message names file and place."""
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What a request is: an event, a pageview, or nothing that may be accepted."""
 
     EVENT = "e"
@@ -33,10 +33,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class GeneratedRequest:
     """One request to be sent. A pageview has no nonce: its row is not documented, so it is not followed."""
 
-    kind: Kind
+    kind: RequestKind
     body: bytes
     number: int = -1
 
@@ -114,7 +114,7 @@ def _is_plain(text: str) -> bool:
         return False
 
 
-class Sender:
+class EventGenerator:
     """Draws what one sender sends, request by request; the same seed draws the same but for the nonces."""
 
     def __init__(
@@ -132,21 +132,21 @@ class Sender:
         """A new visitor's tab."""
         return Visit(self, self._random)
 
-    def shot(self, visit: "Visit") -> Shot:
+    def shot(self, visit: "Visit") -> GeneratedRequest:
         """The next request of a visit: it begins with a pageview."""
         drawn = self._random.randrange(1000)
         if self._mix.pageviews and (visit.pageview == "" or drawn < self._mix.pageviews):
             visit.enter()
-            return Shot(Kind.PAGEVIEW, self._closed('{"t":"p"', visit))
+            return GeneratedRequest(RequestKind.PAGEVIEW, self._closed('{"t":"p"', visit))
         if self._mix.pageviews <= drawn < self._mix.pageviews + self._mix.bad:
             return self._malformed()
         return self._event(visit)
 
-    def text(self, shot: Shot) -> str:
+    def text(self, shot: GeneratedRequest) -> str:
         """The nonce of a shot, as it was sent."""
         return Nonce(self._name, shot.number).text(self._run)
 
-    def _event(self, visit: "Visit") -> Shot:
+    def _event(self, visit: "Visit") -> GeneratedRequest:
         draw = self._random
         [event] = draw.choices(self._mix.events, cum_weights=self._mix.weights)
         nonce = self._nonce()
@@ -170,11 +170,13 @@ class Sender:
         head = json.dumps(payload, ensure_ascii=False)[:-1]
         if amount:
             head += f',"ra":{amount}' + (f',"rc":"{currency}"' if currency else "")
-        return Shot(Kind.EVENT, self._closed(head, visit), self._next - 1)
+        return GeneratedRequest(RequestKind.EVENT, self._closed(head, visit), self._next - 1)
 
-    def _malformed(self) -> Shot:
+    def _malformed(self) -> GeneratedRequest:
         [body] = self._random.choices(self._mix.malformed, cum_weights=self._mix.malformed_weights)
-        return Shot(Kind.MALFORMED, body.replace("{token}", self._nonce()).encode(), self._next - 1)
+        return GeneratedRequest(
+            RequestKind.MALFORMED, body.replace("{token}", self._nonce()).encode(), self._next - 1
+        )
 
     def _nonce(self) -> str:
         self._next += 1
@@ -188,7 +190,7 @@ class Sender:
 class Visit:
     """A tab: one session, and pageviews to which events are linked (STORE-4)."""
 
-    def __init__(self, sender: Sender, random: Random) -> None:
+    def __init__(self, sender: EventGenerator, random: Random) -> None:
         self._sender = sender
         self._random = random
         self.session = self._id()
@@ -200,7 +202,7 @@ class Visit:
             self.session = self._id()
         self.pageview = self._id()
 
-    def __iter__(self) -> Iterator[Shot]:
+    def __iter__(self) -> Iterator[GeneratedRequest]:
         while True:
             yield self._sender.shot(self)
 

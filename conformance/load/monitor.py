@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = 5.0
 _FOLLOWED = 400
 
 
-class Watch:
+class Monitor:
     """Two threads: one asks for rows, the other for the server's own figures.
 
     ``visible`` is called with the moment of an acknowledgement and the seconds until the row was there, at

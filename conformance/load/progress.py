@@ -13,7 +13,7 @@ from conformance.load.figures import Second
 _SECONDS = 10.0
 
 
-class Progress:
+class LoadProgress:
     """Told several times a second how it goes."""
 
     def __init__(

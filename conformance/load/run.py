@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup, prepare
+from conformance.harness.run_context import RunContext, prepare
 from conformance.load.checks import results
 from conformance.load.measure import measure
 from conformance.load.plan import Plan, require_local
-from conformance.load.progress import Progress
+from conformance.load.progress import LoadProgress
 from conformance.load.yardsticks import compare
 from conformance.protocol.requirements import Lane
 from conformance.results.record import RecordWriter, Run, RunInfo, case_result, in_use, read
@@ -19,7 +19,7 @@ from conformance.results.redaction import shell_word
 
 
 def load(
-    options: Options, plan: Plan, *, yardsticks: bool, patience: float, record: Path, progress: Progress
+    options: Options, plan: Plan, *, yardsticks: bool, patience: float, record: Path, progress: LoadProgress
 ) -> Run:
     """Load the server that ``options`` name and return the record, which is kept in a file as well.
 
@@ -43,7 +43,7 @@ def load(
     return read(record)
 
 
-def _info(setup: Setup, plan: Plan) -> RunInfo:
+def _info(setup: RunContext, plan: Plan) -> RunInfo:
     info = setup.info()
     target = {kind: name for kind, name in info.target.items() if kind != "tracker"}
     # The lane has a SHOULD alone: it decides here.

@@ -17,7 +17,7 @@ _SEARCH = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class HeldRate:
     """What came of the time since the rate was last changed: 95 % were faster than ``p95`` (seconds)."""
 
     p95: float
@@ -36,7 +36,7 @@ class Want:
 class Shape(Protocol):
     """``want`` is asked with the seconds since the start; None ends the run."""
 
-    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:
+    def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:
         """Return what is wanted now; ``seen`` tells what came of the last change."""
         ...
 
@@ -48,7 +48,7 @@ class Constant:
     rate: float
     seconds: float
 
-    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+    def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
         """The rate."""
         return Want(rate=self.rate, phase="constant") if seconds < self.seconds else None
 
@@ -60,7 +60,7 @@ class Spike:
     rate: float
     seconds: float
 
-    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+    def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
         """The rate, or the spike."""
         share = seconds / self.seconds
         if share >= 1:
@@ -88,7 +88,7 @@ class Ramp:
     _good: float = field(default=0.0, init=False)
     _bad: float = field(default=math.inf, init=False)
 
-    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:
+    def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:
         """The rate of this step."""
         if seconds >= self.seconds:
             return None
@@ -96,7 +96,7 @@ class Ramp:
             self._judge(seconds, seen())
         return Want(rate=self.rate, phase=self._phase)
 
-    def _judge(self, seconds: float, seen: Seen) -> None:
+    def _judge(self, seconds: float, seen: HeldRate) -> None:
         fine = bool(seen.requests) and seen.p95 <= self.objective
         fine = fine and seen.errors <= self.errors * seen.requests
         if self._phase == HOLD and fine:
@@ -131,7 +131,7 @@ class Flood:
 
     seconds: float
 
-    def want(self, seconds: float, seen: Callable[[], Seen]) -> Want | None:  # noqa: ARG002 - it is a Shape
+    def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
         """No rate: whoever is answered sends again."""
         return Want(rate=0.0, phase="flood") if seconds < self.seconds else None
 

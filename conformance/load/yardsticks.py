@@ -19,13 +19,13 @@ from typing import Any
 
 import httpx
 
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.load.await_rows import settle
-from conformance.load.journal import Tail, clock
+from conformance.load.journal import JournalReader, clock
 from conformance.load.measure import locust
-from conformance.load.mix import Kind, Sender, read
+from conformance.load.mix import EventGenerator, RequestKind, read
 from conformance.load.plan import Plan
-from conformance.load.progress import Progress
+from conformance.load.progress import LoadProgress
 from conformance.load.stored import stored
 from conformance.paths import bundled
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
@@ -65,7 +65,7 @@ class _Tool:
     words: tuple[str, ...]
 
 
-def compare(setup: Setup, plan: Plan, progress: Progress) -> dict[str, Any]:
+def compare(setup: RunContext, plan: Plan, progress: LoadProgress) -> dict[str, Any]:
     """Drive the yardsticks and the target, in turn; return plain data. Raises TargetUnavailable."""
     assert setup.server
     with (
@@ -136,10 +136,10 @@ def _ratio(ours: float | None, theirs: float) -> float | None:
     return round(ours / theirs, 2) if ours is not None and theirs else None
 
 
-def _tool(setup: Setup, plan: Plan, run: str, folder: Path) -> _Tool:
+def _tool(setup: RunContext, plan: Plan, run: str, folder: Path) -> _Tool:
     bodies = folder / "bodies"
-    sender = Sender(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
-    shots = (shot.body for shot in sender.visit() if shot.kind is Kind.EVENT)
+    sender = EventGenerator(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
+    shots = (shot.body for shot in sender.visit() if shot.kind is RequestKind.EVENT)
     bodies.write_bytes(b"\n".join(next(shots) for _ in range(_BODIES)) + b"\n")
     headers = folder / "headers"
     named = with_browser_headers({"Content-Type": TEXT}, plan.domain).items()
@@ -166,7 +166,7 @@ def _by_locust(tool: _Tool, url: str, run: str, folder: Path) -> float:
         code = process.wait(_LIMIT_SECONDS)
         if code:
             raise RuntimeError(f"Locust ended with exit code {code}.\n{process.tail(40)}")
-    return round(sum(1 for answer in Tail(journal).new() if answer.status) / SECONDS, 1)
+    return round(sum(1 for answer in JournalReader(journal).new() if answer.status) / SECONDS, 1)
 
 
 def _by_probe(tool: _Tool, url: str) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _by_probe(tool: _Tool, url: str) -> dict[str, Any]:
     }
 
 
-def _durably(setup: Setup, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
+def _durably(setup: RunContext, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
     """Drive the target by the probe, until all that it acknowledged is stored.
 
     The bodies repeat, so rows are counted.
@@ -195,7 +195,7 @@ def _durably(setup: Setup, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
     before, began = found.count(), clock()
     drive = _by_probe(tool, url)
     ended = clock()
-    sender = Sender(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
+    sender = EventGenerator(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
     expected = before + int(drive["acknowledged"])
     settled = settle(found, url, sender, domain=plan.domain, expected=expected, patience=_LIMIT_SECONDS / 2)
     return {
@@ -230,7 +230,7 @@ def _server(name: str, clickhouse: str) -> Iterator[str]:
 
 
 @contextmanager
-def _clickhouse(setup: Setup) -> Iterator[str]:
+def _clickhouse(setup: RunContext) -> Iterator[str]:
     """A database of its own in the ClickHouse of the bundled server, or in one of its own."""
     if setup.server and setup.server.clickhouse:
         yield _database(setup.server.clickhouse)

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 _CELL = re.compile(r"-verbatim-(?P<row>.+)-(name|key|value|currency)(-\d+)?$")
 
 
-class Kind(StrEnum):
+class ImplementationKind(StrEnum):
     """What a subject is, and so what is expected of it."""
 
     REFERENCE = "reference"
@@ -45,7 +45,7 @@ class Edit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Implementation:
     """One implementation to be tried. ``fails`` and ``passes`` are as in ``implementations.toml``.
 
     ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it makes, each in the
@@ -53,7 +53,7 @@ class Subject:
     """
 
     name: str
-    kind: Kind
+    kind: ImplementationKind
     lanes: tuple[Lane, ...]
     edit: Edit | None = None
     fails: tuple[str, ...] = ()
@@ -61,13 +61,13 @@ class Subject:
     rows: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
 
-    def in_one_lane(self) -> "Subject":
+    def in_one_lane(self) -> "Implementation":
         """The same, a mutant in the first of its lanes only."""
-        return replace(self, lanes=self.lanes[:1]) if self.kind is Kind.MUTANT else self
+        return replace(self, lanes=self.lanes[:1]) if self.kind is ImplementationKind.MUTANT else self
 
 
 @cache
-def subjects() -> tuple[Subject, ...]:
+def subjects() -> tuple[Implementation, ...]:
     """Every subject. Raises ValueError, naming it, for one that names no requirement or lane of it."""
     others = _read("implementations.toml").items()
     mutants = _read("mutants.toml").items()
@@ -79,9 +79,9 @@ def subjects() -> tuple[Subject, ...]:
     )
 
 
-def runs(subjects: Iterable[Subject]) -> dict[Subject, list[Subject]]:
+def runs(subjects: Iterable[Implementation]) -> dict[Implementation, list[Implementation]]:
     """Return the subjects that are to be run, and what each run tells about: itself, or the rows it makes."""
-    found: dict[str, list[Subject]] = {}
+    found: dict[str, list[Implementation]] = {}
     for subject in subjects:
         found.setdefault(f"transforming-{subject.lanes[0]}" if subject.rows else subject.name, []).append(
             subject
@@ -89,7 +89,7 @@ def runs(subjects: Iterable[Subject]) -> dict[Subject, list[Subject]]:
     return {_together(name, own): own for name, own in found.items()}
 
 
-def _together(name: str, subjects: list[Subject]) -> Subject:
+def _together(name: str, subjects: list[Implementation]) -> Implementation:
     rows = tuple(row for subject in subjects for row in subject.rows)
     return replace(subjects[0], name=name, rows=rows) if rows else subjects[0]
 
@@ -110,16 +110,16 @@ def reference_server() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _transforming(lane: Lane) -> Iterator[Subject]:
+def _transforming(lane: Lane) -> Iterator[Implementation]:
     """Yield a mutant for each row of the transformations, in the lane of its side and in the pair."""
     cells: dict[str, list[Case]] = {}
     for case in catalogue():
         if (found := _CELL.search(case.id)) and case.lane in (lane, Lane.PAIR):
             cells.setdefault(found["row"], []).append(case)
     for row, own in cells.items():
-        yield Subject(
+        yield Implementation(
             name=f"{lane}-transforms-{row}",
-            kind=Kind.MUTANT,
+            kind=ImplementationKind.MUTANT,
             lanes=(lane, Lane.PAIR),
             fails=tuple(dict.fromkeys(case.requirement for case in own)),
             rows=(row,),
@@ -131,17 +131,17 @@ def _read(name: str) -> Mapping[str, Any]:
     return tomllib.loads((HERE / name).read_text(encoding="utf-8"))
 
 
-def _other(name: str, row: Mapping[str, Any]) -> Subject:
-    return Subject(
+def _other(name: str, row: Mapping[str, Any]) -> Implementation:
+    return Implementation(
         name=name,
-        kind=Kind(row["kind"]),
+        kind=ImplementationKind(row["kind"]),
         lanes=tuple(Lane(lane) for lane in row["lanes"]),
         fails=tuple(row.get("fails", ())),
         passes=tuple(row.get("passes", ())),
     )
 
 
-def _mutant(name: str, row: Mapping[str, Any]) -> Subject:
+def _mutant(name: str, row: Mapping[str, Any]) -> Implementation:
     lanes = tuple(Lane(lane) for lane in row["lanes"])
     requirement = requirements().get(row["kills"])
     if requirement is None or not set(lanes) <= set(requirement.lanes):
@@ -149,4 +149,6 @@ def _mutant(name: str, row: Mapping[str, Any]) -> Subject:
             f"mutant {name}: {row['kills']} in {', '.join(lanes)} is no requirement in its lanes"
         )
     edit = Edit(file=row["file"], find=row["find"], replace=row["replace"])
-    return Subject(name=name, kind=Kind.MUTANT, lanes=lanes, edit=edit, fails=(row["kills"],))
+    return Implementation(
+        name=name, kind=ImplementationKind.MUTANT, lanes=lanes, edit=edit, fails=(row["kills"],)
+    )

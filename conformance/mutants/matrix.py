@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from conformance.mutants.implementations import Kind, Subject
+from conformance.mutants.implementations import Implementation, ImplementationKind
 from conformance.mutants.trial import Trial, statuses
 from conformance.protocol.requirements import Lane, Level, Requirement
 from conformance.results.record import Run
@@ -12,10 +12,10 @@ from conformance.results.verdict import Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class MutantResult:
     """What a trial showed: ``killed`` and ``survived`` are lanes of a mutant, ``others`` what else failed."""
 
-    subject: Subject
+    subject: Implementation
     seconds: float
     killed: tuple[Lane, ...] = ()
     survived: tuple[Lane, ...] = ()
@@ -25,25 +25,27 @@ class Finding:
     @property
     def outcome(self) -> str:
         """One word for the table."""
-        if self.subject.kind is not Kind.MUTANT:
+        if self.subject.kind is not ImplementationKind.MUTANT:
             return "as expected" if not self.problems else "wrong"
         if not self.survived and not self.problems:
             return "killed"
         return "killed by another only" if self.others and not self.killed else "survived"
 
 
-def finding(trial: Trial) -> Finding:
+def finding(trial: Trial) -> MutantResult:
     """Judge one trial."""
     subject = trial.subject
     if trial.run is None:
-        return Finding(subject=subject, seconds=trial.seconds, problems=(f"did not run: {trial.problem}",))
+        return MutantResult(
+            subject=subject, seconds=trial.seconds, problems=(f"did not run: {trial.problem}",)
+        )
     found = statuses(trial.run)
     failed = {key for key, status in found.items() if status == Status.FAIL}
     missed = _missed(trial.run, subject, failed)
     lanes = {lane for _, lane in missed}
     # What else fails in a run that several share is the others' doing.
     others = () if subject.cells else sorted({id_ for id_, _ in failed} - set(subject.fails))
-    return Finding(
+    return MutantResult(
         subject=subject,
         seconds=trial.seconds,
         killed=tuple(lane for lane in subject.lanes if lane not in lanes) if subject.fails else (),
@@ -53,7 +55,7 @@ def finding(trial: Trial) -> Finding:
     )
 
 
-def _missed(run: Run, subject: Subject, failed: set[tuple[str, Lane]]) -> list[tuple[str, Lane]]:
+def _missed(run: Run, subject: Implementation, failed: set[tuple[str, Lane]]) -> list[tuple[str, Lane]]:
     """Return what should have failed and did not: requirements, or single cases, with their lanes."""
     if not subject.cells:
         return [(id_, lane) for id_ in subject.fails for lane in subject.lanes if (id_, lane) not in failed]
@@ -64,7 +66,7 @@ def _missed(run: Run, subject: Subject, failed: set[tuple[str, Lane]]) -> list[t
     return [(cell, lane) for cell, lane in cells if lane in subject.lanes and seen.get(cell) != {Status.FAIL}]
 
 
-def _problems(run: Run, subject: Subject, missed: Iterable[tuple[str, Lane]]) -> Iterable[str]:
+def _problems(run: Run, subject: Implementation, missed: Iterable[tuple[str, Lane]]) -> Iterable[str]:
     if run.interrupted:
         yield "the run did not end"
     for result in run.results:
@@ -72,11 +74,14 @@ def _problems(run: Run, subject: Subject, missed: Iterable[tuple[str, Lane]]) ->
             continue
         if result.status is Status.ERROR:
             yield f"{result.id} ended in an error: {result.detail[:200]}"
-        elif result.status is Status.FAIL and subject.kind in (Kind.REFERENCE, Kind.INDEPENDENT):
+        elif result.status is Status.FAIL and subject.kind in (
+            ImplementationKind.REFERENCE,
+            ImplementationKind.INDEPENDENT,
+        ):
             yield f"false failure: {result.id}: {result.detail[:200]}"
         elif (
             result.status is Status.PASS
-            and subject.kind is Kind.NULL
+            and subject.kind is ImplementationKind.NULL
             and not any(fnmatchcase(result.id, allowed) for allowed in subject.passes)
         ):
             yield f"passed without doing anything: {result.id}"
@@ -84,9 +89,15 @@ def _problems(run: Run, subject: Subject, missed: Iterable[tuple[str, Lane]]) ->
         yield f"{id_} did not fail in the {lane} lane"
 
 
-def uncovered(requirements: Iterable[Requirement], subjects: Sequence[Subject]) -> list[str]:
+def uncovered(requirements: Iterable[Requirement], subjects: Sequence[Implementation]) -> list[str]:
     """The MUSTs and SHOULDs, by lane, that are checked and have no mutant."""
-    tried = {(id_, lane) for s in subjects if s.kind is Kind.MUTANT for id_ in s.fails for lane in s.lanes}
+    tried = {
+        (id_, lane)
+        for s in subjects
+        if s.kind is ImplementationKind.MUTANT
+        for id_ in s.fails
+        for lane in s.lanes
+    }
     return [
         f"{requirement.id} ({lane})"
         for requirement in requirements

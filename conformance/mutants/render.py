@@ -6,32 +6,32 @@ from collections.abc import Iterable
 
 from jinja2 import Environment
 
-from conformance.mutants.implementations import Kind
-from conformance.mutants.matrix import Finding
-from conformance.mutants.selftest import Matrix
+from conformance.mutants.implementations import ImplementationKind
+from conformance.mutants.matrix import MutantResult
+from conformance.mutants.selftest import KillMatrix
 
 _SHOWN = 30
 
 
-def line(found: Finding) -> str:
+def line(found: MutantResult) -> str:
     """One line about a trial."""
     what = f"{found.subject.name}: {found.outcome}"
-    if found.subject.kind is Kind.MUTANT:
+    if found.subject.kind is ImplementationKind.MUTANT:
         killed = ", ".join(found.killed) or "nowhere"
         what += f" by {found.subject.fails[0]} in {killed}"
-    if found.survived and found.subject.kind is Kind.MUTANT:
+    if found.survived and found.subject.kind is ImplementationKind.MUTANT:
         what += f", NOT in {', '.join(found.survived)}"
-    if found.others and found.subject.kind is Kind.MUTANT:
+    if found.others and found.subject.kind is ImplementationKind.MUTANT:
         what += f" (also {', '.join(found.others)})"
     return f"{what}  {found.seconds:.0f} s"
 
 
-def as_text(matrix: Matrix) -> str:
+def as_text(matrix: KillMatrix) -> str:
     """The matrix by requirement, then what is wrong, then the sum of it."""
     lines = ["Requirement  lanes                    killed  by"]
-    rows: dict[str, list[Finding]] = {}
+    rows: dict[str, list[MutantResult]] = {}
     for found in matrix.findings:
-        if found.subject.kind is Kind.MUTANT:
+        if found.subject.kind is ImplementationKind.MUTANT:
             rows.setdefault(found.subject.fails[0], []).append(found)
     for id_, own in rows.items():
         killed = sum(found.outcome == "killed" for found in own)
@@ -42,7 +42,9 @@ def as_text(matrix: Matrix) -> str:
     lines += ["", *(f"PROBLEM  {problem}" for problem in shown)]
     if len(matrix.problems) > len(shown):
         lines.append(f"and {len(matrix.problems) - len(shown)} more (--report json=PATH has them all)")
-    kinds = Counter(str(f.subject.kind) for f in matrix.findings if f.subject.kind is not Kind.MUTANT)
+    kinds = Counter(
+        str(f.subject.kind) for f in matrix.findings if f.subject.kind is not ImplementationKind.MUTANT
+    )
     others = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     killed = sum(found.outcome == "killed" for found in mutants)
     lines.append(
@@ -53,13 +55,13 @@ def as_text(matrix: Matrix) -> str:
     return "\n".join(lines)
 
 
-def _names(findings: Iterable[Finding]) -> str:
+def _names(findings: Iterable[MutantResult]) -> str:
     """Return the names of mutants, those that share an implementation as one."""
     names = [f"{f.subject.lanes[0]}-transforms-*" if f.subject.rows else f.subject.name for f in findings]
     return ", ".join(name if times == 1 else f"{name} ({times})" for name, times in Counter(names).items())
 
 
-def as_json(matrix: Matrix) -> str:
+def as_json(matrix: KillMatrix) -> str:
     """The matrix for programs."""
     return json.dumps(
         {
@@ -125,6 +127,6 @@ _PAGE = """<!doctype html>
 """
 
 
-def as_html(matrix: Matrix) -> str:
+def as_html(matrix: KillMatrix) -> str:
     """The matrix for people, in one file."""
     return Environment(autoescape=True).from_string(_PAGE).render(matrix=matrix)

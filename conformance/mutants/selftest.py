@@ -9,9 +9,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from conformance.mutants.implementations import Kind, Subject, runs, subjects
-from conformance.mutants.matrix import Finding, finding, uncovered
-from conformance.mutants.trial import hold
+from conformance.mutants.implementations import Implementation, ImplementationKind, runs, subjects
+from conformance.mutants.matrix import MutantResult, finding, uncovered
+from conformance.mutants.trial import run_check_on
 from conformance.protocol.cases import catalogue
 from conformance.protocol.requirements import requirements
 from conformance.targets.server import reference_clickhouse
@@ -26,10 +26,10 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matrix:
+class KillMatrix:
     """All findings, in the order of the subjects, and the requirements that no mutant tries."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[MutantResult, ...]
     uncovered: tuple[str, ...]
     cases: int
     requirements: int
@@ -42,7 +42,7 @@ class Matrix:
         return (*(f"{f.subject.name}: {text}" for f in self.findings for text in f.problems), *missing)
 
 
-def choose(only: Sequence[str], cases: Sequence[str] = ()) -> list[Subject]:
+def choose(only: Sequence[str], cases: Sequence[str] = ()) -> list[Implementation]:
     """Return the subjects whose name, or whose requirement, matches one of the globs; all without any.
 
     Those that are noticed by certain cases are left out if others are chosen by ``cases``.
@@ -52,14 +52,14 @@ def choose(only: Sequence[str], cases: Sequence[str] = ()) -> list[Subject]:
 
 
 def selftest(
-    chosen: Sequence[Subject],
+    chosen: Sequence[Implementation],
     *,
     jobs: int,
     scope: Scope,
-    on_finding: Callable[[Finding], None],
+    on_finding: Callable[[MutantResult], None],
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
-) -> Matrix:
+) -> KillMatrix:
     """Try the chosen subjects; ``cases``: all meet these only; trackers run in each of ``browsers``.
 
     Raises TargetUnavailable when the reference cannot be run here."""
@@ -70,9 +70,13 @@ def selftest(
             tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
             own = scope is not Scope.WHOLE
             planned = runs(tried)
-            ordered = sorted(planned, key=lambda s: (s.kind is Kind.MUTANT, -len(s.rows), -len(s.lanes)))
+            ordered = sorted(
+                planned, key=lambda s: (s.kind is ImplementationKind.MUTANT, -len(s.rows), -len(s.lanes))
+            )
             trials = [
-                pool.submit(hold, s, Path(folder, s.name), url, stop, own=own, cases=cases, browsers=browsers)
+                pool.submit(
+                    run_check_on, s, Path(folder, s.name), url, stop, own=own, cases=cases, browsers=browsers
+                )
                 for s in ordered
             ]
             found = {}
@@ -88,7 +92,7 @@ def selftest(
             stop.set()
             pool.shutdown(cancel_futures=True)
     whole = len(chosen) == len(subjects())
-    return Matrix(
+    return KillMatrix(
         findings=tuple(found[s.name] for s in chosen),
         uncovered=tuple(uncovered(requirements().values(), chosen)) if whole else (),
         cases=len(catalogue()),
@@ -97,6 +101,6 @@ def selftest(
     )
 
 
-def _matches(subject: Subject, pattern: str) -> bool:
+def _matches(subject: Implementation, pattern: str) -> bool:
     names: Iterable[str] = (subject.name, *subject.fails)
     return any(fnmatchcase(name.lower(), pattern) for name in names)

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import httpx
 
-from conformance.mutants.implementations import HERE, Kind, Subject, reference_server, source
+from conformance.mutants.implementations import (
+    HERE,
+    Implementation,
+    ImplementationKind,
+    reference_server,
+    source,
+)
 from conformance.paths import bundled
 from conformance.protocol.requirements import Lane
 from conformance.results.record import Run, read
@@ -30,14 +36,14 @@ _LOAD = ("--rate", "300", "--for", "6s", "--patience", "5s")
 class Trial:
     """What came of a subject: the record of its run, or what kept it from being one."""
 
-    subject: Subject
+    subject: Implementation
     seconds: float
     run: Run | None = None
     problem: str = ""
 
 
-def hold(
-    subject: Subject,
+def run_check_on(
+    subject: Implementation,
     folder: Path,
     clickhouse: str,
     stop: threading.Event,
@@ -63,15 +69,17 @@ def hold(
     return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
 
 
-def _selectors(subject: Subject, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
+def _selectors(subject: Implementation, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
     """The options that say which cases a subject meets."""
     if subject.rows:
         yield from (word for row in subject.rows for word in ("--only", f"*-verbatim-{row}-*"))
         return
     # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
-    if subject.kind is Kind.MUTANT or (own and subject.kind in (Kind.NULL, Kind.LYING)):
+    if subject.kind is ImplementationKind.MUTANT or (
+        own and subject.kind in (ImplementationKind.NULL, ImplementationKind.LYING)
+    ):
         yield "--first-failure"
-    if own and subject.kind is Kind.MUTANT:
+    if own and subject.kind is ImplementationKind.MUTANT:
         for requirement in subject.fails:
             yield from ("--only", requirement)
     if own:
@@ -81,13 +89,13 @@ def _selectors(subject: Subject, *, own: bool, cases: Sequence[str]) -> Iterator
 
 
 def _run(
-    subject: Subject, folder: Path, clickhouse: str, selectors: Sequence[str], stop: threading.Event
+    subject: Implementation, folder: Path, clickhouse: str, selectors: Sequence[str], stop: threading.Event
 ) -> Run:
     folder.mkdir()
     database = _database(clickhouse, subject.name)
     record = folder / "run.jsonl"
     # Most of a null's cases wait for what never comes.
-    jobs = "3" if subject.kind is Kind.NULL else "1"
+    jobs = "3" if subject.kind is ImplementationKind.NULL else "1"
     command = [sys.executable, "-m", "conformance"]
     if subject.lanes == (Lane.LOAD,):
         command += ["load", *_LOAD, *_server(subject, folder, database)]
@@ -127,12 +135,12 @@ def _said(process: subprocess.Popen[str], stop: threading.Event) -> str:
     raise ValueError(f"it did not end in {_SECONDS:g} s: {(err or out).strip()[-800:]}")
 
 
-def _tracker(subject: Subject, folder: Path) -> Path:
-    if subject.kind is Kind.NULL:
+def _tracker(subject: Implementation, folder: Path) -> Path:
+    if subject.kind is ImplementationKind.NULL:
         return HERE / "null" / "tracker.js"
-    if subject.kind is Kind.INDEPENDENT:
+    if subject.kind is ImplementationKind.INDEPENDENT:
         return HERE / "independent" / "tracker.js"
-    if subject.kind is Kind.REFERENCE:
+    if subject.kind is ImplementationKind.REFERENCE:
         return bundled("tracker/tracker.min.js")
     place = folder / "tracker.js"
     if subject.rows:
@@ -145,21 +153,21 @@ def _tracker(subject: Subject, folder: Path) -> Path:
     return place
 
 
-def _server(subject: Subject, folder: Path, database: str) -> list[str]:
+def _server(subject: Implementation, folder: Path, database: str) -> list[str]:
     python = shlex.quote(sys.executable)
     rows = shlex.quote(str(folder / "rows.jsonl"))
     if subject.rows:
         part = "transforming" if subject.lanes[0] is Lane.SERVER else "independent"
         return _with_rows(f"{python} {_here(f'{part}/server.py')} {{port}} {rows}", rows)
     match subject.kind:
-        case Kind.NULL:
+        case ImplementationKind.NULL:
             return ["--server-cmd", f"{python} {_here('null/server.py')} {{port}}", "--readback-cmd", "true"]
-        case Kind.LYING:
+        case ImplementationKind.LYING:
             return [
                 *("--server-cmd", f"{python} {_here('lying/server.py')} {{port}} {rows}"),
                 *("--readback-cmd", f"{python} {_here('lying/readback.py')} {rows}"),
             ]
-        case Kind.INDEPENDENT:
+        case ImplementationKind.INDEPENDENT:
             return _with_rows(f"{python} {_here('independent/server.py')} {{port}} {rows}", rows)
     copy = folder / "reference_server"
     shutil.copytree(reference_server(), copy, ignore=shutil.ignore_patterns("__pycache__"))

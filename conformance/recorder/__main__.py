@@ -10,20 +10,20 @@ from typing import Any
 
 import httpx
 
-from conformance.recorder.connection import Answer
+from conformance.recorder.connection import HttpAnswer
 from conformance.recorder.mapping import MappingFault, PayloadMapping
-from conformance.recorder.server import Recorder, Wanted
+from conformance.recorder.server import RecorderServer, Wanted
 
 HOSTS = ("127.0.0.1", "localhost")
 
 
-async def _obey(recorder: Recorder, command: dict[str, Any]) -> Any:
+async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:
     match command:
         case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "policy": policy}:
             forbids = (("Content-Security-Policy", policy),) if policy else ()
             kept = ("Cache-Control", "no-cache" if stored else "no-store")
             headers = (("Content-Type", type_), kept, *forbids)
-            recorder.mounts[path] = Answer(status=200, headers=headers, body=base64.b64decode(body))
+            recorder.mounts[path] = HttpAnswer(status=200, headers=headers, body=base64.b64decode(body))
         case {"op": "forward", "url": url}:
             recorder.upstream = httpx.URL(url) if url else None
         case {"op": "hold", "token": token}:
@@ -51,7 +51,7 @@ async def _main(payload: str | None) -> None:
     loop = asyncio.get_running_loop()
     commands = asyncio.StreamReader(limit=1 << 26)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    recorder = Recorder(PayloadMapping(payload) if payload else None)
+    recorder = RecorderServer(PayloadMapping(payload) if payload else None)
     async with recorder.listen(HOSTS) as origins:
         _say(origins)
         # The end of stdin is the end of the process that started this one.

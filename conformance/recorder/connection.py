@@ -15,7 +15,7 @@ _connections = count(1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """A response to send; framing headers are added."""
 
     status: int
@@ -67,7 +67,7 @@ class Connection:
             raise ClientGone
         return event
 
-    async def answer(self, answer: Answer) -> None:
+    async def answer(self, answer: HttpAnswer) -> None:
         """Send a response and make ready for the next request on this connection."""
         headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
         headers.append((b"Content-Length", str(len(answer.body)).encode()))

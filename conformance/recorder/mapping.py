@@ -19,7 +19,7 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ReceivedRequest:
     """One request, as a ``--payload`` module is shown it; ``headers`` have their names in lower case."""
 
     method: str
@@ -60,7 +60,7 @@ class PayloadMapping:
 
     def events(self, exchange: Exchange) -> tuple[bytes, ...]:
         """The events in a request, as JSON of the documented fields. Raises MappingFault."""
-        request = Request(
+        request = ReceivedRequest(
             method=exchange.method,
             path=exchange.path,
             query=exchange.target.partition("?")[2],

@@ -11,7 +11,7 @@ from itertools import count
 import h11
 import httpx
 
-from conformance.recorder.connection import Answer, ClientGone, Connection
+from conformance.recorder.connection import ClientGone, Connection, HttpAnswer
 from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault, PayloadMapping
 
@@ -46,7 +46,7 @@ class Hold:
 
 
 @dataclass
-class Fault:
+class ConnectionFault:
     """What becomes of a request that carries the token of this script instead of an answer.
 
     ``kind``: ``hang`` (no answer until the fault ends), ``reset`` (the connection is cut when the request is
@@ -84,17 +84,17 @@ class Wanted:
         )
 
 
-class Recorder:
+class RecorderServer:
     """The record and the rules that all origins share; ``mapping`` reads a foreign tracker's requests."""
 
     def __init__(self, mapping: PayloadMapping | None = None) -> None:
         self._mapping = mapping
         self._unmapped = ""
         self.exchanges: list[Exchange] = []
-        self.mounts: dict[str, Answer] = {}
+        self.mounts: dict[str, HttpAnswer] = {}
         self.upstream: httpx.URL | None = None
         self._hold: Hold | None = None
-        self._faults: dict[bytes, Fault] = {}
+        self._faults: dict[bytes, ConnectionFault] = {}
         self._changed = asyncio.Condition()
         self._ids = count(1)
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
@@ -132,7 +132,7 @@ class Recorder:
 
     def fault(self, token: bytes, kind: str) -> None:
         """Fail the requests that carry ``token`` from now on."""
-        self._faults[token] = Fault(kind)
+        self._faults[token] = ConnectionFault(kind)
 
     def end_faults(self) -> None:
         """Answer as usual from now on, and what was kept waiting, too."""
@@ -223,7 +223,7 @@ class Recorder:
         except MappingFault as fault:
             self._unmapped = str(fault)
 
-    async def _failed(self, connection: Connection, exchange: Exchange) -> Answer | None:
+    async def _failed(self, connection: Connection, exchange: Exchange) -> HttpAnswer | None:
         fault = next((f for token, f in self._faults.items() if exchange.carries(token)), None)
         if fault is None:
             return None
@@ -235,9 +235,9 @@ class Recorder:
             connection.reset()
             raise ClientGone
         location = (("Location", f"/elsewhere{exchange.path}"),) if fault.kind.startswith("3") else ()
-        return Answer(status=int(fault.kind), headers=(*_cors(exchange), *location))
+        return HttpAnswer(status=int(fault.kind), headers=(*_cors(exchange), *location))
 
-    async def _held(self, connection: Connection, exchange: Exchange) -> Answer | None:
+    async def _held(self, connection: Connection, exchange: Exchange) -> HttpAnswer | None:
         hold = self._hold
         if hold is None or hold.released.is_set() or exchange.followed:
             return None
@@ -249,15 +249,15 @@ class Recorder:
         if preflight:
             return None
         location = f"{exchange.target}{'&' if '?' in exchange.target else '?'}{_FOLLOWED}"
-        return Answer(status=307, headers=(*_cors(exchange), ("Location", location)))
+        return HttpAnswer(status=307, headers=(*_cors(exchange), ("Location", location)))
 
-    async def _answer(self, exchange: Exchange) -> Answer:
+    async def _answer(self, exchange: Exchange) -> HttpAnswer:
         if exchange.method == "GET" and (mounted := self.mounts.get(exchange.path)):
             return mounted
         if exchange.method == "GET" and exchange.path.startswith("/next/"):
-            return Answer(status=200, headers=_PAGE_HEADERS, body=_NEXT_PAGE)
+            return HttpAnswer(status=200, headers=_PAGE_HEADERS, body=_NEXT_PAGE)
         if exchange.method == "POST" and (exchange.path.startswith("/next/") or exchange.path in self.mounts):
-            return Answer(status=303, headers=(("Location", exchange.path),))
+            return HttpAnswer(status=303, headers=(("Location", exchange.path),))
         if self.upstream and exchange.path.endswith(EVENT_PATH):
             return await self._forward(self.upstream, exchange)
         status = 204 if exchange.method == "OPTIONS" else 202
@@ -265,28 +265,28 @@ class Recorder:
             status = 404
         if exchange.method == "POST" and exchange.events is not None and self._mapping:
             return _answer_of(self._mapping, exchange)
-        return Answer(status=status, headers=_cors(exchange))
+        return HttpAnswer(status=status, headers=_cors(exchange))
 
-    async def _forward(self, upstream: httpx.URL, exchange: Exchange) -> Answer:
+    async def _forward(self, upstream: httpx.URL, exchange: Exchange) -> HttpAnswer:
         headers = [(k, v) for k, v in exchange.headers if k.lower() not in _HOP_BY_HOP]
         request = self._http.build_request(exchange.method, upstream, headers=headers, content=exchange.body)
         try:
             response = await self._http.send(request, stream=True)
             body = b"".join([chunk async for chunk in response.aiter_raw()])
         except httpx.HTTPError as error:
-            return Answer(status=502, headers=_cors(exchange), body=repr(error).encode())
+            return HttpAnswer(status=502, headers=_cors(exchange), body=repr(error).encode())
         # As bytes: a header need not be ASCII, nor the text that httpx takes it for.
         raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
         kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
-        return Answer(status=response.status_code, headers=tuple(kept), body=body)
+        return HttpAnswer(status=response.status_code, headers=tuple(kept), body=body)
 
 
-def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> Answer:
+def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> HttpAnswer:
     """What a foreign tracker gets: some take nothing but a 200 with a body of theirs for success."""
     if mapping.answer is None:
-        return Answer(status=202, headers=_cors(exchange))
+        return HttpAnswer(status=202, headers=_cors(exchange))
     type_ = ("Content-Type", "application/json")
-    return Answer(status=200, headers=(*_cors(exchange), type_), body=mapping.answer.encode())
+    return HttpAnswer(status=200, headers=(*_cors(exchange), type_), body=mapping.answer.encode())
 
 
 def _cors(exchange: Exchange) -> tuple[tuple[str, str], ...]:

@@ -62,7 +62,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matrix:
+class DeliveryMatrix:
     """Way out → a cell for each of ``columns``, which are engines and origins; None: not run."""
 
     columns: tuple[tuple[str, str], ...]
@@ -99,7 +99,7 @@ class Matrix:
 _COUNTED = ("arrived", "once", "kept", "undelayed")
 
 
-def matrix(run: Run, verdict: Verdict) -> Matrix | None:
+def matrix(run: Run, verdict: Verdict) -> DeliveryMatrix | None:
     """Lay the delivery cases of a run out as a matrix; None when none has run."""
     cells: dict[str, dict[tuple[str, str], Cell]] = {}
     for result in run.results:
@@ -114,7 +114,7 @@ def matrix(run: Run, verdict: Verdict) -> Matrix | None:
     engines += sorted(tried - set(engines))
     columns = tuple((engine, origin) for engine in engines for origin in ORIGINS)
     ways = [way for way in _WORDS.values() if way in cells] + sorted(cells.keys() - set(_WORDS.values()))
-    return Matrix(
+    return DeliveryMatrix(
         columns=columns,
         rows={way: tuple(cells[way].get(column) for column in columns) for way in ways},
     )

@@ -16,7 +16,7 @@ from conformance.protocol.cases import catalogue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownFailure:
     """A case that is known to fail; ``expires`` (ISO 8601, the last day it counts) is empty for never."""
 
     case: str
@@ -33,7 +33,7 @@ class BadBaseline(ValueError):
     """A baseline file that cannot be read; the text names file, entry and fault."""
 
 
-def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[Known, ...]:
+def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[KnownFailure, ...]:
     """Read a baseline; an entry names a case, or one of the kept counterexamples. Raises BadBaseline."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[Known, .
     return known
 
 
-def write(path: Path, entries: Iterable[Known]) -> None:
+def write(path: Path, entries: Iterable[KnownFailure]) -> None:
     """Write a baseline, sorted by case. Raises OSError."""
     tables = []
     for entry in sorted(entries, key=lambda known: known.case):
@@ -62,7 +62,7 @@ def write(path: Path, entries: Iterable[Known]) -> None:
     path.write_text("\n\n".join(tables) + "\n", encoding="utf-8", errors="replace")
 
 
-def stale(known: Sequence[Known], *, passed: set[str], day: str) -> tuple[str, ...]:
+def stale(known: Sequence[KnownFailure], *, passed: set[str], day: str) -> tuple[str, ...]:
     """What is wrong with entries after a run in which the cases ``passed``: one line each."""
     return (
         *(f"{k.case} passes: remove its entry from the baseline" for k in known if k.case in passed),
@@ -75,7 +75,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text.replace("\x7f", "\ufffd"), ensure_ascii=False)
 
 
-def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]) -> Known:
+def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]) -> KnownFailure:
     where = f"{path}, entry {number}"
     names = {"case", "reason", "issue", "expires"}
     if not isinstance(entry, dict) or set(entry) - names:
@@ -96,4 +96,4 @@ def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]
             date.fromisoformat(expires)
     except ValueError as error:
         raise BadBaseline(f"{where}: expires is no date: write 2027-01-31") from error
-    return Known(case=entry["case"], reason=entry["reason"], issue=entry["issue"], expires=expires)
+    return KnownFailure(case=entry["case"], reason=entry["reason"], issue=entry["issue"], expires=expires)

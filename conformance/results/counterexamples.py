@@ -15,7 +15,7 @@ class BadStore(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class Counterexample:
     """A counterexample: its id (PROP-3#c3f1), the case that it broke, and the call or request."""
 
     id: str
@@ -28,7 +28,7 @@ class Kept:
         return Lane(self.case.partition("/")[0])
 
 
-def read(path: Path) -> tuple[Kept, ...]:
+def read(path: Path) -> tuple[Counterexample, ...]:
     """The counterexamples of a file, none if there is no file. Raises BadStore."""
     if not path.exists():
         return ()
@@ -36,21 +36,23 @@ def read(path: Path) -> tuple[Kept, ...]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             data = json.loads(line)
-            kept.append(Kept(id=str(data["id"]), case=str(data["case"]), example=dict(data["example"])))
+            kept.append(
+                Counterexample(id=str(data["id"]), case=str(data["case"]), example=dict(data["example"]))
+            )
             _ = kept[-1].lane
         except (ValueError, KeyError, TypeError) as error:
             raise BadStore(f"{path}, line {number}, is no counterexample: {error}") from error
     return tuple(kept)
 
 
-def counterexample_of(result: CaseResult) -> list[Kept]:
+def counterexample_of(result: CaseResult) -> list[Counterexample]:
     """The counterexample that a result holds, if it does."""
     if not result.counterexample:
         return []
-    return [Kept(id=result.counterexample, case=result.id, example=result.example)]
+    return [Counterexample(id=result.counterexample, case=result.id, example=result.example)]
 
 
-def add(path: Path, found: Iterable[Kept]) -> int:
+def add(path: Path, found: Iterable[Counterexample]) -> int:
     """Add what the file does not have yet, and return how many that were. Raises BadStore or OSError."""
     known = {(kept.id, kept.case) for kept in read(path)}
     new = [kept for kept in found if (kept.id, kept.case) not in known]

@@ -13,7 +13,7 @@ from typing import Any, Self, TextIO
 
 from conformance import __version__
 from conformance.protocol.requirements import Lane, Level, requirements
-from conformance.results.baseline import Known
+from conformance.results.baseline import KnownFailure
 from conformance.results.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
 from conformance.results.waivers import Waiver
 
@@ -38,7 +38,7 @@ class RunInfo:
     lanes: tuple[Lane, ...]
     browsers: tuple[Mapping[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownFailure, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     started: str = field(default_factory=_now)
     version: str = __version__
@@ -208,7 +208,7 @@ def _info(line: Mapping[str, Any]) -> RunInfo:
         lanes=tuple(Lane(lane) for lane in line["lanes"]),
         browsers=tuple(line["browsers"]),
         options=line["options"],
-        known=tuple(Known(**known) for known in line.get("known", ())),
+        known=tuple(KnownFailure(**known) for known in line.get("known", ())),
         waivers=tuple(Waiver(**waiver) for waiver in line.get("waivers", ())),
         started=line["started"],
         version=suite["version"],

@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from conformance.protocol.requirements import Lane, Level, Requirement
-from conformance.results.baseline import Known, stale
+from conformance.results.baseline import KnownFailure, stale
 from conformance.results.waivers import Waiver
 
 
@@ -172,7 +172,7 @@ def judge(
     lanes: Sequence[Lane],
     results: Sequence[CaseResult],
     strict: bool = False,
-    known: Sequence[Known] = (),
+    known: Sequence[KnownFailure] = (),
     day: str = "",
     waivers: Sequence[Waiver] = (),
     require_all: bool = False,

@@ -9,11 +9,11 @@ from typing import Protocol
 import pytest
 
 from conformance.harness.options import Options, UsageError
-from conformance.harness.run_context import BROWSER_LANES, Setup, prepare
+from conformance.harness.run_context import BROWSER_LANES, RunContext, prepare
 from conformance.protocol.cases import Case, select
 from conformance.protocol.requirements import Lane, requirements
 from conformance.results import counterexamples
-from conformance.results.counterexamples import Kept, counterexample_of
+from conformance.results.counterexamples import Counterexample, counterexample_of
 from conformance.results.record import RecordWriter, Run, in_use, read
 from conformance.results.verdict import CaseResult
 from conformance.runner.session import Checks, Referee, pytest_arguments
@@ -53,7 +53,7 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
             if not result.deselected:
                 watcher.case_done(result)
 
-        found: list[Kept] = []
+        found: list[Counterexample] = []
         watcher.start(sum(_results_of(case, setup) for case in cases))
         try:
             writer.canaries = _run_pytest(setup, jobs, keep)
@@ -77,13 +77,13 @@ def chosen_cases(options: Options) -> list[Case]:
     return cases
 
 
-def _results_of(case: Case, setup: Setup) -> int:
+def _results_of(case: Case, setup: RunContext) -> int:
     if case.lane is Lane.DASHBOARD:
         return len(setup.viewers) if case.on_page else 1
     return len(setup.browsers) if case.lane in BROWSER_LANES else 1
 
 
-def _run_pytest(setup: Setup, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
+def _run_pytest(setup: RunContext, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
     referee = Referee(setup, keep)
     with _environment(), referee.interrupts.remembered():
         code = pytest.main(list(pytest_arguments(setup, jobs)), plugins=[referee, Checks(setup)])

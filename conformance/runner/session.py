@@ -16,8 +16,8 @@ from conformance.drivers.liveness import not_observed, require_life
 from conformance.drivers.markers import MARK
 from conformance.drivers.posted_batch import post_burst
 from conformance.harness.evidence import Evidence, LeftOut
-from conformance.harness.instruments import Bench
-from conformance.harness.run_context import Setup
+from conformance.harness.instruments import Instruments
+from conformance.harness.run_context import RunContext
 from conformance.harness.timeouts import Interrupts, within
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, catalogue, select
@@ -46,13 +46,13 @@ def folders() -> tuple[Path, Path]:
 class Checks:
     """Makes tests of the selected cases and results of their outcomes; active in every process of a run."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: RunContext) -> None:
         self._setup = setup
         options = setup.options
         chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
         self._chosen = frozenset(case.id for case in chosen)
         self._many = sum(case.lane in (Lane.SERVER, Lane.PAIR) for case in chosen) >= _MANY_CASES
-        self._bench = Bench(setup)
+        self._instruments = Instruments(setup)
         self._known = frozenset(entry.case for entry in options.known if not entry.expired(setup.since))
         self._failed: set[tuple[str, Lane]] = set()
 
@@ -62,18 +62,18 @@ class Checks:
             config.option.tbstyle = "native"
 
     @pytest.fixture
-    def bench(self) -> Bench:
+    def instruments(self) -> Instruments:
         """The instruments of this process; they live as long as its session."""
-        return self._bench
+        return self._instruments
 
     def pytest_sessionfinish(self) -> None:
         """Put the instruments away."""
-        self._bench.close()
+        self._instruments.close()
 
     @pytest.fixture
     def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:
         """What this check saw, to be filled in."""
-        self._bench.pictures.begin(wanted=case.level is not Level.MAY)
+        self._instruments.pictures.begin(wanted=case.level is not Level.MAY)
         return _evidence(request.node, self._setup)
 
     @pytest.fixture
@@ -106,9 +106,9 @@ class Checks:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep which cases are left once pytest's own options have chosen, for the referee too."""
-        self._bench.collected = frozenset(_case(item).id for item in session.items if _has_case(item))
+        self._instruments.collected = frozenset(_case(item).id for item in session.items if _has_case(item))
         if (output := getattr(session.config, "workeroutput", None)) is not None:
-            output[_COLLECTED] = sorted(self._bench.collected)
+            output[_COLLECTED] = sorted(self._instruments.collected)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Leave out what can tell no more, where that is asked for."""
@@ -118,7 +118,7 @@ class Checks:
                 raise LeftOut(f"{case.requirement} has failed already")
         if _has_case(item) and _case(item).lane in (Lane.SERVER, Lane.PAIR) and self._many:
             # A server that limits its senders would fail every case, each with a reason of its own.
-            self._bench.once(post_burst)
+            self._instruments.once(post_burst)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -129,13 +129,13 @@ class Checks:
         with within(_CASE_SECONDS + 30 * options.repeat + drawing):
             engine = _params(item).get("engine") if _has_case(item) else None
             if engine:
-                require_life(self._bench, _case(item), engine, item.funcargs["evidence"])  # type: ignore[attr-defined]
+                require_life(self._instruments, _case(item), engine, item.funcargs["evidence"])  # type: ignore[attr-defined]
             try:
                 yield
             except (PageBroken, TimeoutError) as error:
                 if engine is None:
                     raise
-                raise not_observed(self._bench, engine, error) from error
+                raise not_observed(self._instruments, engine, error) from error
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -147,7 +147,7 @@ class Checks:
             return report
         evidence = getattr(item, "funcargs", {}).get("evidence") or _evidence(item, self._setup)
         error = call.excinfo.value if call.excinfo else None
-        evidence.screenshot = self._bench.pictures.of(error)
+        evidence.screenshot = self._instruments.pictures.of(error)
         found = evidence.result(error, call.duration)
         result = case_result(self._setup.redaction.data(asdict(found)))
         if result.status is Status.FAIL:
@@ -179,7 +179,7 @@ class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
 class Referee:
     """Collects the results of a run in the process that gives the verdict."""
 
-    def __init__(self, setup: Setup, on_result: Callable[[CaseResult], None]) -> None:
+    def __init__(self, setup: RunContext, on_result: Callable[[CaseResult], None]) -> None:
         self._setup = setup
         self._on_result = on_result
         self._seen: set[str] = set()
@@ -280,13 +280,13 @@ def _case(item: pytest.Item) -> Case:
     return case
 
 
-def _evidence(item: pytest.Item, setup: Setup) -> Evidence:
+def _evidence(item: pytest.Item, setup: RunContext) -> Evidence:
     case = _case(item)
     browser = _params(item).get("engine")
     return Evidence(case=case, browser=browser, repro=_repro(case, setup, browser))
 
 
-def _repro(case: Case, setup: Setup, browser: str | None) -> str:
+def _repro(case: Case, setup: RunContext, browser: str | None) -> str:
     """Return the shell command that repeats one case, with every option that its outcome depends on.
 
     Credentials of ClickHouse are read from the environment: the command names the variable.
@@ -329,7 +329,7 @@ def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None
                 report.wasxfail = one_line(f"{excuse}: {result.detail}")
 
 
-def pytest_arguments(setup: Setup, jobs: int) -> Sequence[str]:
+def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
     """The arguments of a pytest run of the checks alone, whatever the current folder configures."""
     lanes = set(setup.options.lanes)
     own, e2e = folders()

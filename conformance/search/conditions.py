@@ -17,16 +17,16 @@ from conformance.readback import StoredRow
 from conformance.search import model, property_conditions
 from conformance.search.bodies import Meaning, without_nul
 from conformance.search.calls import Call
-from conformance.search.model import Kind
-from conformance.search.observation import Pairs, Seen
+from conformance.search.model import ValueKind
+from conformance.search.observation import Observation, Pairs
 
-Condition = Callable[[Seen], bool]
+Condition = Callable[[Observation], bool]
 
 
 # ---- tracker: the call and what arrived ----
 
 
-def _never_throws(seen: Seen) -> bool:
+def _never_throws(seen: Observation) -> bool:
     if seen.thrown:
         raise Violation(f"the call threw {seen.thrown} into the page")
     if seen.raised:
@@ -36,14 +36,14 @@ def _never_throws(seen: Seen) -> bool:
     return True
 
 
-def _one_request(seen: Seen) -> bool:
+def _one_request(seen: Observation) -> bool:
     number = len(seen.arrived or ())
     if number != 1:
         raise Violation(f"expected 1 request, got {number}")
     return True
 
 
-def _one_object(seen: Seen) -> bool:
+def _one_object(seen: Observation) -> bool:
     if not seen.arrived:
         return False
     payload = read_payload(seen.arrived[0].body)
@@ -57,7 +57,7 @@ def _one_object(seen: Seen) -> bool:
     return True
 
 
-def _equal_lists(seen: Seen) -> bool:
+def _equal_lists(seen: Observation) -> bool:
     if seen.payload is None:
         return False
     keys, values = seen.payload.get("mk", []), seen.payload.get("mv", [])
@@ -69,14 +69,14 @@ def _equal_lists(seen: Seen) -> bool:
     return True
 
 
-def _no_value_costs_the_event(seen: Seen) -> bool:
+def _no_value_costs_the_event(seen: Observation) -> bool:
     entries = seen.call.entries
-    if not seen.arrived and (entries is None or any(entry.kind is Kind.OTHER for entry in entries)):
+    if not seen.arrived and (entries is None or any(entry.kind is ValueKind.OTHER for entry in entries)):
         raise Violation("no request arrived: a value cost the event")
     return seen.sent_pairs is not None and property_conditions.nothing_but_text(entries, seen.sent_pairs)
 
 
-def _no_revenue(seen: Seen) -> bool:
+def _no_revenue(seen: Observation) -> bool:
     if seen.call.revenue is not None or seen.payload is None:
         return False
     for key in ("ra", "rc"):
@@ -85,7 +85,7 @@ def _no_revenue(seen: Seen) -> bool:
     return True
 
 
-def _no_wrong_amount(seen: Seen) -> bool:
+def _no_wrong_amount(seen: Observation) -> bool:
     call = seen.call
     if call.revenue is None or call.amount is not None:
         return False
@@ -99,7 +99,7 @@ def _no_wrong_amount(seen: Seen) -> bool:
     return True
 
 
-def _currency_costs_no_event(seen: Seen) -> bool:
+def _currency_costs_no_event(seen: Observation) -> bool:
     if seen.call.revenue is None or seen.call.currency is not None:
         return False
     if not seen.arrived:
@@ -107,7 +107,7 @@ def _currency_costs_no_event(seen: Seen) -> bool:
     return seen.payload is not None
 
 
-def _sent_currency(seen: Seen) -> bool:
+def _sent_currency(seen: Observation) -> bool:
     wanted = seen.call.currency
     if wanted is None or seen.call.amount is None or not seen.payload or "ra" not in seen.payload:
         return False
@@ -117,7 +117,7 @@ def _sent_currency(seen: Seen) -> bool:
 
 
 def _sent_amount(level: Level) -> Condition:
-    def condition(seen: Seen) -> bool:
+    def condition(seen: Observation) -> bool:
         # What a currency that is none does to the amount is REV-8's to say: it may cost the revenue.
         if seen.payload is None or seen.call.currency is None:
             return False
@@ -129,7 +129,7 @@ def _sent_amount(level: Level) -> Condition:
 # ---- server: the request, its answer and the rows ----
 
 
-def _proper_answer(seen: Seen) -> bool:
+def _proper_answer(seen: Observation) -> bool:
     reply, meaning = seen.reply, seen.body.meaning
     assert reply
     if reply.status is None or reply.status >= 500:
@@ -141,14 +141,14 @@ def _proper_answer(seen: Seen) -> bool:
     return meaning is Meaning.NO_EVENT
 
 
-def _accepted(seen: Seen) -> bool:
+def _accepted(seen: Observation) -> bool:
     assert seen.reply
     if seen.body.plain and not seen.reply.accepted:
         raise Violation(f"expected 2xx, got {seen.reply}")
     return seen.body.plain
 
 
-def _lists_cost_no_event(seen: Seen) -> bool:
+def _lists_cost_no_event(seen: Observation) -> bool:
     members = seen.body.members
     lists = [members[name] for name in ("mk", "mv") if name in members]
     fine = all(isinstance(value, list) and all(isinstance(m, str) for m in value) for value in lists)
@@ -159,7 +159,7 @@ def _lists_cost_no_event(seen: Seen) -> bool:
 
 
 def _money_costs_no_event(name: str) -> Condition:
-    def condition(seen: Seen) -> bool:
+    def condition(seen: Observation) -> bool:
         members = seen.body.members
         odd = name in members and (seen.body.amount is None if name == "ra" else seen.body.currency is None)
         if seen.body.meaning is not Meaning.EVENT or seen.body.hostile or not odd:
@@ -169,13 +169,13 @@ def _money_costs_no_event(name: str) -> Condition:
     return condition
 
 
-def _stores_no_wrong_amount(seen: Seen) -> bool:
+def _stores_no_wrong_amount(seen: Observation) -> bool:
     if seen.rows and not seen.body.amount_is_open and seen.stored_amount is not None:
         raise Violation(f"expected no amount, got {describe(seen.stored_amount)}")
     return bool(seen.rows)
 
 
-def _kept(seen: Seen) -> bool:
+def _kept(seen: Observation) -> bool:
     assert seen.reply
     if not seen.reply.accepted:
         raise Violation(f"it costs the event: expected 2xx, got {seen.reply}")
@@ -184,14 +184,14 @@ def _kept(seen: Seen) -> bool:
     return bool(seen.rows)
 
 
-def _one_row(seen: Seen) -> bool:
+def _one_row(seen: Observation) -> bool:
     assert seen.reply
     if seen.body.meaning is not Meaning.EVENT or not seen.reply.accepted or seen.rows is None:
         return False
     return _is_row_of(seen, seen.body.members["n"])
 
 
-def _same_again(seen: Seen) -> bool:
+def _same_again(seen: Observation) -> bool:
     if seen.again is None or not seen.rows:
         return False
     for column in ("meta_keys", "meta_values", "revenue_source_amount", "revenue_source_currency"):
@@ -202,7 +202,7 @@ def _same_again(seen: Seen) -> bool:
     return True
 
 
-def _neighbour_unharmed(seen: Seen) -> bool:
+def _neighbour_unharmed(seen: Observation) -> bool:
     if seen.neighbour is None:
         return False
     if seen.neighbour != 1:
@@ -210,7 +210,7 @@ def _neighbour_unharmed(seen: Seen) -> bool:
     return True
 
 
-def _row_without_revenue(seen: Seen) -> bool:
+def _row_without_revenue(seen: Observation) -> bool:
     given = "ra" in seen.body.members or "rc" in seen.body.members
     if seen.body.meaning is not Meaning.EVENT or given or not seen.rows:
         return False
@@ -220,7 +220,7 @@ def _row_without_revenue(seen: Seen) -> bool:
     return True
 
 
-def _stored_currency(seen: Seen) -> bool:
+def _stored_currency(seen: Observation) -> bool:
     example: Any = seen.example
     if not seen.rows or example.amount is None or example.currency is None or seen.stored_amount is None:
         return False
@@ -231,7 +231,7 @@ def _stored_currency(seen: Seen) -> bool:
 
 
 def _stored_amount(level: Level) -> Condition:
-    def condition(seen: Seen) -> bool:
+    def condition(seen: Observation) -> bool:
         example: Any = seen.example
         if not seen.rows or example.currency is None:
             return False
@@ -243,13 +243,13 @@ def _stored_amount(level: Level) -> Condition:
 # ---- pair: the call, the wire and the row ----
 
 
-def _call_is_row(seen: Seen) -> bool:
+def _call_is_row(seen: Observation) -> bool:
     if not seen.arrived:
         raise Violation("no request arrived: the event is lost")
     return seen.rows is not None and _is_row_of(seen, seen.call.name)
 
 
-def _row_is_wire(seen: Seen) -> bool:
+def _row_is_wire(seen: Observation) -> bool:
     wire, stored = seen.sent_pairs, seen.stored_pairs
     if wire is None or not seen.rows or not _conformant(wire):
         return False
@@ -260,7 +260,7 @@ def _row_is_wire(seen: Seen) -> bool:
     return bool(wire)
 
 
-def _revenue_is_wire(seen: Seen) -> bool:
+def _revenue_is_wire(seen: Observation) -> bool:
     payload = seen.payload or {}
     amount, currency = payload.get("ra"), payload.get("rc")
     if not seen.rows or not isinstance(amount, Decimal) or not model.is_code(currency):
@@ -288,7 +288,7 @@ def _listed(pairs: Pairs | None) -> list[list[Any]]:
     return [list(pair) for pair in pairs or ()]
 
 
-def _row_without_revenue_of_call(seen: Seen) -> bool:
+def _row_without_revenue_of_call(seen: Observation) -> bool:
     if seen.call.revenue is not None or not seen.rows:
         return False
     if seen.stored_amount is not None or seen.rows[0].revenue_source_currency not in (None, ""):
@@ -296,7 +296,7 @@ def _row_without_revenue_of_call(seen: Seen) -> bool:
     return True
 
 
-def _row_without_wrong_amount(seen: Seen) -> bool:
+def _row_without_wrong_amount(seen: Observation) -> bool:
     call = seen.call
     if call.revenue is None or call.amount is not None or not seen.rows:
         return False
@@ -305,7 +305,7 @@ def _row_without_wrong_amount(seen: Seen) -> bool:
     return True
 
 
-def _is_row_of(seen: Seen, name: str) -> bool:
+def _is_row_of(seen: Observation, name: str) -> bool:
     assert seen.rows is not None
     if len(seen.rows) != 1:
         raise Violation(f"expected 1 row, got {len(seen.rows)}")
@@ -330,7 +330,7 @@ _SHARED: Mapping[str, property_conditions.Condition] = {
 
 
 def _of_pairs(condition: property_conditions.Condition, *, stored: bool) -> Condition:
-    def of(seen: Seen) -> bool:
+    def of(seen: Observation) -> bool:
         pairs = seen.stored_pairs if stored else seen.sent_pairs
         example: Any = seen.example
         entries = example.entries
@@ -344,7 +344,7 @@ def _of_pairs(condition: property_conditions.Condition, *, stored: bool) -> Cond
 def _well_formed(*, stored: bool) -> Condition:
     of_pairs = _of_pairs(property_conditions.well_formed, stored=stored)
 
-    def condition(seen: Seen) -> bool:
+    def condition(seen: Observation) -> bool:
         example: Any = seen.example
         name = example.name if isinstance(example, Call) else example.members.get("n")
         found = (seen.rows[0].name if seen.rows else None) if stored else (seen.payload or {}).get("n")
@@ -362,7 +362,7 @@ def _well_formed(*, stored: bool) -> Condition:
 def _throwing_values(conditions: Mapping[str, Condition]) -> Condition:
     """Return the condition for calls with arguments whose own code throws: there, all of these are SHOULD."""
 
-    def of(seen: Seen) -> bool:
+    def of(seen: Observation) -> bool:
         return seen.call.throws and sum(condition(seen) for condition in conditions.values()) > 0
 
     return of

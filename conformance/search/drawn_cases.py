@@ -11,9 +11,9 @@ from pathlib import Path
 from conformance.drivers.expectations import NO_READBACK
 from conformance.drivers.pairs import joined
 from conformance.harness.evidence import Evidence, LeftOut, NotTestable, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.protocol.requirements import Lane
 from conformance.results import counterexamples
 from conformance.search.budget import Budget
@@ -34,10 +34,10 @@ class Searched:
     readback: bool
 
 
-def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
+def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched:
     """Try what broke something before, then draw examples: so many, or for so long."""
-    options = bench.setup.options
-    names = {case.id.partition("/")[2] for case in bench.selected(lane)}
+    options = instruments.setup.options
+    names = {case.id.partition("/")[2] for case in instruments.selected(lane)}
     conditions = {id_: condition for id_, condition in CONDITIONS[lane].items() if id_ in names}
     known = {
         kept.id: kept for kept in counterexamples.read(Path(options.counterexamples)) if kept.lane is lane
@@ -45,10 +45,10 @@ def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
     found = Exploration()
     drawing = options.max_examples or options.fuzz_seconds
     if not known and not drawing:
-        return Searched(exploration=found, readback=bench.readback is not None)
-    budget = _budget(bench.setup)
+        return Searched(exploration=found, readback=instruments.readback is not None)
+    budget = _budget(instruments.setup)
     with ExitStack() as stack:
-        lab = _lab(bench, lane, engine, stack)
+        lab = _lab(instruments, lane, engine, stack)
         before = [example_of(lane, kept.example) for kept in known.values()]
         if not options.fuzz_seconds:
             replay(lab, conditions, before, found)
@@ -61,18 +61,18 @@ def search(bench: Bench, lane: Lane, engine: str | None) -> Searched:
                     max_examples=options.max_examples,
                     budget=budget,
                 )
-        elif not bench.search_ended:
+        elif not instruments.search_ended:
             try:
                 replay(lab, conditions, before, found)
                 _for_so_long(lab, conditions, found, options, budget)
             except KeyboardInterrupt:
                 # An open-ended search is ended like this: what was found is told all the same.
-                bench.search_ended = True
+                instruments.search_ended = True
                 sys.stderr.write("the search was ended\n")
-    return Searched(exploration=found, readback=bench.readback is not None)
+    return Searched(exploration=found, readback=instruments.readback is not None)
 
 
-def conclude(bench: Bench, evidence: Evidence, searched: Searched) -> None:
+def conclude(instruments: Instruments, evidence: Evidence, searched: Searched) -> None:
     """Say what the search came to for one property. Raises Violation or NotTestable."""
     found, id_ = searched.exploration, evidence.case.id.partition("/")[2]
     requirement = evidence.case.requirement
@@ -84,12 +84,16 @@ def conclude(bench: Bench, evidence: Evidence, searched: Searched) -> None:
     }
     evidence.cured = tuple(id_of(requirement, identity) for identity in found.cured.get(id_, ()))
     if findings := found.findings.get(id_):
-        known = {entry.case for entry in bench.setup.options.known}
+        known = {entry.case for entry in instruments.setup.options.known}
         # What nobody knows yet comes first.
         worst = min(findings, key=lambda finding: (finding.id(requirement) in known, finding.seen.size))
         _show(evidence, worst)
         raise Violation(f"{worst.text} ({_how(worst)})")
-    if not found.examples and not (options := bench.setup.options).max_examples and not options.fuzz_seconds:
+    if (
+        not found.examples
+        and not (options := instruments.setup.options).max_examples
+        and not options.fuzz_seconds
+    ):
         raise LeftOut("drawing is switched off by --max-examples 0")
     if not found.examined[id_]:
         if not searched.readback and evidence.case.lane is Lane.SERVER:
@@ -117,17 +121,17 @@ def _how(finding: Finding) -> str:
     return f"{how}, which is as far as --shrink-seconds went" if finding.cut_short else how
 
 
-def _lab(bench: Bench, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
+def _lab(instruments: Instruments, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
     if lane is Lane.SERVER:
-        return stack.enter_context(closing(ServerLab(bench)))
+        return stack.enter_context(closing(ServerLab(instruments)))
     assert engine
     if lane is Lane.PAIR:
-        stack.enter_context(joined(bench))
-        return PairLab(bench, engine)
-    return TrackerLab(bench, engine)
+        stack.enter_context(joined(instruments))
+        return PairLab(instruments, engine)
+    return TrackerLab(instruments, engine)
 
 
-def _budget(setup: Setup) -> Budget:
+def _budget(setup: RunContext) -> Budget:
     """Return what this search may take to shrink: a share of the run's ``--shrink-seconds``."""
     places = {Lane.SERVER: 1, Lane.TRACKER: len(setup.browsers), Lane.PAIR: len(setup.browsers)}
     searches = sum(places.get(lane, 0) for lane in setup.options.lanes)

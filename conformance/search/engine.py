@@ -20,7 +20,7 @@ from hypothesis.strategies import SearchStrategy
 from conformance.harness.evidence import Violation
 from conformance.search.budget import Budget
 from conformance.search.conditions import Condition
-from conformance.search.observation import Example, Seen
+from conformance.search.observation import Example, Observation
 from conformance.search.shrink import smallest
 
 # Tries, so that a busy machine ends with the same example as an idle one; time, for events lost slowly.
@@ -41,7 +41,7 @@ class Lab(Protocol):
         """Make the call, or post the request."""
         ...
 
-    def collect(self) -> list[Seen]:
+    def collect(self) -> list[Observation]:
         """What came of the examples performed since the last time, in their order."""
         ...
 
@@ -53,7 +53,7 @@ class Finding:
     ``again``: it broke the condition when it was tried once more. ``cut_short``: the time to shrink was up.
     """
 
-    seen: Seen
+    seen: Observation
     text: str
     first: int
     tries: int = 0
@@ -89,7 +89,7 @@ class Exploration:
         """Examples a second, shrinking left out."""
         return self.examples / self.seconds if self.seconds else 0.0
 
-    def note(self, conditions: Mapping[str, Condition], seen: Seen) -> dict[str, str]:
+    def note(self, conditions: Mapping[str, Condition], seen: Observation) -> dict[str, str]:
         """Hold one example to the conditions; return what it breaks."""
         self.examples += 1
         broken = {}
@@ -101,7 +101,7 @@ class Exploration:
         return broken
 
 
-def judged(condition: Condition, seen: Seen) -> tuple[bool, str]:
+def judged(condition: Condition, seen: Observation) -> tuple[bool, str]:
     """Whether a condition had anything to look at, and what is wrong, if anything is."""
     try:
         return condition(seen), ""
@@ -194,7 +194,7 @@ def _is_new(findings: Sequence[Finding], text: str) -> bool:
     return len(findings) < _MOST_FINDINGS and all(finding.text != text for finding in findings)
 
 
-def _performed(lab: Lab, examples: Iterable[Example]) -> list[Seen]:
+def _performed(lab: Lab, examples: Iterable[Example]) -> list[Observation]:
     for example in examples:
         lab.perform(example)
     return lab.collect()

@@ -13,14 +13,14 @@ from conformance.browsers import PageBroken, Tab
 from conformance.drivers import pages
 from conformance.drivers.posted_batch import plain_event, sender_to
 from conformance.drivers.requests import Request, enveloped
-from conformance.harness.instruments import EVENT_SECONDS, LATE_EVENT_SECONDS, Bench, sent_events
+from conformance.harness.instruments import EVENT_SECONDS, LATE_EVENT_SECONDS, Instruments, sent_events
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange
 from conformance.search import body_strategies, model, strategies
 from conformance.search.bodies import Body, Meaning, written
 from conformance.search.calls import Call
-from conformance.search.observation import Seen
+from conformance.search.observation import Observation
 
 _DIGIT = {Lane.TRACKER: "1", Lane.SERVER: "2", Lane.PAIR: "3"}
 _NEIGHBOUR_EVERY = 8
@@ -57,15 +57,15 @@ class TrackerLab:
     silent = False
     lane = Lane.TRACKER
 
-    def __init__(self, bench: Bench, engine: str) -> None:
-        self._bench = bench
-        place = [browser.name for browser in bench.setup.browsers].index(engine)
-        self._tokens = Tokens(bench.setup.run, self.lane, place)
+    def __init__(self, instruments: Instruments, engine: str) -> None:
+        self._instruments = instruments
+        place = [browser.name for browser in instruments.setup.browsers].index(engine)
+        self._tokens = Tokens(instruments.setup.run, self.lane, place)
         self._engine = engine
-        self._tab = bench.tab(engine)
+        self._tab = instruments.tab(engine)
         # A tab that has no page yet, in place of one that broke.
         self._fresh: Tab | None = None
-        self._made: list[Seen] = []
+        self._made: list[Observation] = []
         self._alive = True
         self._patience = EVENT_SECONDS
 
@@ -77,18 +77,18 @@ class TrackerLab:
         except (PageBroken, TimeoutError) as error:
             # The call hangs the page, say: that is found of this example, and the next one has another page.
             broken = f"nothing any more: the page broke ({error})"
-            self._made.append(Seen(example=example, token=token, thrown=broken, next_works=False))
-            self._bench.restart(self._engine)
-            self._tab = self._fresh = self._bench.tab(self._engine)
+            self._made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
+            self._instruments.restart(self._engine)
+            self._tab = self._fresh = self._instruments.tab(self._engine)
 
     def _perform(self, example: Any, token: str) -> None:
         if not self._made or self._fresh:
             self._fresh = None
-            self._tab.goto(self._bench.page(before=pages.WATCH))
+            self._tab.goto(self._instruments.page(before=pages.WATCH))
         thrown = pages.run(self._tab, example.source(token))
         pages.run(self._tab, f"clickport.track('Sentinel {kin(token, 's')}')")
         # A tracker that sends nothing at all is waited for once.
-        recorder = self._bench.recorder
+        recorder = self._instruments.recorder
         patience = EVENT_SECONDS if self._alive else 0.0
         self._alive = bool(recorder.wait(1, token=kin(token, "s"), seconds=patience))
         if self._alive:
@@ -99,16 +99,16 @@ class TrackerLab:
             self._patience = self._patience if arrived else LATE_EVENT_SECONDS
         raised = pages.raised_in(self._tab, forget=True)
         self._made.append(
-            Seen(example=example, token=token, thrown=thrown, raised=raised, next_works=self._alive)
+            Observation(example=example, token=token, thrown=thrown, raised=raised, next_works=self._alive)
         )
 
-    def collect(self) -> list[Seen]:
+    def collect(self) -> list[Observation]:
         """What came of the calls since the last time."""
         found = self._arrived()
         seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
         self._made.clear()
         self.silent = bool(seen) and not found and not any(one.next_works for one in seen)
-        self._bench.recorder.forget()
+        self._instruments.recorder.forget()
         self._tokens.next_batch()
         return seen
 
@@ -116,7 +116,7 @@ class TrackerLab:
         """The requests of this batch by token: what was sent twice has come twice by now."""
         batch = self._tokens.batch
         found: dict[str, list[Exchange]] = {}
-        for exchange in sent_events(self._bench.recorder.seen(token=batch)):
+        for exchange in sent_events(self._instruments.recorder.seen(token=batch)):
             for token in set(re.findall(f"{batch}[0-9a-f]{{3}}e".encode(), exchange.body.lower())):
                 found.setdefault(token.decode(), []).append(exchange)
         return found
@@ -127,14 +127,14 @@ class PairLab(TrackerLab):
 
     lane = Lane.PAIR
 
-    def collect(self) -> list[Seen]:
+    def collect(self) -> list[Observation]:
         """What came of the calls since the last time, rows read at once."""
         last, batch = (kin(self._made[-1].token, "s") if self._made else ""), self._tokens.batch
         seen = super().collect()
         if not seen:
             return seen
         expected = {one.token: 1 if one.arrived else 0 for one in seen}
-        rows = self._bench.stored(expected, last, within=batch)
+        rows = self._instruments.stored(expected, last, within=batch)
         self.silent = self.silent or not any(rows.values())
         return [replace(one, rows=rows[one.token]) for one in seen]
 
@@ -146,11 +146,11 @@ class ServerLab:
     batch = 50
     silent = False
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._tokens = Tokens(bench.setup.run, Lane.SERVER)
-        self._sender = sender_to(bench)
-        self._made: list[Seen] = []
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+        self._tokens = Tokens(instruments.setup.run, Lane.SERVER)
+        self._sender = sender_to(instruments)
+        self._made: list[Observation] = []
         self._neighbours: list[str] = []
 
     def close(self) -> None:
@@ -163,16 +163,16 @@ class ServerLab:
         reply = self._sender.send(self._request(example, token))
         if len(self._made) % _NEIGHBOUR_EVERY == 0 or example.meaning is not Meaning.EVENT:
             neighbour = kin(token, "n")
-            if self._sender.send(Request(body=plain_event(self._bench.setup, neighbour))).accepted:
+            if self._sender.send(Request(body=plain_event(self._instruments.setup, neighbour))).accepted:
                 self._neighbours.append(neighbour)
-        self._made.append(Seen(example=example, token=token, reply=reply))
+        self._made.append(Observation(example=example, token=token, reply=reply))
 
-    def collect(self) -> list[Seen]:
+    def collect(self) -> list[Observation]:
         """What came of the requests since the last time, rows read at once, some of them sent again."""
         made, neighbours = self._made[:], set(self._neighbours)
         self._made.clear()
         self._neighbours.clear()
-        if self._bench.readback is None or not made:
+        if self._instruments.readback is None or not made:
             return made
         # Rows of a request whose name bears no token cannot be told from others.
         traced = [one for one in made if "{token}" in str(one.body.members.get("n", "{token}"))]
@@ -202,14 +202,14 @@ class ServerLab:
 
     def _rows(self, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
         sentinel = kin(self._tokens.next(), "s")
-        self._sender.send(Request(body=plain_event(self._bench.setup, sentinel)))
-        return self._bench.stored(expected, sentinel, within=self._tokens.batch)
+        self._sender.send(Request(body=plain_event(self._instruments.setup, sentinel)))
+        return self._instruments.stored(expected, sentinel, within=self._tokens.batch)
 
     def _request(self, body: Body, token: str) -> Request:
-        return Request(body=enveloped(body.filled(token), self._bench.setup.envelope))
+        return Request(body=enveloped(body.filled(token), self._instruments.setup.envelope))
 
 
-def _makes_row(seen: Seen) -> bool:
+def _makes_row(seen: Observation) -> bool:
     return seen.reply is not None and seen.reply.accepted and seen.body.meaning is Meaning.EVENT
 
 

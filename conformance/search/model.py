@@ -33,7 +33,7 @@ _PROTOTYPE_NAMES = frozenset(
 _LONG_KEY = 200
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a value is, as far as a requirement cares."""
 
     TEXT = "text"  # PROP-1: arrives as it is
@@ -51,7 +51,7 @@ class Entry:
     """
 
     key: str | None
-    kind: Kind
+    kind: ValueKind
     texts: frozenset[str] | None = None
     optional: bool = False
     bent_key: bool = False
@@ -84,20 +84,20 @@ def text_entry(key: str, text: str) -> Entry:
     astride = len(kept) > 1
     # PROP-6: a target that counts code points passes, too.
     texts = kept | {whole[:VALUE_LIMIT]}
-    kind = Kind.TEXT if units(whole) <= VALUE_LIMIT else Kind.LONG
+    kind = ValueKind.TEXT if units(whole) <= VALUE_LIMIT else ValueKind.LONG
     if ill_formed(text) or astride:
-        kind = Kind.BENT
+        kind = ValueKind.BENT
     return _entry(key, kind, frozenset(texts))
 
 
 def simple_entry(key: str, text: str) -> Entry:
     """A property whose value is a number or a boolean, and what JavaScript prints for it (PROP-4)."""
-    return _entry(key, Kind.SIMPLE, frozenset({text}))
+    return _entry(key, ValueKind.SIMPLE, frozenset({text}))
 
 
 def other_entry(key: str, *, optional: bool) -> Entry:
     """A property whose value becomes some string (PROP-5); ``optional``: its conversion throws."""
-    entry = _entry(key, Kind.OTHER, None)
+    entry = _entry(key, ValueKind.OTHER, None)
     return Entry(key=entry.key, kind=entry.kind, optional=optional or entry.optional, bent_key=entry.bent_key)
 
 
@@ -143,7 +143,7 @@ def is_code(currency: object) -> bool:
     return isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency) is not None
 
 
-def _entry(key: str, kind: Kind, texts: frozenset[str] | None) -> Entry:
+def _entry(key: str, kind: ValueKind, texts: frozenset[str] | None) -> Entry:
     open_ = not key.strip() or key in _PROTOTYPE_NAMES or len(key) > _LONG_KEY
     return Entry(key=repaired(key), kind=kind, texts=texts, optional=open_, bent_key=ill_formed(key))
 

@@ -20,7 +20,7 @@ Example = Call | Body
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Observation:
     """An example and what came of it. What a lane does not look at is None.
 
     ``again`` is the row that came of sending the stored row once more; ``neighbour`` counts the rows of the

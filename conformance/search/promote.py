@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.paths import bundled
 from conformance.protocol.cases import catalogue
-from conformance.results.counterexamples import Kept
+from conformance.results.counterexamples import Counterexample
 from conformance.search import model
 from conformance.search.bodies import Body, Meaning
 from conformance.search.calls import Call
@@ -18,7 +18,7 @@ from conformance.search.model import Entry
 _FOLDERS = {Call: "track", Body: "ingest"}
 
 
-def vector(kept: Kept, *, why: str, slug: str | None) -> dict[str, Any]:
+def vector(kept: Counterexample, *, why: str, slug: str | None) -> dict[str, Any]:
     """The vector of a counterexample. Raises ValueError when its id is taken."""
     requirement, _, number = kept.id.partition("#")
     id_ = f"{requirement.lower()}-{slug or number}"
@@ -40,7 +40,7 @@ def vector(kept: Kept, *, why: str, slug: str | None) -> dict[str, Any]:
     }
 
 
-def append(made: dict[str, Any], kept: Kept, into: Path | None) -> Path:
+def append(made: dict[str, Any], kept: Counterexample, into: Path | None) -> Path:
     """Write a vector at the end of a file, and its ids into the list of released ones beside the vectors.
 
     Raises ValueError for a file that holds no vectors, FileNotFoundError where there is no source tree.
@@ -70,7 +70,7 @@ def append(made: dict[str, Any], kept: Kept, into: Path | None) -> Path:
     return path
 
 
-def _lanes_of(kept: Kept) -> set[str]:
+def _lanes_of(kept: Counterexample) -> set[str]:
     requirement = kept.id.partition("#")[0]
     return {str(case.lane) for case in catalogue() if case.requirement == requirement}
 

@@ -11,7 +11,7 @@ from conformance.harness.evidence import Violation
 from conformance.protocol.matching import describe
 from conformance.protocol.requirements import Level
 from conformance.search import model
-from conformance.search.model import Entry, Kind
+from conformance.search.model import Entry, ValueKind
 from conformance.search.observation import Pairs
 
 Condition = Callable[[Sequence[Entry], Pairs], bool]
@@ -22,7 +22,7 @@ def order_and_pairing(entries: Sequence[Entry], pairs: Pairs) -> bool:
     if not entries or len(entries) > model.PROPERTY_LIMIT or any(entry.bent_key for entry in entries):
         return False
     matched = _required_match(entries, pairs)
-    return _values(matched, Kind.TEXT) or any(not entry.optional for entry in entries)
+    return _values(matched, ValueKind.TEXT) or any(not entry.optional for entry in entries)
 
 
 def first_thirty(entries: Sequence[Entry], pairs: Pairs) -> bool:
@@ -40,12 +40,12 @@ def cut_values(entries: Sequence[Entry], pairs: Pairs) -> bool:
     for key, value in pairs:
         if isinstance(value, str) and len(value) > model.VALUE_LIMIT:
             raise Violation(f"the value of {describe(key)} has {len(value)} characters: {describe(value)}")
-    return _values(_matched(entries, pairs), Kind.LONG)
+    return _values(_matched(entries, pairs), ValueKind.LONG)
 
 
 def simple_values(entries: Sequence[Entry], pairs: Pairs) -> bool:
     """PROP-4: numbers and booleans are the text that JavaScript prints for them."""
-    return _values(_matched(entries, pairs), Kind.SIMPLE)
+    return _values(_matched(entries, pairs), ValueKind.SIMPLE)
 
 
 def nothing_but_text(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
@@ -57,9 +57,14 @@ def nothing_but_text(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
         return bool(pairs)
     keys = [key for key, _ in pairs]
     for entry in entries:
-        if entry.kind is Kind.OTHER and not entry.optional and not entry.bent_key and entry.key not in keys:
+        if (
+            entry.kind is ValueKind.OTHER
+            and not entry.optional
+            and not entry.bent_key
+            and entry.key not in keys
+        ):
             raise Violation(f"the property {describe(entry.key)} is missing; it must become a string")
-    return any(entry.kind is Kind.OTHER for entry in entries)
+    return any(entry.kind is ValueKind.OTHER for entry in entries)
 
 
 def well_formed(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
@@ -71,7 +76,7 @@ def well_formed(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
         return False
     if len(entries) <= model.PROPERTY_LIMIT and any(entry.bent_key for entry in entries):
         _required_match(entries, pairs)
-    return _values(_matched(entries, pairs), Kind.BENT) or any(entry.bent_key for entry in entries)
+    return _values(_matched(entries, pairs), ValueKind.BENT) or any(entry.bent_key for entry in entries)
 
 
 def exact_amount(amount: Decimal | None, found: Any, level: Level) -> bool:
@@ -83,14 +88,14 @@ def exact_amount(amount: Decimal | None, found: Any, level: Level) -> bool:
     return True
 
 
-def _values(matched: Sequence[tuple[Entry, Any]], kind: Kind) -> bool:
+def _values(matched: Sequence[tuple[Entry, Any]], kind: ValueKind) -> bool:
     own = [(entry, value) for entry, value in matched if entry.kind is kind and entry.texts is not None]
     for entry, value in own:
         assert entry.texts
         if (
             isinstance(value, str)
             and value not in entry.texts
-            and not (kind is not Kind.BENT and model.ill_formed(value))
+            and not (kind is not ValueKind.BENT and model.ill_formed(value))
         ):
             wanted = " or ".join(sorted(describe(text) for text in entry.texts))
             raise Violation(f"the value of {describe(entry.key)}: expected {wanted}, got {describe(value)}")

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from reference_server.delivery.counters import GONE_ACCEPTED, GONE_STORED, Counts
 from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
-from reference_server.storage.schema import fitting, read
+from reference_server.storage.schema import decode_row, fitting
 
 # Events are numbered, and what was accepted together is kept together: a block has the number of its last.
 # AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows.
@@ -427,7 +427,7 @@ def census(folder: Path) -> Census:
         try:
             with closing(sqlite3.connect(address, uri=True)) as db:
                 accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
-            oldest = first and read(first.partition(b"\n")[0]).timestamp
+            oldest = first and decode_row(first.partition(b"\n")[0]).timestamp
         except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
             if file.exists() and not file.stat().st_size:
                 found = replace(found, damaged=(*found.damaged, file))

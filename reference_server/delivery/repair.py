@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 
 from reference_server.delivery.steps import ERASING, Step, prepare, read_steps, write
 from reference_server.storage.rollups import missing
-from reference_server.storage.schema import EventRow, migrate, read, written
+from reference_server.storage.schema import EventRow, decode_row, encode_row, migrate
 from reference_server.storage.store import TABLES, Stage, is_sealed
 
 COMPLETE = (1 << len(TABLES)) - 1
@@ -57,7 +57,7 @@ def is_stored(client: Client, outbox: str, step: Step, line: bytes) -> bool:
     marker = step.marker(outbox)
     row = EventRow(
         site_id=marker,
-        timestamp=read(line).timestamp,  # The token is known in a month only.
+        timestamp=decode_row(line).timestamp,  # The token is known in a month only.
         type="custom",
         name="seal",
         visitor_id="seal",
@@ -72,7 +72,7 @@ def is_stored(client: Client, outbox: str, step: Step, line: bytes) -> bool:
         revenue_source_currency="",
     )
     stage = Stage(client, f"staging_{outbox}")
-    stage.fill(written(row), 1)
+    stage.fill(encode_row(row), 1)
     stage.store(step.table, step.token(outbox))
     return not is_sealed(client, step.table, marker)
 

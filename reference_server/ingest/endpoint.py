@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
 from reference_server.ingest.decode import decode
 from reference_server.ingest.normalise import Rejected
-from reference_server.ingest.rows import Arrival, Ingest
-from reference_server.ingest.usage_limits import Doors
-from reference_server.storage.schema import written
-from reference_server.web.live_stream import Feed, shown
+from reference_server.ingest.rows import Arrival, RowBuilder
+from reference_server.ingest.usage_limits import UsageLimits
+from reference_server.storage.schema import encode_row
+from reference_server.web.live_stream import LiveStream, shown
 
 PATH = "/api/event"
 METHODS = ("OPTIONS", "POST")
@@ -39,7 +39,7 @@ _PREFLIGHT = {
 _LOG = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
+class EventAnswer(NamedTuple):
     """Status, headers and body of an answer."""
 
     status: int
@@ -47,22 +47,22 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-def refusal(status: int, error: str, **headers: str) -> Answer:
+def refusal(status: int, error: str, **headers: str) -> EventAnswer:
     """An answer that says as JSON, to any origin, what is wrong."""
     body = json.dumps({"error": error}).encode()
     own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    return Answer(status, [*_ANY_ORIGIN.items(), *own.items(), *headers.items()], body)
+    return EventAnswer(status, [*_ANY_ORIGIN.items(), *own.items(), *headers.items()], body)
 
 
-_TAKEN = Answer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
+_TAKEN = EventAnswer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
-def _told(answer: Answer, notes: Iterable[str]) -> Answer:
+def _told(answer: EventAnswer, notes: Iterable[str]) -> EventAnswer:
     """The same answer, with notes on what was dropped or changed."""
     return answer._replace(headers=[*answer.headers, (NOTES_HEADER, _header(notes))])
 
 
-def _dropped(note: str) -> Answer:
+def _dropped(note: str) -> EventAnswer:
     """As the hosted product has it: a sender is not to try again."""
     return _told(_TAKEN._replace(status=200), [f"{note}: event dropped"])
 
@@ -72,13 +72,13 @@ class _Waiting:
     """A sender who waits for an answer, which ``done`` gets, and what became of the event meanwhile."""
 
     arrival: Arrival
-    done: asyncio.Future[Answer]
+    done: asyncio.Future[EventAnswer]
     site: str = ""
     line: bytes = b""
     shown: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
-    def tell(self, answer: Answer) -> None:
+    def tell(self, answer: EventAnswer) -> None:
         """Answer, unless the sender has gone."""
         if not self.done.done():
             self.done.set_result(answer)
@@ -88,24 +88,31 @@ class EventRoute:
     """Answers ``/api/event``. Events ``over_quota`` are dropped, or only counted."""
 
     def __init__(
-        self, ingest: Ingest, outbox: Outbox, feed: Feed, doors: Doors, *, max_body: int, over_quota: str
+        self,
+        ingest: RowBuilder,
+        outbox: Outbox,
+        feed: LiveStream,
+        usage_limits: UsageLimits,
+        *,
+        max_body: int,
+        over_quota: str,
     ) -> None:
         self._ingest = ingest
         self._feed = feed
-        self._doors = doors
+        self._usage_limits = usage_limits
         self._drops = over_quota == "drop"
         self._outbox = outbox
         self._waiting: list[_Waiting] = []
         self._max_body = max_body
 
-    async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> Answer:
+    async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> EventAnswer:
         """Answer a request whose body is there, one byte too long if it is longer than the limit.
 
         ``headers`` has a ``get`` by names in lower case.
         """
         if method != "POST":
             if method == "OPTIONS":
-                return Answer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
+                return EventAnswer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
             return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
         loop = asyncio.get_running_loop()
         if not self._waiting:
@@ -117,7 +124,7 @@ class EventRoute:
 
     def incomplete(self) -> None:
         """Count a body that did not come."""
-        self._doors.refused("incomplete")
+        self._usage_limits.refused("incomplete")
 
     def _answer_all(self) -> None:
         """Take what came at once in one go, and commit it together: each step costs less that way."""
@@ -142,34 +149,34 @@ class EventRoute:
             if waiting.shown:
                 self._feed.publish(waiting.site, waiting.shown)
 
-    def _take(self, waiting: _Waiting) -> Answer | None:
+    def _take(self, waiting: _Waiting) -> EventAnswer | None:
         """Write the row of an event, or say why there is none."""
         try:
             return self._judge(waiting)
         except Rejected as error:
-            self._doors.refused("malformed")
+            self._usage_limits.refused("malformed")
             return refusal(400, str(error))
         except Exception as error:
             return self._failed(error)
 
-    def _judge(self, waiting: _Waiting) -> Answer | None:
+    def _judge(self, waiting: _Waiting) -> EventAnswer | None:
         arrival = waiting.arrival
-        if not self._doors.lets_in(arrival.ip, arrival.received):
-            self._doors.refused("rate_limit")
-            return _dropped(f"more than {self._doors.rate} requests in a minute")
+        if not self._usage_limits.within_rate_limit(arrival.ip, arrival.received):
+            self._usage_limits.refused("rate_limit")
+            return _dropped(f"more than {self._usage_limits.rate} requests in a minute")
         if len(arrival.body) > self._max_body:
-            self._doors.refused("too_large")
+            self._usage_limits.refused("too_large")
             return refusal(413, f"the body is larger than {self._max_body} bytes")
         payload = decode(arrival.body)
         row, waiting.notes = self._ingest.take(payload, arrival)
         if not row:
-            self._doors.refused("unknown_site")
+            self._usage_limits.refused("unknown_site")
             return _told(_TAKEN, waiting.notes)
-        waiting.site, waiting.line = row.site_id, written(row)
-        if not self._doors.within_quota(row.site_id, row.timestamp):
-            over = f"over the monthly quota of {self._doors.quota(row.site_id)}"
+        waiting.site, waiting.line = row.site_id, encode_row(row)
+        if not self._usage_limits.within_quota(row.site_id, row.timestamp):
+            over = f"over the monthly quota of {self._usage_limits.quota(row.site_id)}"
             if self._drops:
-                self._doors.refused("quota")
+                self._usage_limits.refused("quota")
                 return _dropped(over)
             waiting.notes = (*waiting.notes, over)
         # Here, as nobody keeps the payload: it may take forty times the memory of its body.
@@ -177,12 +184,12 @@ class EventRoute:
             waiting.shown = shown(payload, row, waiting.notes)
         return None
 
-    def _failed(self, error: Exception) -> Answer:
+    def _failed(self, error: Exception) -> EventAnswer:
         if not isinstance(error, StoreUnavailable | sqlite3.Error):
             _LOG.error("unexpected error", exc_info=error)
             return refusal(500, "internal error")
         _LOG.error("%s", error)
-        self._doors.refused("backlog")
+        self._usage_limits.refused("backlog")
         return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reference_server.domains import DOMAIN_LIMIT, host_of, path_of
 from reference_server.ingest.normalise import Event, normalise
-from reference_server.ingest.sessions import Visits
+from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
 from reference_server.storage.schema import EventRow
 
@@ -25,10 +25,10 @@ class Arrival:
     host: str = ""
 
 
-class Ingest:
+class RowBuilder:
     """Makes rows of arrivals."""
 
-    def __init__(self, *, sites: Sites, found: FoundSites, visits: Visits) -> None:
+    def __init__(self, *, sites: Sites, found: FoundSites, visits: Sessions) -> None:
         self._sites = sites
         self._found = found
         self._visits = visits

@@ -36,7 +36,7 @@ def _visitor(salt: bytes, site: str, ip: str, user_agent: str) -> str:
     return hashlib.blake2b(seen, key=salt, digest_size=16).hexdigest()
 
 
-class Visits:
+class Sessions:
     """The salts, sessions and page visits of the last day."""
 
     def __init__(self, state_dir: Path) -> None:

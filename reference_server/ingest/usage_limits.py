@@ -39,7 +39,7 @@ TRIES = 10
 """Keys that may be tried from an address in a minute, by logging in or with a request."""
 
 
-class Doors:
+class UsageLimits:
     """Counts who comes in. ``rate`` 0 is no limit; ``quota`` is by site, with an empty name for others."""
 
     def __init__(self, folder: Path, *, rate: int = 0, quota: Mapping[str, int] | None = None) -> None:
@@ -55,11 +55,11 @@ class Doors:
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_TABLES)
 
-    def lets_in(self, ip: str, now: datetime) -> bool:
+    def within_rate_limit(self, ip: str, now: datetime) -> bool:
         """Count a request of an address, and say whether it is within the limit of this minute."""
         return not self.rate or self._counted(block_of(ip), now) <= self.rate
 
-    def may_try(self, ip: str, now: datetime) -> int:
+    def login_wait_seconds(self, ip: str, now: datetime) -> int:
         """Count a try with a key, right or wrong; return 0 if it may be made, or how many seconds to wait."""
         return 0 if self._counted(f"login {block_of(ip)}", now) <= TRIES else _rest_of_minute(now)
 

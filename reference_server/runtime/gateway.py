@@ -17,10 +17,10 @@ from urllib.parse import quote
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # Public, by its documentation.
 
 from reference_server.addresses import address_of, client_address
-from reference_server.ingest.endpoint import PATH, Answer, EventRoute, refusal
+from reference_server.ingest.endpoint import PATH, EventAnswer, EventRoute, refusal
 from reference_server.runtime.body import Bodies, Incomplete
 from reference_server.runtime.connections import Connections, Streams, peer_name
-from reference_server.web.live_stream import STREAM, Feed
+from reference_server.web.live_stream import STREAM, LiveStream
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -38,7 +38,7 @@ class Gateway:
         events: EventRoute,
         others: "WSGIApplication",
         bodies: Bodies,
-        feed: Feed,
+        feed: LiveStream,
         *,
         connections: Connections,
         streams: Streams,
@@ -74,7 +74,7 @@ class Gateway:
                 return
             await self._stream(site, scope, protocol, answer)
 
-    async def _answer(self, scope: Any, body: bytes) -> tuple[Answer, str]:
+    async def _answer(self, scope: Any, body: bytes) -> tuple[EventAnswer, str]:
         """Return the answer to a request, and the site whose events it goes on with, or ""."""
         if scope.path == PATH:
             return await self._events.answer(scope.method, scope.headers, self._sender(scope), body), ""
@@ -88,7 +88,7 @@ class Gateway:
         return answer, site
 
     @staticmethod
-    def _send(scope: Any, protocol: Any, answer: Answer, *, closes: bool) -> None:
+    def _send(scope: Any, protocol: Any, answer: EventAnswer, *, closes: bool) -> None:
         headers = [*answer.headers, ("Connection", "close")] if closes else answer.headers
         if answer.body and scope.method != "HEAD":
             protocol.response_bytes(answer.status, headers, answer.body)
@@ -100,7 +100,7 @@ class Gateway:
         lines = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
         return client_address(lines, _peer(scope)[0], self._proxies)
 
-    async def _stream(self, site: str, scope: Any, protocol: Any, answer: Answer) -> None:
+    async def _stream(self, site: str, scope: Any, protocol: Any, answer: EventAnswer) -> None:
         """Send the events of a site as they come, as server-sent events, until the reader goes."""
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
         peer = peer_name(*_peer(scope))
@@ -194,7 +194,7 @@ def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
     return environ
 
 
-def _ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
+def _ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> EventAnswer:
     """The answer of a WSGI application, read to its end."""
     began: list[Any] = []
 
@@ -213,4 +213,4 @@ def _ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
     except Exception:
         _LOG.exception("unexpected error")
         return refusal(500, "internal error")
-    return Answer(status=began[0], headers=began[1], body=body)
+    return EventAnswer(status=began[0], headers=began[1], body=body)

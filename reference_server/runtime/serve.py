@@ -24,7 +24,7 @@ from reference_server.config import DRAIN_SECONDS, Config
 from reference_server.delivery.outbox import census
 from reference_server.delivery.repair import repair
 from reference_server.runtime.connections import affordable
-from reference_server.runtime.supervisor import Watch
+from reference_server.runtime.supervisor import Supervisor
 from reference_server.storage import tempdirs
 from reference_server.storage.client import connect, masked
 from reference_server.storage.embedded import ClickHouseError, LocalClickHouse
@@ -49,7 +49,7 @@ class CannotServe(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ServeOptions:
     """What to serve.
 
     Without ``clickhouse_url`` an embedded ClickHouse is started; without ``data`` a temporary folder is used,
@@ -64,7 +64,7 @@ class Options:
     clickhouse_url: str | None = None
 
 
-def serve(options: Options, ready: Callable[[str], None]) -> None:
+def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` gets one line to print when events are taken.
 
     For the main thread of a process that does nothing else. Raises CannotServe. However it ends, no process,
@@ -137,7 +137,7 @@ def _run(
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
-    watch = Watch(
+    watch = Supervisor(
         address=address, port=port, embedded=embedded, ready=ready, end=server.signal_handler_interrupt
     )
     watch.start()
@@ -180,7 +180,7 @@ def _keep(outboxes: Path) -> None:
         )
 
 
-def _environment(options: Options, url: str, folder: Path, address: str) -> Mapping[str, str]:
+def _environment(options: ServeOptions, url: str, folder: Path, address: str) -> Mapping[str, str]:
     """How the worker processes are told; what else they read (see Config) they inherit."""
     sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
     state = str(folder.absolute() / "state")

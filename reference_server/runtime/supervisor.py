@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask when it listens everywhere
 
 
-class Watch(threading.Thread):
+class Supervisor(threading.Thread):
     """Calls ``ready`` once the server answers, and ``end`` with a ``fault`` told if it never does.
 
     An embedded ClickHouse that dies is started again: meanwhile events are taken, and wait.

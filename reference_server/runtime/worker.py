@@ -14,16 +14,16 @@ from reference_server.delivery.counters import Counts
 from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox
 from reference_server.ingest.endpoint import EventRoute
-from reference_server.ingest.rows import Ingest
-from reference_server.ingest.sessions import Visits
+from reference_server.ingest.rows import RowBuilder
+from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
-from reference_server.ingest.usage_limits import Doors
+from reference_server.ingest.usage_limits import UsageLimits
 from reference_server.runtime.body import Bodies
 from reference_server.runtime.connections import Connections, Streams, affordable
 from reference_server.runtime.gateway import Gateway
 from reference_server.storage.client import Clients
 from reference_server.web.app import create_app
-from reference_server.web.live_stream import Feed
+from reference_server.web.live_stream import LiveStream
 
 _THIS_MONTH = (
     "SELECT site_id, count() FROM events WHERE timestamp >= {month:DateTime('UTC')} GROUP BY site_id"
@@ -42,10 +42,12 @@ def app() -> Gateway:
     # Last of all: threads of granian still wait for the interpreter, and panic aloud when it is taken apart.
     atexit.register(_leave, loader, outbox, counts)
     found = FoundSites(config.state_dir, most=config.max_sites)
-    ingest = Ingest(sites=Sites(config.sites), found=found, visits=Visits(config.state_dir))
-    feed = Feed(config.live_dir)
-    doors = _doors(config, clients)
-    route = EventRoute(ingest, outbox, feed, doors, max_body=config.max_body, over_quota=config.over_quota)
+    ingest = RowBuilder(sites=Sites(config.sites), found=found, visits=Sessions(config.state_dir))
+    feed = LiveStream(config.live_dir)
+    usage_limits = _usage_limits(config, clients)
+    route = EventRoute(
+        ingest, outbox, feed, usage_limits, max_body=config.max_body, over_quota=config.over_quota
+    )
     # What is here now stays, and events leave no cycles behind: looking took a twentieth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -64,14 +66,14 @@ def app() -> Gateway:
     )
 
 
-def _doors(config: Config, clients: Clients) -> Doors:
-    doors = Doors(config.state_dir, rate=config.rate_limit, quota=config.quota)
+def _usage_limits(config: Config, clients: Clients) -> UsageLimits:
+    usage_limits = UsageLimits(config.state_dir, rate=config.rate_limit, quota=config.quota)
     if config.quota:
         now = datetime.now(UTC)
-        doors.begin_month(
+        usage_limits.begin_month(
             now, clients.get().query(_THIS_MONTH, {"month": now.strftime("%Y-%m-01")}).result_rows
         )
-    return doors
+    return usage_limits
 
 
 def _leave(loader: Loader, outbox: Outbox, counts: Counts) -> None:

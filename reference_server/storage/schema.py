@@ -70,12 +70,12 @@ _READER = msgspec.json.Decoder(EventRow)
 _WRITER = msgspec.json.Encoder()
 
 
-def written(row: EventRow) -> bytes:
+def encode_row(row: EventRow) -> bytes:
     """Return a row in FORMAT: amounts digit by digit, times to the microsecond."""
     return _WRITER.encode(row)
 
 
-def read(line: bytes) -> EventRow:
+def decode_row(line: bytes) -> EventRow:
     """Return the row that was written."""
     return _READER.decode(line)
 
@@ -94,7 +94,7 @@ def fitting(lines: Sequence[bytes], most_cost: int) -> int:
     month, cost = _month(lines[0]), 0
     for number, line in enumerate(lines):
         # An estimate is good enough for a row that is short.
-        cost += 10 * len(line) if len(line) <= _LONG else _cost(read(line))
+        cost += 10 * len(line) if len(line) <= _LONG else _cost(decode_row(line))
         if number and (cost > most_cost or _month(line) != month):
             return number
     return len(lines)

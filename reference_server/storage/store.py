@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from reference_server.storage.rollups import PROPERTIES, ROLLUPS
-from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, EventRow, written
+from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, EventRow, encode_row
 
 # The table with the largest rows is last: what it refuses holds up no other.
 _ROLLUPS = (*(rollup for rollup in ROLLUPS if rollup is not PROPERTIES), PROPERTIES)
@@ -98,7 +98,7 @@ class Stage:
 
 def store(client: Client, rows: Iterable[EventRow], token: str = "") -> None:
     """Store rows of one month, in all tables, at once; the same token again is a repetition."""
-    lines = [written(row) for row in rows]
+    lines = [encode_row(row) for row in rows]
     stage = Stage(client, f"staging_{secrets.token_hex(8)}")
     try:
         stage.fill(b"\n".join(lines), len(lines))

@@ -27,7 +27,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reference_server.addresses import address_of, client_address, forwarded
 from reference_server.analytics.site_settings import Settings
 from reference_server.config import KEY_PREFIX, Config
-from reference_server.ingest.usage_limits import Doors
+from reference_server.ingest.usage_limits import UsageLimits
 from reference_server.web.security_headers import HEADERS
 
 _LASTS = timedelta(days=30)
@@ -59,7 +59,7 @@ class Login(SecureCookieSessionInterface):
         return request.is_secure or told.lower() == "https"
 
 
-class Door:
+class AccessControl:
     """Lets requests through, or not."""
 
     def __init__(self, config: Config, settings: Settings) -> None:
@@ -68,7 +68,7 @@ class Door:
         self._settings = settings
         self._secret = settings.secret()
         self._proxies = config.proxies
-        self._doors = Doors(config.state_dir)
+        self._usage_limits = UsageLimits(config.state_dir)
 
     def check(self) -> None:
         """Let the current request through, or abort it with 401, 403 or 429 and the reason."""
@@ -92,11 +92,11 @@ class Door:
         one would tell it apart, and trying on would pay.
         """
         now, sender = datetime.now(UTC), self._sender()
-        seconds = self._doors.must_wait(sender, now)
+        seconds = self._usage_limits.must_wait(sender, now)
         if not seconds:
             if self._fits(key):
                 return
-            seconds = self._doors.may_try(sender, now)
+            seconds = self._usage_limits.login_wait_seconds(sender, now)
         if seconds:
             raise TooManyRequests(
                 f"too many wrong keys from this address: the next one may be sent in {seconds} seconds",
@@ -129,7 +129,7 @@ class Door:
             key, wanted = request.form.get("password", ""), request.form.get("next", "")
             now = datetime.now(UTC)
             # Before the key is looked at: an address that has tried too often learns nothing by trying on.
-            if seconds := self._doors.may_try(self._sender(), now):
+            if seconds := self._usage_limits.login_wait_seconds(self._sender(), now):
                 page = _page(f"Too many tries: the next one may be made in {seconds} seconds.", wanted, 429)
                 page.headers["Retry-After"] = str(seconds)
                 return page

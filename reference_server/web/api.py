@@ -15,7 +15,7 @@ from reference_server.analytics.reader import Reader
 from reference_server.analytics.results import EventCount, ValueCount
 from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 from reference_server.ingest.sites import Sites
-from reference_server.web.access import Door
+from reference_server.web.access import AccessControl
 from reference_server.web.arguments import require_short_arguments
 from reference_server.web.live_stream import STREAM
 
@@ -26,10 +26,10 @@ _GOAL_TYPE = "custom_event"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def blueprint(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
     """Return the routes below ``/api/sites/<domain>``, behind the door."""
     routes = Blueprint("api", __name__, url_prefix="/api/sites/<domain>")
-    routes.before_request(door.check)
+    routes.before_request(access.check)
     routes.before_request(require_short_arguments)
 
     @routes.url_value_preprocessor

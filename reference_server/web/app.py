@@ -15,7 +15,7 @@ from reference_server.delivery.outbox import Outbox, StoreUnavailable
 from reference_server.ingest.sites import Sites
 from reference_server.storage.client import Clients
 from reference_server.web import api
-from reference_server.web.access import COOKIE, Door, Login
+from reference_server.web.access import COOKIE, AccessControl, Login
 from reference_server.web.dashboard import dashboard
 from reference_server.web.metrics import CONTENT_TYPE, metrics
 
@@ -36,15 +36,15 @@ def create_app(config: Config, outbox: Outbox | None = None) -> Flask:
     _errors(app)
     _headers(app)
     settings = Settings(config.state_dir)
-    door = Door(config, settings)
+    access = AccessControl(config, settings)
     app.secret_key = settings.secret()
     app.config.update(COOKIE)
     app.session_interface = Login(config.proxies)
-    app.register_blueprint(door.blueprint())
+    app.register_blueprint(access.blueprint())
     reader = Reader(clients, settings, config.quota)
     sites = Sites(config.sites)
-    app.register_blueprint(api.blueprint(reader, settings, sites, door))
-    app.register_blueprint(dashboard(reader, settings, sites, door))
+    app.register_blueprint(api.blueprint(reader, settings, sites, access))
+    app.register_blueprint(dashboard(reader, settings, sites, access))
 
     @app.get("/tracker.js")
     def tracker() -> Response:
@@ -63,7 +63,7 @@ def create_app(config: Config, outbox: Outbox | None = None) -> Flask:
 
     @app.get("/metrics")
     def figures() -> Response:
-        door.check()
+        access.check()
         return Response(metrics(config, counts), content_type=CONTENT_TYPE)
 
     @app.get("/healthz")

@@ -116,7 +116,7 @@ def end(folder: Path) -> None:
                 outgoing.sendto(watcher["token"].encode(), ("127.0.0.1", watcher["port"]))
 
 
-class Feed:
+class LiveStream:
     """Hands events over. For one event loop; the processes of a server find each other in ``folder``."""
 
     def __init__(self, folder: Path) -> None:

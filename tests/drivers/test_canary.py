@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from conformance.drivers.canary import bent_figure, bent_outcome, bent_rows, fly
+from conformance.drivers.canary import bent_figure, bent_outcome, bent_rows, run_canary
 from conformance.drivers.pages import Outcome
 from conformance.harness.evidence import Evidence, SuiteFault, Violation
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.protocol.cases import Case
 from conformance.protocol.requirements import Lane, Level
 from conformance.readback import StoredRow
@@ -32,9 +32,9 @@ ROW = StoredRow(
 
 
 @pytest.fixture
-def bench() -> Bench:
+def instruments() -> Instruments:
     """A bench on which nothing was started."""
-    return Bench(Setup(options=Options(), run="cp00000000", since="2026-11-24T00:00:00Z"))
+    return Instruments(RunContext(options=Options(), run="cp00000000", since="2026-11-24T00:00:00Z"))
 
 
 def noticed() -> None:
@@ -42,27 +42,27 @@ def noticed() -> None:
     raise Violation("bent")
 
 
-def test_a_check_that_notices_is_fine(bench: Bench) -> None:
+def test_a_check_that_notices_is_fine(instruments: Instruments) -> None:
     """The Violation about the bent observation is expected, and told as a canary."""
     evidence = Evidence(case=CASE)
-    fly(bench, evidence, noticed)
-    assert (evidence.canary, bench.canaries) == (True, {Lane.TRACKER})
+    run_canary(instruments, evidence, noticed)
+    assert (evidence.canary, instruments.canaries) == (True, {Lane.TRACKER})
 
 
-def test_a_check_that_compares_nothing_is_a_fault(bench: Bench) -> None:
+def test_a_check_that_compares_nothing_is_a_fault(instruments: Instruments) -> None:
     """A check that lets the bent observation pass is a fault of the suite."""
     with pytest.raises(SuiteFault, match="canary"):
-        fly(bench, Evidence(case=CASE), lambda: None)
+        run_canary(instruments, Evidence(case=CASE), lambda: None)
 
 
-def test_once_in_a_lane(bench: Bench) -> None:
+def test_once_in_a_lane(instruments: Instruments) -> None:
     """After the first canary of a lane no check is shown another."""
-    fly(bench, Evidence(case=CASE), noticed)
-    fly(bench, Evidence(case=CASE), lambda: None)
-    assert bench.canaries == {Lane.TRACKER}
+    run_canary(instruments, Evidence(case=CASE), noticed)
+    run_canary(instruments, Evidence(case=CASE), lambda: None)
+    assert instruments.canaries == {Lane.TRACKER}
 
 
-def test_evidence_is_that_of_the_real_observation(bench: Bench) -> None:
+def test_evidence_is_that_of_the_real_observation(instruments: Instruments) -> None:
     """What the bent observation left in the evidence is taken out again."""
     evidence = Evidence(case=CASE, received="real")
 
@@ -70,7 +70,7 @@ def test_evidence_is_that_of_the_real_observation(bench: Bench) -> None:
         evidence.received = "bent"
         raise Violation("bent")
 
-    fly(bench, evidence, check)
+    run_canary(instruments, evidence, check)
     assert evidence.received == "real"
 
 

@@ -9,16 +9,16 @@ import pytest
 
 from conformance.drivers.dashboard_data import digits
 from conformance.drivers.demo_site import require_equal
-from conformance.harness.dashboard_api import Answer, Dashboard
+from conformance.harness.dashboard_api import ApiAnswer, Dashboard
 from conformance.harness.evidence import NotAsked, NotTestable, Violation
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.targets import Server
 
 
-def answer(text: str, status: int = 200) -> Answer:
+def answer(text: str, status: int = 200) -> ApiAnswer:
     """An answer to a question about events."""
-    return Answer(asked="GET /api/sites/a.example/events", status=status, text=text)
+    return ApiAnswer(asked="GET /api/sites/a.example/events", status=status, text=text)
 
 
 def test_columns_of_rows_are_read() -> None:
@@ -100,7 +100,7 @@ def dashboard(status: int, text: str, *, named: bool = False) -> Iterator[Dashbo
     options = Options(server=url, dashboard=url if named else None)
     server = Server(name=url, url=f"{url}/api/event")
     try:
-        with closing(Dashboard(Setup(options=options, run="r", since="", server=server))) as found:
+        with closing(Dashboard(RunContext(options=options, run="r", since="", server=server))) as found:
             yield found
     finally:
         httpd.shutdown()

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from conformance.harness.evidence import SuiteFault
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.harness.timeouts import Interrupts, within
 from conformance.runner.session import Referee
 
@@ -48,7 +48,7 @@ def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
 
 def test_no_case_begins_after_ctrl_c() -> None:
     """What was remembered ends the run before its next case."""
-    referee = Referee(cast("Setup", None), lambda _: None)
+    referee = Referee(cast("RunContext", None), lambda _: None)
     referee.pytest_runtest_logstart()
     referee.interrupts.seen = True
     with pytest.raises(KeyboardInterrupt):

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.results.verdict import CaseResult, Fault, Status
 from conformance.runner.session import Referee
 
@@ -12,7 +12,7 @@ def concluded(left_out: str = "", cut_short: str = "", problem: str = "") -> Cas
     """The result of the one selected case, which has not run; the others of its lane are deselected."""
     options = Options(tracker="t.js", only=("tracker/api-1-track-is-a-function",))
     results: list[CaseResult] = []
-    referee = Referee(Setup(options=options, run="r", since="2026-01-01"), results.append)
+    referee = Referee(RunContext(options=options, run="r", since="2026-01-01"), results.append)
     referee.problems += [problem] if problem else []
     referee.conclude(left_out, cut_short)
     [own] = [result for result in results if result.id == options.only[0]]

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.browsers import Installed
 from conformance.harness.options import Options
-from conformance.harness.run_context import Setup
+from conformance.harness.run_context import RunContext
 from conformance.paths import bundled
 from conformance.targets import Server
 
@@ -19,7 +19,7 @@ SERVER = Server(
     clickhouse="http://u:p@h:1/d",
     envelope={"d": "example.com"},
 )
-FULL = Setup(
+FULL = RunContext(
     options=Options(
         tracker="t.js", server_cmd="./s {port}", only=("PROP-*", "REV-1"), lane=("pair",), strict=True
     ),
@@ -28,13 +28,13 @@ FULL = Setup(
     server=SERVER,
     browsers=(Installed(name="chromium", version="151.0", path="/usr/bin/chromium"),),
 )
-BARE = Setup(options=Options(), run="cp0123abcd", since="2026-11-24T10:00:00Z")
+BARE = RunContext(options=Options(), run="cp0123abcd", since="2026-11-24T10:00:00Z")
 
 
 @pytest.mark.parametrize("setup", [FULL, BARE], ids=["full", "bare"])
-def test_a_worker_gets_the_same_setup(setup: Setup) -> None:
+def test_a_worker_gets_the_same_setup(setup: RunContext) -> None:
     """Through JSON and back a setup is what it was, tuples and all."""
-    assert Setup.from_json(json.loads(json.dumps(setup.to_json()))) == setup
+    assert RunContext.from_json(json.loads(json.dumps(setup.to_json()))) == setup
 
 
 def test_a_token_is_text_that_survives_everything() -> None:
@@ -62,7 +62,7 @@ def test_a_token_is_the_same_in_every_process() -> None:
 
 def test_the_users_envelope_wins() -> None:
     """Fields given by option stand for those that the server is known to demand."""
-    own = Setup(
+    own = RunContext(
         options=Options(envelope='{"site": 1}', server_cmd="./s {port}"), run="r", since="s", server=SERVER
     )
     assert (own.envelope, FULL.envelope, BARE.envelope) == ({"site": 1}, {"d": "example.com"}, {})

@@ -7,7 +7,7 @@ import pytest
 from conformance.harness.evidence import NotTestable, Violation
 from conformance.load.checks import CHECKS, results
 from conformance.load.ledger import Reconciled
-from conformance.load.measure import Measured
+from conformance.load.measure import LoadMeasurement
 from conformance.load.plan import Plan
 from conformance.protocol.requirements import Lane, requirements
 from conformance.results.verdict import Exit, Status, judge
@@ -67,7 +67,7 @@ def test_nothing_malformed_is_not_testable() -> None:
 )
 def test_verdict(acknowledged: int, reconciled: Reconciled | None, status: Status, code: Exit) -> None:
     """The lane's SHOULD decides: proved 0, broken 1, not seen 4."""
-    measured = Measured(
+    measured = LoadMeasurement(
         plan=Plan(), reconciled=reconciled, acknowledged=acknowledged, statuses="", canary="", report={}
     )
     found = results(measured, "clickport load")

@@ -5,19 +5,21 @@ from typing import Any
 import pytest
 
 from conformance.load.figures import Figures, Histogram
-from conformance.load.journal import Answer, Phase
-from conformance.load.mix import Kind
+from conformance.load.journal import JournalEntry, Phase
+from conformance.load.mix import RequestKind
 
 START = 1_000_000.0
 
 
-def answer(due: float, latency: float = 0.001, *, status: int = 202, kind: Kind = Kind.EVENT) -> Answer:
+def answer(
+    due: float, latency: float = 0.001, *, status: int = 202, kind: RequestKind = RequestKind.EVENT
+) -> JournalEntry:
     """An answer that came ``latency`` seconds after the request was due; it was sent 1 ms before."""
     done = START + due + latency
-    return Answer("a", kind, 0, status, due=START + due, sent=done - 0.001, done=done)
+    return JournalEntry("a", kind, 0, status, due=START + due, sent=done - 0.001, done=done)
 
 
-def figures(*answers: Answer) -> Figures:
+def figures(*answers: JournalEntry) -> Figures:
     """The figures of these answers."""
     found = Figures()
     for one in answers:
@@ -59,19 +61,19 @@ def test_latency_counts_from_when_it_was_due() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "errors"),
     [
-        (202, Kind.EVENT, 0),
-        (204, Kind.PAGEVIEW, 0),
-        (400, Kind.PAGEVIEW, 0),
-        (500, Kind.PAGEVIEW, 1),
-        (400, Kind.MALFORMED, 0),
-        (400, Kind.EVENT, 1),
-        (503, Kind.EVENT, 1),
-        (0, Kind.EVENT, 1),
-        (202, Kind.MALFORMED, 1),
-        (500, Kind.MALFORMED, 1),
+        (202, RequestKind.EVENT, 0),
+        (204, RequestKind.PAGEVIEW, 0),
+        (400, RequestKind.PAGEVIEW, 0),
+        (500, RequestKind.PAGEVIEW, 1),
+        (400, RequestKind.MALFORMED, 0),
+        (400, RequestKind.EVENT, 1),
+        (503, RequestKind.EVENT, 1),
+        (0, RequestKind.EVENT, 1),
+        (202, RequestKind.MALFORMED, 1),
+        (500, RequestKind.MALFORMED, 1),
     ],
 )
-def test_errors_are_unexpected_answers(status: int, kind: Kind, errors: int) -> None:
+def test_errors_are_unexpected_answers(status: int, kind: RequestKind, errors: int) -> None:
     """A 4xx is right for what is malformed, and nothing else; a pageview may be unknown to a server."""
     assert figures(answer(0, status=status, kind=kind)).report()["errors"] == errors
 

@@ -3,9 +3,9 @@
 import pytest
 
 from conformance.load.fingerprint import Nonce
-from conformance.load.journal import Answer
+from conformance.load.journal import JournalEntry
 from conformance.load.ledger import Ledger, Reconciled, Row
-from conformance.load.mix import Kind
+from conformance.load.mix import RequestKind
 
 RUN = "cp01"
 # Four events, of which the third was refused and the fourth never answered, and one that is none.
@@ -13,9 +13,9 @@ STATUSES = (202, 202, 503, 0)
 SOUND = {"sent": 4, "acknowledged": 2, "refused": 1, "unanswered": 1, "bad": 1, "bad_refused": 1}
 
 
-def answer(number: int, status: int, kind: Kind = Kind.EVENT) -> Answer:
+def answer(number: int, status: int, kind: RequestKind = RequestKind.EVENT) -> JournalEntry:
     """What the sender ``a`` was told of its event."""
-    return Answer("a", kind, number, status, due=0.0, sent=0.0, done=0.0)
+    return JournalEntry("a", kind, number, status, due=0.0, sent=0.0, done=0.0)
 
 
 def row(number: int, *, sender: str = "a", intact: bool = True) -> Row:
@@ -29,8 +29,8 @@ def ledger() -> Ledger:
     ledger = Ledger()
     for number, status in enumerate(STATUSES):
         ledger.answered(answer(number, status))
-    ledger.answered(answer(4, 400, Kind.MALFORMED))
-    ledger.answered(answer(-1, 202, Kind.PAGEVIEW))
+    ledger.answered(answer(4, 400, RequestKind.MALFORMED))
+    ledger.answered(answer(-1, 202, RequestKind.PAGEVIEW))
     return ledger
 
 

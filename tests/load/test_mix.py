@@ -11,20 +11,22 @@ from typing import Any
 import pytest
 
 from conformance.load.fingerprint import Nonce, is_intact, nonce_of, parse, plain
-from conformance.load.mix import BadMix, Kind, Sender, Shot, read
+from conformance.load.mix import BadMix, EventGenerator, GeneratedRequest, RequestKind, read
 from conformance.readback import StoredRow
 
 RUN = "cp01"
 
 
-def shots(number: int, *, mix: Path | None = None, seed: int = 1) -> Iterator[Shot]:
+def shots(number: int, *, mix: Path | None = None, seed: int = 1) -> Iterator[GeneratedRequest]:
     """The first requests of a sender."""
-    return islice(Sender(read(mix), run=RUN, name="a", seed=seed, envelope={"d": "x.org"}).visit(), number)
+    return islice(
+        EventGenerator(read(mix), run=RUN, name="a", seed=seed, envelope={"d": "x.org"}).visit(), number
+    )
 
 
 def payloads(number: int) -> list[dict[str, Any]]:
     """The events among them, as a server reads them."""
-    return [json.loads(s.body, parse_float=Decimal) for s in shots(number) if s.kind is Kind.EVENT]
+    return [json.loads(s.body, parse_float=Decimal) for s in shots(number) if s.kind is RequestKind.EVENT]
 
 
 def as_stored(payload: dict[str, Any], **changed: Any) -> StoredRow:
@@ -44,22 +46,22 @@ def as_stored(payload: dict[str, Any], **changed: Any) -> StoredRow:
 def test_shares() -> None:
     """Pageviews, malformed requests and events come in the shares of the mix, and all kinds of events do."""
     kinds = Counter(shot.kind for shot in shots(8_000))
-    assert kinds[Kind.PAGEVIEW] == pytest.approx(1_200, rel=0.1)
-    assert kinds[Kind.MALFORMED] == pytest.approx(80, rel=0.4)
+    assert kinds[RequestKind.PAGEVIEW] == pytest.approx(1_200, rel=0.1)
+    assert kinds[RequestKind.MALFORMED] == pytest.approx(80, rel=0.4)
     names = {payload["n"] for payload in payloads(8_000)}
     assert names == {event.name for event in read().events}
 
 
 def test_numbers_are_consecutive() -> None:
     """Each event and each malformed request has the next number: a byte in the ledger, no gap."""
-    numbers = [shot.number for shot in shots(500) if shot.kind is not Kind.PAGEVIEW]
+    numbers = [shot.number for shot in shots(500) if shot.kind is not RequestKind.PAGEVIEW]
     assert numbers == list(range(len(numbers)))
-    assert {shot.number for shot in shots(500) if shot.kind is Kind.PAGEVIEW} == {-1}
+    assert {shot.number for shot in shots(500) if shot.kind is RequestKind.PAGEVIEW} == {-1}
 
 
 def test_visits() -> None:
     """A visit begins with a pageview; each event names the pageview before it and its session (STORE-4)."""
-    bodies = [json.loads(s.body) for s in shots(300) if s.kind is not Kind.MALFORMED]
+    bodies = [json.loads(s.body) for s in shots(300) if s.kind is not RequestKind.MALFORMED]
     assert bodies[0]["t"] == "p"
     entered = ("", "")
     for body in bodies:

@@ -3,10 +3,10 @@
 import pytest
 
 from conformance.load.plan import Plan, RemoteTarget, require_local, seconds_of
-from conformance.load.shapes import Constant, Ramp, Seen, Spike, shape
+from conformance.load.shapes import Constant, HeldRate, Ramp, Spike, shape
 
 
-def nothing() -> Seen:
+def nothing() -> HeldRate:
     """Nobody asks."""
     raise AssertionError("this shape looks at nothing")
 
@@ -15,8 +15,8 @@ def climb(capacity: float, *, seconds: float = 120.0, rate: float = 100.0) -> li
     """Ramp against a server that is fast up to a capacity, and slow above it: rate and phase by second."""
     ramp = Ramp(rate=rate, seconds=seconds, objective=0.05)
 
-    def seen() -> Seen:
-        return Seen(p95=0.01 if ramp.rate <= capacity else 2.0, errors=0, requests=1000)
+    def seen() -> HeldRate:
+        return HeldRate(p95=0.01 if ramp.rate <= capacity else 2.0, errors=0, requests=1000)
 
     found: list[tuple[float, str]] = []
     while want := ramp.want(len(found), seen):
@@ -55,7 +55,7 @@ def test_one_bad_step_is_tried_again() -> None:
     ramp = Ramp(rate=100, seconds=120, objective=0.05)
     outcomes = iter([2.0, 0.01, 0.01])
     wants = [
-        ramp.want(second, lambda: Seen(p95=next(outcomes), errors=0, requests=1000))
+        ramp.want(second, lambda: HeldRate(p95=next(outcomes), errors=0, requests=1000))
         for second in (0, 5, 10, 15)
     ]
     assert [(w.rate, w.phase) for w in wants if w] == [
@@ -78,8 +78,8 @@ def test_hold_that_breaks_is_lowered() -> None:
     ramp = Ramp(rate=100, seconds=100, objective=0.05)
     good = [True]
 
-    def seen() -> Seen:
-        return Seen(p95=0.01 if good[0] else 1.0, errors=0, requests=1000)
+    def seen() -> HeldRate:
+        return HeldRate(p95=0.01 if good[0] else 1.0, errors=0, requests=1000)
 
     for second in range(60):
         ramp.want(second, seen)
@@ -102,7 +102,7 @@ def test_ramp_leaves_time_to_hold() -> None:
 def test_ramp_minds_errors() -> None:
     """Fast refusals are no good rate."""
     ramp = Ramp(rate=100, seconds=60, objective=0.05)
-    want = ramp.want(6, lambda: Seen(p95=0.001, errors=3, requests=1000))
+    want = ramp.want(6, lambda: HeldRate(p95=0.001, errors=3, requests=1000))
     assert want
     assert (want.rate, want.phase) == (100, "again")
 

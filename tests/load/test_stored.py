@@ -12,7 +12,7 @@ import pytest
 
 from conformance.load.fingerprint import Nonce
 from conformance.load.ledger import Row
-from conformance.load.mix import Kind, Sender, read
+from conformance.load.mix import EventGenerator, RequestKind, read
 from conformance.load.stored import Stored, stored
 from conformance.readback import ClickHouseReadback, CommandReadback
 from conformance.targets import TargetUnavailable
@@ -27,7 +27,9 @@ SINCE = "2026-11-24T10:00:00Z"
 
 def rows(number: int) -> list[dict[str, Any]]:
     """The first events of a sender as rows within the limits."""
-    shots = (s for s in Sender(read(), run=RUN, name="a", seed=1).visit() if s.kind is Kind.EVENT)
+    shots = (
+        s for s in EventGenerator(read(), run=RUN, name="a", seed=1).visit() if s.kind is RequestKind.EVENT
+    )
     return [_row(json.loads(shot.body, parse_float=str)) for shot in islice(shots, number)]
 
 

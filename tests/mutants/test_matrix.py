@@ -2,18 +2,22 @@
 
 import pytest
 
-from conformance.mutants.implementations import Kind, Subject
-from conformance.mutants.matrix import Finding, finding
+from conformance.mutants.implementations import Implementation, ImplementationKind
+from conformance.mutants.matrix import MutantResult, finding
 from conformance.mutants.trial import Trial
 from conformance.protocol.requirements import Lane, Level
 from conformance.results.record import Run, RunInfo
 from conformance.results.verdict import CaseResult, Status
 
-MUTANT = Subject(name="m", kind=Kind.MUTANT, lanes=(Lane.TRACKER, Lane.SERVER), fails=("PROP-3",))
-NULL = Subject(name="n", kind=Kind.NULL, lanes=(Lane.TRACKER,), passes=("tracker/api-1-*",))
-ROW = Subject(
+MUTANT = Implementation(
+    name="m", kind=ImplementationKind.MUTANT, lanes=(Lane.TRACKER, Lane.SERVER), fails=("PROP-3",)
+)
+NULL = Implementation(
+    name="n", kind=ImplementationKind.NULL, lanes=(Lane.TRACKER,), passes=("tracker/api-1-*",)
+)
+ROW = Implementation(
     name="r",
-    kind=Kind.MUTANT,
+    kind=ImplementationKind.MUTANT,
     lanes=(Lane.SERVER, Lane.PAIR),
     fails=("PROP-1",),
     rows=("nfc",),
@@ -23,7 +27,7 @@ ROW = Subject(
         "pair/prop-1-verbatim-nfc-value",
     ),
 )
-INDEPENDENT = Subject(name="i", kind=Kind.INDEPENDENT, lanes=(Lane.TRACKER,))
+INDEPENDENT = Implementation(name="i", kind=ImplementationKind.INDEPENDENT, lanes=(Lane.TRACKER,))
 
 
 def case(id_: str, status: Status, level: Level = Level.MUST) -> CaseResult:
@@ -35,7 +39,7 @@ def case(id_: str, status: Status, level: Level = Level.MUST) -> CaseResult:
     )
 
 
-def judge(subject: Subject, *results: CaseResult, interrupted: bool = False) -> Finding:
+def judge(subject: Implementation, *results: CaseResult, interrupted: bool = False) -> MutantResult:
     """The finding about a run with these results."""
     info = RunInfo(target={}, lanes=subject.lanes)
     run = Run(info=info, results=results, interrupted=interrupted)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.mutants.implementations import Edit, Subject, source, subjects
+from conformance.mutants.implementations import Edit, Implementation, source, subjects
 from conformance.mutants.matrix import uncovered
 from conformance.protocol.requirements import requirements
 
@@ -10,7 +10,7 @@ MUTANTS = [subject for subject in subjects() if subject.edit]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_fault_applies(mutant: Subject) -> None:
+def test_fault_applies(mutant: Implementation) -> None:
     """The text that a mutant replaces is in its file exactly once, and the result is another file."""
     assert mutant.edit
     text = source(mutant.edit.file).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from conformance.mutants.implementations import Kind, runs, subjects
+from conformance.mutants.implementations import ImplementationKind, runs, subjects
 from conformance.mutants.transforming.transformations import TRANSFORMATIONS
 from conformance.protocol.cases import catalogue
 from conformance.protocol.matching import expand
@@ -125,4 +125,4 @@ def test_rows_share_a_run() -> None:
     }
     assert [own for run, own in planned.items() if not run.rows and own != [run]] == []
     assert sorted(s.name for own in planned.values() for s in own) == sorted(s.name for s in subjects())
-    assert {run.kind for run in planned if run.rows} == {Kind.MUTANT}
+    assert {run.kind for run in planned if run.rows} == {ImplementationKind.MUTANT}

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from conformance.protocol.requirements import Lane, Level, requirements
-from conformance.results.baseline import BadBaseline, Known, read, stale, write
+from conformance.results.baseline import BadBaseline, KnownFailure, read, stale, write
 from conformance.results.verdict import CaseResult, Exit, Status, Verdict, judge
 
 ID = "tracker/prop-2-31-properties"
-KNOWN = Known(case=ID, reason="the old tracker", issue="https://example.com/7")
+KNOWN = KnownFailure(case=ID, reason="the old tracker", issue="https://example.com/7")
 ENTRY = '[[known]]\ncase = "{case}"\nreason = "{reason}"\nissue = "{issue}"\n'
 GOOD = {"case": ID, "reason": "the old tracker", "issue": "https://example.com/7"}
 
@@ -19,7 +19,7 @@ def result(status: Status, id_: str = ID) -> CaseResult:
     return CaseResult(id=id_, requirement="PROP-2", lane=Lane.TRACKER, level=Level.MUST, status=status)
 
 
-def verdict(*results: CaseResult, known: Known = KNOWN, day: str = "2026-11-24") -> Verdict:
+def verdict(*results: CaseResult, known: KnownFailure = KNOWN, day: str = "2026-11-24") -> Verdict:
     """The verdict of a run that checks PROP-2 only."""
     own = [requirements()["PROP-2"]]
     return judge(requirements=own, lanes=[Lane.TRACKER], results=results, known=[known], day=day)
@@ -29,7 +29,7 @@ def test_round_trip(tmp_path: Path) -> None:
     """What is written is read again, whatever the text."""
     entries = (
         KNOWN,
-        Known(
+        KnownFailure(
             case="tracker/prop-6-lone-high-surrogate",
             reason='a "quote", a \\, a\nline, NUL \0 and 😀',
             issue="https://example.com/8",
@@ -70,14 +70,14 @@ def test_an_entry_that_was_not_run_is_left_alone() -> None:
 @pytest.mark.parametrize(("day", "code"), [("2026-11-24", Exit.CONFORMANT), ("2026-11-25", Exit.VIOLATION)])
 def test_an_entry_expires_after_its_last_day(day: str, code: Exit) -> None:
     """On its last day an entry counts; the day after, the failure does, and the entry is stale."""
-    known = Known(case=ID, reason="r", issue="i", expires="2026-11-24")
+    known = KnownFailure(case=ID, reason="r", issue="i", expires="2026-11-24")
     assert verdict(result(Status.FAIL), known=known, day=day).exit_code == code
 
 
 def test_stale_says_what_to_do() -> None:
     """Each stale entry is named, with the way out."""
     other = "tracker/prop-3-2001-characters"
-    expired = Known(case=other, reason="r", issue="https://e.org/1", expires="2026-01-01")
+    expired = KnownFailure(case=other, reason="r", issue="https://e.org/1", expires="2026-01-01")
     assert stale((KNOWN, expired), passed={ID}, day="2026-11-24") == (
         "tracker/prop-2-31-properties passes: remove its entry from the baseline",
         "tracker/prop-3-2001-characters has expired (2026-01-01): see https://e.org/1",

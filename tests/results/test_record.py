@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.paths import bundled
 from conformance.protocol.requirements import Lane, Level
-from conformance.results.baseline import Known
+from conformance.results.baseline import KnownFailure
 from conformance.results.record import RecordWriter, RunInfo, read
 from conformance.results.verdict import CaseResult, Exit, Fault, Status
 
@@ -20,7 +20,7 @@ INFO = RunInfo(
     lanes=(Lane.TRACKER, Lane.PAIR),
     browsers=({"name": "chromium", "version": "151.0"},),
     options={"tracker": "dist/t.js", "only": ["PROP-*"], "strict": True},
-    known=(Known(case="tracker/prop-2-31-properties", reason=HOSTILE, issue="https://example.com/7"),),
+    known=(KnownFailure(case="tracker/prop-2-31-properties", reason=HOSTILE, issue="https://example.com/7"),),
     started="2026-11-24T10:00:00.000+00:00",
     version="1.2.3",
 )
@@ -124,7 +124,7 @@ def test_the_verdict_comes_from_the_record(path: Path) -> None:
 
 def test_the_baseline_counts_on_the_day_of_the_run(path: Path) -> None:
     """A known failure is judged by the day on which the run started, not by today."""
-    known = Known(case=RESULTS[0].id, reason="r", issue="i", expires="2026-11-23")
+    known = KnownFailure(case=RESULTS[0].id, reason="r", issue="i", expires="2026-11-23")
     record(path, *RESULTS, info=RunInfo(lanes=INFO.lanes, target={}, known=(known,), started=INFO.started))
     assert read(path).verdict().stale == (
         "tracker/prop-6-lone-high-surrogate has expired (2026-11-23): see i",

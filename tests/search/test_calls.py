@@ -11,8 +11,8 @@ from conformance.protocol.requirements import Lane, Level
 from conformance.search.bodies import Body, Meaning
 from conformance.search.calls import Call, Value, text_source
 from conformance.search.conditions import CONDITIONS
-from conformance.search.model import Kind
-from conformance.search.observation import Seen
+from conformance.search.model import ValueKind
+from conformance.search.observation import Observation
 
 SOURCES = [
     ("", "''"),
@@ -65,12 +65,12 @@ def test_what_a_call_must_come_to() -> None:
     entries = CALL.entries
     assert entries is not None
     assert [(e.key, e.kind, e.optional) for e in entries] == [
-        ("2", Kind.SIMPLE, False),
-        ("plan", Kind.TEXT, False),
-        ("__proto__", Kind.SIMPLE, True),
-        ("x", Kind.OTHER, True),
-        ("y", Kind.OTHER, False),
-        ("z", Kind.OTHER, False),
+        ("2", ValueKind.SIMPLE, False),
+        ("plan", ValueKind.TEXT, False),
+        ("__proto__", ValueKind.SIMPLE, True),
+        ("x", ValueKind.OTHER, True),
+        ("y", ValueKind.OTHER, False),
+        ("z", ValueKind.OTHER, False),
     ]
     assert (CALL.amount, CALL.currency) == (Decimal("49.99"), "EUR")
 
@@ -131,7 +131,7 @@ def test_calls_know_what_throws(call: Call, *, throws: bool) -> None:
 def test_no_must_is_drawn_of_what_throws() -> None:
     """Of a call whose argument throws, and that did not arrive, no MUST is examined: vectors say SHOULD."""
     call = Call(name="Signup {token}", properties=(("a", Value(kind="getter")),))
-    lost = Seen(example=call, token="cp0e", arrived=[], rows=[])
+    lost = Observation(example=call, token="cp0e", arrived=[], rows=[])
     musts = [
         CONDITIONS[case.lane][case.id.partition("/")[2]]
         for case in catalogue()

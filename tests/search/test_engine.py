@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conformance.harness.evidence import Violation
 from conformance.search.bodies import Body
 from conformance.search.engine import Exploration, explore, id_of, replay
-from conformance.search.observation import Seen
+from conformance.search.observation import Observation
 from conformance.targets import TargetUnavailable
 
 NUMBERS = st.integers(0, 1000).map(lambda number: Body(str(number).encode()))
@@ -24,23 +24,23 @@ class Desk:
     batch: int = 7
     silent: bool = False
     performed: list[Any] = field(default_factory=list)
-    waiting: list[Seen] = field(default_factory=list)
+    waiting: list[Observation] = field(default_factory=list)
 
     def perform(self, example: Any) -> None:
         """Keep the example."""
         self.performed.append(example)
-        self.waiting.append(Seen(example=example, token="t"))
+        self.waiting.append(Observation(example=example, token="t"))
 
-    def collect(self) -> list[Seen]:
+    def collect(self) -> list[Observation]:
         """Everything performed since the last time."""
         seen, self.waiting = self.waiting, []
         return seen
 
 
-def below(limit: int) -> Callable[[Seen], bool]:
+def below(limit: int) -> Callable[[Observation], bool]:
     """A condition that numbers of ``limit`` and more break."""
 
-    def condition(seen: Seen) -> bool:
+    def condition(seen: Observation) -> bool:
         if int(seen.body.data) >= limit:
             raise Violation(f"{limit} or more")
         return True
@@ -91,7 +91,7 @@ def test_a_fault_that_does_not_happen_again_is_told() -> None:
     """What was seen once stays a find, and says that trying it again showed nothing."""
     times = 0
 
-    def once(seen: Seen) -> bool:
+    def once(seen: Observation) -> bool:
         nonlocal times
         times += int(seen.body.data) > 500
         if times == 1 and int(seen.body.data) > 500:
@@ -130,7 +130,7 @@ def test_what_cannot_be_helped_is_raised_once() -> None:
     """A target that is gone ends the search with its own error, not with one of the search."""
 
     class Gone(Desk):
-        def collect(self) -> list[Seen]:
+        def collect(self) -> list[Observation]:
             raise TargetUnavailable("gone")
 
     with pytest.raises(TargetUnavailable, match="gone"):

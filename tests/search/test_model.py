@@ -6,7 +6,7 @@ import pytest
 
 from conformance.protocol.requirements import Level
 from conformance.search import model
-from conformance.search.model import Entry, Kind
+from conformance.search.model import Entry, ValueKind
 
 NUMBERS = [
     (0.0, "0"),
@@ -49,18 +49,18 @@ def test_lone_surrogates_are_repaired(text: str, whole: str) -> None:
 
 
 CUTS = [
-    ("x" * 2000, Kind.TEXT, {"x" * 2000}),
-    ("x" * 2001, Kind.LONG, {"x" * 2000}),
-    ("x" * 1998 + "😀", Kind.TEXT, {"x" * 1998 + "😀"}),
-    ("x" * 1999 + "😀", Kind.BENT, {"x" * 1999, "x" * 1999 + "\ufffd", "x" * 1999 + "😀"}),
-    ("😀" * 1001, Kind.LONG, {"😀" * 1000, "😀" * 1001}),
-    ("😀" * 2001, Kind.LONG, {"😀" * 1000, "😀" * 2000}),
-    ("a\ud83d", Kind.BENT, {"a\ufffd"}),
+    ("x" * 2000, ValueKind.TEXT, {"x" * 2000}),
+    ("x" * 2001, ValueKind.LONG, {"x" * 2000}),
+    ("x" * 1998 + "😀", ValueKind.TEXT, {"x" * 1998 + "😀"}),
+    ("x" * 1999 + "😀", ValueKind.BENT, {"x" * 1999, "x" * 1999 + "\ufffd", "x" * 1999 + "😀"}),
+    ("😀" * 1001, ValueKind.LONG, {"😀" * 1000, "😀" * 1001}),
+    ("😀" * 2001, ValueKind.LONG, {"😀" * 1000, "😀" * 2000}),
+    ("a\ud83d", ValueKind.BENT, {"a\ufffd"}),
 ]
 
 
 @pytest.mark.parametrize(("text", "kind", "allowed"), CUTS)
-def test_what_may_be_left_of_a_value(text: str, kind: Kind, allowed: set[str]) -> None:
+def test_what_may_be_left_of_a_value(text: str, kind: ValueKind, allowed: set[str]) -> None:
     """2,000 UTF-16 units or code points; a pair astride the cut goes, stays whole or is U+FFFD."""
     assert model.text_entry("plan", text) == Entry(key="plan", kind=kind, texts=frozenset(allowed))
 

@@ -75,7 +75,7 @@ def test_what_is_wrong_is_a_violation(
 def test_of_equal_keys_one_may_be_left_out() -> None:
     """A pair is given to the entry that fits it, though an optional one of the same key comes first."""
     entries = [
-        Entry(key="a", kind=model.Kind.TEXT, texts=frozenset({"1"}), optional=True),
-        Entry(key="a", kind=model.Kind.TEXT, texts=frozenset({"2"})),
+        Entry(key="a", kind=model.ValueKind.TEXT, texts=frozenset({"1"}), optional=True),
+        Entry(key="a", kind=model.ValueKind.TEXT, texts=frozenset({"2"})),
     ]
     assert property_conditions.align(entries, [("a", "2")]) == [(entries[1], "2")]

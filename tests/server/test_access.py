@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from reference_server.analytics.site_settings import Settings
 from reference_server.config import Config
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.web.access import Door, is_loopback
+from reference_server.web.access import AccessControl, is_loopback
 from reference_server.web.app import create_app
 
 SETTINGS = "/api/sites/example.com/settings"
@@ -208,12 +208,12 @@ def test_a_login_leads_to_no_other_server(tmp_path: Path, wanted: str) -> None:
 
 def test_a_page_leads_to_the_login_and_back(tmp_path: Path) -> None:
     """With all that its address says."""
-    door = Door(
+    access = AccessControl(
         Config(clickhouse_url="http://x", state_dir=tmp_path, api_keys=KEYS), settings := Settings(tmp_path)
     )
     server = app(tmp_path)
     with server.test_request_context("/example.com?from=2026-11-01&to=2026-11-02"):
-        answer = door.check_page()
+        answer = access.check_page()
     settings.close()
     assert answer
     client = server.test_client()

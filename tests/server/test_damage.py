@@ -11,7 +11,7 @@ import pytest
 from reference_server.delivery.counters import Counts
 from reference_server.delivery.outbox import Outbox, census
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.storage.schema import written
+from reference_server.storage.schema import encode_row
 from tests.server.polling import WAIT, until
 from tests.server.reading import Sent
 
@@ -88,7 +88,7 @@ def test_the_healthy_ones_are_loaded_beside_a_damaged_one(
         server.settle()
         before = _figure(server, "clickport_events_accepted_total")
     row = Sent(name="From before").row("damaged.example")
-    files = sorted(_fill(folder, written(row)) for _ in range(2))
+    files = sorted(_fill(folder, encode_row(row)) for _ in range(2))
     _overwrite(files[0])
     _head(files[0])
     with start(*options, CLICKHOUSE_URL=clickhouse.url) as server:
@@ -142,7 +142,7 @@ def test_an_outbox_that_goes_leaves_its_figures(tmp_path: Path) -> None:
     """F23: what it had taken is counted on."""
     counts = Counts(tmp_path)
     outbox = Outbox.create(tmp_path / "outbox")
-    outbox.add(*(written(Sent(name="Gone").row("example.com")) for _ in range(2)))
+    outbox.add(*(encode_row(Sent(name="Gone").row("example.com")) for _ in range(2)))
     batch = outbox.next_batch(10, 1000)
     assert batch
     assert census(tmp_path / "outbox").accepted == 2

@@ -19,7 +19,7 @@ from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox, census
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.storage.schema import EventRow, migrate, written
+from reference_server.storage.schema import EventRow, encode_row, migrate
 from reference_server.storage.store import TABLES
 from tests.server.recount import recount, tables
 from tests.server.unreliable import Unreliable, one_after_the_other
@@ -137,7 +137,7 @@ def test_each_table_has_each_event_once(
         folder = Path(name)
         outbox = Outbox.create(folder)
         for rows in sent:
-            outbox.add(*map(written, rows))
+            outbox.add(*map(encode_row, rows))
         for steps in ends:
             # A process that ends: after so many steps, whatever is known of them.
             loader = Loader(outbox, folder, Unreliable(database.url, decide))
@@ -169,9 +169,9 @@ def test_a_table_that_is_dropped_comes_back(
         return lost.pop(name, "")
 
     with loading(outbox, tmp_path, Unreliable(database.url, decide)):
-        outbox.add(written(before))
+        outbox.add(encode_row(before))
         until(lambda: not outbox.pending, "the first event waits")
-        outbox.add(written(after))
+        outbox.add(encode_row(after))
         until(lambda: not outbox.pending, "the second event waits")
     expected, found = recount([before, after]), tables(client)
     if table == "events":  # What was in it is gone; the rollups have it still.
@@ -185,7 +185,7 @@ def test_what_is_refused_for_its_size_holds_up_nothing(
     """A row that a rollup refuses for long: all others are stored, and in the end that one, too."""
     large, small = event("L" * 50_000), [event(f"n{number}") for number in range(20)]
     outbox = Outbox.create(tmp_path)
-    outbox.add(*map(written, (*small[:10], large, *small[10:])))
+    outbox.add(*map(encode_row, (*small[:10], large, *small[10:])))
     client.command("ALTER TABLE rollup_properties ADD CONSTRAINT few CHECK throwIf(length(name) > 9999) = 0")
     with loading(outbox, tmp_path, Clients(database.url)):
         until(lambda: outbox.pending == 1, "others wait for it")
@@ -217,8 +217,8 @@ def test_a_batch_that_takes_too_much_memory_is_divided(
     large = [event(f"{each:03}" + "n" * 40_000, properties=30) for each in range(number)]
     small = [event(f"n{each}") for each in range(20)]
     outbox = Outbox.create(tmp_path)
-    outbox.add(*map(written, large))
-    outbox.add(*map(written, small))
+    outbox.add(*map(encode_row, large))
+    outbox.add(*map(encode_row, small))
     names = "SELECT sum(count) FROM rollup_events WHERE step = 900 AND length(name) < 9"
     with loading(outbox, tmp_path, Capped(database.url)):
         until(lambda: client.query(names).result_rows[0][0] == len(small), "ordinary events wait")

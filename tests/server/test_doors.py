@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reference_server.delivery.counters import Counts
-from reference_server.ingest.usage_limits import Doors
+from reference_server.ingest.usage_limits import UsageLimits
 from reference_server.storage.embedded import LocalClickHouse
 
 Start = Callable[..., Any]
@@ -46,46 +46,52 @@ def send(server: Any, site: str, **headers: str) -> httpx.Response:
 
 def test_a_minute_is_counted_for_each_address(tmp_path: Path) -> None:
     """Two processes share the count; another address, and the next minute, have their own."""
-    one, two = Doors(tmp_path, rate=3), Doors(tmp_path, rate=3)
-    seen = [doors.lets_in("192.0.2.1", NOON) for doors in (one, two, one, two, one)]
+    one, two = UsageLimits(tmp_path, rate=3), UsageLimits(tmp_path, rate=3)
+    seen = [usage_limits.within_rate_limit("192.0.2.1", NOON) for usage_limits in (one, two, one, two, one)]
     assert seen == [True, True, True, False, False]
-    assert two.lets_in("192.0.2.2", NOON)
-    assert two.lets_in("192.0.2.1", NOON + timedelta(minutes=1))
-    assert not one.lets_in("192.0.2.1", NOON + timedelta(seconds=29))
+    assert two.within_rate_limit("192.0.2.2", NOON)
+    assert two.within_rate_limit("192.0.2.1", NOON + timedelta(minutes=1))
+    assert not one.within_rate_limit("192.0.2.1", NOON + timedelta(seconds=29))
 
 
 def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
     """The default."""
-    doors = Doors(tmp_path)
-    assert all(doors.lets_in("192.0.2.1", NOON) and doors.within_quota("a", NOON) for _ in range(1000))
+    usage_limits = UsageLimits(tmp_path)
+    assert all(
+        usage_limits.within_rate_limit("192.0.2.1", NOON) and usage_limits.within_quota("a", NOON)
+        for _ in range(1000)
+    )
 
 
 def test_tries_to_log_in_are_few(tmp_path: Path) -> None:
     """Ten of an address in a minute, by all processes, whatever the limit of events; then how long."""
-    one, two = Doors(tmp_path, rate=1), Doors(tmp_path)
-    waits = [doors.may_try("192.0.2.1", NOON + timedelta(seconds=18)) for doors in (one, two) * 6]
+    one, two = UsageLimits(tmp_path, rate=1), UsageLimits(tmp_path)
+    waits = [
+        usage_limits.login_wait_seconds("192.0.2.1", NOON + timedelta(seconds=18))
+        for usage_limits in (one, two) * 6
+    ]
     assert waits == [0] * 10 + [42, 42]
-    assert one.lets_in("192.0.2.1", NOON), "events are counted on their own"
-    assert two.may_try("192.0.2.2", NOON) == 0
-    assert one.may_try("192.0.2.1", NOON + timedelta(minutes=1)) == 0
+    assert one.within_rate_limit("192.0.2.1", NOON), "events are counted on their own"
+    assert two.login_wait_seconds("192.0.2.2", NOON) == 0
+    assert one.login_wait_seconds("192.0.2.1", NOON + timedelta(minutes=1)) == 0
 
 
 def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
     """QUOTA-1: a site's own quota, or that of all others; the next month begins anew."""
-    doors = Doors(tmp_path, quota={"a.example": 2, "": 1})
-    assert [doors.within_quota("a.example", NOON) for _ in range(3)] == [True, True, False]
-    assert [doors.within_quota("b.example", NOON) for _ in range(2)] == [True, False]
-    assert [doors.within_quota("c.example", NOON) for _ in range(2)] == [True, False]
-    assert doors.within_quota("a.example", NOON + timedelta(days=5))
+    usage_limits = UsageLimits(tmp_path, quota={"a.example": 2, "": 1})
+    assert [usage_limits.within_quota("a.example", NOON) for _ in range(3)] == [True, True, False]
+    assert [usage_limits.within_quota("b.example", NOON) for _ in range(2)] == [True, False]
+    assert [usage_limits.within_quota("c.example", NOON) for _ in range(2)] == [True, False]
+    assert usage_limits.within_quota("a.example", NOON + timedelta(days=5))
 
 
 def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
     """What ClickHouse has of this month counts, and is not counted again after a restart."""
-    doors = Doors(tmp_path, quota={"": 10})
-    doors.begin_month(NOON, [("a.example", 9)])
-    assert [doors.within_quota("a.example", NOON) for _ in range(2)] == [True, False]
-    doors.begin_month(NOON, [("a.example", 0)])
-    assert not doors.within_quota("a.example", NOON)
+    usage_limits = UsageLimits(tmp_path, quota={"": 10})
+    usage_limits.begin_month(NOON, [("a.example", 9)])
+    assert [usage_limits.within_quota("a.example", NOON) for _ in range(2)] == [True, False]
+    usage_limits.begin_month(NOON, [("a.example", 0)])
+    assert not usage_limits.within_quota("a.example", NOON)
 
 
 def test_figures_are_of_all_processes(tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_figures_are_of_all_processes(tmp_path: Path) -> None:
     counts = Counts(tmp_path)
     assert set(counts.read().values()) == {0}
     for _ in range(2):
-        Doors(tmp_path).refused("quota")
+        UsageLimits(tmp_path).refused("quota")
     assert counts.read()["quota"] == 2
     counts.close()
 

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import pytest
 
 from reference_server.delivery.outbox import Outbox, census
-from reference_server.ingest.endpoint import Answer, EventRoute
-from reference_server.ingest.rows import Ingest
-from reference_server.ingest.sessions import Visits
+from reference_server.ingest.endpoint import EventAnswer, EventRoute
+from reference_server.ingest.rows import RowBuilder
+from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
-from reference_server.ingest.usage_limits import Doors
-from reference_server.web.live_stream import Feed
+from reference_server.ingest.usage_limits import UsageLimits
+from reference_server.web.live_stream import LiveStream
 
 T = TypeVar("T")
 
@@ -48,12 +48,12 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
 
 def route_to(outbox: Outbox, folder: Path) -> EventRoute:
     """The route, with bodies of up to a thousand bytes."""
-    ingest = Ingest(sites=Sites(()), found=FoundSites(folder, most=1000), visits=Visits(folder))
-    feed = Feed(folder / "live")
-    return EventRoute(ingest, outbox, feed, Doors(folder), max_body=1000, over_quota="count")
+    ingest = RowBuilder(sites=Sites(()), found=FoundSites(folder, most=1000), visits=Sessions(folder))
+    feed = LiveStream(folder / "live")
+    return EventRoute(ingest, outbox, feed, UsageLimits(folder), max_body=1000, over_quota="count")
 
 
-def sent(route: EventRoute, name: str) -> Coroutine[Any, Any, Answer]:
+def sent(route: EventRoute, name: str) -> Coroutine[Any, Any, EventAnswer]:
     """A request with an event of this name."""
     body = json.dumps({"t": "e", "n": name, "d": "example.com"}).encode()
     return route.answer("POST", {}, "127.0.0.1", body)
@@ -102,7 +102,7 @@ def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
     assert census(tmp_path / "outbox").pending == 2
 
 
-def answer(tmp_path: Path, method: str, body: bytes = b"") -> Answer:
+def answer(tmp_path: Path, method: str, body: bytes = b"") -> EventAnswer:
     """Ask the route as the gateway does."""
     route = route_to(Outbox.create(tmp_path / "outbox"), tmp_path)
     return in_a_loop(route.answer(method, {}, "127.0.0.1", body))

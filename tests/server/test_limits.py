@@ -14,8 +14,8 @@ import pytest
 
 from reference_server.ingest.decode import decode
 from reference_server.ingest.normalise import KEY_BYTES, NAME_BYTES, Event, Rejected, normalise
-from reference_server.ingest.rows import Arrival, Ingest
-from reference_server.ingest.sessions import Visits
+from reference_server.ingest.rows import Arrival, RowBuilder
+from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
 from reference_server.storage.schema import EventRow
 from reference_server.web.live_stream import shown
@@ -126,8 +126,8 @@ def arrival(number: int) -> Arrival:
 
 def test_nothing_is_kept_of_what_senders_send(tmp_path: Path) -> None:
     """Two thousand requests with 40 MB of different headers and addresses leave less than 2 MB."""
-    with closing(FoundSites(tmp_path, most=10)) as found, closing(Visits(tmp_path)) as visits:
-        ingest = Ingest(sites=Sites(["a.example"]), found=found, visits=visits)
+    with closing(FoundSites(tmp_path, most=10)) as found, closing(Sessions(tmp_path)) as visits:
+        ingest = RowBuilder(sites=Sites(["a.example"]), found=found, visits=visits)
         payload = {"t": "e", "n": "x", "s": "s1"}
 
         def send(number: int) -> None:
@@ -159,10 +159,10 @@ def test_every_amount_is_shown_digit_by_digit() -> None:
 
 def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> None:
     """A sender makes up domains at no cost; registered ones need no room."""
-    with closing(FoundSites(tmp_path, most=1)) as found, closing(Visits(tmp_path)) as visits:
+    with closing(FoundSites(tmp_path, most=1)) as found, closing(Sessions(tmp_path)) as visits:
 
         def notes(site: str, *registered: str) -> tuple[str, ...]:
-            ingest = Ingest(sites=Sites(registered), found=found, visits=visits)
+            ingest = RowBuilder(sites=Sites(registered), found=found, visits=visits)
             row, told = ingest.take({"t": "e", "n": "x", "d": site}, arrival(1))
             assert (row is None) == bool(told)
             return told

@@ -154,7 +154,7 @@ def test_a_busy_site_stays_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(live_stream, "_GONE_SECONDS", 0.6)
 
     async def watch() -> int:
-        looking, sending = live_stream.Feed(tmp_path), live_stream.Feed(tmp_path)
+        looking, sending = live_stream.LiveStream(tmp_path), live_stream.LiveStream(tmp_path)
         ends = time.monotonic() + 2.0
         seen = 0
         async with aclosing(looking.listen("live.example")) as events:

@@ -14,7 +14,7 @@ from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox, census
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.storage.schema import EVENT_TYPES, EventRow, migrate, written
+from reference_server.storage.schema import EVENT_TYPES, EventRow, encode_row, migrate
 from tests.server.test_outbox import line, row
 from tests.server.unreliable import Unreliable, one_after_the_other
 
@@ -82,7 +82,7 @@ def test_columns_hold_what_was_written(database: LocalClickHouse, tmp_path: Path
     amounts = (None, "49.990000000", "-0.000000001", "1E-9", "99999999999999999999.999999999", "0")
     rows = [row(f"n{number}", amount) for number, amount in enumerate(amounts)]
     outbox = Outbox.create(tmp_path)
-    outbox.add(*map(written, rows))
+    outbox.add(*map(encode_row, rows))
     load(outbox, tmp_path, Clients(database.url))
     query = f"SELECT {', '.join(EVENT_TYPES)} FROM events ORDER BY name"
     found = with_client(database, lambda client: client.query(query).result_rows)

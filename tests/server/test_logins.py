@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from reference_server.analytics.site_settings import Settings
-from reference_server.ingest.usage_limits import Doors
+from reference_server.ingest.usage_limits import UsageLimits
 from tests.server.test_access import SETTINGS, app, exhaust, log_in, status
 
 NOW = datetime(2026, 11, 26, 12, 30, 18, tzinfo=UTC)
@@ -165,18 +165,18 @@ def test_a_key_as_a_bearer_token(tmp_path: Path, given: str) -> None:
 
 def test_addresses_of_a_subscriber_share_their_tries(tmp_path: Path) -> None:
     """A /64 of IPv6 has as many addresses as anybody likes; it counts as one, and so do its spellings."""
-    doors = Doors(tmp_path)
-    waits = [doors.may_try(f"2001:db8:0:1::{number:x}", NOW) for number in range(12)]
+    usage_limits = UsageLimits(tmp_path)
+    waits = [usage_limits.login_wait_seconds(f"2001:db8:0:1::{number:x}", NOW) for number in range(12)]
     assert waits == [0] * 10 + [42, 42]
-    assert doors.must_wait("2001:db8:0:1:ffff::1", NOW) == 42
-    assert doors.must_wait("2001:db8:0:2::1", NOW) == 0
+    assert usage_limits.must_wait("2001:db8:0:1:ffff::1", NOW) == 42
+    assert usage_limits.must_wait("2001:db8:0:2::1", NOW) == 0
 
 
 def test_tries_are_counted_without_a_disk(tmp_path: Path) -> None:
     """A file that cannot be written lifts no limit: the process counts for itself, minute by minute."""
-    doors = Doors(tmp_path, rate=3)
-    doors._db.execute("DROP TABLE requests")
-    assert [doors.may_try("192.0.2.1", NOW) for _ in range(11)] == [0] * 10 + [42]
-    assert doors.must_wait("192.0.2.1", NOW) == 42
-    assert [doors.lets_in("192.0.2.1", NOW) for _ in range(4)] == [True, True, True, False]
-    assert doors.may_try("192.0.2.1", NOW + timedelta(minutes=1)) == 0
+    usage_limits = UsageLimits(tmp_path, rate=3)
+    usage_limits._db.execute("DROP TABLE requests")
+    assert [usage_limits.login_wait_seconds("192.0.2.1", NOW) for _ in range(11)] == [0] * 10 + [42]
+    assert usage_limits.must_wait("192.0.2.1", NOW) == 42
+    assert [usage_limits.within_rate_limit("192.0.2.1", NOW) for _ in range(4)] == [True, True, True, False]
+    assert usage_limits.login_wait_seconds("192.0.2.1", NOW + timedelta(minutes=1)) == 0

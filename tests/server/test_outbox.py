@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from reference_server.delivery.outbox import Batch, Outbox, StoreUnavailable, census
-from reference_server.storage.schema import EventRow, read, written
+from reference_server.storage.schema import EventRow, decode_row, encode_row
 
 MOST = 1024**2
 
@@ -42,7 +42,7 @@ def row(name: str, amount: str | None = None) -> EventRow:
 
 def line(name: str) -> bytes:
     """The same, as the outbox has it."""
-    return written(row(name))
+    return encode_row(row(name))
 
 
 def names(batch: Batch | None) -> list[str]:
@@ -53,15 +53,15 @@ def names(batch: Batch | None) -> list[str]:
 
 def rows(batch: Batch) -> list[EventRow]:
     """A batch's rows."""
-    return [read(each) for each in batch.lines.split(b"\n")]
+    return [decode_row(each) for each in batch.lines.split(b"\n")]
 
 
 def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     """Every column, amounts digit by digit; the oldest first; and the empty file goes at the end."""
     outbox = Outbox.create(tmp_path)
     sent = [row("one"), row("two", "49.990000000"), row("three", "-0.000000001")]
-    outbox.add(written(sent[0]))
-    outbox.add(*map(written, sent[1:]))
+    outbox.add(encode_row(sent[0]))
+    outbox.add(*map(encode_row, sent[1:]))
     batch = outbox.next_batch(10, MOST)
     assert batch
     assert rows(batch) == sent

@@ -24,7 +24,7 @@ from reference_server.delivery.repair import repair
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
 from reference_server.storage.rollups import ROLLUPS, STEPS
-from reference_server.storage.schema import migrate, written
+from reference_server.storage.schema import encode_row, migrate
 from reference_server.storage.store import store
 from tests.server.reading import NOW, Pen, Sent
 
@@ -178,7 +178,7 @@ def test_an_attempt_of_before_is_counted_once(before: Pen, tmp_path: Path, in_ev
     folder = tmp_path / "outbox"
     outbox = Outbox.create(folder)
     row = SOME[1].row(before.site)
-    outbox.add(written(row))
+    outbox.add(encode_row(row))
     outbox._db.execute("INSERT INTO attempt VALUES (1)")
     if in_events:
         token = f"{outbox.name}:1-1"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.ingest.sessions import Visits
+from reference_server.ingest.sessions import Sessions
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -15,38 +15,38 @@ MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.fixture
-def visits(tmp_path: Path) -> Iterator[Visits]:
+def visits(tmp_path: Path) -> Iterator[Sessions]:
     """Visits on an empty state folder."""
-    with closing(Visits(tmp_path)) as made:
+    with closing(Sessions(tmp_path)) as made:
         yield made
 
 
 def visitor(
-    visits: Visits, now: datetime, *, site: str = "a.test", ip: str = "192.0.2.1", agent: str = "x"
+    visits: Sessions, now: datetime, *, site: str = "a.test", ip: str = "192.0.2.1", agent: str = "x"
 ) -> str:
     """The id of a visitor who differs in what is given."""
     return visits.visitor(site=site, ip=ip, user_agent=agent, now=now)
 
 
-def test_a_visitor_is_the_same_all_day(visits: Visits) -> None:
+def test_a_visitor_is_the_same_all_day(visits: Sessions) -> None:
     """From midnight to midnight, UTC."""
     midnight = datetime(2026, 3, 1, tzinfo=UTC)
     assert visitor(visits, midnight) == visitor(visits, midnight + timedelta(days=1) - MOMENT)
 
 
-def test_a_visitor_is_another_one_tomorrow(visits: Visits) -> None:
+def test_a_visitor_is_another_one_tomorrow(visits: Sessions) -> None:
     """Nobody is followed from day to day."""
     assert visitor(visits, NOON) != visitor(visits, NOON + timedelta(days=1))
 
 
-def test_the_salt_of_yesterday_is_forgotten(visits: Visits) -> None:
+def test_the_salt_of_yesterday_is_forgotten(visits: Sessions) -> None:
     """Not even the server can compute an id of a day that is over."""
     before = visitor(visits, NOON)
     visitor(visits, NOON + timedelta(days=1))
     assert visitor(visits, NOON) != before
 
 
-def test_visitors_differ_by_site_address_and_agent(visits: Visits) -> None:
+def test_visitors_differ_by_site_address_and_agent(visits: Sessions) -> None:
     """Four different senders are four visitors."""
     ids = {
         visitor(visits, NOON),
@@ -57,33 +57,33 @@ def test_visitors_differ_by_site_address_and_agent(visits: Visits) -> None:
     assert len(ids) == 4
 
 
-def test_two_processes_agree(visits: Visits, tmp_path: Path) -> None:
+def test_two_processes_agree(visits: Sessions, tmp_path: Path) -> None:
     """Workers that share a state folder see the same visitor, session and page visit."""
-    with closing(Visits(tmp_path)) as other:
+    with closing(Sessions(tmp_path)) as other:
         visits.enter(site="a.test", session="s", pageview="p", now=NOON)
         assert visitor(other, NOON) == visitor(visits, NOON)
         assert other.session("v", NOON) == visits.session("v", NOON)
         assert other.current(site="a.test", session="s") == "p"
 
 
-def test_a_session_lasts_while_events_come(visits: Visits) -> None:
+def test_a_session_lasts_while_events_come(visits: Sessions) -> None:
     """Less than 30 minutes between events, however long in all."""
     times = [NOON + number * (HALF_AN_HOUR - MOMENT) for number in range(5)]
     assert len({visits.session("v", now) for now in times}) == 1
 
 
-def test_a_session_ends_after_30_minutes_without_events(visits: Visits) -> None:
+def test_a_session_ends_after_30_minutes_without_events(visits: Sessions) -> None:
     """Then the next event begins another one."""
     assert visits.session("v", NOON) != visits.session("v", NOON + HALF_AN_HOUR)
 
 
-def test_the_latest_page_visit_counts(visits: Visits) -> None:
+def test_the_latest_page_visit_counts(visits: Sessions) -> None:
     """An event belongs to the page that was entered last."""
     for pageview in ("p1", "p2"):
         visits.enter(site="a.test", session="s", pageview=pageview, now=NOON)
     assert visits.current(site="a.test", session="s") == "p2"
 
 
-def test_an_unknown_session_is_on_no_page(visits: Visits) -> None:
+def test_an_unknown_session_is_on_no_page(visits: Sessions) -> None:
     """Nothing is made up."""
     assert visits.current(site="a.test", session="s") == ""

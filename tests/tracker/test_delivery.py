@@ -1,7 +1,7 @@
 """What the vectors do not say: the keepalive budget, refusals, and a page that closes itself."""
 
 from conformance.browsers import Tab
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 from conformance.recorder import Exchange
 
 from .conftest import Arrived
@@ -19,9 +19,9 @@ def numbers(found: list[Exchange]) -> list[int]:
     return sorted(int(e.body.split(b"#")[1]) for e in found)
 
 
-def test_large_event_arrives_once(bench: Bench, tab: Tab, token: str, arrived: Arrived) -> None:
+def test_large_event_arrives_once(instruments: Instruments, tab: Tab, token: str, arrived: Arrived) -> None:
     """A legal event of 180 KB, beyond the keepalive budget, arrives once while the page stays (DELIV-5)."""
-    tab.goto(bench.page(before=_NOTE))
+    tab.goto(instruments.page(before=_NOTE))
     value = "'購'.repeat(2000)"
     tab.run(
         f"clickport.track('Large {token}', "
@@ -31,57 +31,61 @@ def test_large_event_arrives_once(bench: Bench, tab: Tab, token: str, arrived: A
     assert (len(found), len(found[0].body) > 180_000) == (1, True)
 
 
-def test_keepalive_within_the_budget_only(bench: Bench, tab: Tab, token: str, arrived: Arrived) -> None:
+def test_keepalive_within_the_budget_only(
+    instruments: Instruments, tab: Tab, token: str, arrived: Arrived
+) -> None:
     """Events of 20 KB in one task: three fit into 64 KiB and are kept alive, the rest is plain (DELIV-6)."""
-    tab.goto(bench.page(before=_NOTE))
-    bench.recorder.hold(token)
+    tab.goto(instruments.page(before=_NOTE))
+    instruments.recorder.hold(token)
     tab.run(
         f"for (let i = 0; i < 5; i++) clickport.track(`Burst #${{i}}# {token}`, "
         "Object.fromEntries(Array.from({ length: 10 }, (_, k) => ['k' + k, 'x'.repeat(2000)])))"
     )
     kept = tab.run("return noted.slice(-5)")
-    bench.recorder.end_hold()
+    instruments.recorder.end_hold()
     found = [e for e in arrived(token, 10) if not e.followed]
     assert (kept, numbers(found)) == ([True, True, True, False, False], [0, 1, 2, 3, 4])
 
 
-def test_burst_of_300_arrives_whole_and_once(bench: Bench, tab: Tab, token: str, arrived: Arrived) -> None:
+def test_burst_of_300_arrives_whole_and_once(
+    instruments: Instruments, tab: Tab, token: str, arrived: Arrived
+) -> None:
     """300 small events in one task are more than Chromium keeps alive; all arrive, once (DELIV-6)."""
-    tab.goto(bench.page())
+    tab.goto(instruments.page())
     tab.run(f"for (let i = 0; i < 300; i++) clickport.track(`Tiny #${{i}}# {token}`)")
     assert numbers(arrived(token, 300)) == list(range(300))
 
 
 def test_refusal_is_tried_again_without_keepalive(
-    bench: Bench, tab: Tab, token: str, arrived: Arrived
+    instruments: Instruments, tab: Tab, token: str, arrived: Arrived
 ) -> None:
     """With the budget held by another script the browser refuses; the event still arrives (DELIV-6)."""
-    tab.goto(bench.page(before=_NOTE))
-    bench.recorder.hold("held-by-another")
-    there = bench.recorder.there
+    tab.goto(instruments.page(before=_NOTE))
+    instruments.recorder.hold("held-by-another")
+    there = instruments.recorder.there
     tab.run(
         f"own('{there}/other', {{ method: 'POST', keepalive: true, mode: 'no-cors', "
         "body: 'held-by-another' + 'x'.repeat(65000) })"
     )
-    assert bench.recorder.wait(1, token="held-by-another")
+    assert instruments.recorder.wait(1, token="held-by-another")
     tab.run(f"clickport.track('Refused {token}', {{ a: 'x'.repeat(2000) }})")
     found = arrived(token, 1)
     noted = tab.run("return noted.slice(1, 3)")
-    bench.recorder.end_hold()
+    instruments.recorder.end_hold()
     assert (len(found), noted) == (1, [True, False])
 
 
-def test_closing_window_sends_once(bench: Bench, tab: Tab, token: str, arrived: Arrived) -> None:
+def test_closing_window_sends_once(instruments: Instruments, tab: Tab, token: str, arrived: Arrived) -> None:
     """A closing window learns of a failure though its request lives on: no second one (DELIV-3)."""
     for number in range(5):
         own = f"{token}{number}x"
-        page = bench.page()
+        page = instruments.page()
         tab.goto(page)
-        bench.recorder.hold(own)
+        instruments.recorder.hold(own)
         window = tab.popup(f"window.popup = window.open('{page}')")
         window.run(f"setTimeout(() => {{ clickport.track('Close {own}'); window.close() }})")
         tab.wait_until("window.popup.closed", 10)
-        assert bench.events(own)
-        bench.recorder.end_hold()
+        assert instruments.events(own)
+        instruments.recorder.end_hold()
         found = [e for e in arrived(own, 2) if not e.followed]
         assert len(found) == 1

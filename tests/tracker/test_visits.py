@@ -6,48 +6,48 @@ from typing import Any
 import pytest
 
 from conformance.browsers import Tab
-from conformance.harness.instruments import Bench
+from conformance.harness.instruments import Instruments
 
 from .conftest import Arrived
 
 
-def payloads(bench: Bench, text: str, number: int) -> list[dict[str, Any]]:
+def payloads(instruments: Instruments, text: str, number: int) -> list[dict[str, Any]]:
     """The bodies of a number of requests that carry a text."""
-    return [json.loads(exchange.body) for exchange in bench.events(text, number)]
+    return [json.loads(exchange.body) for exchange in instruments.events(text, number)]
 
 
 def test_page_views_of_a_single_page_application(
-    bench: Bench, tab: Tab, arrived: Arrived, token: str
+    instruments: Instruments, tab: Tab, arrived: Arrived, token: str
 ) -> None:
     """One page view on load and one for each change of path or query; none for a change of hash or state."""
-    page = bench.page()
+    page = instruments.page()
     tab.goto(page)
     tab.run(
         f"history.pushState(null, '', '/step/{token}'); history.pushState(null, '', '#part');"
         f"history.replaceState({{}}, ''); history.pushState(null, '', '?{token}=2')"
     )
     views = [json.loads(e.body) for e in arrived(token, 2) if json.loads(e.body)["t"] == "p"]
-    here = bench.recorder.here
+    here = instruments.recorder.here
     assert [view["u"] for view in views] == [f"{here}/step/{token}", f"{here}/step/{token}?{token}=2"]
 
 
-def test_event_bears_session_and_visit(bench: Bench, tab: Tab, token: str) -> None:
+def test_event_bears_session_and_visit(instruments: Instruments, tab: Tab, token: str) -> None:
     """The session lasts as long as the tab, the visit as long as the page; both ride on events (STORE-4)."""
-    tab.goto(bench.page())
+    tab.goto(instruments.page())
     tab.run(f"clickport.track('First {token}'); clickport.track('Second {token}')")
-    first, second = payloads(bench, token, 2)
-    tab.goto(bench.page())
+    first, second = payloads(instruments, token, 2)
+    tab.goto(instruments.page())
     tab.run(f"clickport.track('Third {token}')")
-    third = payloads(bench, token, 3)[2]
+    third = payloads(instruments, token, 3)[2]
     assert (first["s"], first["p"]) == (second["s"], second["p"])
     assert (first["s"] == third["s"], first["p"] == third["p"]) == (True, False)
 
 
-def test_session_is_kept_in_the_tab(bench: Bench, tab: Tab, token: str) -> None:
+def test_session_is_kept_in_the_tab(instruments: Instruments, tab: Tab, token: str) -> None:
     """The session is that of cp_sid in session storage, and no cookie is set."""
-    tab.goto(bench.page())
+    tab.goto(instruments.page())
     tab.run(f"clickport.track('First {token}')")
-    [sent] = payloads(bench, token, 1)
+    [sent] = payloads(instruments, token, 1)
     assert tab.run("return [sessionStorage.cp_sid, document.cookie]") == [sent["s"], ""]
 
 
@@ -60,8 +60,8 @@ def test_session_is_kept_in_the_tab(bench: Bench, tab: Tab, token: str) -> None:
     ],
     ids=["no session storage", "no Navigation API", "a stub"],
 )
-def test_works_without(bench: Bench, tab: Tab, token: str, before: str) -> None:
+def test_works_without(instruments: Instruments, tab: Tab, token: str, before: str) -> None:
     """A page in which something is missing or in the way still sends its events."""
-    tab.goto(bench.page(before=before))
+    tab.goto(instruments.page(before=before))
     tab.run(f"clickport.track('Still {token}')")
-    assert [sent["n"] for sent in payloads(bench, token, 1)] == [f"Still {token}"]
+    assert [sent["n"] for sent in payloads(instruments, token, 1)] == [f"Still {token}"]

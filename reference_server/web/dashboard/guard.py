@@ -5,14 +5,14 @@ from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from reference_server.web.access import Door
+from reference_server.web.access import AccessControl
 from reference_server.web.arguments import require_short_arguments
 from reference_server.web.security_headers import HEADERS
 
 _TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
 
 
-def add_guard(pages: Blueprint, door: Door) -> None:
+def add_guard(pages: Blueprint, access: AccessControl) -> None:
     """Give the pages their door, their headers and their errors."""
 
     @pages.after_request
@@ -23,8 +23,8 @@ def add_guard(pages: Blueprint, door: Door) -> None:
         return response
 
     @pages.before_request
-    def _door() -> AnyResponse | None:
-        return None if request.endpoint == "dashboard.static" else door.check_page()
+    def _access() -> AnyResponse | None:
+        return None if request.endpoint == "dashboard.static" else access.check_page()
 
     pages.before_request(require_short_arguments)
 

@@ -15,7 +15,7 @@ from reference_server.analytics.ranges import DEFAULT_PERIOD, Range
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.site_settings import Settings
 from reference_server.ingest.sites import Sites
-from reference_server.web.access import Door
+from reference_server.web.access import AccessControl
 from reference_server.web.dashboard import formatting, guard
 from reference_server.web.dashboard.markup import FILTERS
 from reference_server.web.dashboard.settings_views import add_settings
@@ -33,12 +33,12 @@ _METRICS = {
 }
 
 
-def dashboard(reader: Reader, settings: Settings, sites: Sites, door: Door) -> Blueprint:
+def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
     """Return the pages, behind the door."""
     pages = Blueprint(
         "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
-    guard.add_guard(pages, door)
+    guard.add_guard(pages, access)
 
     for name, filter_ in FILTERS.items():
         pages.add_app_template_filter(filter_, name)

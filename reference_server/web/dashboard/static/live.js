@@ -1,7 +1,7 @@
 // Shows events as they arrive. What visitors sent becomes text of the page, never markup.
 
-import { advise } from "./hints.js";
-import { element, sent } from "./make.js";
+import { advise } from "./live_advice.js";
+import { element, sent } from "./elements.js";
 import { money } from "./money.js";
 
 const MOST = 200;

@@ -3,7 +3,7 @@
 // The server is asked about the names that have just come, until they must be stored: only then does it know
 // whether their values are too many.
 
-import { element, sent } from "./make.js";
+import { element, sent } from "./elements.js";
 
 const SOON_MS = 1000;
 const PAUSE_MS = 3000;
