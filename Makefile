@@ -8,7 +8,7 @@ help:
 	@echo "make test    run the tests of this project"
 	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 7 minutes)"
 	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, mypy, and the order of imports"
 	@echo "make docs    build the pages of docs/ into build/docs; a dead link or a page without a link to it fails"
 	@echo "make reference   write docs/reference.md anew"
 	@echo "make vectors   write the cases of fixtures/transformations.toml into fixtures/vectors anew"
@@ -37,6 +37,7 @@ lint: setup
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports
 
 docs: setup
 	@.venv/bin/mkdocs build --strict $(ARGS)

@@ -9,8 +9,8 @@ import pytest
 
 from conformance.drivers.markers import MARK
 from conformance.harness.options import Options, UsageError
+from conformance.harness.run_context import WORKER_INPUT
 
-WORKER_INPUT = "clickport_setup"
 _PREFIX = "clickport_"
 
 
@@ -130,9 +130,9 @@ class _Invocation:
         from conformance.browsers import BrowserMissing  # noqa: PLC0415
         from conformance.harness.run_context import prepare  # noqa: PLC0415
         from conformance.protocol.cases import UnknownSelector  # noqa: PLC0415
+        from conformance.protocol.outcomes import TargetUnavailable  # noqa: PLC0415
         from conformance.runner.run import chosen_cases  # noqa: PLC0415
         from conformance.runner.session import Checks, Referee, folders  # noqa: PLC0415
-        from conformance.targets import TargetUnavailable  # noqa: PLC0415
 
         config = session.config
         try:

@@ -7,8 +7,9 @@ from conformance.drivers import dashboard_data
 from conformance.drivers.dashboard_page import Board
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import Violation
 
 
 @scenarios("dashboard/dash-1-page-totals")

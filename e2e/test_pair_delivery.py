@@ -4,8 +4,9 @@ from conformance.drivers import keepalive_budget, pages
 from conformance.drivers.exits import leave_once
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pairs import joined, require_rows_of
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import Violation
 
 
 @scenarios(

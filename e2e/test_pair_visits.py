@@ -4,8 +4,9 @@ from conformance.browsers import Tab
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
 from conformance.drivers.pairs import joined, require_rows_of
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.readback import StoredRow
 
 _BACK_SECONDS = 5.0

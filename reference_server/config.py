@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from reference_server.delivery.outbox import DURABILITIES
-from reference_server.ingest.sites import site_of
+from reference_server.domains import site_of
 
 KEY_PREFIX = "ck_"
+DURABILITIES = ("process", "power")
+"""Ends that acknowledged events outlive: that of the process, or a power cut as well."""
 DRAIN_SECONDS = 5.0
 """How long a worker that is told to end goes on moving events to ClickHouse."""
 

@@ -126,3 +126,8 @@ def _adapted(delta: int, count: int, *, first: bool) -> int:
         delta //= _BASE - _T_MIN
         steps += _BASE
     return steps + (_BASE - _T_MIN + 1) * delta // (delta + _SKEW)
+
+
+def site_of(address: str) -> str:
+    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
+    return host_of(address).removeprefix("www.")

@@ -1,6 +1,6 @@
 """Real browsers behind one seam: find, start, open a tab, run script, navigate, close. Knows no tracker."""
 
-from conformance.browsers.engine import (
+from conformance.browsers.base import (
     BROWSERS,
     FREEZES_ON_REQUEST,
     PLAIN_HOSTS,
@@ -9,10 +9,8 @@ from conformance.browsers.engine import (
     Installed,
     PageBroken,
     Tab,
-    find,
-    installed,
-    start,
 )
+from conformance.browsers.engine import find, installed, start
 from conformance.browsers.pictures import Pictures
 from conformance.browsers.unattended import unattended
 

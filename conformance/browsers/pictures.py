@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
-from conformance.browsers.engine import Tab
+from conformance.browsers.base import Tab
 
 # A target that does nothing fails every case: the first pages show all there is to see. So does the first of
 # those that look the same.

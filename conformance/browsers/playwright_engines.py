@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwrigh
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from conformance.browsers.engine import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab
+from conformance.browsers.base import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab
 from conformance.browsers.environment import without_proxies
 from conformance.protocol.browser_headers import chrome_user_agent
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 
-from conformance.browsers.engine import Installed
+from conformance.browsers.base import Installed
 
 _ARGUMENTS = (
     "--headless",

@@ -21,7 +21,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
-from conformance.browsers.engine import Browser, Installed, PageBroken, Tab
+from conformance.browsers.base import Browser, Installed, PageBroken, Tab
 from conformance.browsers.environment import without_proxies
 
 _SECONDS = 15.0

@@ -15,9 +15,10 @@ from conformance.drivers.expectations import NO_READBACK
 from conformance.drivers.markers import scenarios
 from conformance.drivers.posted_batch import awaited, event_url, plain_event, post_burst, sender_to
 from conformance.drivers.requests import Reply, Request, as_json
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.protocol.browser_headers import TEXT, browser_headers
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.readback import StoredRow
 
 _ORIGIN = "https://shop.example"

@@ -8,8 +8,9 @@ from conformance.drivers.expectations import NO_READBACK, require_match, require
 from conformance.drivers.markers import scenarios, vectors
 from conformance.drivers.posted_batch import PostedBatch, event_url, is_hostile, post, post_vectors
 from conformance.drivers.requests import Request, as_json
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
 

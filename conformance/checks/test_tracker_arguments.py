@@ -6,8 +6,9 @@ from typing import Any
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival, require_match
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 

@@ -5,9 +5,10 @@ from typing import Any
 from conformance.drivers import keepalive_budget, pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, NotTestable, SuiteFault, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.matching import describe
+from conformance.protocol.outcomes import NotTestable, SuiteFault, Violation
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 

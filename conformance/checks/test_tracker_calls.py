@@ -8,8 +8,9 @@ from conformance.drivers.canary import bent_outcome, run_canary
 from conformance.drivers.expectations import require_arrival, require_call
 from conformance.drivers.markers import scenarios, vectors
 from conformance.drivers.posted_batch import scripts_together
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import TRACKER_PATH, Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.payload import read_payload
 from conformance.protocol.requirements import Lane
 from conformance.recorder import Exchange

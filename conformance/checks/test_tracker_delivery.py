@@ -8,8 +8,9 @@ from conformance.drivers.delivery_counts import count
 from conformance.drivers.exits import leave, leave_listening, leave_once, require_once
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 
 _BACK_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0

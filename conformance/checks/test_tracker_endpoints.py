@@ -6,8 +6,9 @@ from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 
 # More requests for one event than any sensible tracker makes while another event comes and goes.
 _ENDLESS = 11

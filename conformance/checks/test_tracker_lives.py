@@ -8,8 +8,9 @@ from conformance.drivers import pages
 from conformance.drivers.exits import require_once
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.targets.server import EVENT_PATH
 
 _PRERENDER_SECONDS = 10.0

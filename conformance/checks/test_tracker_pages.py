@@ -5,9 +5,10 @@ from pathlib import Path
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import use_page
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.paths import bundled
+from conformance.protocol.outcomes import NotTestable, Violation
 
 _LEAVE_SECONDS = 10.0
 

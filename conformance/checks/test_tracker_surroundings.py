@@ -4,8 +4,9 @@ from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.payload import read_payload
 from conformance.targets.server import EVENT_PATH
 

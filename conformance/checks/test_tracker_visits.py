@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.markers import scenarios
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 

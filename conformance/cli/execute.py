@@ -15,6 +15,7 @@ from conformance.browsers import BrowserMissing
 from conformance.cli.config import read_config
 from conformance.harness.options import Options, UsageError
 from conformance.protocol.cases import UnknownSelector
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import requirements
 from conformance.reports import REPORTS, Progress, print_run, require_writable, write
 from conformance.reports.text import harmless
@@ -22,7 +23,6 @@ from conformance.results.record import Run, read
 from conformance.results.redaction import Redaction, masked
 from conformance.results.verdict import Exit, Verdict
 from conformance.runner.run import Watcher, run
-from conformance.targets import TargetUnavailable
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""

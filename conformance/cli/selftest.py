@@ -9,8 +9,8 @@ from conformance.browsers import BROWSERS
 from conformance.mutants import render
 from conformance.mutants.matrix import MutantResult
 from conformance.mutants.selftest import Scope, choose, selftest
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.results.verdict import Exit
-from conformance.targets import TargetUnavailable
 
 _RENDERERS = {"json": render.as_json, "html": render.as_html}
 

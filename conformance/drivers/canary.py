@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.drivers.pages import Outcome
-from conformance.harness.evidence import Evidence, SuiteFault, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import SuiteFault, Violation
 from conformance.readback import StoredRow
 
 

@@ -8,8 +8,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from conformance.drivers.demo_site import LAST, Site, new_site
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.outcomes import NotTestable, Violation
 
 HOSTILE = (
     '<img src=x onerror="window.hacked = 1">',

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from conformance.browsers import Tab
 from conformance.drivers.demo_site import Site
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import Violation
 
 _SECONDS = 5.0
 _SHORT = 60

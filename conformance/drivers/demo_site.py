@@ -14,8 +14,9 @@ from conformance.drivers.canary import bent_figure, run_canary
 from conformance.drivers.posted_batch import sender_to
 from conformance.drivers.requests import Request, RequestSender, as_json
 from conformance.harness.dashboard_api import Dashboard
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Instruments
+from conformance.protocol.outcomes import Violation
 
 LAST = "last event"
 """The name of the event that ``settle`` sends: once, by the first visitor."""

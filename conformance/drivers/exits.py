@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from conformance.browsers import Tab
-from conformance.harness.evidence import Evidence, NotTestable, SuiteFault, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.outcomes import NotTestable, SuiteFault, Violation
 from conformance.recorder import Exchange
 
 _GONE_SECONDS = 10.0

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.drivers.pages import Outcome
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.protocol.matching import expand, mismatch, notes
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.payload import read_payload
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange

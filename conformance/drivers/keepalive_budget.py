@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.outcomes import Violation
 from conformance.recorder import Exchange
 
 _VALUE = 2000

@@ -9,11 +9,11 @@ from functools import cache
 
 from conformance.browsers import PageBroken, Tab
 from conformance.drivers.pages import loading_error
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import EVENT_SECONDS, Instruments, sent_events
 from conformance.protocol.cases import Case, select
+from conformance.protocol.outcomes import NotTestable, TargetUnavailable, Violation
 from conformance.protocol.requirements import Lane
-from conformance.targets import TargetUnavailable
 
 LANES = frozenset({Lane.TRACKER, Lane.PAIR})
 _TYPE = "typeof (window.clickport || {}).track"

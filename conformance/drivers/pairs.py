@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from conformance.drivers import pages
 from conformance.drivers.expectations import NO_READBACK, require_arrival
 from conformance.drivers.posted_batch import scripts_together
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange

@@ -10,9 +10,9 @@ from conformance.drivers.requests import Reply, Request, RequestSender, as_json,
 from conformance.harness.instruments import Instruments
 from conformance.harness.run_context import RunContext
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
-from conformance.targets import TargetUnavailable
 
 _BURST, _CONNECTIONS = 200, 4
 

@@ -13,7 +13,7 @@ import httpx
 
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.protocol.matching import expand
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.throttling import Throttled
 
 _TEXT = {"Content-Type": TEXT}

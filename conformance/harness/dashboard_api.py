@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
-from conformance.harness.evidence import NotAsked, NotTestable, Violation
+from conformance.protocol.outcomes import NotAsked, NotTestable, TargetUnavailable, Violation
 from conformance.results.redaction import DASHBOARD_KEY
-from conformance.targets import TargetUnavailable
 
 if TYPE_CHECKING:
     from conformance.harness.run_context import RunContext

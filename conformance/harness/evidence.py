@@ -4,30 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import (
+    LeftOut,
+    NotAsked,
+    NotTestable,
+    TargetUnavailable,
+    Violation,
+)
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange, MappingFault, timeline
 from conformance.results.verdict import CaseResult, Fault, Status
-from conformance.targets import TargetUnavailable
-
-
-class Violation(AssertionError):
-    """The target did what the requirement forbids, or not what it demands. The text says what was seen."""
-
-
-class NotTestable(Exception):
-    """The requirement cannot be observed here (no readback, say); never green for a MUST."""
-
-
-class NotAsked(Exception):
-    """The requirement does not speak of such a target, for the reason in the text."""
-
-
-class LeftOut(Exception):
-    """The case need not be run, for the reason in the text."""
-
-
-class SuiteFault(RuntimeError):
-    """The referee could not do its own work: its negative control did not behave, say."""
 
 
 @dataclass

@@ -10,10 +10,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from conformance.browsers import FREEZES_ON_REQUEST, PLAIN_HOSTS, Browser, Pictures, Tab, start
 from conformance.harness.dashboard_api import Dashboard
-from conformance.harness.evidence import Violation
 from conformance.harness.run_context import RunContext
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, select
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.requirements import Lane
 from conformance.readback import Readback, StoredRow
 from conformance.recorder import Exchange, Recorder

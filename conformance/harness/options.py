@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from conformance.browsers import BROWSERS
 from conformance.protocol.requirements import Lane
+from conformance.readback.tables import TABLE
 from conformance.results import counterexamples as store
 from conformance.results.baseline import BadBaseline, KnownFailure, read
 from conformance.results.redaction import (
@@ -23,7 +24,6 @@ from conformance.results.redaction import (
 from conformance.results.waivers import BadWaiver, Waiver, parse
 
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
-TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 class UsageError(ValueError):

@@ -13,15 +13,19 @@ from typing import Any, Self
 
 from conformance.browsers import Installed, find, installed
 from conformance.harness.options import OPTION_NAMES, Options, UsageError
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import Lane
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 from conformance.recorder import BadMapping, PayloadMapping
 from conformance.results.record import RunInfo
 from conformance.results.redaction import Redaction
-from conformance.targets import Server, TargetUnavailable, load_shim, load_tracker
+from conformance.targets import Server, load_shim, load_tracker
 from conformance.targets.server import EVENT_PATH, bundled_server, server_at, server_by_app, server_by_command
 
 BROWSER_LANES = {Lane.TRACKER, Lane.PAIR, Lane.DASHBOARD}
+WORKER_INPUT = "clickport_setup"
+"""Key under which workers of pytest-xdist receive the context."""
+
 SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 

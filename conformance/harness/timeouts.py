@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from conformance.harness.evidence import SuiteFault
+from conformance.protocol.outcomes import SuiteFault
 
 
 @contextmanager

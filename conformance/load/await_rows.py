@@ -9,7 +9,7 @@ from conformance.load.journal import clock
 from conformance.load.mix import EventGenerator, RequestKind
 from conformance.load.stored import Stored
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 SENTINEL = "sentinel"
 """The sender of the event that is sent after all others."""

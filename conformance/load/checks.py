@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from conformance.drivers.expectations import NO_READBACK
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.load.ledger import Reconciled
 from conformance.load.measure import LoadMeasurement
 from conformance.protocol.cases import Case, catalogue
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.results.verdict import CaseResult
 

@@ -21,7 +21,7 @@ from conformance.load.plan import Plan
 from conformance.load.progress import LoadProgress
 from conformance.load.stored import Stored, stored
 from conformance.paths import bundled
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.process import Process, free_port
 
 _POLL_SECONDS = 0.2

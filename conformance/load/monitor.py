@@ -12,7 +12,7 @@ import psutil
 
 from conformance.load.journal import clock
 from conformance.load.stored import Stored
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 _PENDING = re.compile(rb"^clickport_events_pending (\S+)$", re.MULTILINE)
 # Visibility is asked for again after three times as long as the answer took: a quarter of the time at most.

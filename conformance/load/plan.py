@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.targets.errors import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 try:
     import resource

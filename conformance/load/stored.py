@@ -5,8 +5,8 @@ from typing import Protocol
 
 from conformance.load.fingerprint import CHECKSUM_KEY, GROUP, MEMBER, is_intact, nonce_of, parse
 from conformance.load.ledger import Row
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
-from conformance.targets import TargetUnavailable
 
 # Clocks of server and senders may differ by so much.
 _EARLIER_SECONDS = 15

@@ -29,7 +29,7 @@ from conformance.load.progress import LoadProgress
 from conformance.load.stored import stored
 from conformance.paths import bundled
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.process import Process, free_port
 from conformance.targets.server import EVENT_PATH, reference_clickhouse
 

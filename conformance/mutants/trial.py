@@ -22,9 +22,9 @@ from conformance.mutants.implementations import (
     source,
 )
 from conformance.paths import bundled
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import Lane
 from conformance.results.record import Run, read
-from conformance.targets import TargetUnavailable
 
 _DOMAIN = "example.com"
 _SECONDS, _LOOK_SECONDS, _TIDY_SECONDS = 1800.0, 0.2, 30.0

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import Violation
 
 
 def read_payload(body: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-from conformance.targets.errors import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 COLUMNS = (
     "type",

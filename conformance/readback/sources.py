@@ -11,10 +11,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
 
-from conformance.harness.options import TABLE
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
+from conformance.readback.tables import TABLE
 from conformance.results.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
-from conformance.targets.errors import TargetUnavailable
 
 _SECONDS = 15.0
 # For all rows of a load run, which are read as they come.

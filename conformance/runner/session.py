@@ -15,14 +15,14 @@ from conformance.browsers import PageBroken
 from conformance.drivers.liveness import not_observed, require_life
 from conformance.drivers.markers import MARK
 from conformance.drivers.posted_batch import post_burst
-from conformance.harness.evidence import Evidence, LeftOut
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
-from conformance.harness.run_context import RunContext
+from conformance.harness.run_context import WORKER_INPUT, RunContext
 from conformance.harness.timeouts import Interrupts, within
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, catalogue, select
+from conformance.protocol.outcomes import LeftOut
 from conformance.protocol.requirements import Lane, Level
-from conformance.pytest_plugin import WORKER_INPUT
 from conformance.reports.text import harmless, one_line
 from conformance.results.record import case_result
 from conformance.results.redaction import CLICKHOUSE_PASSWORD

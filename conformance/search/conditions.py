@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from conformance.harness.evidence import Violation
 from conformance.protocol.matching import describe
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.protocol.requirements import Lane, Level
 from conformance.readback import StoredRow

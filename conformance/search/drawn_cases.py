@@ -10,10 +10,11 @@ from pathlib import Path
 
 from conformance.drivers.expectations import NO_READBACK
 from conformance.drivers.pairs import joined
-from conformance.harness.evidence import Evidence, LeftOut, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext
+from conformance.protocol.outcomes import LeftOut, NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.results import counterexamples
 from conformance.search.budget import Budget

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import Violation
 from conformance.search.budget import Budget
 from conformance.search.conditions import Condition
 from conformance.search.observation import Example, Observation

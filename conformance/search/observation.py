@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance.drivers.requests import Reply
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange

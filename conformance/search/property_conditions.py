@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from conformance.harness.evidence import Violation
 from conformance.protocol.matching import describe
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.requirements import Level
 from conformance.search import model
 from conformance.search.model import Entry, ValueKind

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.results.redaction import masked
-from conformance.targets.errors import TargetUnavailable
 
 READY_SECONDS = 30.0
 _POLL_SECONDS = 0.05

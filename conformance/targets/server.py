@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
-from conformance.targets.errors import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.process import Process, free_port, require_reachable
 
 EVENT_PATH = "/api/event"

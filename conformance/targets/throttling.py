@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 # A fault that loses events at random, or those of one kind, must not be taken for a limit.
 _LEAST_STORED, _LEAST_LOST = 5, 20

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from conformance.paths import bundled
-from conformance.targets.errors import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 
 def load_tracker(place: str | None) -> bytes:

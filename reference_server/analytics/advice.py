@@ -2,11 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from reference_server.analytics.listings import names as names_of
 from reference_server.analytics.results import Advice
 from reference_server.analytics.rollup_query import Source
+from reference_server.event import Note, NoteCode
 from reference_server.storage.rollups import PROPERTIES
 
 _MOST_NAMES, _MOST_PROPERTIES = 1000, 50
@@ -128,3 +132,23 @@ def _words(name: str) -> list[str]:
 
 def _tells_an_act(word: str) -> bool:
     return word in _ACTS or word.endswith(("ed", "ing"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """A piece of the documentation's advice, and the rule it comes from (LINT-4, LINT-5)."""
+
+    rule: str
+    text: str
+
+
+def remarks(payload: Mapping[str, Any], notes: Iterable[Note]) -> list[Remark]:
+    """Return advice about one event as it arrives (LINT-4, LINT-5)."""
+    found = []
+    if "ra" in payload and (isinstance(payload["ra"], bool) or not isinstance(payload["ra"], int | Decimal)):
+        text = "Pass the amount as a number, 49.99, without a currency symbol; the currency is rc."
+        found.append(Remark(rule="LINT-4", text=text))
+    if any(note.code in (NoteCode.CUT, NoteCode.TOO_MANY) for note in notes):
+        text = "What is beyond the limits is lost silently: 30 properties, 2,000 characters a value."
+        found.append(Remark(rule="LINT-5", text=text))
+    return found

@@ -53,9 +53,6 @@ SELECT
 """
 _SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
 _LOG = logging.getLogger(__name__)
-DURABILITIES = tuple(_SYNCHRONOUS)
-"""What an acknowledged event outlives: the end of the process, or a power cut as well."""
-
 
 _Block = tuple[int, int, bytes]
 """Number of the last event, how many there are, and their rows, a line each."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 
 from reference_server.delivery.steps import ERASING, Step, prepare, read_steps, write
+from reference_server.event import EventRow
 from reference_server.storage.rollups import missing
-from reference_server.storage.schema import EventRow, decode_row, encode_row, migrate
+from reference_server.storage.schema import decode_row, encode_row, migrate
 from reference_server.storage.store import TABLES, Stage, is_sealed
 
 COMPLETE = (1 << len(TABLES)) - 1

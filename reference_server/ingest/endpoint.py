@@ -4,18 +4,18 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
+from reference_server.event import EventRow, Note, NoteCode
 from reference_server.ingest.decode import decode
 from reference_server.ingest.normalise import Rejected
 from reference_server.ingest.rows import Arrival, RowBuilder
 from reference_server.ingest.usage_limits import UsageLimits
 from reference_server.storage.schema import encode_row
-from reference_server.web.live_stream import LiveStream, shown
 
 PATH = "/api/event"
 METHODS = ("OPTIONS", "POST")
@@ -57,14 +57,32 @@ def refusal(status: int, error: str, **headers: str) -> EventAnswer:
 _TAKEN = EventAnswer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
-def _told(answer: EventAnswer, notes: Iterable[str]) -> EventAnswer:
+def _told(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
     """The same answer, with notes on what was dropped or changed."""
-    return answer._replace(headers=[*answer.headers, (NOTES_HEADER, _header(notes))])
+    return answer._replace(
+        headers=[*answer.headers, (NOTES_HEADER, _ascii("; ".join(note.text for note in notes)))]
+    )
 
 
-def _dropped(note: str) -> EventAnswer:
-    """As the hosted product has it: a sender is not to try again."""
-    return _told(_TAKEN._replace(status=200), [f"{note}: event dropped"])
+def _dropped(reason: str) -> EventAnswer:
+    """Return 200, as the hosted product does for an event that it drops: the sender must not repeat it."""
+    header = (NOTES_HEADER, _ascii(f"{reason}: event dropped"))
+    return _TAKEN._replace(status=200, headers=[*_TAKEN.headers, header])
+
+
+class LiveEvents(Protocol):
+    """The live page, which is shown events as they arrive."""
+
+    def wanted(self, site: str) -> bool:
+        """Return whether a page shows the site now, and has room for more."""
+
+    def describe(
+        self, payload: Mapping[str, Any], row: EventRow, notes: tuple[Note, ...]
+    ) -> Mapping[str, Any]:
+        """Return what the page shows of an event."""
+
+    def publish(self, site: str, event: Mapping[str, Any]) -> None:
+        """Show a described event; never wait, never raise."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -75,8 +93,8 @@ class _Waiting:
     done: asyncio.Future[EventAnswer]
     site: str = ""
     line: bytes = b""
-    shown: dict[str, Any] | None = None
-    notes: tuple[str, ...] = ()
+    told: Mapping[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
 
     def tell(self, answer: EventAnswer) -> None:
         """Answer, unless the sender has gone."""
@@ -91,14 +109,14 @@ class EventRoute:
         self,
         ingest: RowBuilder,
         outbox: Outbox,
-        feed: LiveStream,
+        live: LiveEvents,
         usage_limits: UsageLimits,
         *,
         max_body: int,
         over_quota: str,
     ) -> None:
         self._ingest = ingest
-        self._feed = feed
+        self._live = live
         self._usage_limits = usage_limits
         self._drops = over_quota == "drop"
         self._outbox = outbox
@@ -146,8 +164,8 @@ class EventRoute:
         for waiting in taken:
             waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
         for waiting in taken:
-            if waiting.shown:
-                self._feed.publish(waiting.site, waiting.shown)
+            if waiting.told:
+                self._live.publish(waiting.site, waiting.told)
 
     def _take(self, waiting: _Waiting) -> EventAnswer | None:
         """Write the row of an event, or say why there is none."""
@@ -178,10 +196,10 @@ class EventRoute:
             if self._drops:
                 self._usage_limits.refused("quota")
                 return _dropped(over)
-            waiting.notes = (*waiting.notes, over)
+            waiting.notes = (*waiting.notes, Note(NoteCode.QUOTA, over))
         # Here, as nobody keeps the payload: it may take forty times the memory of its body.
-        if self._feed.wanted(row.site_id):
-            waiting.shown = shown(payload, row, waiting.notes)
+        if self._live.wanted(row.site_id):
+            waiting.told = self._live.describe(payload, row, waiting.notes)
         return None
 
     def _failed(self, error: Exception) -> EventAnswer:
@@ -205,7 +223,7 @@ def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
     )
 
 
-def _header(notes: Iterable[str]) -> str:
-    """Notes as one header: ASCII, without line breaks, and bounded."""
-    text = "; ".join(notes).encode("ascii", "replace").decode()
+def _ascii(text: str) -> str:
+    """Return text as the value of a header: ASCII, without line breaks, and bounded."""
+    text = text.encode("ascii", "replace").decode()
     return "".join(c if c.isprintable() else "?" for c in text)[:_NOTES_LIMIT]

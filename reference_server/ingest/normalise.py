@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
-from reference_server.storage.schema import AMOUNT_LIMIT, AMOUNT_SCALE
+from reference_server.event import (
+    AMOUNT_LIMIT,
+    AMOUNT_SCALE,
+    DEFAULT_CURRENCY,
+    KEY_BYTES,
+    NAME_BYTES,
+    PROPERTY_LIMIT,
+    Event,
+    Note,
+    NoteCode,
+)
 from reference_server.text import MEMBER_LIMIT, VALUE_LIMIT, Allowance, cut, js_string, well_formed
-
-PROPERTY_LIMIT = 30  # PROP-2
-NAME_BYTES = 40_000
-"""Bytes of UTF-8 of a name: 10,000 characters of any script."""
-KEY_BYTES = 8_000
-"""Bytes of UTF-8 of the name of a property: as many characters of any script as a value may have."""
-DEFAULT_CURRENCY = "USD"  # REV-2
 
 _TYPES = {"e": "custom", "p": "pageview"}
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}
@@ -26,28 +28,6 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 class Rejected(Exception):
     """The payload is no event; the message says why (WIRE-8)."""
-
-
-# Not frozen: that would cost a fifth of all that is done for an event.
-@dataclass(kw_only=True, slots=True)
-class Event:
-    """An event within the limits.
-
-    ``notes`` tell what was changed or dropped, and do not count in comparisons.
-    """
-
-    type: str
-    name: str = ""
-    meta_keys: tuple[str, ...] = ()
-    meta_values: tuple[str, ...] = ()
-    amount: Decimal | None = None
-    currency: str = ""
-    domain: str = ""
-    url: str = ""
-    referrer: str = ""
-    session: str = ""
-    pageview: str = ""
-    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def normalise(payload: Mapping[str, Any]) -> Event:
@@ -63,7 +43,7 @@ def normalise(payload: Mapping[str, Any]) -> Event:
     name = payload.get("n")
     if custom and not (isinstance(name, str) and name):
         raise Rejected("n must be the name of the event: a string that is not empty")
-    notes: list[str] = []
+    notes: list[Note] = []
     keys, values = _properties(payload, notes)
     # Money belongs to custom events only: a pageview earns none.
     amount, currency = _revenue(payload, notes) if custom else (None, "")
@@ -101,34 +81,36 @@ def as_payload(event: Event) -> dict[str, Any]:
     return payload
 
 
-def _properties(payload: Mapping[str, Any], notes: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _properties(payload: Mapping[str, Any], notes: list[Note]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """PROP-1 to PROP-7: pairs in their order, the first 30 of them, everything a string, values cut."""
     keys, values = _array(payload, "mk", notes), _array(payload, "mv", notes)
     if len(keys) != len(values):
-        notes.append(f"mk has {len(keys)} members and mv {len(values)}: paired to the shorter")
+        text = f"mk has {len(keys)} members and mv {len(values)}: paired to the shorter"
+        notes.append(Note(NoteCode.UNPAIRED, text))
     length = min(len(keys), len(values))
     if length > PROPERTY_LIMIT:
-        notes.append(f"{length} properties: the first {PROPERTY_LIMIT} kept")
+        notes.append(Note(NoteCode.TOO_MANY, f"{length} properties: the first {PROPERTY_LIMIT} kept"))
     kept, allowance = min(length, PROPERTY_LIMIT), Allowance()
     names = _strings(keys[:kept], notes, "mk", allowance)
     whole = _strings(values[:kept], notes, "mv", allowance)
     if not allowance.members:
-        notes.append(f"arrays of more than {MEMBER_LIMIT} members: the first {MEMBER_LIMIT} written")
+        text = f"arrays of more than {MEMBER_LIMIT} members: the first {MEMBER_LIMIT} written"
+        notes.append(Note(NoteCode.MEMBERS, text))
     # What is beyond the limit is not looked at: one character more, so that it is cut, and told.
     whole = [well_formed(text[: VALUE_LIMIT + 1]) for text in whole]
     short = tuple(map(cut, whole))
     changed = sum(before != after for before, after in zip(whole, short, strict=True))
     if changed:
-        notes.append(f"values cut to {VALUE_LIMIT} characters: {changed}")
+        notes.append(Note(NoteCode.CUT, f"values cut to {VALUE_LIMIT} characters: {changed}"))
     return tuple(_within(KEY_BYTES, text, "a member of mk") for text in names), short
 
 
-def _strings(members: list[Any], notes: list[str], key: str, allowance: Allowance) -> list[str]:
+def _strings(members: list[Any], notes: list[Note], key: str, allowance: Allowance) -> list[str]:
     """PROP-4, PROP-5, PROP-7: text of whatever there is."""
     converted = sum(not isinstance(member, str) for member in members)
     if not converted:
         return members
-    notes.append(f"members of {key} converted to strings: {converted}")
+    notes.append(Note(NoteCode.CONVERTED, f"members of {key} converted to strings: {converted}"))
     return [js_string(member, allowance) for member in members]
 
 
@@ -140,16 +122,16 @@ def _within(limit: int, text: str, key: str) -> str:
     return kept
 
 
-def _array(payload: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:
+def _array(payload: Mapping[str, Any], key: str, notes: list[Note]) -> list[Any]:
     value = payload.get(key)
     if isinstance(value, list):
         return value
     if value is not None:
-        notes.append(f"{key} is no array: no properties")
+        notes.append(Note(NoteCode.NO_ARRAY, f"{key} is no array: no properties"))
     return []
 
 
-def _revenue(payload: Mapping[str, Any], notes: list[str]) -> tuple[Decimal | None, str]:
+def _revenue(payload: Mapping[str, Any], notes: list[Note]) -> tuple[Decimal | None, str]:
     """REV-1 to REV-8: amount and currency together, or neither.
 
     A currency that is no three-letter code drops the revenue: stored under USD the amount would be wrong, and
@@ -160,14 +142,14 @@ def _revenue(payload: Mapping[str, Any], notes: list[str]) -> tuple[Decimal | No
         return None, ""
     amount = _amount(payload["ra"])
     if amount is None:
-        notes.append("ra is no finite number within 20 digits: revenue dropped")
+        notes.append(Note(NoteCode.AMOUNT, "ra is no finite number within 20 digits: revenue dropped"))
         return None, ""
     currency = payload.get("rc")
     if currency is None:
-        notes.append(f"no rc: the currency is {DEFAULT_CURRENCY}")
+        notes.append(Note(NoteCode.DEFAULT, f"no rc: the currency is {DEFAULT_CURRENCY}"))
         return amount, DEFAULT_CURRENCY
     if not (isinstance(currency, str) and _CURRENCY.fullmatch(currency)):
-        notes.append("rc is no three-letter code: revenue dropped")
+        notes.append(Note(NoteCode.CURRENCY, "rc is no three-letter code: revenue dropped"))
         return None, ""
     return amount, currency.upper()
 
@@ -194,12 +176,12 @@ def _address(payload: Mapping[str, Any], key: str) -> str:
     return cut(well_formed(value[: VALUE_LIMIT + 1])) if isinstance(value, str) else ""
 
 
-def _identifier(payload: Mapping[str, Any], key: str, notes: list[str]) -> str:
+def _identifier(payload: Mapping[str, Any], key: str, notes: list[Note]) -> str:
     """A session or page visit as the tracker calls it; what no tracker would send is not taken (STORE-4)."""
     value = payload.get(key)
     if value is None or value == "":
         return ""
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
-    notes.append(f"{key} is no identifier: ignored")
+    notes.append(Note(NoteCode.IDENTIFIER, f"{key} is no identifier: ignored"))
     return ""

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from reference_server.domains import DOMAIN_LIMIT, host_of, path_of
-from reference_server.ingest.normalise import Event, normalise
+from reference_server.event import Event, EventRow, Note, NoteCode
+from reference_server.ingest.normalise import normalise
 from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
-from reference_server.storage.schema import EventRow
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class RowBuilder:
         self._found = found
         self._visits = visits
 
-    def take(self, payload: Mapping[str, Any], arrival: Arrival) -> tuple[EventRow | None, tuple[str, ...]]:
+    def take(self, payload: Mapping[str, Any], arrival: Arrival) -> tuple[EventRow | None, tuple[Note, ...]]:
         """Return the row of a request, if one of the sites is meant, and notes on what was changed.
 
         Raises Rejected for what is no event, and sqlite3.Error.
@@ -42,13 +42,14 @@ class RowBuilder:
         # "null" is the origin of sandboxed frames and files.
         origin = "" if arrival.origin == "null" else arrival.origin
         if event.domain.strip() and not host_of(event.domain):
-            return None, (*event.notes, f"d is no domain of at most {DOMAIN_LIMIT} characters: event dropped")
+            text = f"d is no domain of at most {DOMAIN_LIMIT} characters: event dropped"
+            return None, (*event.notes, Note(NoteCode.NO_DOMAIN, text))
         site = self._sites.find((event.domain, event.url, origin, arrival.referer, arrival.host))
         if site is None:
-            return None, (*event.notes, "the site is not registered: event dropped")
+            return None, (*event.notes, Note(NoteCode.SITE, "the site is not registered: event dropped"))
         if not self._sites.registered and not self._found.admit(site, arrival.received):
-            most = f"{self._found.most} sites that are not registered are the limit"
-            return None, (*event.notes, f"{most}: event dropped")
+            text = f"{self._found.most} sites that are not registered are the limit: event dropped"
+            return None, (*event.notes, Note(NoteCode.SITES, text))
         hostname = host_of(event.url or origin or arrival.referer)
         return self._row(event, site, arrival, hostname), event.notes
 

@@ -6,17 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from reference_server.domains import host_of
+from reference_server.domains import site_of
 
 _TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
 _ADMIT = """
 INSERT OR IGNORE INTO sites SELECT :site, :now WHERE (SELECT count(*) FROM sites) < :most
 """
-
-
-def site_of(address: str) -> str:
-    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
-    return host_of(address).removeprefix("www.")
 
 
 class Sites:

@@ -1,42 +1,14 @@
 """The tables: made when they are missing, changed by migrations that can run twice and from two processes."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from reference_server.event import AMOUNT_SCALE, EventRow
 from reference_server.storage import rollups
 
-# Digits behind the point of an amount. REV-1 asks for 2 to 4; 9 keep every price that is written by hand,
-# while the binary dust of a sum such as 0.30000000000000004 falls away.
-AMOUNT_SCALE = 9
-# 15 significant digits are required (REV-1). The column holds 10^29: the difference keeps the sum of a
-# billion of the largest amounts inside it.
-AMOUNT_LIMIT = Decimal(10) ** 20
-
 _AMOUNT = f"Nullable(Decimal(38, {AMOUNT_SCALE}))"
-
-
-class EventRow(NamedTuple):
-    """A row of ``events`` (STORE-1 to STORE-4), its fields in the order of the columns."""
-
-    site_id: str
-    timestamp: datetime
-    type: str
-    name: str
-    visitor_id: str
-    session_id: str
-    pageview_id: str
-    hostname: str
-    pathname: str
-    referrer: str
-    meta_keys: tuple[str, ...]
-    meta_values: tuple[str, ...]
-    revenue_source_amount: Decimal | None
-    revenue_source_currency: str
 
 
 EVENT_TYPES = {

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from reference_server.event import EventRow
 from reference_server.storage.rollups import PROPERTIES, ROLLUPS
-from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, EventRow, encode_row
+from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, encode_row
 
 # The table with the largest rows is last: what it refuses holds up no other.
 _ROLLUPS = (*(rollup for rollup in ROLLUPS if rollup is not PROPERTIES), PROPERTIES)

@@ -11,14 +11,15 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from reference_server.storage.schema import EventRow
+from reference_server.analytics.advice import remarks
+from reference_server.event import EventRow, Note
 from reference_server.text import plain
 
 STREAM = "clickport.stream"
@@ -37,15 +38,7 @@ _JSON = json.JSONEncoder(default=str)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Remark:
-    """A piece of the documentation's advice, and the rule it comes from (LINT-4, LINT-5)."""
-
-    rule: str
-    text: str
-
-
-def shown(payload: Mapping[str, Any], row: EventRow, notes: tuple[str, ...]) -> dict[str, Any]:
+def shown(payload: Mapping[str, Any], row: EventRow, notes: tuple[Note, ...]) -> dict[str, Any]:
     """What the live page tells of an event: what came, what was stored, what the limits did, advice."""
     amount = row.revenue_source_amount
     return {
@@ -59,20 +52,9 @@ def shown(payload: Mapping[str, Any], row: EventRow, notes: tuple[str, ...]) -> 
             "revenue_source_amount": None if amount is None else plain(amount),
             "revenue_source_currency": row.revenue_source_currency,
         },
-        "notes": list(notes),
-        "advice": [asdict(remark) for remark in _remarks(payload, notes)],
+        "notes": [note.text for note in notes],
+        "advice": [asdict(remark) for remark in remarks(payload, notes)],
     }
-
-
-def _remarks(payload: Mapping[str, Any], notes: tuple[str, ...]) -> list[Remark]:
-    found = []
-    if "ra" in payload and (isinstance(payload["ra"], bool) or not isinstance(payload["ra"], int | Decimal)):
-        text = "Pass the amount as a number, 49.99, without a currency symbol; the currency is rc."
-        found.append(Remark(rule="LINT-4", text=text))
-    if any("cut to" in note or "properties:" in note for note in notes):
-        text = "What is beyond the limits is lost silently: 30 properties, 2,000 characters a value."
-        found.append(Remark(rule="LINT-5", text=text))
-    return found
 
 
 def _short(text: str) -> str:
@@ -140,6 +122,12 @@ class LiveStream:
         self._count += 1
         self._left_out += self._count > _MOST_A_SECOND
         return self._count <= _MOST_A_SECOND
+
+    def describe(
+        self, payload: Mapping[str, Any], row: EventRow, notes: tuple[Note, ...]
+    ) -> Mapping[str, Any]:
+        """Return what the live page shows of an event."""
+        return shown(payload, row, notes)
 
     def publish(self, site: str, event: Mapping[str, Any]) -> None:
         """Send an event to the processes that show its site; never waits, and never fails."""

@@ -7,11 +7,12 @@ import pytest
 
 from conformance.drivers.canary import bent_figure, bent_outcome, bent_rows, run_canary
 from conformance.drivers.pages import Outcome
-from conformance.harness.evidence import Evidence, SuiteFault, Violation
+from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import SuiteFault, Violation
 from conformance.protocol.requirements import Lane, Level
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange

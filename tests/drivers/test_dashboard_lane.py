@@ -10,9 +10,9 @@ import pytest
 from conformance.drivers.dashboard_data import digits
 from conformance.drivers.demo_site import require_equal
 from conformance.harness.dashboard_api import ApiAnswer, Dashboard
-from conformance.harness.evidence import NotAsked, NotTestable, Violation
 from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext
+from conformance.protocol.outcomes import NotAsked, NotTestable, Violation
 from conformance.targets import Server
 
 

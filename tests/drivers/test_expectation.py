@@ -7,8 +7,9 @@ import pytest
 
 from conformance.drivers.expectations import require_arrival, require_call, require_match
 from conformance.drivers.pages import Outcome
-from conformance.harness.evidence import Evidence, Violation
+from conformance.harness.evidence import Evidence
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.requirements import Lane, Level
 from conformance.recorder import Exchange
 

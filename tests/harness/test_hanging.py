@@ -11,9 +11,9 @@ from typing import cast
 
 import pytest
 
-from conformance.harness.evidence import SuiteFault
 from conformance.harness.run_context import RunContext
 from conformance.harness.timeouts import Interrupts, within
+from conformance.protocol.outcomes import SuiteFault
 from conformance.runner.session import Referee
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from conformance.harness.evidence import NotTestable, Violation
 from conformance.load.checks import CHECKS, results
 from conformance.load.ledger import Reconciled
 from conformance.load.measure import LoadMeasurement
 from conformance.load.plan import Plan
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane, requirements
 from conformance.results.verdict import Exit, Status, judge
 

@@ -8,7 +8,7 @@ import pytest
 from conformance.load import await_rows as module
 from conformance.load.await_rows import settle
 from conformance.load.ledger import Row
-from conformance.targets import TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
 
 
 class Away:

@@ -14,8 +14,8 @@ from conformance.load.fingerprint import Nonce
 from conformance.load.ledger import Row
 from conformance.load.mix import EventGenerator, RequestKind, read
 from conformance.load.stored import Stored, stored
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.readback import ClickHouseReadback, CommandReadback
-from conformance.targets import TargetUnavailable
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
 

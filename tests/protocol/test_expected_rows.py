@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from conformance.drivers.expectations import NO_READBACK, expected_row, require_row, require_rows
-from conformance.harness.evidence import Evidence, NotTestable, Violation
+from conformance.harness.evidence import Evidence
 from conformance.protocol.cases import Case
+from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane, Level
 from conformance.readback import StoredRow
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import TargetUnavailable, Violation
 from conformance.protocol.payload import read_payload
 from conformance.readback.rows import StoredRow, parse_lines
-from conformance.targets.errors import TargetUnavailable
 
 RUN = "cp0123abcd"
 LINE: dict[str, Any] = {

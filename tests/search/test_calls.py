@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from conformance.harness.evidence import Violation
 from conformance.protocol.cases import catalogue
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.requirements import Lane, Level
 from conformance.search.bodies import Body, Meaning
 from conformance.search.calls import Call, Value, text_source

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import TargetUnavailable, Violation
 from conformance.search.bodies import Body
 from conformance.search.engine import Exploration, explore, id_of, replay
 from conformance.search.observation import Observation
-from conformance.targets import TargetUnavailable
 
 NUMBERS = st.integers(0, 1000).map(lambda number: Body(str(number).encode()))
 

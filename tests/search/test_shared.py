@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.harness.evidence import Violation
+from conformance.protocol.outcomes import Violation
 from conformance.search import model, property_conditions
 from conformance.search.model import Entry
 from conformance.search.observation import Pairs

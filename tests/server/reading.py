@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from clickhouse_connect.driver.client import Client
 
-from reference_server.storage.schema import EventRow
+from reference_server.event import EventRow
 from reference_server.storage.store import store
 
 NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)

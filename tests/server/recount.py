@@ -7,7 +7,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from reference_server.storage.schema import EventRow
+from reference_server.event import EventRow
 
 _STEPS = (900, 3600, 86400)
 _QUERIES = {

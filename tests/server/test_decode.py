@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reference_server.event import EventRow
 from reference_server.ingest.decode import decode
 from reference_server.ingest.normalise import Rejected, normalise
-from reference_server.storage.schema import EventRow
 from reference_server.web.live_stream import shown
 
 ROW = EventRow("a.example", datetime.now(UTC), "custom", "a", "", "", "", "", "", "", (), (), None, "")

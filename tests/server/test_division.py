@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox, census
+from reference_server.event import EventRow
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.storage.schema import EventRow, encode_row, migrate
+from reference_server.storage.schema import encode_row, migrate
 from reference_server.storage.store import TABLES
 from tests.server.recount import recount, tables
 from tests.server.unreliable import Unreliable, one_after_the_other

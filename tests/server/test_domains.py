@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reference_server.config import Config
-from reference_server.domains import host_of, path_of, punycode
-from reference_server.ingest.sites import FoundSites, Sites, site_of
+from reference_server.domains import host_of, path_of, punycode, site_of
+from reference_server.ingest.sites import FoundSites, Sites
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MUNICH = "xn--mnchen-3ya.example"

@@ -12,9 +12,10 @@ from clickhouse_connect.driver.client import Client
 
 from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox, census
+from reference_server.event import EventRow
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
-from reference_server.storage.schema import EVENT_TYPES, EventRow, encode_row, migrate
+from reference_server.storage.schema import EVENT_TYPES, encode_row, migrate
 from tests.server.test_outbox import line, row
 from tests.server.unreliable import Unreliable, one_after_the_other
 

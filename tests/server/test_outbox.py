@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from reference_server.delivery.outbox import Batch, Outbox, StoreUnavailable, census
-from reference_server.storage.schema import EventRow, decode_row, encode_row
+from reference_server.event import EventRow
+from reference_server.storage.schema import decode_row, encode_row
 
 MOST = 1024**2
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from conformance.protocol.outcomes import TargetUnavailable
 from conformance.readback import ClickHouseReadback, CommandReadback, StoredRow, UrlReadback
-from conformance.targets import TargetUnavailable
 from conformance.targets.server import server_by_command
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conformance.targets import Server, TargetUnavailable
+from conformance.protocol.outcomes import TargetUnavailable
+from conformance.targets import Server
 from conformance.targets.server import server_at, server_by_app, server_by_command
 
 Script = Callable[..., str]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.targets import TargetUnavailable, load_tracker
+from conformance.protocol.outcomes import TargetUnavailable
+from conformance.targets import load_tracker
 from conformance.targets.server import server_by_command
 
 SCRIPT = "/* caf\xe9 */\r\n(function () {})();\0".encode("latin-1")
