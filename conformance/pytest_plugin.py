@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance.drivers.markers import MARK
+from conformance.drivers.markers import MARK, WORKER_INPUT
 from conformance.harness.options import Options, UsageError
-from conformance.harness.run_context import WORKER_INPUT
 
 _PREFIX = "clickport_"
 

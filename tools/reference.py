@@ -15,8 +15,10 @@ PLACE = Path(__file__).parents[1] / "docs" / "reference.md"
 def render() -> str:
     """The whole page."""
     lines = ["# Reference", "", "Made by `make reference`; edit the options and the registry instead.", ""]
-    for name, command in main.commands.items():
-        if name != "serve":
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        if command and name != "serve":
             lines += [f"## clickport {name}", "", "```", _help(name, command), "```", ""]
     lines += [
         "## Requirements",

@@ -5,29 +5,47 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
 from typing import Any
 
 import click
 
 from conformance import __version__
-from conformance.cli.baseline import baseline_
-from conformance.cli.check import check
-from conformance.cli.doctor import doctor
-from conformance.cli.explain import explain
-from conformance.cli.fuzz import fuzz
-from conformance.cli.listing import list_
-from conformance.cli.load import load
-from conformance.cli.selftest import selftest_
-from conformance.cli.serve import serve
-from conformance.reports.text import harmless
-from conformance.results.redaction import masked
 from conformance.results.verdict import Exit
 
 __all__ = ["main"]
 
 
+COMMANDS = {
+    "check": ("conformance.cli.check:check", "Check a tracker, a server, or both."),
+    "fuzz": ("conformance.cli.fuzz:fuzz", "Search for what breaks a requirement."),
+    "load": ("conformance.cli.load:load", "Load a server: is all stored, once, and how fast?"),
+    "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
+    "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
+    "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
+    "doctor": ("conformance.cli.doctor:doctor", "Say whether this machine can run the checks."),
+    "selftest": ("conformance.cli.selftest:selftest_", "Try the referee: does each check notice its fault?"),
+    "baseline": ("conformance.cli.baseline:baseline_", "Write known failures down."),
+}
+"""Place and short help of each command, in the order of ``--help``; a command is imported when it is used."""
+
+
 class _Command(click.Group):
     """What nobody foresaw is a fault of the suite, and must not look like a violation."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, short_help) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -38,6 +56,9 @@ class _Command(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
         except Exception:
+            from conformance.reports.text import harmless  # noqa: PLC0415 - --help needs no reports
+            from conformance.results.redaction import masked  # noqa: PLC0415
+
             click.echo(harmless(masked(traceback.format_exc())), err=True)
             click.echo("a fault of the suite itself: please report it, with the lines above", err=True)
             sys.exit(Exit.SUITE_FAULT)
@@ -57,7 +78,3 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # An end that CI or a supervisor asks for is tidied up after like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-for _command in (check, fuzz, load, serve, list_, explain, doctor, selftest_, baseline_):
-    main.add_command(_command)

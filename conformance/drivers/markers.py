@@ -5,6 +5,8 @@ import pytest
 from conformance.protocol.cases import catalogue
 from conformance.protocol.requirements import Lane
 
+WORKER_INPUT = "clickport_setup"
+"""Key under which workers of pytest-xdist receive the context of the run."""
 MARK = "clickport"
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from conformance.browsers import BROWSERS
 from conformance.protocol.requirements import Lane
-from conformance.readback.tables import TABLE
+from conformance.protocol.tables import TABLE
 from conformance.results import counterexamples as store
 from conformance.results.baseline import BadBaseline, KnownFailure, read
 from conformance.results.redaction import (

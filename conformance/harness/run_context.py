@@ -23,9 +23,6 @@ from conformance.targets import Server, load_shim, load_tracker
 from conformance.targets.server import EVENT_PATH, bundled_server, server_at, server_by_app, server_by_command
 
 BROWSER_LANES = {Lane.TRACKER, Lane.PAIR, Lane.DASHBOARD}
-WORKER_INPUT = "clickport_setup"
-"""Key under which workers of pytest-xdist receive the context."""
-
 SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 

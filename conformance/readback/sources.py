@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 import httpx
 
 from conformance.protocol.outcomes import TargetUnavailable
+from conformance.protocol.tables import TABLE
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
-from conformance.readback.tables import TABLE
 from conformance.results.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
 
 _SECONDS = 15.0

@@ -13,11 +13,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from conformance.browsers import PageBroken
 from conformance.drivers.liveness import not_observed, require_life
-from conformance.drivers.markers import MARK
+from conformance.drivers.markers import MARK, WORKER_INPUT
 from conformance.drivers.posted_batch import post_burst
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
-from conformance.harness.run_context import WORKER_INPUT, RunContext
+from conformance.harness.run_context import RunContext
 from conformance.harness.timeouts import Interrupts, within
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, catalogue, select
