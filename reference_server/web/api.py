@@ -1,8 +1,6 @@
 """The JSON API of what can be read and set: see openapi.json."""
 
-import re
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -10,20 +8,19 @@ from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from reference_server.analytics.kpis import METRICS
-from reference_server.analytics.ranges import DEFAULT_PERIOD, Range
+from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.results import EventCount, ValueCount
 from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 from reference_server.ingest.sites import Sites
 from reference_server.web.access import AccessControl
-from reference_server.web.arguments import require_short_arguments
+from reference_server.web.arguments import asked_range, require_short_arguments
 from reference_server.web.live_stream import STREAM
 
 MOST_ROWS = 1000
 _ROWS, _MOST_ASKED = 100, 100
 _LAST_OFFSET = 10**9
 _GOAL_TYPE = "custom_event"
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
@@ -195,27 +192,10 @@ def _settings(routes: Blueprint, settings: Settings) -> None:
 
 
 def _range(reader: Reader) -> Range:
-    """The range that the query asks for: from and to are enough for a custom one."""
-    first, last = _day("from"), _day("to")
-    custom = first is not None or last is not None
-    period = request.args.get("period", "custom" if custom else DEFAULT_PERIOD)
-    if custom and period != "custom":
-        abort(400, f"from and to belong to the period custom, not to {period[:100]!r}")
     try:
-        return reader.range(g.site, period, first=first, last=last)
+        return asked_range(reader, g.site)
     except ValueError as error:
         abort(400, str(error))
-
-
-def _day(name: str) -> date | None:
-    text = request.args.get(name)
-    if text is None:
-        return None
-    try:
-        # Other spellings of ISO 8601 are not ours.
-        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
-    except ValueError:
-        abort(400, f"{name} must be a day as YYYY-MM-DD, not {text[:100]!r}")
 
 
 def _page() -> Mapping[str, Any]:

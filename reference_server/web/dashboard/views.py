@@ -4,18 +4,18 @@ A page brings its first rows along. While it is open it asks for itself again, a
 address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
 """
 
-from datetime import date
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.analytics.listings import SHOWN_CHARACTERS
-from reference_server.analytics.ranges import DEFAULT_PERIOD, Range
+from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.site_settings import Settings
 from reference_server.ingest.sites import Sites
 from reference_server.web.access import AccessControl
+from reference_server.web.arguments import asked_range
 from reference_server.web.dashboard import formatting, guard
 from reference_server.web.dashboard.markup import FILTERS
 from reference_server.web.dashboard.settings_views import add_settings
@@ -70,7 +70,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
 
     @pages.get("/<site>")
     def overview(site: str) -> str:
-        range_ = _range(reader, site)
+        range_ = asked_range(reader, site)
         goals = reader.goals(site, range_)
         metric = request.args.get("metric", "visitors")
         if metric not in _METRICS:
@@ -98,13 +98,13 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
-        range_ = _range(reader, site)
+        range_ = asked_range(reader, site)
         page = reader.events(site, range_, visitors=False, shown=SHOWN_CHARACTERS, **_window(PAGE))
         return render_template("events.html", site=site, query=_query(), events=page, **_paging(PAGE))
 
     @pages.get("/<site>/advice")
     def advice(site: str) -> str:
-        found = reader.advice(site, _range(reader, site))
+        found = reader.advice(site, asked_range(reader, site))
         return render_template("advice.html", advice=found)
 
     def _event(site: str) -> str:
@@ -112,13 +112,13 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
         id_ = request.args.get("id")
         if id_ is None:
             return request.args.get("name", "")
-        name = reader.event_name(site, _range(reader, site), id_)
+        name = reader.event_name(site, asked_range(reader, site), id_)
         return name if name is not None else abort(404, "There is no such event in this range.")
 
     @pages.get("/<site>/events/properties")
     def properties(site: str) -> str:
         event = _event(site)
-        found = reader.properties(site, _range(reader, site), event)
+        found = reader.properties(site, asked_range(reader, site), event)
         return render_template(
             "properties.html",
             site=site,
@@ -131,7 +131,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
     @pages.get("/<site>/events/values")
     def values(site: str) -> str:
         event, name = _event(site), request.args.get("property", "")
-        page = reader.values(site, _range(reader, site), event, name, **_window(_FIRST))
+        page = reader.values(site, asked_range(reader, site), event, name, **_window(_FIRST))
         return render_template("values.html", site=site, property=name, values=page, **_paging(_FIRST))
 
     @pages.get("/<site>/live")
@@ -144,21 +144,6 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
 
     add_settings(pages, reader, settings)
     return pages
-
-
-def _range(reader: Reader, site: str) -> Range:
-    """The range that the address asks for. Raises ValueError naming what is wrong with it."""
-    first, last = _day("from"), _day("to")
-    period = request.args.get("period") or ("custom" if first or last else DEFAULT_PERIOD)
-    return reader.range(site, period, first=first, last=last)
-
-
-def _day(name: str) -> date | None:
-    text = request.args.get(name)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ValueError(f"{name} is no day: write it like 2026-11-27") from None
 
 
 def _named(parameter: str) -> dict[str, str]:
