@@ -19,7 +19,7 @@ def test_totals(instruments: Instruments, evidence: Evidence, token: str) -> Non
         site.track("Login", visitor=1)
         site.track("Login", visitor=2)
         site.settle()
-        site.require("events", site.events, [("Signup", 3), ("Login", 2), (LAST, 1)])
+        site.require_rows("events", site.events, [("Signup", 3), ("Login", 2), (LAST, 1)])
 
 
 @scenarios("dashboard/dash-1-api-every-name")
@@ -31,9 +31,9 @@ def test_every_name(instruments: Instruments, evidence: Evidence, token: str) ->
             site.track(name)
         site.settle()
         expected = [(name, 1) for name in (*names, LAST)]
-        site.require("events", lambda: site.events(limit=1000), expected)
+        site.require_rows("events", lambda: site.events(limit=1000), expected)
         parts = [0, 50, 100]
-        site.require(
+        site.require_rows(
             "events by 50",
             lambda: [row for offset in parts for row in site.events(limit=50, offset=offset)],
             expected,
@@ -48,9 +48,9 @@ def test_range(instruments: Instruments, evidence: Evidence, token: str) -> None
         site.settle()
         now = [("Signup", 2), (LAST, 1)]
         for period in ("realtime", "24h", "today", "7d", "14d", "30d", "all"):
-            site.require(f"events of {period}", partial(site.events, period=period), now)
+            site.require_rows(f"events of {period}", partial(site.events, period=period), now)
         for name, range_, rows in dashboard_data.custom_ranges(datetime.now(UTC).date(), now):
-            site.require(f"events of {name}", partial(site.events, **range_), rows)
+            site.require_rows(f"events of {name}", partial(site.events, **range_), rows)
 
 
 @scenarios("dashboard/dash-1-api-hostile-names")
@@ -61,7 +61,7 @@ def test_hostile_names(instruments: Instruments, evidence: Evidence, token: str)
             site.track(name)
         site.settle()
         expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
-        site.require("events", lambda: sorted(site.events()), expected)
+        site.require_rows("events", lambda: sorted(site.events()), expected)
 
 
 @scenarios("dashboard/dash-2-api-values")
@@ -72,7 +72,7 @@ def test_values(instruments: Instruments, evidence: Evidence, token: str) -> Non
         site.settle()
         site.require("properties", lambda: site.properties("Signup"), dashboard_data.PROPERTIES)
         for property_, rows in dashboard_data.VALUES.items():
-            site.require(f"values of {property_}", partial(site.values, "Signup", property_), rows)
+            site.require_ranked(f"values of {property_}", partial(site.values, "Signup", property_), rows)
 
 
 @scenarios("dashboard/dash-2-api-none")
@@ -81,7 +81,7 @@ def test_no_properties(instruments: Instruments, evidence: Evidence, token: str)
     with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
         site.settle()
-        site.require("has_properties", site.has_properties, [("Signup", True), (LAST, False)])
+        site.require_rows("has_properties", site.has_properties, [("Signup", True), (LAST, False)])
         site.require(f"properties of {LAST}", lambda: site.properties(LAST), [])
 
 
@@ -89,7 +89,7 @@ def test_no_properties(instruments: Instruments, evidence: Evidence, token: str)
 def test_new_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """DASH-3: a name that was never seen is listed in seconds, and nothing was set up for it."""
     with new_site(instruments, evidence, token) as site:
-        site.require("events before", site.events, [])
+        site.require_rows("events before", site.events, [])
         began = time.monotonic()
         site.track("Quite new")
         site.require_new("events", site.events, [("Quite new", 1)], began)
@@ -101,7 +101,7 @@ def test_case(instruments: Instruments, evidence: Evidence, token: str) -> None:
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_cases(site)
         site.settle()
-        site.require("events", site.events, dashboard_data.CASES)
+        site.require_rows("events", site.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-api-counts-alike")

@@ -22,7 +22,7 @@ def test_totals(instruments: Instruments, engine: str, evidence: Evidence, token
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
+        site.require_rows("the Events tab", board.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
         text = board.texts()["Signup"]
         if not re.search(r"Signup[\s\S]*\b12\b", text):
             raise Violation(f"the row of Signup, 12 times, reads {text!r}")
@@ -38,7 +38,7 @@ def test_every_name(instruments: Instruments, engine: str, evidence: Evidence, t
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, [(name, 1) for name in (*names, LAST)])
+        site.require_rows("the Events tab", board.events, [(name, 1) for name in (*names, LAST)])
 
 
 @scenarios("dashboard/dash-1-page-range")
@@ -49,9 +49,9 @@ def test_range(instruments: Instruments, engine: str, evidence: Evidence, token:
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open(**dashboard_data.past_week())
-        site.require("the Events tab of a past week", board.events, [])
+        site.require_rows("the Events tab of a past week", board.events, [])
         board.open(period="today")
-        site.require("the Events tab of today", board.events, [("Signup", 2), (LAST, 1)])
+        site.require_rows("the Events tab of today", board.events, [("Signup", 2), (LAST, 1)])
 
 
 @scenarios("dashboard/dash-1-page-hostile-names")
@@ -64,7 +64,7 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
         board = Board(site, instruments.shared_tab(engine))
         board.open()
         expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
-        site.require("the Events tab", lambda: sorted(board.events()), expected)
+        site.require_rows("the Events tab", lambda: sorted(board.events()), expected)
         for name, text in board.texts().items():
             board.require_text(name, text)
         board.require_harmless()
@@ -78,13 +78,13 @@ def test_values(instruments: Instruments, engine: str, evidence: Evidence, token
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
+        site.require_rows("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
         require_equal("properties before the row is opened", board.properties(), [])
         board.unfold('[data-event="Signup"]')
         site.require("properties of Signup", board.properties, dashboard_data.PROPERTIES)
         require_equal("values before a property is opened", board.values(), [])
         board.unfold('[data-property="plan"]')
-        site.require("values of plan", board.values, dashboard_data.VALUES["plan"])
+        site.require_ranked("values of plan", board.values, dashboard_data.VALUES["plan"])
 
 
 @scenarios("dashboard/dash-2-page-hostile-values")
@@ -97,7 +97,7 @@ def test_hostile_values(instruments: Instruments, engine: str, evidence: Evidenc
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
+        site.require_rows("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
         board.unfold('[data-event="Signup"]')
         site.require("properties", board.properties, sorted([("plan", 7), (dashboard_data.HOSTILE[0], 1)]))
         board.unfold('[data-property="plan"]')
@@ -113,7 +113,7 @@ def test_arrow(instruments: Instruments, engine: str, evidence: Evidence, token:
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("arrows", board.arrows, [("Signup", 1), (LAST, 0)])
+        site.require_rows("arrows", board.arrows, [("Signup", 1), (LAST, 0)])
 
 
 @scenarios("dashboard/dash-3-page-new-name")
@@ -122,7 +122,7 @@ def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, tok
     with new_site(instruments, evidence, token) as site:
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab before", board.events, [])
+        site.require_rows("the Events tab before", board.events, [])
         # What the page loads when its tab is chosen may have the first name in it; the second comes later.
         for names in (["One"], ["One", "Two"]):
             began = time.monotonic()
@@ -138,7 +138,7 @@ def test_case(instruments: Instruments, engine: str, evidence: Evidence, token: 
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, dashboard_data.CASES)
+        site.require_rows("the Events tab", board.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-page-counts-alike")
@@ -160,6 +160,6 @@ def test_currencies(instruments: Instruments, engine: str, evidence: Evidence, t
         site.settle()
         board = Board(site, instruments.shared_tab(engine))
         board.open()
-        site.require("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
+        site.require_rows("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
         site.require("revenue", lambda: dashboard_data.digits(board.revenue()), dashboard_data.MONEY_DIGITS)
         require_equal("sums over currencies in the row", dashboard_data.sums(board.texts()["Purchase"]), [])

@@ -97,7 +97,9 @@ def _ingest(
     request: Mapping[str, Any],
     stored: Mapping[str, Any],
 ) -> dict[str, Any]:
-    return {**_head(requirement, ["server"], line, cell), "request": {"json": request}, "rows": [stored]}
+    head = {**_head(requirement, ["server"], line, cell), "request": {"json": request}}
+    refusable = {"status": "4xx-or-2xx"} if line.get("refusable") else {}
+    return {**head, **refusable, "rows": [stored]}
 
 
 def _track(

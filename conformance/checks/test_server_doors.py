@@ -5,11 +5,9 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from conformance.drivers.expectations import NO_READBACK
 from conformance.drivers.markers import scenarios
@@ -18,22 +16,19 @@ from conformance.drivers.requests import Reply, Request, as_json
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.protocol.browser_headers import TEXT, browser_headers
-from conformance.protocol.outcomes import NotTestable, Violation
+from conformance.protocol.outcomes import NotTestable, TargetUnavailable, Violation
 from conformance.readback import StoredRow
+from conformance.targets.asking import SECONDS, Answer, Asker, NoAnswer
 
 _ORIGIN = "https://shop.example"
 _TEXT = {"Content-Type": TEXT, "Origin": _ORIGIN}
-_SECONDS = 10.0
 
 
 @scenarios("server/wire-7-any-origin-may-post")
 def test_any_origin_may_post(instruments: Instruments, evidence: Evidence, token: str) -> None:
     """WIRE-7: the answer lets a page of another origin read it."""
-    with _http() as http:
-        response = http.post(
-            event_url(instruments), content=plain_event(instruments.setup, token), headers=_TEXT
-        )
-    _require_allowed(evidence, _TEXT, response)
+    answer = _ask(instruments, "POST", _TEXT, plain_event(instruments.setup, token))
+    _require_allowed(evidence, _TEXT, answer)
 
 
 @scenarios("server/wire-7-preflight")
@@ -44,10 +39,9 @@ def test_preflight(instruments: Instruments, evidence: Evidence) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    with _http() as http:
-        response = http.options(event_url(instruments), headers=headers)
-    _require_allowed(evidence, headers, response)
-    allowed = response.headers.get("Access-Control-Allow-Headers", "").lower()
+    answer = _ask(instruments, "OPTIONS", headers)
+    _require_allowed(evidence, headers, answer)
+    allowed = answer.headers.get("Access-Control-Allow-Headers", "").lower()
     if "content-type" not in allowed and "*" not in allowed:
         raise Violation(f"Access-Control-Allow-Headers does not name content-type: {allowed!r}")
 
@@ -57,14 +51,13 @@ def test_chunked_body(instruments: Instruments, evidence: Evidence, token: str) 
     """WIRE-8: a body in chunks makes a proper row, or is refused."""
     body = plain_event(instruments.setup, token)
     parts = [body[:10], body[10:]]
-    with _http() as http:
-        response = http.post(event_url(instruments), content=iter(parts), headers=_TEXT)
-    evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(response)
-    if response.status_code // 100 not in (2, 4):
-        raise Violation(f"expected 2xx or 4xx, got {response.status_code}")
-    rows = _rows(instruments, evidence, {token: 1 if response.is_success else 0})
-    if rows is not None and len(rows[token]) != response.is_success:
-        raise Violation(f"answered {response.status_code}, and {len(rows[token])} rows were stored")
+    answer = _ask(instruments, "POST", _TEXT, iter(parts))
+    evidence.sent, evidence.received = {"chunks": [p.decode() for p in parts]}, _shown(answer)
+    if answer.status // 100 not in (2, 4):
+        raise Violation(f"expected 2xx or 4xx, got {answer.status}")
+    rows = _rows(instruments, evidence, {token: int(answer.accepted)})
+    if rows is not None and len(rows[token]) != answer.accepted:
+        raise Violation(f"answered {answer.status}, and {len(rows[token])} rows were stored")
 
 
 @scenarios("server/wire-8-body-shorter-than-announced")
@@ -72,8 +65,7 @@ def test_short_body(instruments: Instruments, evidence: Evidence, token: str) ->
     """WIRE-8: a body that breaks off does the next event no harm."""
     with _half_sent(instruments, token) as (connection, head):
         evidence.sent = head
-        connection.shutdown(socket.SHUT_WR)
-        answer = connection.recv(4096).decode("latin-1")
+        answer = _answer_to_half(connection)
     evidence.received = answer or "the connection was closed"
     if answer.partition(" ")[2].startswith("5"):
         raise Violation(f"expected a 4xx or the end of the connection, got {answer.splitlines()[0]}")
@@ -112,7 +104,7 @@ def test_bad_neighbours(instruments: Instruments, evidence: Evidence, token: str
     ]
     good = [f"{token}{number}x" for number in range(len(bad) + 1)]
     replies = {}
-    sender = sender_to(instruments)
+    sender = sender_to(instruments, hostile=True)
     for number, each in enumerate(good):
         replies[each] = sender.send(Request(body=plain_event(instruments.setup, each)))
         for body in bad[number : number + 1]:
@@ -120,6 +112,19 @@ def test_bad_neighbours(instruments: Instruments, evidence: Evidence, token: str
     sender.close()
     evidence.sent = {"between good events": [body.decode("latin-1") for body in bad]}
     _require_each_once(evidence, replies, _rows(instruments, evidence, dict.fromkeys(replies, 1)))
+
+
+def _answer_to_half(connection: socket.socket) -> str:
+    """Send no more, and return the first line of the answer, "" for none. Raises Violation for a hang."""
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        return connection.recv(4096).decode("latin-1")
+    except TimeoutError:
+        raise Violation(
+            f"the sender was done, and {SECONDS:g} s later there was neither an answer nor an end"
+        ) from None
+    except OSError:  # Closed in the middle, which is allowed.
+        return ""
 
 
 def _require_each_once(
@@ -173,28 +178,39 @@ def _half_sent(instruments: Instruments, token: str) -> Iterator[tuple[socket.so
     secure, name = parts.scheme == "https", parts.hostname or ""
     with ExitStack() as stack:
         address = (name, parts.port or (443 if secure else 80))
-        connection = stack.enter_context(socket.create_connection(address, timeout=_SECONDS))
-        if secure:
-            context = ssl.create_default_context()
-            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
-        connection.sendall(head.encode() + body)
+        try:
+            connection = stack.enter_context(socket.create_connection(address, timeout=SECONDS))
+            if secure:
+                context = ssl.create_default_context()
+                connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
+            connection.sendall(head.encode() + body)
+        except OSError as error:
+            raise TargetUnavailable(f"no connection to {name}:{address[1]} any more: {error}") from error
         yield connection, head + body.decode()
 
 
-def _require_allowed(evidence: Evidence, sent: Any, response: httpx.Response) -> None:
-    evidence.sent, evidence.received = json.loads(json.dumps(sent)), _shown(response)
-    if not response.is_success:
-        raise Violation(f"expected 2xx, got {response.status_code} {response.text[:200]}")
-    allowed = response.headers.get("Access-Control-Allow-Origin")
+def _require_allowed(evidence: Evidence, sent: Any, answer: Answer) -> None:
+    evidence.sent, evidence.received = json.loads(json.dumps(sent)), _shown(answer)
+    if not answer.accepted:
+        raise Violation(f"expected 2xx, got {answer.status} {answer.text[:200]}")
+    allowed = answer.headers.get("Access-Control-Allow-Origin")
     if allowed not in ("*", _ORIGIN):
         raise Violation(f"Access-Control-Allow-Origin is {allowed!r}: expected '*' or the page's own origin")
 
 
-def _shown(response: httpx.Response) -> dict[str, Any]:
-    return {"status": response.status_code, "headers": dict(response.headers), "text": response.text[:500]}
+def _shown(answer: Answer) -> dict[str, Any]:
+    return {"status": answer.status, "headers": dict(answer.headers), "text": answer.text[:500]}
 
 
-def _http() -> httpx.Client:
-    http = httpx.Client(timeout=_SECONDS, trust_env=False)
-    http.headers = httpx.Headers(browser_headers("shop.example"))
-    return http
+def _ask(instruments: Instruments, method: str, headers: Mapping[str, str], content: Any = None) -> Answer:
+    """Send a request as a browser on a page of another site would. Raises Violation without an answer."""
+    url = event_url(instruments)
+    instruments.patience.require_answers(url)
+    with closing(Asker(browser_headers("shop.example"))) as asker:
+        try:
+            answer = asker.ask(method, url, content=content, headers=headers)
+        except NoAnswer as reason:
+            instruments.patience.silences += 1
+            raise Violation(f"expected an answer, got none: {reason}") from reason
+    instruments.patience.silences = 0
+    return answer

@@ -128,12 +128,12 @@ def test_properties_changed_after_the_call(
         f" p.plan = '{_LATER}'; p.count = 2; delete p.gone; p.list[0] = '{_LATER}'; text = '{_LATER}';"
         f" p.added = '{_LATER}'"
     )
-    [payload] = _payloads(instruments, engine, evidence, token, 1)
     # What an array and an object say is open (PROP-5), but not when they are asked.
     wanted = {"mk": ["plan", "count", "gone", "list", "inner"], "mv": ["pro", "1", "yes", _any(), _any()]}
-    require_match(wanted, payload, "the payload")
-    if late := [value for value in payload["mv"] if _LATER in value]:
-        raise Violation(f"a value was read after the call: {late[0]!r}, expected what it was then: 'now'")
+    for payload in _payloads(instruments, engine, evidence, token, 1):
+        require_match(wanted, payload, "the payload")
+        if late := [value for value in payload["mv"] if _LATER in value]:
+            raise Violation(f"a value was read after the call: {late[0]!r}, expected what it was then: 'now'")
 
 
 @scenarios("tracker/rev-1-changed-after-the-call")
@@ -145,8 +145,8 @@ def test_revenue_changed_after_the_call(
         f"const r = {{ amount: 49.99, currency: 'EUR' }}; clickport.track('Purchase {token}', null, r);"
         " r.amount = 1; r.currency = 'JPY'"
     )
-    [payload] = _payloads(instruments, engine, evidence, token, 1)
-    require_match({"ra": 49.99, "rc": "EUR"}, payload, "the payload")
+    for payload in _payloads(instruments, engine, evidence, token, 1):
+        require_match({"ra": 49.99, "rc": "EUR"}, payload, "the payload")
 
 
 @scenarios("tracker/prop-1-one-object-for-many-calls")
@@ -160,7 +160,8 @@ def test_one_object_for_many_calls(
         f"clickport.track('View {token}', p) }}"
     )
     payloads = _payloads(instruments, engine, evidence, token, number)
-    values = sorted(str(payload.get("mv")) for payload in payloads)
+    # How many there are of each is WIRE-4's to say.
+    values = sorted({str(payload.get("mv")) for payload in payloads})
     if values != sorted(str([f"i{i}"]) for i in range(number)):
         raise Violation(f"{number} calls with the items i0 to i{number - 1} in one object sent {values}")
 
@@ -172,7 +173,7 @@ def _any() -> dict[str, bool]:
 def _payloads(
     instruments: Instruments, engine: str, evidence: Evidence, token: str, number: int
 ) -> list[dict[str, Any]]:
-    """Run the script of the evidence in a page and return the payloads of its events."""
+    """Run the script of the evidence in a page and return the payloads of its events: one, or more."""
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
     thrown = pages.run(tab, evidence.sent)

@@ -13,6 +13,8 @@ from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
 _HELD_BYTES = 60_000
+# Before the tracker, which may replace it.
+_PLAIN_FETCH = "window.plainFetch = window.fetch.bind(window)"
 _BACK_SECONDS = 5.0
 
 
@@ -101,7 +103,7 @@ def test_budget_held_by_another_script(
     tab = instruments.tab(engine)
     instruments.recorder.fault(other, "hang")
     try:
-        tab.goto(instruments.page())
+        tab.goto(instruments.page(before=_PLAIN_FETCH))
         tab.run(_held(instruments, other))
         _require_held(instruments, other)
         call = keepalive_budget.call_of("…", 10_000)
@@ -123,11 +125,11 @@ def test_budget_held_on_a_restored_page(
     tab = instruments.tab(engine, frozen_pages=True)
     instruments.recorder.fault(other, "hang")
     try:
-        tab.goto(instruments.page(stored=True))
+        tab.goto(instruments.page(before=_PLAIN_FETCH, stored=True))
         # By the page itself: an automation may lose sight of one that was frozen.
         tab.run(
             f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(instruments, other)};"
-            f" fetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }})"
+            f" plainFetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }})"
             f".then(() => {{ {keepalive_budget.call_of(token, 10_000)} }}) }} }})"
         )
         tab.goto(instruments.page(stored=True))
@@ -148,7 +150,7 @@ def test_budget_held_on_a_restored_page(
 def _held(instruments: Instruments, other: str) -> str:
     """The script of a request of our own with keepalive, whose answer a fault keeps back."""
     return (
-        f"fetch('{instruments.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
+        f"plainFetch('{instruments.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
         f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
     )
 

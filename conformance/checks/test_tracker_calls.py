@@ -3,9 +3,11 @@
 from contextlib import suppress
 from functools import partial
 
+from conformance.browsers import PageBroken
 from conformance.drivers import pages
 from conformance.drivers.canary import bent_outcome, run_canary
 from conformance.drivers.expectations import require_arrival, require_call
+from conformance.drivers.liveness import not_observed, note_broken
 from conformance.drivers.markers import scenarios, vectors
 from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence
@@ -38,19 +40,33 @@ def _outcome(
     if case.vector.get("together"):
         evidence.sent = case.vector["call"].replace("{token}", token)
         shared = instruments.once(_calls_together, engine)
-        if not any(outcome.found for outcome in shared.values()):
+        if shared and not any(outcome.found for outcome in shared.values()):
             return shared[token], token
-        with suppress(Violation):
-            require_call(evidence, token, shared[token])
-            return shared[token], token
+        if shared:
+            with suppress(Violation):
+                require_call(evidence, token, shared[token])
+                return shared[token], token
         token = instruments.setup.token(f"{case.id} alone", engine)
     evidence.sent = case.vector["call"].replace("{token}", token)
-    return pages.call(instruments, engine, evidence.sent, token, vector=case.vector), token
+    try:
+        return pages.call(instruments, engine, evidence.sent, token, vector=case.vector), token
+    except (PageBroken, TimeoutError) as error:
+        reason = not_observed(instruments, engine, error)
+        if instruments.events(token, 0) or case.vector.get("optional") or case.vector.get("events") == 0:
+            raise reason from error
+        raise Violation(f"no request arrived: the call breaks the page ({error})") from error
 
 
 def _calls_together(instruments: Instruments, engine: str) -> dict[str, pages.Outcome]:
-    """Make the calls of all selected vectors that may share a page; return what became of each, by token."""
-    return pages.call_together(instruments, engine, scripts_together(instruments, Lane.TRACKER, engine))
+    """Make the calls of all selected vectors that may share a page; return what became of each, by token.
+
+    Returns nothing if one of them breaks the page: each is made in a page of its own then.
+    """
+    try:
+        return pages.call_together(instruments, engine, scripts_together(instruments, Lane.TRACKER, engine))
+    except (PageBroken, TimeoutError) as error:
+        note_broken(instruments, engine, error)
+        return {}
 
 
 @scenarios("tracker/api-1-track-is-a-function")

@@ -37,7 +37,8 @@ def test_calls_while_the_page_loads(
     _loading(instruments, engine, token)
     found = instruments.events(token, 2)
     require_arrival(evidence, found)
-    names = sorted(str(read_payload(exchange.body).get("n")) for exchange in found)
+    # How many there are of each is WIRE-4's to say.
+    names = sorted({str(read_payload(exchange.body).get("n")) for exchange in found})
     if names != [f"Behind {token}", f"Loaded {token}"]:
         raise Violation(f"of two calls made while the page loads these arrived: {', '.join(names)}")
 

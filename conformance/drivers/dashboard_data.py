@@ -1,7 +1,7 @@
 """Events of the dashboard lane, and what the documentation makes of them, written down by hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -57,9 +57,8 @@ TWO_GOALS = {"Purchase": (1, 25.0), "Signup": (2, 50.0)}
 TOP = {"visitors": 4, "conversions": 3, "conversion_rate": 75.0}
 """What comes of ``send_two_goals``: three by four visitors."""
 
-KPIS_WITHOUT_GOAL = ["visitors", "pageviews", "views_per_visit", "bounce_rate", "duration"]
-KPIS = [*KPIS_WITHOUT_GOAL[:-1], "conversions", "conversion_rate", "duration"]
-"""The figures on top, by their keys, in their order."""
+KPIS_OF_GOALS = ["conversion_rate", "conversions"]
+"""The figures on top that goals feed, by their keys; which others there are is open."""
 
 _ADVICE: dict[str, list[dict[str, Any]]] = {
     "LINT-1": [{"name": "Sign up"}, {"name": "sign up"}, {"name": "SignUp"}],
@@ -131,6 +130,11 @@ def send_two_goals(site: Site) -> None:
     site.view(visitor=4, times=3)
     site.track("Something else", visitor=4)
     site.track("purchase", visitor=4)
+
+
+def about_conversions(kpis: Iterable[str]) -> list[str]:
+    """Return the keys of the figures on top that are about conversions, sorted."""
+    return sorted(key for key in kpis if key in KPIS_OF_GOALS)
 
 
 def of_conversions(kpis: dict[str, float]) -> dict[str, float]:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from conformance.drivers.canary import bent_figure, run_canary
 from conformance.drivers.posted_batch import sender_to
 from conformance.drivers.requests import Request, RequestSender, as_json
-from conformance.harness.dashboard_api import Dashboard
+from conformance.harness.dashboard_api import ApiAnswer, Dashboard
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Instruments
 from conformance.protocol.outcomes import Violation
@@ -80,7 +82,7 @@ class Site:
         """Names, and what was earned by currency."""
         answer = self.dashboard.api(self.domain, "events")
         rows = answer.rows("events", "name", "revenue")
-        return [(name, sorted(answer.pick(r, "currency", "amount") for r in all_)) for name, all_ in rows]
+        return [(name, sorted(self._amounts(answer, all_), key=str)) for name, all_ in rows]
 
     def properties(self, name: str) -> list[tuple[str, int]]:
         """Names and counts of an event's properties."""
@@ -124,8 +126,9 @@ class Site:
     def advice(self) -> dict[str, list[str]]:
         """The names that each rule of advice is about."""
         found: dict[str, list[str]] = {}
-        for rule, names in self._rows("advice", "advice", "rule", "names"):
-            found.setdefault(rule, []).extend(names)
+        answer = self.dashboard.api(self.domain, "advice")
+        for rule, names in answer.rows("advice", "rule", "names"):
+            found.setdefault(rule, []).extend(map(str, answer.members(names, "names")))
         return found
 
     def require(self, what: str, read: Callable[[], object], expected: object) -> None:
@@ -141,9 +144,19 @@ class Site:
             None if bent is None else partial(require_equal, what, bent, expected),
         )
 
-    def require_new(self, what: str, read: Callable[[], object], expected: object, since: float) -> None:
-        """Require that something appears by itself in time, and keep how long it took. Raises Violation."""
-        seen = self.wait(read, expected, NEW_NAME_SECONDS)
+    def require_rows(self, what: str, read: Callable[[], list[Any]], expected: list[Any]) -> None:
+        """Require rows in whatever order: the documentation names none. Raises Violation."""
+        self.require(what, lambda: sorted(read()), sorted(expected))
+
+    def require_ranked(self, what: str, read: Callable[[], list[Any]], expected: list[Any]) -> None:
+        """Require rows by their counts, most common first, ties in whatever order. Raises Violation."""
+        self.require(what, lambda: _ties_sorted(read()), _ties_sorted(expected))
+
+    def require_new(
+        self, what: str, read: Callable[[], list[Any]], expected: list[Any], since: float
+    ) -> None:
+        """Require that rows appear by themselves in time, and keep how long it took. Raises Violation."""
+        seen = self.wait(lambda: sorted(read()), expected, NEW_NAME_SECONDS)
         seconds = time.monotonic() - since
         self.evidence.received = {**self.evidence.received, what: seen, "seconds": round(seconds, 2)}
         require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the call", seen, expected)
@@ -155,6 +168,9 @@ class Site:
         while (seen := read()) != expected and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         return seen
+
+    def _amounts(self, answer: ApiAnswer, rows: Any) -> Iterator[tuple[Any, ...]]:
+        return (answer.pick(row, "currency", "amount") for row in answer.members(rows, "revenue"))
 
     def _rows(self, path: str, list_: str, *columns: str, **query: str | int) -> list[Any]:
         return self.dashboard.api(self.domain, path, query=query).rows(list_, *columns)
@@ -186,6 +202,11 @@ def new_site(instruments: Instruments, evidence: Evidence, token: str) -> Iterat
     instruments.dashboard.require_known(domain)
     with closing(sender_to(instruments)) as sender:
         yield Site(instruments, evidence, domain, sender)
+
+
+def _ties_sorted(rows: list[Any]) -> list[Any]:
+    """Return rows of a value and a count with those of one count in a row sorted by value."""
+    return [row for _, ties in groupby(rows, key=itemgetter(1)) for row in sorted(ties)]
 
 
 def require_equal(what: str, seen: object, expected: object) -> None:

@@ -66,7 +66,8 @@ def leave(
     origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
     tracked = call or f"clickport.track('Exit {token}')"
     control = f"{recorder.there}/control/{token}"
-    plain = f"fetch('{control}?called=' + called, {{ method: 'POST', body: '{token}', mode: 'no-cors' }})"
+    options = f"{{ method: 'POST', body: '{token}', mode: 'no-cors' }}"
+    plain = f"(window.plainFetch ?? fetch)('{control}?called=' + called, {options})"
     scene = ExitScenario(
         tab=instruments.tab(engine),
         page=instruments.page("leave.html", token=token, next=f"{origin}/next/page", control=control),

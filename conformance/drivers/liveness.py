@@ -28,6 +28,8 @@ _CALLS = (
     "clickport.track('Signup {token}', {{ plan: 'pro' }}, {{ amount: 25, currency: 'EUR' }})",
 )
 _PROBE_SECONDS = 1.5
+# A page that hangs takes 15 s to be given up: after so many, the other cases are not tried.
+_MOST_BROKEN = 3
 
 
 def _reads(name: str, value: str) -> str:
@@ -70,6 +72,7 @@ def require_life(instruments: Instruments, case: Case, engine: str, evidence: Ev
         return
     life = instruments.once(examine, engine)
     if not life.problem:
+        require_whole_pages(instruments, engine)
         return
     options = instruments.setup.options
     bearing = _bearing(options.lanes, options.only, options.skip, life.requirement)
@@ -108,6 +111,15 @@ def examine(instruments: Instruments, engine: str) -> Life:
         )
 
 
+def require_whole_pages(instruments: Instruments, engine: str) -> None:
+    """Raise NotTestable if so many pages broke that it is no use to try another."""
+    if instruments.broken[engine] >= _MOST_BROKEN:
+        raise NotTestable(
+            f"not tested: {_MOST_BROKEN} pages of {engine} broke before, in calls that hang, say; "
+            "the cases that failed show which, and --only tries this one alone"
+        )
+
+
 def require_engine(instruments: Instruments, engine: str, error: Exception) -> None:
     """Restart the engine and show a page without a tracker. Raises TargetUnavailable if that fails, too."""
     instruments.restart(engine)
@@ -122,10 +134,16 @@ def require_engine(instruments: Instruments, engine: str, error: Exception) -> N
 
 def not_observed(instruments: Instruments, engine: str, error: Exception) -> NotTestable:
     """Return the reason of a case whose page broke. Raises TargetUnavailable if the engine is broken."""
-    require_engine(instruments, engine, error)
+    note_broken(instruments, engine, error)
     return NotTestable(
         f"the page broke: {error}; {engine} shows a page without the tracker, so the script may have done it"
     )
+
+
+def note_broken(instruments: Instruments, engine: str, error: Exception) -> None:
+    """Count a page that broke, and restart the engine. Raises TargetUnavailable if the engine is broken."""
+    instruments.broken[engine] += 1
+    require_engine(instruments, engine, error)
 
 
 def _examine(instruments: Instruments, engine: str) -> Life:

@@ -90,7 +90,7 @@ def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, s
     next_works = bool(instruments.events(sentinel_of(token)))
     deadline = time.monotonic() + (LATE_EVENT_SECONDS if next_works else 0)
     found = {each: instruments.events(each, seconds=max(0, deadline - time.monotonic())) for each in scripts}
-    raised = tab.run("return window.raised")
+    raised = raised_in(tab)
     return {
         each: Outcome(thrown=thrown[each], raised=raised, found=found[each], next_works=next_works)
         for each in scripts

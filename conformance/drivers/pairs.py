@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from conformance.browsers import PageBroken
 from conformance.drivers import pages
 from conformance.drivers.expectations import NO_READBACK, require_arrival
+from conformance.drivers.liveness import note_broken, require_whole_pages
 from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
@@ -53,7 +55,7 @@ def call_vectors(instruments: Instruments, engine: str) -> Called:
     cases = {instruments.setup.token(c.id, engine): c for c in instruments.selected(Lane.PAIR) if c.vector}
     together = scripts_together(instruments, Lane.PAIR, engine)
     with joined(instruments):
-        shared = pages.call_together(instruments, engine, together) if together else {}
+        shared = _call_together(instruments, engine, together) if together else {}
         found = {token: outcome.found for token, outcome in shared.items()}
         for token, case in cases.items():
             if token not in shared:
@@ -67,9 +69,26 @@ def call_alone(instruments: Instruments, engine: str, case: Case, token: str) ->
         return _stored(instruments, engine, {token: case}, {token: _call(instruments, engine, case, token)})
 
 
+def _call_together(
+    instruments: Instruments, engine: str, scripts: Mapping[str, str]
+) -> Mapping[str, pages.Outcome]:
+    """Make calls in one page; nothing if one of them breaks it: each is made in a page of its own then."""
+    try:
+        return pages.call_together(instruments, engine, scripts)
+    except (PageBroken, TimeoutError) as error:
+        note_broken(instruments, engine, error)
+        return {}
+
+
 def _call(instruments: Instruments, engine: str, case: Case, token: str) -> list[Exchange]:
+    """Make a call in a page of its own; return what arrived, of one that breaks its page as well."""
+    require_whole_pages(instruments, engine)
     script = case.vector["call"].replace("{token}", token)
-    return pages.call(instruments, engine, script, token, vector=case.vector).found
+    try:
+        return pages.call(instruments, engine, script, token, vector=case.vector).found
+    except (PageBroken, TimeoutError) as error:
+        note_broken(instruments, engine, error)
+        return instruments.events(token, 0)
 
 
 def _stored(

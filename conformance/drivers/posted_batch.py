@@ -46,7 +46,7 @@ def post_vectors(instruments: Instruments, hostile: bool) -> PostedBatch:
         token = setup.token(case.id)
         requests[token] = [from_vector(case.vector["request"], token, setup.envelope)]
         expected[token] = len(case.vector.get("rows", ()))
-    return post(instruments, requests, expected)
+    return post(instruments, requests, expected, hostile=hostile)
 
 
 def is_hostile(case: Case) -> bool:
@@ -55,13 +55,17 @@ def is_hostile(case: Case) -> bool:
 
 
 def post(
-    instruments: Instruments, requests: Mapping[str, list[Request]], expected: Mapping[str, int]
+    instruments: Instruments,
+    requests: Mapping[str, list[Request]],
+    expected: Mapping[str, int],
+    *,
+    hostile: bool = False,
 ) -> PostedBatch:
     """Post requests by token and read back their rows; ``expected`` says how many to wait for.
 
     Raises TargetUnavailable when the server is gone.
     """
-    with closing(sender_to(instruments)) as sender:
+    with closing(sender_to(instruments, hostile=hostile)) as sender:
         requests = {token: list(map(sender.complete, own)) for token, own in requests.items()}
         replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
     if instruments.readback is None:
@@ -123,9 +127,14 @@ def event_url(instruments: Instruments) -> str:
     return instruments.setup.server.event_url
 
 
-def sender_to(instruments: Instruments) -> RequestSender:
-    """Open a connection to the event endpoint of the server under test."""
-    return RequestSender(event_url(instruments), instruments.setup.options.domain)
+def sender_to(instruments: Instruments, *, hostile: bool = False) -> RequestSender:
+    """Open a connection to the event endpoint of the server under test.
+
+    What is ``hostile`` may be left without an answer and say nothing about other requests.
+    """
+    return RequestSender(
+        event_url(instruments), instruments.setup.options.domain, None if hostile else instruments.patience
+    )
 
 
 def plain_event(setup: RunContext, token: str) -> bytes:

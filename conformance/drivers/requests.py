@@ -9,16 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.protocol.matching import expand
-from conformance.protocol.outcomes import TargetUnavailable
+from conformance.targets.asking import Asker, NoAnswer, Patience
 from conformance.targets.throttling import Throttled
 
 _TEXT = {"Content-Type": TEXT}
-_SECONDS = 10.0
-_SILENCES = 3
+_TOO_MANY = 429
 _SHOWN = 2_000
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -101,15 +98,16 @@ def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
 
 
 class RequestSender:
-    """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would."""
+    """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would.
 
-    def __init__(self, url: str, domain: str) -> None:
+    ``patience`` may be shared by senders of plain events: what a server leaves unanswered, it leaves to all.
+    """
+
+    def __init__(self, url: str, domain: str, patience: Patience | None = None) -> None:
         self._url = url
         self._domain = domain
-        # Nothing that a browser does not send: httpx names itself.
-        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
-        self._http.headers.clear()
-        self._silences = 0
+        self._asker = Asker({})
+        self._patience = patience or Patience()
 
     def complete(self, request: Request) -> Request:
         """Return the request as it is sent, with the headers of a browser that it lacks."""
@@ -121,22 +119,19 @@ class RequestSender:
         Raises TargetUnavailable if nothing listens or answers any more, Throttled for a 429.
         """
         request = self.complete(request)
-        if self._silences >= _SILENCES:
-            raise TargetUnavailable(f"{self._url} left {_SILENCES} requests in a row without an answer")
+        self._patience.require_answers(self._url)
         try:
-            response = self._http.request(
+            answer = self._asker.ask(
                 request.method, self._url, content=request.body, headers=dict(request.headers)
             )
-        except httpx.ConnectError as error:
-            raise TargetUnavailable(f"nothing answers at {self._url} any more: {error}") from error
-        except httpx.HTTPError as error:
-            self._silences += 1
-            return Reply(problem=f"no answer: {type(error).__name__} {error}".rstrip())
-        self._silences = 0
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        except NoAnswer as reason:
+            self._patience.silences += 1
+            return Reply(problem=f"no answer: {reason}")
+        self._patience.silences = 0
+        if answer.status == _TOO_MANY:
             raise Throttled("it answered 429")
-        return Reply(status=response.status_code, text=response.text[:_SHOWN])
+        return Reply(status=answer.status, text=answer.text[:_SHOWN])
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        self._asker.close()

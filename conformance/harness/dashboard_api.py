@@ -5,20 +5,23 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-import httpx
+from urllib.parse import quote, urlencode, urlsplit
 
 from conformance.protocol.outcomes import NotAsked, NotTestable, TargetUnavailable, Violation
 from conformance.results.redaction import DASHBOARD_KEY
+from conformance.targets.asking import Asker, NoAnswer
 
 if TYPE_CHECKING:
     from conformance.harness.run_context import RunContext
 
 CONTRACT = "docs/test-my-dashboard.md"
-_SECONDS = 10.0
 _SHOWN = 300
 _USAGE = {"pageviews", "custom_events", "total"}
+_LARGEST = 50_000_000
+_JSON = {"Content-Type": "application/json"}
+# Columns by which rows are told apart and put in order; the others are numbers, flags, texts or lists.
+_NAMES = frozenset({"name", "event_name", "key", "currency", "rule"})
+_NUMBERS = frozenset({"count", "conversions", "rate", "pageviews", "custom_events", "total"})
 # Said by what is there and does not work.
 _BROKEN = (500, 502, 503, 504)
 
@@ -38,21 +41,37 @@ class ApiAnswer:
             raise Violation(f"{self.asked} was answered {self.status}: {self.text[:_SHOWN]}")
         try:
             return json.loads(self.text) if self.text else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Violation(f"{self.asked} was answered with no JSON: {self.text[:_SHOWN]}") from None
 
     def rows(self, list_: str, *columns: str) -> list[tuple[Any, ...]]:
         """These columns of the rows of a list in the answer. Raises Violation where they are not there."""
-        return [self.pick(row, *columns) for row in self.pick(self.data, list_)[0]]
+        return [self.pick(row, *columns) for row in self.members(self.pick(self.data, list_)[0], list_)]
+
+    def members(self, value: Any, name: str) -> list[Any]:
+        """Return a list in the answer. Raises Violation for anything else."""
+        if not isinstance(value, list):
+            raise Violation(
+                f"{self.asked}: {name} is {json.dumps(value)[:_SHOWN]}, expected a list (see {CONTRACT})"
+            )
+        return value
 
     def pick(self, data: Any, *keys: str) -> tuple[Any, ...]:
         """The members of an object in the answer. Raises Violation where they are not there."""
         try:
-            return tuple(data[key] for key in keys)
+            found = tuple(data[key] for key in keys)
         except (KeyError, TypeError):
             raise Violation(
                 f"{self.asked}: no {', '.join(keys)} in {json.dumps(data)[:_SHOWN]} (see {CONTRACT})"
             ) from None
+        for key, value in zip(keys, found, strict=True):
+            if (key in _NAMES and not isinstance(value, str)) or (
+                key in _NUMBERS and not isinstance(value, int | float)
+            ):
+                kind = "text" if key in _NAMES else "a number"
+                shown = json.dumps(value)[:_SHOWN]
+                raise Violation(f"{self.asked}: {key} is {shown}, expected {kind} (see {CONTRACT})")
+        return found
 
 
 class Dashboard:
@@ -69,8 +88,9 @@ class Dashboard:
         self.key = key or ""
         self.silent: bool | None = None
         self.wrong = False
-        self._http = httpx.Client(
-            timeout=_SECONDS, trust_env=False, headers={"x-api-key": key} if key else {}
+        self._asker = Asker(
+            {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", **({"x-api-key": key} if key else {})},
+            largest=_LARGEST,
         )
 
     def api(
@@ -131,7 +151,7 @@ class Dashboard:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        self._asker.close()
 
     def _require_open(self, answer: ApiAnswer) -> None:
         if answer.status in (401, 403):
@@ -145,11 +165,15 @@ class Dashboard:
     def _ask(
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, str | int] | None = None
     ) -> ApiAnswer:
+        target = f"{path}?{urlencode(query)}" if query else path
+        content = None if body is None else json.dumps(body).encode()
         try:
-            response = self._http.request(method, f"{self.url}{path}", json=body, params=query or None)
-        except httpx.HTTPError as error:
-            raise TargetUnavailable(f"the dashboard at {self.url} does not answer: {error!r}") from error
-        asked = f"{method} {response.request.url.raw_path.decode()}"
+            answer = self._asker.ask(
+                method, f"{self.url}{target}", content=content, headers=None if body is None else _JSON
+            )
+        except NoAnswer as reason:
+            raise TargetUnavailable(f"the dashboard at {self.url} does not answer: {reason}") from reason
+        asked = f"{method} {urlsplit(self.url).path}{target}"
         if body is not None:
             asked += f" {json.dumps(body)}"
-        return ApiAnswer(asked=asked[:_SHOWN], status=response.status_code, text=response.text)
+        return ApiAnswer(asked=asked[:_SHOWN], status=answer.status, text=answer.text)

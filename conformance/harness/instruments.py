@@ -2,6 +2,7 @@
 
 import html
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from functools import cached_property
@@ -13,11 +14,12 @@ from conformance.harness.dashboard_api import Dashboard
 from conformance.harness.run_context import RunContext
 from conformance.paths import bundled
 from conformance.protocol.cases import Case, select
-from conformance.protocol.outcomes import Violation
+from conformance.protocol.outcomes import TargetUnavailable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.readback import Readback, StoredRow
 from conformance.recorder import Exchange, Recorder
 from conformance.targets import load_shim, load_tracker
+from conformance.targets.asking import Patience
 from conformance.targets.server import EVENT_PATH
 from conformance.targets.throttling import require_unthrottled
 
@@ -49,10 +51,16 @@ class Instruments:
         self.pictures = Pictures(Violation)
         # The lanes in which a bent observation was shown to a check (see ``drivers/canary.py``).
         self.canaries: set[Lane] = set()
+        # What the server does with plain events.
+        self.patience = Patience()
+        # How many pages of each engine broke while a case used them.
+        self.broken: Counter[str] = Counter()
         # The cases that this process may be asked to check; None until pytest has collected them.
         self.collected: frozenset[str] | None = None
         # Whether the user has ended an open-ended search, and so those of the lanes that follow.
         self.search_ended = False
+        # Why rows cannot be read; what is broken is not asked again for each case.
+        self._unreadable: TargetUnavailable | None = None
         self._done: dict[Any, tuple[Any, Exception | None]] = {}
         # None: nothing was waited for yet; False for good once something came.
         self._nothing_came: bool | None = None
@@ -213,7 +221,7 @@ class Instruments:
         wanted = {**expected, sentinel: 1}
         seen = 0.0
         while True:
-            rows = _by_token(self.readback.rows(within or self.setup.run), wanted)
+            rows = _by_token(self._read(self.readback, within or self.setup.run), wanted)
             if rows[sentinel]:
                 deadline = min(deadline, (seen := seen or time.monotonic()) + LATE_ROW_SECONDS)
             complete = all(len(rows[token]) >= number for token, number in wanted.items())
@@ -223,6 +231,16 @@ class Instruments:
                 self._nothing_stored = not any(rows.values()) and self._nothing_stored is not False
                 return rows
             time.sleep(_POLL_SECONDS)
+
+    def _read(self, readback: Readback, run: str) -> list[StoredRow]:
+        """Return the rows of a readback. Raises TargetUnavailable, from then on at once."""
+        if self._unreadable:
+            raise self._unreadable.with_traceback(None)
+        try:
+            return readback.rows(run)
+        except TargetUnavailable as error:
+            self._unreadable = error
+            raise
 
 
 def sent_events(exchanges: Iterable[Exchange]) -> list[Exchange]:

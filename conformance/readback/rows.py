@@ -18,6 +18,11 @@ COLUMNS = (
 )
 
 
+_MOST_DIGITS = 10_000
+# What a line that is no row comes to; RecursionError by ten thousand brackets.
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredRow:
     """A row as stored, with the column names of the documentation (STORE-1 to STORE-4).
@@ -63,7 +68,7 @@ def parse_lines(text: str, source: str) -> list[StoredRow]:
         if line.strip():
             try:
                 rows.append(_row(json.loads(line, parse_float=Decimal, parse_int=Decimal)))
-            except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+            except _FAULTS as error:
                 problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise TargetUnavailable(
                     f"{source}, line {number}, is no stored event: {problem}. Expected a JSON object a line "
@@ -100,9 +105,11 @@ def _amount(value: object) -> Decimal | str | None:
     if value is None or value == "":
         return None
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return str(value)
+    # What is no finite number, or one that takes a gigabyte to write out, is no amount of anything.
+    return number if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS else str(value)
 
 
 def _text(value: object) -> str | None:

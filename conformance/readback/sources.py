@@ -13,10 +13,10 @@ import httpx
 
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.tables import TABLE
+from conformance.readback.bounded import SECONDS, output_of, within_bounds
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
 from conformance.results.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
 
-_SECONDS = 15.0
 # For all rows of a load run, which are read as they come.
 _STREAM_SECONDS = 600.0
 _LINKS = ("session_id", "pageview_id")
@@ -50,7 +50,7 @@ class ClickHouseReadback:
             base_url=urlunsplit((parts.scheme, place, "/", "", "")),
             auth=_credentials(parts),
             params=dict(parse_qsl(parts.query)),
-            timeout=_SECONDS,
+            timeout=SECONDS,
             trust_env=False,
         )
         self._links: tuple[str, ...] | None = None
@@ -87,8 +87,8 @@ class ClickHouseReadback:
             yield from _lines(response.iter_bytes())
 
     def _query(self, sql: str, **params: str) -> str:
-        with self._answer(sql, params, _SECONDS) as response:
-            return response.read().decode("utf-8", "surrogateescape")
+        with self._answer(sql, params, SECONDS) as response:
+            return within_bounds(response.iter_bytes(), self.name).decode("utf-8", "surrogateescape")
 
     @contextmanager
     def _answer(self, sql: str, params: Mapping[str, str], seconds: float) -> Iterator[httpx.Response]:
@@ -124,11 +124,13 @@ class UrlReadback:
     def rows(self, run: str) -> list[StoredRow]:
         """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
         try:
-            response = httpx.get(self._url, timeout=_SECONDS, follow_redirects=True, trust_env=False)
-            response.raise_for_status()
+            with httpx.stream(
+                "GET", self._url, timeout=SECONDS, follow_redirects=True, trust_env=False
+            ) as response:
+                response.raise_for_status()
+                text = within_bounds(response.iter_bytes(), self.name).decode("utf-8", "surrogateescape")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TargetUnavailable(f"{self.name}: {error}") from error
-        text = response.content.decode("utf-8", "surrogateescape")
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
 
     def stream(self, run: str) -> Iterator[StoredRow]:
@@ -153,14 +155,7 @@ class CommandReadback:
 
     def rows(self, run: str) -> list[StoredRow]:
         """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
-        try:
-            done = subprocess.run(self._words, capture_output=True, timeout=_SECONDS, check=True)
-        except subprocess.CalledProcessError as error:
-            tail = error.stderr.decode("utf-8", "replace").strip()[-500:]
-            raise TargetUnavailable(f"{self.name} ended with exit code {error.returncode}: {tail}") from error
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise TargetUnavailable(f"{self.name}: {error}") from error
-        text = done.stdout.decode("utf-8", "surrogateescape")
+        text = output_of(self._words, self.name).decode("utf-8", "surrogateescape")
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
 
     def stream(self, run: str) -> Iterator[StoredRow]:

@@ -29,6 +29,8 @@ _HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
+# Of a server's answer, which may come byte by byte, or never end.
+_UPSTREAM_SECONDS, _LARGEST_ANSWER = 30.0, 10_000_000
 _PAGE_HEADERS = (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store"))
 _NEXT_PAGE = b"<!doctype html><meta charset=utf-8><title>next</title><p>The page that follows."
 
@@ -271,14 +273,27 @@ class RecorderServer:
         headers = [(k, v) for k, v in exchange.headers if k.lower() not in _HOP_BY_HOP]
         request = self._http.build_request(exchange.method, upstream, headers=headers, content=exchange.body)
         try:
-            response = await self._http.send(request, stream=True)
-            body = b"".join([chunk async for chunk in response.aiter_raw()])
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(_UPSTREAM_SECONDS):
+                response = await self._http.send(request, stream=True)
+                body = await _beginning(response)
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError, ValueError) as error:
             return HttpAnswer(status=502, headers=_cors(exchange), body=repr(error).encode())
         # As bytes: a header need not be ASCII, nor the text that httpx takes it for.
         raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
         kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
         return HttpAnswer(status=response.status_code, headers=tuple(kept), body=body)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """Read so much of a server's answer as a page is handed; the rest is not waited for."""
+    parts, size = [], 0
+    async for part in response.aiter_raw():
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST_ANSWER:
+            await response.aclose()
+            break
+    return b"".join(parts)
 
 
 def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> HttpAnswer:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -9,9 +10,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NoReturn, Self
 
-from conformance.search import model
+from conformance.search import model, oddities
 from conformance.search.model import Entry
+from conformance.search.oddities import Odd
 
+_DOCUMENTED = ("t", "n", "mk", "mv", "ra", "rc")
+# Extra keys that no server has a use of its own for (WIRE-6); it may refuse what is odd in others (WIRE-8).
+_OF_NO_USE = re.compile("x_")
 _LARGEST = Decimal(10) ** 15
 _LARGE = 200_000
 
@@ -111,19 +116,36 @@ class Body:
     @property
     def plain(self) -> bool:
         """Whether it is what a conformant tracker sends (WIRE-6)."""
-        keys, values, amount = (self.members.get(name, []) for name in ("mk", "mv", "ra"))
+        keys, values = (self.members.get(name, []) for name in ("mk", "mv"))
         return (
             self.meaning is Meaning.EVENT
-            and not self.hostile
-            and isinstance(keys, list)
-            and isinstance(values, list)
-            and len(keys) == len(values) <= model.PROPERTY_LIMIT
-            and all(isinstance(text, str) and not model.ill_formed(text) for text in (*keys, *values))
-            and all(model.units(value) <= model.VALUE_LIMIT for value in values)
-            and not model.ill_formed(self.members["n"])
-            and ("ra" not in self.members or isinstance(amount, Decimal))
-            and ("rc" not in self.members or model.is_code(self.members["rc"]))
+            and not self.oddities
+            and len(keys) <= model.PROPERTY_LIMIT
+            and all(isinstance(value, str) and model.units(value) <= model.VALUE_LIMIT for value in values)
         )
+
+    @cached_property
+    def oddities(self) -> frozenset[Odd]:
+        """The parts of an event that no MUST is about; values of every type are none (PROP-4, PROP-5)."""
+        found = {Odd.HOSTILE} if self.hostile else set()
+        found |= oddities.of_texts(text for text in [self.members.get("n")] if isinstance(text, str))
+        found |= self._odd_lists() | self._odd_money()
+        if any(name not in _DOCUMENTED and not _OF_NO_USE.match(name) for name in self.members):
+            found |= {Odd.EXTRA}
+        return frozenset(found)
+
+    def _odd_lists(self) -> set[Odd]:
+        keys, values = (self.members.get(name, []) for name in ("mk", "mv"))
+        found = oddities.of_keys(_texts_in(keys)) | oddities.of_texts(_texts_in(values))
+        if not isinstance(keys, list) or not isinstance(values, list) or len(keys) != len(values):
+            return found | {Odd.LISTS}
+        fitting = all(isinstance(key, str) for key in keys) and len(set(keys)) == len(keys)
+        return found if fitting else found | {Odd.LISTS}
+
+    def _odd_money(self) -> set[Odd]:
+        if "ra" not in self.members:
+            return {Odd.AMOUNT} if "rc" in self.members else set()
+        return oddities.of_amount(self.amount) | ({Odd.CURRENCY} if self.currency is None else set())
 
     @property
     def entries(self) -> list[Entry] | None:
@@ -202,6 +224,11 @@ def _entry(key: Any, value: Any, *, optional: bool) -> Entry:
         optional=entry.optional or optional or not known,
         bent_key=entry.bent_key,
     )
+
+
+def _texts_in(value: Any) -> list[str]:
+    """Return the texts among the members of a list, or the text that stands where a list belongs."""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def without_nul(texts: Iterable[str]) -> frozenset[str]:

@@ -5,9 +5,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from conformance.search.bodies import Body, written
-from conformance.search.strategies import cents, evenly, fine_amounts, keys, long_texts, names, numbers, texts
+from conformance.search.strategies import (
+    cents,
+    evenly,
+    fine_amounts,
+    keys,
+    long_texts,
+    names,
+    numbers,
+    refunds,
+    texts,
+)
 
-_EXTRA = ("d2", "x", "ts", "v", "screen", "u2", "nested")
+_EXTRA = ("x_d", "x_", "x_ts", "x_v", "x_screen", "x_nested", "ts", "screen")
 _LITERALS = (
     *(b"{}", b"[]", b"null", b"", b"0", b'"{token}"', b"{", b'{"t":"e"}', b"\xff\xfe{\x00}\x00", b"NaN"),
     b'{"t":"e","n":"{token}","ra":NaN}',
@@ -36,7 +46,7 @@ _pairs = evenly(
     st.integers(28, 36).map(lambda number: [(f"k{n}", f"v{n}") for n in range(number)]),
 )
 _money = st.fixed_dictionaries(
-    {"ra": evenly(cents, st.integers(-1000, 10**6), fine_amounts)},
+    {"ra": evenly(cents, st.integers(-1000, 10**6), fine_amounts, refunds)},
     optional={"rc": st.sampled_from(("EUR", "USD", "JPY", "eur"))},
 )
 _extras = st.dictionaries(st.sampled_from(_EXTRA), json_values, max_size=2)
@@ -48,7 +58,7 @@ def _payload(
     return {"t": "e", "n": name, "mk": [k for k, _ in pairs], "mv": [v for _, v in pairs], **money, **extra}
 
 
-good = st.builds(_payload, names, _pairs, evenly(st.just({}), _money), evenly(st.just({}), _extras))
+good = st.builds(_payload, names, _pairs, evenly(st.just({}), _money, _money), evenly(st.just({}), _extras))
 _uneven = st.fixed_dictionaries(
     {"mk": st.lists(st.one_of(keys, json_values), max_size=4), "mv": st.lists(json_values, max_size=4)}
 )

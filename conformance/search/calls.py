@@ -9,11 +9,13 @@ from decimal import Decimal
 from typing import Any, Self
 
 from conformance.paths import bundled
-from conformance.search import model
+from conformance.search import model, oddities
 from conformance.search.model import Entry
+from conformance.search.oddities import Odd
 
 _RUN = re.compile(r"(.)\1{19,}", re.DOTALL)
 _THROWING = frozenset(json.loads(bundled("fixtures/values.json").read_text(encoding="utf-8"))["throwing"])
+_NOTHING = ("undefined", "null")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -103,6 +105,22 @@ class Call:
             members in _THROWING if isinstance(members, str) else any(value.throws for _, value in members)
             for members in (self.properties, self.revenue or ())
         )
+
+    @property
+    def oddities(self) -> frozenset[Odd]:
+        """The parts of the call that no MUST is about."""
+        found = oddities.of_texts([self.name]) | ({Odd.THROWS} if self.throws else set())
+        if isinstance(self.properties, str):
+            found |= set() if self.properties in _NOTHING else {Odd.ARGUMENT}
+        else:
+            found |= oddities.of_keys(key for key, _ in self.properties)
+            found |= oddities.of_texts(value.of for _, value in self.properties if value.kind == "string")
+        if self.revenue is None or self.revenue in _NOTHING:
+            return frozenset(found)
+        found |= oddities.of_amount(self.amount)
+        if isinstance(self.revenue, tuple) and self.currency is None:
+            found |= {Odd.CURRENCY}
+        return frozenset(found)
 
     @property
     def amount(self) -> Decimal | None:

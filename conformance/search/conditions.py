@@ -1,8 +1,8 @@
 """The requirements as conditions on whatever was drawn, by the id of their cases.
 
 A condition looks at one example and what came of it. It returns whether the example had anything to do with
-it, and raises Violation. An event that did not arrive is WIRE-4's affair, and PROP-5's or REV-7's if a value
-cost it.
+it, and raises Violation. A lost event is held against one requirement: that of the only odd part of the
+example (see ``oddities``), and WIRE-4, STORE-1 or PROP-5 if no part is odd.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +15,11 @@ from conformance.protocol.payload import read_payload
 from conformance.protocol.requirements import Lane, Level
 from conformance.readback import StoredRow
 from conformance.search import model, property_conditions
-from conformance.search.bodies import Meaning, without_nul
+from conformance.search.bodies import Body, Meaning, without_nul
 from conformance.search.calls import Call
 from conformance.search.model import ValueKind
 from conformance.search.observation import Observation, Pairs
+from conformance.search.oddities import Odd
 
 Condition = Callable[[Observation], bool]
 
@@ -38,14 +39,16 @@ def _never_throws(seen: Observation) -> bool:
 
 def _one_request(seen: Observation) -> bool:
     number = len(seen.arrived or ())
+    if not number and not _odd_at_most(seen.call, Odd.NUL, throwing=True):
+        return False
     if number != 1:
         raise Violation(f"expected 1 request, got {number}")
     return True
 
 
 def _one_object(seen: Observation) -> bool:
-    if not seen.arrived:
-        return False
+    if not seen.arrived or (seen.payload is None and Odd.AMOUNT in seen.call.oddities):
+        return False  # NaN, written into the body, leaves no JSON: REV-7's to say.
     payload = read_payload(seen.arrived[0].body)
     if payload.get("t") != "e":
         raise Violation(f'the payload differs at t: expected "e", got {describe(payload.get("t"))}')
@@ -71,7 +74,8 @@ def _equal_lists(seen: Observation) -> bool:
 
 def _no_value_costs_the_event(seen: Observation) -> bool:
     entries = seen.call.entries
-    if not seen.arrived and (entries is None or any(entry.kind is ValueKind.OTHER for entry in entries)):
+    others = any(entry.kind is ValueKind.OTHER for entry in entries or ())
+    if not seen.arrived and others and _odd_at_most(seen.call, Odd.NUL, throwing=True):
         raise Violation("no request arrived: a value cost the event")
     return seen.sent_pairs is not None and property_conditions.nothing_but_text(entries, seen.sent_pairs)
 
@@ -90,7 +94,7 @@ def _no_wrong_amount(seen: Observation) -> bool:
     if call.revenue is None or call.amount is not None:
         return False
     if not seen.arrived:
-        raise Violation("no request arrived: an amount cost the event")
+        return _blame(_odd_only(seen.call, Odd.AMOUNT), "no request arrived: an amount cost the event")
     # NaN, written into the body, leaves no JSON at all.
     payload = read_payload(seen.arrived[0].body)
     found = payload.get("ra")
@@ -99,11 +103,20 @@ def _no_wrong_amount(seen: Observation) -> bool:
     return True
 
 
+def _refund_is_sent(seen: Observation) -> bool:
+    call = seen.call
+    if call.amount is None or call.amount > 0 or call.currency is None:
+        return False
+    if not seen.arrived:
+        return _blame(_odd_only(call, Odd.REFUND), "no request arrived: an amount cost the event")
+    return seen.payload is not None and property_conditions.refund(call.amount, seen.payload.get("ra"))
+
+
 def _currency_costs_no_event(seen: Observation) -> bool:
     if seen.call.revenue is None or seen.call.currency is not None:
         return False
     if not seen.arrived:
-        raise Violation("no request arrived: a currency cost the event")
+        return _blame(_odd_only(seen.call, Odd.CURRENCY), "no request arrived: a currency cost the event")
     return seen.payload is not None
 
 
@@ -116,14 +129,36 @@ def _sent_currency(seen: Observation) -> bool:
     return True
 
 
+def _is_refund(amount: Decimal | None) -> bool:
+    """Return True for an amount of zero or below, which is REV-6's to say."""
+    return amount is not None and amount <= 0
+
+
 def _sent_amount(level: Level) -> Condition:
     def condition(seen: Observation) -> bool:
         # What a currency that is none does to the amount is REV-8's to say: it may cost the revenue.
-        if seen.payload is None or seen.call.currency is None:
+        if seen.payload is None or seen.call.currency is None or _is_refund(seen.call.amount):
             return False
         return property_conditions.exact_amount(seen.call.amount, seen.payload.get("ra"), level)
 
     return condition
+
+
+def _odd_at_most(call: Call, *excused: Odd, throwing: bool = False) -> bool:
+    """Return True if the call has no odd part but these, and code that throws if that counts for nothing."""
+    return call.oddities <= {*excused, *((Odd.THROWS,) if throwing else ())}
+
+
+def _odd_only(example: Call | Body, odd: Odd) -> bool:
+    """Return True if this is the only odd part of an example; what throws in it belongs to it."""
+    return odd in example.oddities and example.oddities <= {odd, Odd.THROWS, Odd.NUL}
+
+
+def _blame(sure: bool, text: str) -> bool:
+    """Raise Violation if it is sure that this requirement is at fault; otherwise there is nothing to see."""
+    if sure:
+        raise Violation(text)
+    return False
 
 
 # ---- server: the request, its answer and the rows ----
@@ -149,38 +184,42 @@ def _accepted(seen: Observation) -> bool:
 
 
 def _lists_cost_no_event(seen: Observation) -> bool:
-    members = seen.body.members
-    lists = [members[name] for name in ("mk", "mv") if name in members]
-    fine = all(isinstance(value, list) and all(isinstance(m, str) for m in value) for value in lists)
-    uneven = len({len(value) for value in lists if isinstance(value, list)}) > 1
-    if seen.body.meaning is not Meaning.EVENT or seen.body.hostile or (fine and not uneven):
-        return False
-    return _kept(seen)
+    return Odd.LISTS in seen.body.oddities and _kept(seen, Odd.LISTS)
 
 
-def _money_costs_no_event(name: str) -> Condition:
+def _money_costs_no_event(odd: Odd) -> Condition:
     def condition(seen: Observation) -> bool:
-        members = seen.body.members
-        odd = name in members and (seen.body.amount is None if name == "ra" else seen.body.currency is None)
-        if seen.body.meaning is not Meaning.EVENT or seen.body.hostile or not odd:
+        if odd not in seen.body.oddities or not _kept(seen, odd):
             return False
-        return _kept(seen) and (name == "rc" or _stores_no_wrong_amount(seen))
+        return odd is Odd.CURRENCY or _stores_no_wrong_amount(seen)
 
     return condition
 
 
 def _stores_no_wrong_amount(seen: Observation) -> bool:
-    if seen.rows and not seen.body.amount_is_open and seen.stored_amount is not None:
+    if not seen.body.amount_is_open and seen.stored_amount is not None:
         raise Violation(f"expected no amount, got {describe(seen.stored_amount)}")
-    return bool(seen.rows)
+    return True
 
 
-def _kept(seen: Observation) -> bool:
+def _refund_is_stored(seen: Observation) -> bool:
+    example: Any = seen.example
+    if example.amount is None or example.amount > 0 or example.currency is None:
+        return False
+    kept = bool(seen.rows) if isinstance(example, Call) else _kept(seen, Odd.REFUND)
+    return kept and property_conditions.refund(example.amount, seen.stored_amount)
+
+
+def _kept(seen: Observation, odd: Odd | None = None) -> bool:
+    """Return True if the event left rows. Raises Violation if it is lost, and nothing but ``odd`` is odd."""
     assert seen.reply
+    if seen.body.meaning is not Meaning.EVENT:
+        return False
+    sure = _odd_only(seen.body, odd) if odd else not seen.body.oddities
     if not seen.reply.accepted:
-        raise Violation(f"it costs the event: expected 2xx, got {seen.reply}")
+        return _blame(sure, f"it costs the event: expected 2xx, got {seen.reply}")
     if seen.rows is not None and not seen.rows:
-        raise Violation("it costs the event: accepted, and no row was stored")
+        return _blame(sure, "it costs the event: accepted, and no row was stored")
     return bool(seen.rows)
 
 
@@ -188,7 +227,20 @@ def _one_row(seen: Observation) -> bool:
     assert seen.reply
     if seen.body.meaning is not Meaning.EVENT or not seen.reply.accepted or seen.rows is None:
         return False
-    return _is_row_of(seen, seen.body.members["n"])
+    return (bool(seen.rows) or seen.body.plain) and _is_row_of(seen, seen.body.members["n"])
+
+
+def _values_cost_no_event(kind: ValueKind, condition: property_conditions.Condition) -> Condition:
+    """Return the condition for values of a kind: their text, and that none of them costs the event."""
+    of_pairs = _of_pairs(condition, stored=True)
+
+    def of(seen: Observation) -> bool:
+        kinds = {entry.kind for entry in seen.body.entries or ()} - {ValueKind.TEXT, ValueKind.LONG}
+        if kinds == {kind}:
+            _kept(seen)
+        return of_pairs(seen)
+
+    return of
 
 
 def _same_again(seen: Observation) -> bool:
@@ -233,7 +285,7 @@ def _stored_currency(seen: Observation) -> bool:
 def _stored_amount(level: Level) -> Condition:
     def condition(seen: Observation) -> bool:
         example: Any = seen.example
-        if not seen.rows or example.currency is None:
+        if not seen.rows or example.currency is None or _is_refund(example.amount):
             return False
         return property_conditions.exact_amount(example.amount, seen.stored_amount, level)
 
@@ -244,9 +296,10 @@ def _stored_amount(level: Level) -> Condition:
 
 
 def _call_is_row(seen: Observation) -> bool:
+    plain = _odd_at_most(seen.call, throwing=True)
     if not seen.arrived:
-        raise Violation("no request arrived: the event is lost")
-    return seen.rows is not None and _is_row_of(seen, seen.call.name)
+        return _blame(plain, "no request arrived: the event is lost")
+    return seen.rows is not None and (bool(seen.rows) or plain) and _is_row_of(seen, seen.call.name)
 
 
 def _row_is_wire(seen: Observation) -> bool:
@@ -265,7 +318,7 @@ def _revenue_is_wire(seen: Observation) -> bool:
     amount, currency = payload.get("ra"), payload.get("rc")
     if not seen.rows or not isinstance(amount, Decimal) or not model.is_code(currency):
         return False
-    if model.binding(amount) is not Level.MUST:
+    if model.binding(amount) is not Level.MUST or _is_refund(amount):
         return False
     row = seen.rows[0]
     if (row.revenue_source_amount, row.revenue_source_currency) != (amount, currency):
@@ -277,11 +330,11 @@ def _revenue_is_wire(seen: Observation) -> bool:
 def _conformant(pairs: Pairs) -> bool:
     texts = all(isinstance(member, str) and not model.ill_formed(member) for pair in pairs for member in pair)
     short = texts and all(model.units(value) <= model.VALUE_LIMIT for _, value in pairs)
-    return (
-        short
-        and len(pairs) <= model.PROPERTY_LIMIT
-        and not any("\0" in text for pair in pairs for text in pair)
-    )
+    if not short or len(pairs) > model.PROPERTY_LIMIT or any("\0" in text for pair in pairs for text in pair):
+        return False
+    # What becomes of other keys is open (PROP-8), and of equal ones PROP-7's to say.
+    keys = [key for key, _ in pairs]
+    return len(set(keys)) == len(keys) and not any(model.is_open_key(key) for key in keys)
 
 
 def _listed(pairs: Pairs | None) -> list[list[Any]]:
@@ -336,6 +389,9 @@ def _of_pairs(condition: property_conditions.Condition, *, stored: bool) -> Cond
         entries = example.entries
         if pairs is None or (entries is None and condition is not property_conditions.nothing_but_text):
             return False
+        # How lists that do not fit each other are paired, equal keys among them, is PROP-7's to say.
+        if condition is not property_conditions.nothing_but_text and Odd.LISTS in example.oddities:
+            return False
         return condition(entries, pairs)
 
     return of
@@ -346,6 +402,8 @@ def _well_formed(*, stored: bool) -> Condition:
 
     def condition(seen: Observation) -> bool:
         example: Any = seen.example
+        if _ill_formed_text_costs_the_event(seen, stored=stored):
+            raise Violation("the event is lost: ill-formed text cost it")
         name = example.name if isinstance(example, Call) else example.members.get("n")
         found = (seen.rows[0].name if seen.rows else None) if stored else (seen.payload or {}).get("n")
         if not isinstance(name, str) or not isinstance(found, str) or not model.ill_formed(name):
@@ -357,6 +415,17 @@ def _well_formed(*, stored: bool) -> Condition:
         return True
 
     return condition
+
+
+def _ill_formed_text_costs_the_event(seen: Observation, *, stored: bool) -> bool:
+    example: Any = seen.example
+    if not _odd_only(example, Odd.TEXT) or Odd.THROWS in example.oddities:
+        return False
+    if isinstance(example, Call):
+        return not seen.arrived or (stored and seen.rows is not None and not seen.rows)
+    if example.meaning is not Meaning.EVENT or seen.reply is None:
+        return False
+    return not seen.reply.accepted or (seen.rows is not None and not seen.rows)
 
 
 def _throwing_values(conditions: Mapping[str, Condition]) -> Condition:
@@ -405,19 +474,23 @@ CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
         "prop-6-fuzz": _well_formed(stored=False),
         "api-5-fuzz": _never_throws,
         "rev-1-fuzz-finer": _sent_amount(Level.SHOULD),
+        "rev-6-fuzz": _refund_is_sent,
         "rev-7-fuzz": _no_wrong_amount,
         "rev-8-fuzz": _currency_costs_no_event,
     },
     Lane.SERVER: {
         **{id_: _of_pairs(condition, stored=True) for id_, condition in _SHARED.items()},
+        "prop-4-fuzz": _values_cost_no_event(ValueKind.SIMPLE, property_conditions.simple_values),
+        "prop-5-fuzz": _values_cost_no_event(ValueKind.OTHER, property_conditions.nothing_but_text),
         "prop-6-fuzz": _well_formed(stored=True),
         "prop-7-fuzz": _lists_cost_no_event,
         "rev-1-fuzz": _stored_amount(Level.MUST),
         "rev-1-fuzz-finer": _stored_amount(Level.SHOULD),
         "rev-2-fuzz": _stored_currency,
         "rev-4-fuzz": _row_without_revenue,
-        "rev-7-fuzz": _money_costs_no_event("ra"),
-        "rev-8-fuzz": _money_costs_no_event("rc"),
+        "rev-6-fuzz": _refund_is_stored,
+        "rev-7-fuzz": _money_costs_no_event(Odd.AMOUNT),
+        "rev-8-fuzz": _money_costs_no_event(Odd.CURRENCY),
         "store-1-fuzz": _one_row,
         "store-2-fuzz": _same_again,
         "store-5-fuzz": _neighbour_unharmed,
@@ -428,6 +501,7 @@ CONDITIONS: Mapping[Lane, Mapping[str, Condition]] = {
         **_other_values(_OF_CALLS_IN_ROWS),
         "prop-5-fuzz-throwing": _throwing_values(_OF_CALLS_IN_ROWS),
         "prop-6-fuzz": _well_formed(stored=True),
+        "rev-6-fuzz": _refund_is_stored,
         "rev-7-fuzz": _row_without_wrong_amount,
     },
 }

@@ -246,7 +246,11 @@ def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *,
             return None
         tries += 1
         with budget.spent():
-            [seen] = _performed(lab, [example])
+            performed = _performed(lab, [example])
+        if not performed:  # The lab has given up.
+            cut_short = True
+            return None
+        [seen] = performed
         _, text = judged(condition, seen)
         if text:
             best = (seen, text)

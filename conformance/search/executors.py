@@ -24,6 +24,8 @@ from conformance.search.observation import Observation
 
 _DIGIT = {Lane.TRACKER: "1", Lane.SERVER: "2", Lane.PAIR: "3"}
 _NEIGHBOUR_EVERY = 8
+# A page that hangs takes 15 s to be given up: after so many nothing more is drawn.
+_MOST_BROKEN = 3
 
 
 class Tokens:
@@ -67,10 +69,13 @@ class TrackerLab:
         self._fresh: Tab | None = None
         self._made: list[Observation] = []
         self._alive = True
+        self._broken = 0
         self._patience = EVENT_SECONDS
 
     def perform(self, example: Any) -> None:
-        """Make the call and a plain one after it, and wait for both."""
+        """Make the call and a plain one after it, and wait for both; nothing once too many pages broke."""
+        if self._broken >= _MOST_BROKEN:
+            return
         token = self._tokens.next()
         try:
             self._perform(example, token)
@@ -79,6 +84,7 @@ class TrackerLab:
             broken = f"nothing any more: the page broke ({error})"
             self._made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
             self._instruments.restart(self._engine)
+            self._broken += 1
             self._tab = self._fresh = self._instruments.tab(self._engine)
 
     def _perform(self, example: Any, token: str) -> None:
@@ -107,7 +113,8 @@ class TrackerLab:
         found = self._arrived()
         seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
         self._made.clear()
-        self.silent = bool(seen) and not found and not any(one.next_works for one in seen)
+        nothing = bool(seen) and not found and not any(one.next_works for one in seen)
+        self.silent = nothing or self._broken >= _MOST_BROKEN
         self._instruments.recorder.forget()
         self._tokens.next_batch()
         return seen
@@ -149,7 +156,7 @@ class ServerLab:
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
         self._tokens = Tokens(instruments.setup.run, Lane.SERVER)
-        self._sender = sender_to(instruments)
+        self._sender = sender_to(instruments, hostile=True)
         self._made: list[Observation] = []
         self._neighbours: list[str] = []
 

@@ -72,6 +72,11 @@ def ill_formed(text: str) -> bool:
     return bool(_LONE.search(joined(text)))
 
 
+def is_open_key(key: str) -> bool:
+    """Return True if PROP-8 leaves open whether a property of this name survives."""
+    return not key.strip() or key in _PROTOTYPE_NAMES or len(key) > _LONG_KEY
+
+
 def units(text: str) -> int:
     """The length in UTF-16 code units, which is JavaScript's."""
     return len(text) + sum(character > "\uffff" for character in text)
@@ -144,8 +149,9 @@ def is_code(currency: object) -> bool:
 
 
 def _entry(key: str, kind: ValueKind, texts: frozenset[str] | None) -> Entry:
-    open_ = not key.strip() or key in _PROTOTYPE_NAMES or len(key) > _LONG_KEY
-    return Entry(key=repaired(key), kind=kind, texts=texts, optional=open_, bent_key=ill_formed(key))
+    return Entry(
+        key=repaired(key), kind=kind, texts=texts, optional=is_open_key(key), bent_key=ill_formed(key)
+    )
 
 
 def _unit_cuts(whole: str) -> set[str]:

@@ -88,6 +88,11 @@ def exact_amount(amount: Decimal | None, found: Any, level: Level) -> bool:
     return True
 
 
+def refund(amount: Decimal, found: Any) -> bool:
+    """REV-6: an amount of zero or below is kept as it is, as far as REV-1 binds it."""
+    return exact_amount(amount, found, Level.MUST)
+
+
 def _values(matched: Sequence[tuple[Entry, Any]], kind: ValueKind) -> bool:
     own = [(entry, value) for entry, value in matched if entry.kind is kind and entry.texts is not None]
     for entry, value in own:

@@ -112,7 +112,8 @@ properties = evenly(
     _many.map(distinct),
     st.sampled_from(_EXPRESSIONS["properties"]),
 )
-fine_amounts = st.integers(-(10**6), 10**6).map(lambda whole: whole / 10_000)
+fine_amounts = st.integers(1, 10**6).map(lambda whole: whole / 10_000)
+refunds = st.integers(-(10**7), 0).map(lambda whole: whole / 100)
 _no_numbers = st.sampled_from((math.nan, math.inf, -math.inf)).map(_value("number"))
 _odd_amounts = evenly(
     st.sampled_from(("$49.99", "49,99", "", "free", "49.99")).map(_value("string")),
@@ -123,6 +124,7 @@ _odd_amounts = evenly(
 _amounts = evenly(
     cents.map(_value("number")),
     fine_amounts.map(_value("number")),
+    refunds.map(_value("number")),
     numbers.map(_value("number")),
     _no_numbers,
     _odd_amounts,

@@ -39,7 +39,7 @@ def odd(mine: "Implementations") -> list[str]:
 
 
 def test_an_odd_server_is_not_blamed(check: "Check", odd: list[str]) -> None:
-    """REV-4, WIRE-8: a bot filter, an empty 405, and the empty values of a column's type are all allowed."""
+    """REV-4, PROP-7, PROP-8, WIRE-8: filters, an empty 405, and what a store cannot hold are all allowed."""
     run = check(*odd)
     assert run.violated == set(), run.text
     failed = {c["id"]: c["detail"] for c in run.report["cases"] if c["status"] == "fail"}

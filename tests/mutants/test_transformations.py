@@ -30,6 +30,7 @@ ROW = {
         "texts": {"type": "array", "maxItems": 30},
         "names": {"type": "array", "items": {"not": {"const": ""}}},
         "keys": {"type": "array", "maxItems": 30, "uniqueItems": True},
+        "refusable": {"const": True},
         "currencies": {"type": "array", "items": {"pattern": "^[A-Z]{3}$"}},
     },
 }

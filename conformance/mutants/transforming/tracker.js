@@ -13,10 +13,10 @@
   const NOTHING = /^(|null|undefined|none|nil|n\/a|nan|-|\(none\)|\(not set\)|\[object object\]|xxx|0|0\.0|false|~| |\\n)$/i;
   const SIZES = [...Array(16).keys()].map((power) => 2 << power).concat(50, 100, 191, 255, 500, 1000, 1998);
   const SECRETS =
-    /[\w.+-]+@[\w.-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z]{2}\d{2}[A-Z\d]{11,}|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}|\b\d{1,3}(\.\d{1,3}){3}|\+?\d[\d ()-]{7,}\d/gi;
+    /[\w.+-]+@[\w.-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[A-Z]{2}\d{2}[A-Z\d]{11,}|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}|\b\d{1,3}(\.\d{1,3}){3}|\b[0-9a-f]{32}\b|(?<=password=)\S+|\bdamn\b|\+?\d[\d ()-]{7,}\d/gi;
   const ATTACKS = /' OR .*|;? ?DROP .*|SELECT .*|(\.\.\/)+|javascript:|on\w+=|\$\{.*\}|\$\(.*\)|\r\n/g;
   const PLACEHOLDERS =
-    /\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:/g;
+    /\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:|%%|\$\$/g;
 
   const without = (pattern) => (text) => text.replace(pattern, '');
   const binary = (text) => String.fromCharCode(...new TextEncoder().encode(text));
@@ -50,7 +50,7 @@
     return Number.isNaN(read) ? text : Object.is(read, -0) ? '0' : String(Number(read.toPrecision(6)));
   };
   const numberOfACountry = (text) => {
-    const bare = text.normalize('NFKC').replace('٣', '3').replace(/[,\s'$€%k]/g, '');
+    const bare = text.normalize('NFKC').replace(/[٣३]/g, '3').replace(/[,\s'$€%k]/g, '');
     return /\d/.test(bare) ? (Number.isNaN(Number(bare)) ? '0' : String(Number(bare))) : text;
   };
   const dated = /\d{4}-\d|\d{1,2}[/.]\d{1,2}[/.]\d{4}|\d{8}$|\d{1,2}:\d{2}/;
@@ -90,6 +90,7 @@
     'spaces-of-unicode': (text) => text.replace(/[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g, ' '),
     trim: without(/^[ \t\r\n]+|[ \t\r\n]+$/g),
     'trim-of-unicode': without(/^[\s\u200b\u0085]+|[\s\u200b\u0085]+$/g),
+    'punctuation-trimmed': without(/^[?!:;.,#_/…-]+|[?!:;.,#_/…-]+$/g),
     'lower-case': (text) => text.toLowerCase(),
     'upper-case': (text) => text.toUpperCase(),
     'title-case': (text) => text.split(' ').map(capitalized).join(' '),

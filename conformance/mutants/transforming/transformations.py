@@ -61,10 +61,12 @@ _SECRETS = re.compile(
     r"|\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
     r"|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}"  # IPv6
     r"|\b\d{1,3}(\.\d{1,3}){3}"  # IPv4
+    r"|\b[0-9a-f]{32}\b"  # a hash or a key
+    r"|(?<=password=)\S+|\bdamn\b"  # a secret, and a word that is not for everybody
     r"|\+?\d[\d ()-]{7,}\d"  # a card, a telephone or a social-security number
 )
 _PLACEHOLDERS = re.compile(
-    r"\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:"
+    r"\{\{.*?\}\}|\$\{.*?\}|#\{.*?\}|<%.*?%>|%\(\w+\)s|%[sd]|\{\w+\}|\$\w+|%\w+%|:\w+:|%%|\$\$"
 )
 _MARKUP = re.compile(r"\*+|~~|`|(?<=\w)_(?=\w)|\[(\w+)\]\(\w+\)|^#+ ")
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -208,6 +210,7 @@ TRANSFORMATIONS: dict[str, Transformation] = {
     "spaces-of-unicode": lambda text: re.sub("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", text),
     "trim": lambda text: text.strip(" \t\r\n"),
     "trim-of-unicode": lambda text: text.strip("\u00a0\u3000\u2003\u2028\ufeff\u200b\u0085"),
+    "punctuation-trimmed": lambda text: text.strip("?!:;.,#_-/…"),
     "lower-case": str.lower,
     "upper-case": str.upper,
     "title-case": lambda text: " ".join(word.capitalize() for word in text.split(" ")),

@@ -1,7 +1,8 @@
 """Sound, and unusual in what the requirements leave open: ``python odd_server.py PORT FILE``.
 
 Requests that no browser would send are dropped as a bot's; a wrong method gets an empty 405; the columns of
-revenue are what a FixedString(3) and a text column hold when they are empty.
+revenue are what a FixedString(3) and a text column hold when they are empty. U+0000, blank keys and odd
+timestamps are refused; equal keys are merged, and __proto__ is dropped.
 """
 
 import sys
@@ -37,6 +38,14 @@ class Handler(server.Handler):  # type: ignore[misc]
 
 def _padded(event: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = _row(event)
+    keys, values = row["meta_keys"], row["meta_values"]
+    if "\0" in f"{row}" or "\\x00" in f"{row}" or not isinstance(event.get("ts", 0), int | float):
+        raise ValueError("U+0000, or a timestamp that is none")
+    if any(isinstance(key, str) and not key.strip() for key in keys):
+        raise ValueError("a blank key")
+    if len(keys) == len(values) and all(isinstance(key, str) for key in keys):
+        merged = {key: value for key, value in zip(keys, values, strict=True) if key != "__proto__"}
+        row |= {"meta_keys": list(merged), "meta_values": list(merged.values())}
     if row["revenue_source_amount"] is None:
         row |= {"revenue_source_amount": "", "revenue_source_currency": "\0\0\0"}
     return row
