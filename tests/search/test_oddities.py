@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conformance.protocol.outcomes import Violation
 
 from conformance.drivers.requests import Reply
 from conformance.protocol.cases import catalogue
+from conformance.protocol.outcomes import Violation
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange
