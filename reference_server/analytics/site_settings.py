@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from reference_server.analytics.ranges import zone
-from reference_server.shared_sqlite import open_shared
 from reference_server.text import well_formed
 
 _TABLES = """
@@ -57,8 +56,13 @@ class Settings:
     """The settings of all sites."""
 
     def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = open_shared(state_dir / "settings.sqlite", _TABLES, power=True)
+        self._db = sqlite3.connect(
+            state_dir / "settings.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(_TABLES)
 
     def timezone(self, site: str) -> str:
         """Return the time zone in which a site's days begin and end."""

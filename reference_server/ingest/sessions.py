@@ -6,11 +6,10 @@ by the worker processes of a server: one SQLite file in its state folder.
 
 import hashlib
 import secrets
+import sqlite3
 import threading
 from datetime import datetime
 from pathlib import Path
-
-from reference_server.shared_sqlite import open_shared
 
 SESSION_SECONDS = 30 * 60
 _FORGET_SECONDS = 24 * 60 * 60
@@ -41,11 +40,18 @@ class Sessions:
     """The salts, sessions and page visits of the last day."""
 
     def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._salts: dict[int, bytes] = {}
-        # A power cut may lose a link between events, never an event. A salt of the day before must be erased:
-        # with it, the ids of its day would lead back to addresses.
-        self._db = open_shared(state_dir / "visits.sqlite", _TABLES, erase=True)
+        self._db = sqlite3.connect(
+            state_dir / "visits.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # What a power cut loses here is a link between events, never an event.
+        self._db.execute("PRAGMA synchronous = OFF")
+        # A salt that is over must be gone: with it, the ids of its day would lead back to addresses.
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(_TABLES)
 
     def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
         """Return an id that is the same for a browser on a site during a day (UTC), and tells no more.

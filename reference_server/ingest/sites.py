@@ -1,17 +1,22 @@
 """Which site an event belongs to."""
 
+import sqlite3
 import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from reference_server.domains import site_of
-from reference_server.shared_sqlite import open_shared
+from reference_server.domains import host_of
 
 _TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
 _ADMIT = """
 INSERT OR IGNORE INTO sites SELECT :site, :now WHERE (SELECT count(*) FROM sites) < :most
 """
+
+
+def site_of(address: str) -> str:
+    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
+    return host_of(address).removeprefix("www.")
 
 
 class Sites:
@@ -38,10 +43,16 @@ class FoundSites:
     """
 
     def __init__(self, folder: Path, *, most: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.most = most
         self._known: set[str] = set()  # Never more than there are in the file.
         self._lock = threading.Lock()
-        self._db = open_shared(folder / "sites.sqlite", _TABLE)
+        self._db = sqlite3.connect(
+            folder / "sites.sqlite", timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute(_TABLE)
 
     def admit(self, site: str, now: datetime) -> bool:
         """Return whether a site is known, or there was room to add it. Raises sqlite3.Error."""

@@ -17,7 +17,6 @@ from typing import Any
 from reference_server.addresses import block_of
 from reference_server.config import quota_of
 from reference_server.delivery.counters import Counts
-from reference_server.shared_sqlite import open_shared
 
 _FILE = "doors.sqlite"
 _TABLES = """
@@ -51,7 +50,10 @@ class UsageLimits:
         self._minute = 0
         self._unwritten: Counter[tuple[int, bytes]] = Counter()
         self._lock = threading.Lock()
-        self._db = open_shared(folder / _FILE, _TABLES)
+        self._db = sqlite3.connect(folder / _FILE, timeout=10, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(_TABLES)
 
     def within_rate_limit(self, ip: str, now: datetime) -> bool:
         """Count a request of an address, and say whether it is within the limit of this minute."""
