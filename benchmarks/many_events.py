@@ -25,8 +25,10 @@ import psutil
 from clickhouse_connect.driver.client import Client
 
 from conformance.load.mix import EventGenerator, RequestKind, read
+from reference_server.delivery.census import census
 from reference_server.delivery.loader import Loader
-from reference_server.delivery.outbox import Outbox, census
+from reference_server.delivery.outbox import Outbox
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
 from reference_server.storage.rollups import ROLLUPS
@@ -135,7 +137,7 @@ def loader_alone(folder: Path, url: str, client: Client, share: int) -> float:
     outbox = Outbox.create(folder / "left", max_bytes=16 * 1024**3)
     for first in range(0, TIMES * SAMPLE, BLOCK):
         outbox.add(*rows[first % SAMPLE : first % SAMPLE + BLOCK])
-    loader = Loader(outbox, folder / "left", Clients(url))
+    loader = Loader(OwnOutbox(lambda: outbox), folder / "left", Clients(url))
     began = time.monotonic()
     loader.start()
     while outbox.pending:

@@ -1,6 +1,7 @@
 """What a server is told: explicitly, or through the environment of its worker processes."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,8 @@ class Config:
     ``rate_limit`` is how many requests an address may send in a minute, 0 for no limit; what comes above is
     dropped with 200. Behind ``proxies`` of one's own the address is the one that the first of them saw.
     The ``workers`` together serve ``max_connections`` at once; others wait to be accepted. An address may
-    have ``address_streams`` live streams in each of them, 0 for no limit.
+    have ``address_streams`` live streams in each of them, 0 for no limit. The server ``started`` at this
+    time of the monotonic clock.
     """
 
     clickhouse_url: str
@@ -62,6 +64,7 @@ class Config:
     max_sites: int = 1000
     address_streams: int = 64
     workers: int = 1
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def worker_connections(self) -> int:
@@ -156,4 +159,5 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "max_sites": ("CLICKPORT_MAX_SITES", int),
     "address_streams": ("CLICKPORT_ADDRESS_STREAMS", int),
     "workers": ("CLICKPORT_WORKERS", int),
+    "started": ("CLICKPORT_STARTED", float),
 }

@@ -17,15 +17,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults import refusals
+from benchmarks.faults import outages, refusals
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.scene import WAIT, LoadScenario
-from reference_server.delivery.outbox import census
+from reference_server.delivery.census import census
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
 
 # Modules whose faults are registered beside those of ``faults``.
-_MORE = (refusals,)
+_MORE = (outages, refusals)
+_ROWS = "SELECT count() FROM events"
+# By how much the sums of the rollups differ from the events, added up.
 _DIFFERENCES = """
 WITH (SELECT count() FROM events) AS events,
     (SELECT count() FROM events WHERE type = 'custom') AS customs,
@@ -43,6 +45,7 @@ SELECT sum(abs(expected - found)) FROM (
 
 def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
     """Try one fault once; return the figures of the load run and what was set aside."""
+    seconds = max(seconds, FAULTS[name].seconds)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-faults-")))
         clickhouse = LocalClickHouse(folder / "clickhouse", steady=True)
@@ -54,9 +57,10 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         FAULTS[name].prepare(scene, stack)
         scene.serve()
         stack.callback(scene.close)
+        rows_url = scene.rows_url
         report = folder / "report.json"
         command = [
-            *(sys.executable, "-P", "-m", "conformance", "load", scene.url, "--clickhouse", clickhouse.url),
+            *(sys.executable, "-P", "-m", "conformance", "load", scene.url, "--clickhouse", rows_url),
             *("--rate", f"{rate:g}", "--for", f"{seconds:g}s", "--patience", "60s"),
             *("--report", f"json={report}", "--run-record", str(folder / "run.jsonl")),
         ]
@@ -69,22 +73,24 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
             raise SystemExit(f"{name}: the load run ended with {load.returncode}:\n{said}{told}")
         # Events beside those of the load run count, too.
         _until(lambda: census(scene.outboxes).pending == 0, "events wait")
+        counted = census(scene.outboxes)
         figures = json.loads(report.read_text(encoding="utf-8"))["load"]
         return {
             **figures["events"],
-            "quarantined": census(scene.outboxes).quarantined,
+            # Pageviews count, too, and events beside those of the load run.
+            "lost": max(figures["events"]["lost"], scene.accepted() - _ask(rows_url, _ROWS)),
+            "quarantined": counted.quarantined + counted.lost,
             "errors": figures["errors"],
             "requests": figures["requests"],
             "notes": scene.notes,
-            "unlike": _unlike(clickhouse.url),
+            "unlike": _ask(rows_url, _DIFFERENCES),
         }
 
 
-def _unlike(url: str) -> int:
-    """Return by how much the sums of the rollups differ from the events, added up."""
+def _ask(url: str, query: str) -> int:
     client = connect(url)
     try:
-        return int(client.query(_DIFFERENCES).result_rows[0][0])
+        return int(client.query(query).result_rows[0][0])
     finally:
         client.close()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.scene import LoadScenario, forgetful
-from reference_server.delivery.outbox import census
+from reference_server.delivery.census import census
 from reference_server.storage.client import connect
 
 Act = Callable[[LoadScenario], None]
@@ -27,6 +27,8 @@ class FaultScenario:
     title: str
     act: Act
     prepare: Prepare
+    seconds: float
+    """Of load, at the least."""
 
 
 FAULTS: dict[str, FaultScenario] = {}
@@ -37,14 +39,14 @@ def _as_it_is(_scene: LoadScenario, _stack: ExitStack) -> None:
     pass
 
 
-def fault(name: str, title: str, *, prepare: Prepare = _as_it_is) -> Callable[[Act], Act]:
+def fault(name: str, title: str, *, prepare: Prepare = _as_it_is, seconds: float = 0) -> Callable[[Act], Act]:
     """Register the decorated function as a fault.
 
     ``prepare`` runs before the server starts and registers on the stack what has to end with the run.
     """
 
     def register(act: Act) -> Act:
-        FAULTS[name] = FaultScenario(title=title, act=act, prepare=prepare)
+        FAULTS[name] = FaultScenario(title=title, act=act, prepare=prepare, seconds=seconds)
         return act
 
     return register

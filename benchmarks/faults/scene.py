@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 
 from reference_server.storage.embedded import LocalClickHouse
@@ -29,6 +30,7 @@ class LoadScenario:
     clickhouse: LocalClickHouse
     port: int
     through: str = ""
+    embedded: bool = False
     server: subprocess.Popen[str] | None = None
     forgetful: threading.Event = field(default_factory=threading.Event)
     answers_lost: int = 0
@@ -50,7 +52,7 @@ class LoadScenario:
         options = ["--port", str(self.port), "--data", str(self.folder / "server"), "--workers", "2"]
         self.server = subprocess.Popen(
             [sys.executable, "-P", "-m", "reference_server", "serve", *options],
-            env={**os.environ, **self.clock, "CLICKHOUSE_URL": self.through or self.clickhouse.url},
+            env={**os.environ, **self.clock, **self._store()},
             stdout=subprocess.PIPE,
             stderr=(self.folder / "server.err").open("a"),
             text=True,
@@ -58,6 +60,29 @@ class LoadScenario:
         assert self.server.stdout
         if not self.server.stdout.readline():
             raise SystemExit(f"the server did not start: see {self.folder / 'server.err'}")
+
+    def _store(self) -> Mapping[str, str]:
+        return {} if self.embedded else {"CLICKHOUSE_URL": self.through or self.clickhouse.url}
+
+    @property
+    def rows_url(self) -> str:
+        """The URL of the ClickHouse that has the rows; of an embedded one the workers know it."""
+        return self.workers()[0].environ()["CLICKHOUSE_URL"] if self.embedded else self.clickhouse.url
+
+    def accepted(self) -> int:
+        """Return how many events the server has acknowledged, by its metrics."""
+        text = httpx.get(f"{self.url}/metrics", trust_env=False, timeout=WAIT).text
+        [line] = [line for line in text.splitlines() if line.startswith("clickport_events_accepted_total ")]
+        return int(line.split()[1])
+
+    def embedded_process(self) -> psutil.Process | None:
+        """The process of the server's own ClickHouse, if there is one now."""
+        assert self.server
+        for child in psutil.Process(self.server.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if any("_child.py" in word for word in child.cmdline()):
+                    return child
+        return None
 
     def end(self, number: signal.Signals) -> None:
         """Send the server a signal and wait for its end."""

@@ -2,13 +2,13 @@
 
 import secrets
 import sqlite3
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from reference_server.analytics.ranges import zone
+from reference_server.state_file import StateFile
 from reference_server.text import well_formed
 
 _TABLES = """
@@ -56,13 +56,7 @@ class Settings:
     """The settings of all sites."""
 
     def __init__(self, state_dir: Path) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            state_dir / "settings.sqlite", timeout=10, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.executescript(_TABLES)
+        self._db = StateFile(state_dir / "settings.sqlite", _TABLES)
 
     def timezone(self, site: str) -> str:
         """Return the time zone in which a site's days begin and end."""
@@ -135,5 +129,4 @@ class Settings:
         self._db.close()
 
     def _ask(self, query: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(query, values).fetchall()
+        return self._db.ask(query, values)

@@ -10,7 +10,9 @@ from pathlib import Path
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from reference_server.delivery.counters import Counts
-from reference_server.delivery.outbox import Batch, Outbox, tell_damaged
+from reference_server.delivery.outbox import Batch, Outbox
+from reference_server.delivery.outbox_file import is_damage
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.delivery.repair import COMPLETE, is_stored, loading, repair
 from reference_server.delivery.steps import ASKING, ERASING
 from reference_server.storage.client import Clients
@@ -18,8 +20,9 @@ from reference_server.storage.store import INCOMPLETE, TABLES, UNKNOWN_TABLE, St
 
 # One of 50,000 rows costs ClickHouse half of one of 10,000: each insert is one into every rollup, too.
 _MOST_ROWS, _MOST_BYTES = 50_000, 32 * 1024**2
-# Bytes of text in rollup_properties: ClickHouse needs several times as much memory.
-_MOST_COST = 128 * 1024**2
+# Bytes of text in rollup_properties: ClickHouse needs some six times as much memory. Of ordinary events that
+# is 46,000.
+_MOST_COST = 16 * 1024**2
 # Between two inserts, so that a busy server makes few large parts, and ClickHouse has four fifths of its time
 # for others; the first after a pause goes at once.
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _REST = 0.1, 1.0, 4
@@ -65,9 +68,11 @@ _LOG = logging.getLogger(__name__)
 class Loader:
     """Empties an outbox, and those of processes that are gone, in a thread of its own."""
 
-    def __init__(self, outbox: Outbox, folder: Path, clients: Clients, counts: Counts | None = None) -> None:
+    def __init__(
+        self, outbox: OwnOutbox, folder: Path, clients: Clients, counts: Counts | None = None
+    ) -> None:
         self._counts = counts
-        self._outbox = outbox
+        self._own = outbox
         self._folder = folder
         self._clients = clients
         self._share = 1.0  # Of the largest batch: less after a refusal.
@@ -85,14 +90,15 @@ class Loader:
         """Empty the outbox if so many seconds are enough, and end; what is left stays on disk."""
         self._deadline = time.monotonic() + seconds
         self._ending.set()
-        self._outbox.wake()
+        self._own.wake()
         self._thread.join(seconds + 1)
 
     def _run(self) -> None:
         adopted = 0.0
-        while not self._ending.is_set() or (self._outbox.pending and time.monotonic() < self._deadline):
+        while not self._ending.is_set() or (self._own.pending and time.monotonic() < self._deadline):
             try:
-                self._empty(self._outbox)
+                self._empty_own()
+                self._own.contain()
                 if time.monotonic() - adopted > _IDLE_SECONDS and not self._ending.is_set():
                     adopted = time.monotonic()
                     self._adopt()
@@ -101,21 +107,34 @@ class Loader:
                 if self._out_of_time(_LAST_RETRY_SECONDS):
                     return
             if not self._ending.is_set():
-                self._outbox.wait(_IDLE_SECONDS)
+                self._own.wait(_IDLE_SECONDS)
 
-        self._drop_stage(self._outbox)
+        self._drop_stage(self._own.current)
+
+    def _empty_own(self) -> None:
+        outbox = self._own.current
+        try:
+            self._empty(outbox)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            self._own.replace(outbox, error)
 
     def _adopt(self) -> None:
         for outbox in Outbox.abandoned(self._folder):
             if outbox.pending:
                 _LOG.warning("%d events of a process that is gone are loaded", outbox.pending)
+            damage = ""
             try:
                 self._empty(outbox)
                 self._drop_stage(outbox)
-            except (sqlite3.Error, ValueError) as error:  # Its file: the others are loaded all the same.
-                tell_damaged(outbox.file, error)
+            except sqlite3.Error as error:  # Its file: the others are loaded all the same.
+                if is_damage(error):
+                    damage = str(error)
+                else:
+                    _LOG.error("the outbox %s cannot be used now, and is tried again: %s", outbox.file, error)
             finally:
-                outbox.close(self._counts)
+                outbox.close(self._counts, damage)
 
     def _empty(self, outbox: Outbox) -> None:
         """Insert until nothing is left, or there is no more time."""

@@ -4,32 +4,37 @@ Each worker process has an outbox of its own, one SQLite file in a folder that a
 process is gone is adopted by another.
 """
 
-import fcntl
 import logging
-import os
 import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from reference_server.delivery.counters import GONE_ACCEPTED, GONE_STORED, Counts
+from reference_server.delivery.damage import contain, is_contained, read_mark
+from reference_server.delivery.outbox_file import (
+    INSERT,
+    LAST,
+    TABLES,
+    Block,
+    Damaged,
+    checked,
+    is_copy,
+    is_damage,
+    locked,
+    note_progress,
+    sync_folder,
+    token_name,
+    unlock,
+)
 from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
-from reference_server.storage.schema import decode_row, fitting
+from reference_server.storage.schema import fitting
 
-# Events are numbered, and what was accepted together is kept together: a block has the number of its last.
-# AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows.
-_TABLES = """
-CREATE TABLE IF NOT EXISTS events (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, lines BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS quarantine (number INTEGER PRIMARY KEY, row BLOB NOT NULL, reason TEXT NOT NULL);
-"""
 # The first outboxes had a row for each event.
 _ROWS_TO_BLOCKS = """
 BEGIN;
@@ -37,25 +42,13 @@ ALTER TABLE events RENAME COLUMN row TO lines;
 ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
 COMMIT;
 """
-_INSERT = "INSERT INTO events (number, count, lines) VALUES (?, ?, ?)"
 _LARGEST_BLOCK = 100
 _RANGE = "SELECT number, count, lines FROM events WHERE number BETWEEN ? AND ? ORDER BY number"
-_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _ALL = 2**63 - 1
 # Of a row that ClickHouse refuses by itself, not for what it contains: tried again after so long, doubled.
 _FIRST_DELAY, _LAST_DELAY = 2.0, 300.0
-_CENSUS = """
-SELECT
-    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'),
-    (SELECT coalesce(sum(count), 0) FROM events),
-    (SELECT count() FROM quarantine),
-    (SELECT lines FROM events ORDER BY number LIMIT 1)
-"""
 _SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
 _LOG = logging.getLogger(__name__)
-
-_Block = tuple[int, int, bytes]
-"""Number of the last event, how many there are, and their rows, a line each."""
 
 
 class StoreUnavailable(Exception):
@@ -93,7 +86,6 @@ class Outbox:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._something = threading.Event()
-        self._moved = time.monotonic()
         self.pending = self._bytes = self._last = 0
         # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
         # when some of these wait.
@@ -113,36 +105,39 @@ class Outbox:
         """Begin an outbox for this process. Raises OSError and sqlite3.Error."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{secrets.token_hex(8)}.sqlite"
-        lock = _locked(file)
+        lock = locked(file)
         assert lock is not None
         outbox = cls(file, lock, durability=durability, max_bytes=max_bytes)
         if durability == "power":
             # The name of the file, and those of new folders above it, outlive a power cut as well.
             for place in (folder, *list(folder.parents)[:3]):
-                _sync(place)
+                sync_folder(place)
         return outbox
 
     @classmethod
     def abandoned(cls, folder: Path) -> Iterator[Self]:
         """Open the outboxes whose processes are gone, each when it is asked for.
 
-        A damaged one stays as it is, and is named in the log once.
+        A damaged one is contained (see ``damage``), and stays as it is.
         """
         for file in sorted(folder.glob("*.sqlite")):
-            lock = _locked(file)
+            if is_contained(file):
+                continue
+            lock = locked(file)
             if lock is None:
                 continue
             if not file.exists():  # Another process had it, and is done with it.
-                _unlock(file, lock)
+                unlock(file, lock)
                 continue
             try:
+                if mark := read_mark(file):  # Its process ended before it was contained.
+                    raise Damaged(mark.reason)
                 # A file that was emptied, or never begun: nobody can tell, so it is not removed.
                 if not file.stat().st_size:
-                    raise sqlite3.DatabaseError("it is empty")
+                    raise Damaged("it is empty")
                 outbox = cls(file, lock, durability="power", max_bytes=0)
             except (sqlite3.Error, OSError) as error:
-                os.close(lock)
-                tell_damaged(file, error)
+                _let_go(file, lock, error)
                 continue
             yield outbox
 
@@ -159,10 +154,10 @@ class Outbox:
             with self._transaction():
                 for part in parts:
                     last += len(part)
-                    self._db.execute(_INSERT, (last, len(part), b"\n".join(part)))
+                    self._db.execute(INSERT, (last, len(part), b"\n".join(part)))
             self._last = last
             if not self.pending:
-                self._moved = time.monotonic()
+                note_progress(self._lock_file)
             self.pending += len(rows)
             self._bytes += size
         self._something.set()
@@ -182,9 +177,9 @@ class Outbox:
         return self._file
 
     @property
-    def stalled_seconds(self) -> float:
-        """For how long events have been waiting of which none was stored."""
-        return time.monotonic() - self._moved if self.pending else 0.0
+    def accepted(self) -> int:
+        """How many events were ever put into it."""
+        return self._last
 
     def wait(self, seconds: float) -> None:
         """Return when there is an event to be inserted, or ``wake`` was called, or the time is up."""
@@ -284,10 +279,18 @@ class Outbox:
     @property
     def name(self) -> str:
         """The name by which tokens and staging tables begin."""
-        return self._file.stem
+        return token_name(self._file)
 
-    def close(self, counts: Counts | None = None) -> None:
-        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken."""
+    def close(self, counts: Counts | None = None, damage: str = "") -> None:
+        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken.
+
+        With ``damage`` it is kept and contained (see ``damage``).
+        """
+        if damage:
+            with self._lock:
+                self._db.close()
+            _let_go(self._file, self._lock_file, Damaged(damage))
+            return
         with self._lock:
             try:
                 left = self._db.execute(
@@ -299,10 +302,12 @@ class Outbox:
         if not left:
             with counts.exclusive() if counts else nullcontext():
                 if counts:
-                    counts.count({GONE_ACCEPTED: self._last, GONE_STORED: self._last})
+                    # A copy was counted by the mark of the damaged file.
+                    gone = 0 if is_copy(self._file) else self._last
+                    counts.count({GONE_ACCEPTED: gone, GONE_STORED: gone})
                 for suffix in ("", "-wal", "-shm"):
                     self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
-        _unlock(self._file, self._lock_file)
+        unlock(self._file, self._lock_file)
 
     def _begin(self, durability: str) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -310,25 +315,24 @@ class Outbox:
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
             self._db.executescript(_ROWS_TO_BLOCKS)
-        self._db.executescript(_TABLES)
+        self._db.executescript(TABLES)
         prepare(self._db)
         self.pending, self._bytes = self._db.execute(
             "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
         ).fetchone()
-        [self._last] = self._db.execute(_LAST).fetchone()
+        [self._last] = self._db.execute(LAST).fetchone()
 
     def _split(self, number: int) -> None:
         """Let a block end with this event."""
-        last, count, lines = self._db.execute(
-            "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1", (number,)
-        ).fetchone()
+        query = "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1"
+        [(last, count, lines)] = checked(self._db.execute(query, (number,)))
         if last == number:
             return
         rows, rest = lines.split(b"\n"), last - number
         self._db.execute(
             "UPDATE events SET count = ?, lines = ? WHERE number = ?", (rest, b"\n".join(rows[-rest:]), last)
         )
-        self._db.execute(_INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
+        self._db.execute(INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
 
     def _has_rows(self, step: Step) -> bool:
         """Return whether anything is left of a step; if not, forget it."""
@@ -347,12 +351,15 @@ class Outbox:
     def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
         """Return a step of the oldest rows behind a number."""
         found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
-        blocks = list(_bounded(found, most, most_bytes))
+        blocks = list(_bounded(checked(found), most, most_bytes))
         if not blocks:
             return None
         first = blocks[0][0] - blocks[0][1] + 1
         count = sum(count for _, count, _ in blocks)
-        fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
+        try:
+            fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
+        except ValueError as error:
+            raise Damaged(f"an event from {first} on is not what was written: {error}") from error
         if fit == count:
             return Step(first=first, last=blocks[-1][0])
         for number, size, _ in blocks:
@@ -364,7 +371,7 @@ class Outbox:
         raise AssertionError("a batch has more rows than its blocks")
 
     def _batch(self, step: Step) -> Batch:
-        blocks = self._db.execute(_RANGE, (step.first, step.last)).fetchall()
+        blocks = list(checked(self._db.execute(_RANGE, (step.first, step.last))))
         return Batch(
             token=step.token(self.name),
             outbox=self.name,
@@ -386,7 +393,7 @@ class Outbox:
             self._delays.pop(step.first, None)
             self.pending -= batch.count
             self._bytes -= batch.size
-            self._moved = time.monotonic()
+            note_progress(self._lock_file)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -400,68 +407,19 @@ class Outbox:
             raise
 
 
-@dataclass(frozen=True, kw_only=True)
-class Census:
-    """What the outboxes of a folder hold, of processes that live or are gone.
-
-    ``accepted`` counts all that were ever put into those that are there, ``oldest`` is when the first of the
-    pending ones arrived.
-    """
-
-    accepted: int = 0
-    pending: int = 0
-    quarantined: int = 0
-    oldest: datetime | None = None
-    damaged: tuple[Path, ...] = ()
-
-
-def census(folder: Path) -> Census:
-    """Look at all outboxes of a folder."""
-    found = Census()
-    for file in folder.glob("*.sqlite"):
-        # mode=rw: one that is removed meanwhile is not to be made anew.
-        address = f"{file.absolute().as_uri()}?mode=rw"
-        try:
-            with closing(sqlite3.connect(address, uri=True)) as db:
-                accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
-            oldest = first and decode_row(first.partition(b"\n")[0]).timestamp
-        except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
-            if file.exists() and not file.stat().st_size:
-                found = replace(found, damaged=(*found.damaged, file))
-        except (sqlite3.Error, OSError, ValueError):
-            found = replace(found, damaged=(*found.damaged, file))
-        else:
-            times = [time for time in (found.oldest, oldest) if time]
-            found = Census(
-                accepted=found.accepted + accepted,
-                pending=found.pending + pending,
-                quarantined=found.quarantined + quarantined,
-                oldest=min(times, default=None),
-                damaged=found.damaged,
-            )
-    return found
-
-
-_told: set[Path] = set()
-
-
-def tell_damaged(file: Path, error: Exception) -> None:
-    """Say once in the log that an outbox cannot be read."""
-    if file not in _told:
-        _told.add(file)
-        _LOG.error("the outbox %s is damaged (%s): it is kept, and what is in it is not loaded", file, error)
-
-
-def _sync(folder: Path) -> None:
-    """Let the names in a folder outlive a power cut."""
-    place = os.open(folder, os.O_RDONLY)
+def _let_go(file: Path, lock: int, error: Exception) -> None:
+    """Contain a damaged outbox of a process that is gone, and unlock it; say so if it is not damaged."""
     try:
-        os.fsync(place)
+        if not is_damage(error):
+            raise error
+        contain(file, str(error))
+    except (sqlite3.Error, OSError) as failed:
+        _LOG.error("the outbox %s cannot be opened now, and is tried again: %s", file, failed)
     finally:
-        os.close(place)
+        unlock(file, lock)
 
 
-def _bounded(blocks: Iterable[_Block], most: int, most_bytes: int) -> Iterator[_Block]:
+def _bounded(blocks: Iterable[Block], most: int, most_bytes: int) -> Iterator[Block]:
     """The first blocks with at most so many rows and bytes, one at the least."""
     rows = size = 0
     for block in blocks:
@@ -470,20 +428,3 @@ def _bounded(blocks: Iterable[_Block], most: int, most_bytes: int) -> Iterator[_
         if rows > count and (rows > most or size > most_bytes):
             return
         yield block
-
-
-def _locked(file: Path) -> int | None:
-    """Lock an outbox for this process, until it ends in whatever way; None if another process has it."""
-    lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
-
-
-def _unlock(file: Path, lock: int) -> None:
-    if not file.exists():
-        file.with_suffix(".lock").unlink(missing_ok=True)
-    os.close(lock)

@@ -4,12 +4,15 @@ import asyncio
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.event import EventRow, Note, NoteCode
 from reference_server.ingest.decode import decode
 from reference_server.ingest.normalise import Rejected
@@ -36,6 +39,8 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
+# After a commit that took longer, the next one is made by a thread.
+_SLOW_COMMIT = 0.004
 _LOG = logging.getLogger(__name__)
 
 
@@ -108,7 +113,7 @@ class EventRoute:
     def __init__(
         self,
         ingest: RowBuilder,
-        outbox: Outbox,
+        outbox: OwnOutbox | Outbox,
         live: LiveEvents,
         usage_limits: UsageLimits,
         *,
@@ -122,6 +127,9 @@ class EventRoute:
         self._outbox = outbox
         self._waiting: list[_Waiting] = []
         self._max_body = max_body
+        self._commit_seconds = 0.0
+        self._committing = False
+        self._thread = ThreadPoolExecutor(1, "commit")
 
     async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> EventAnswer:
         """Answer a request whose body is there, one byte too long if it is longer than the limit.
@@ -146,6 +154,8 @@ class EventRoute:
 
     def _answer_all(self) -> None:
         """Take what came at once in one go, and commit it together: each step costs less that way."""
+        if self._committing:  # Goes on when that commit is done.
+            return
         everybody, self._waiting = self._waiting, []
         taken = []
         for waiting in everybody:
@@ -155,9 +165,34 @@ class EventRoute:
                 taken.append(waiting)
         if not taken:
             return
+        if self._commit_seconds < _SLOW_COMMIT:
+            self._finish(taken, self._commit(taken))
+            return
+        # The disk is slow: meanwhile others are read, and share the next commit.
+        self._committing = True
+        committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, taken)
+        committed.add_done_callback(lambda done: self._committed(taken, done.result()))
+
+    def _commit(self, taken: list[_Waiting]) -> Exception | None:
+        """Keep events on disk; return what went wrong."""
+        began = time.monotonic()
         try:
             self._outbox.add(*(waiting.line for waiting in taken))
         except Exception as error:
+            return error
+        finally:
+            self._commit_seconds = time.monotonic() - began
+        return None
+
+    def _committed(self, taken: list[_Waiting], error: Exception | None) -> None:
+        self._committing = False
+        self._finish(taken, error)
+        if self._waiting:
+            self._answer_all()
+
+    def _finish(self, taken: list[_Waiting], error: Exception | None) -> None:
+        """Answer events that were kept, or were not."""
+        if error:
             for waiting in taken:
                 waiting.tell(self._failed(error))
             return

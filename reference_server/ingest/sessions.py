@@ -6,10 +6,10 @@ by the worker processes of a server: one SQLite file in its state folder.
 
 import hashlib
 import secrets
-import sqlite3
-import threading
 from datetime import datetime
 from pathlib import Path
+
+from reference_server.state_file import StateFile
 
 SESSION_SECONDS = 30 * 60
 _FORGET_SECONDS = 24 * 60 * 60
@@ -40,18 +40,10 @@ class Sessions:
     """The salts, sessions and page visits of the last day."""
 
     def __init__(self, state_dir: Path) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
         self._salts: dict[int, bytes] = {}
-        self._db = sqlite3.connect(
-            state_dir / "visits.sqlite", timeout=10, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # What a power cut loses here is a link between events, never an event.
-        self._db.execute("PRAGMA synchronous = OFF")
-        # A salt that is over must be gone: with it, the ids of its day would lead back to addresses.
-        self._db.execute("PRAGMA secure_delete = ON")
-        self._db.executescript(_TABLES)
+        # What a power cut loses here is a link between events, never an event. A salt that is over must be
+        # gone: with it, the ids of its day would lead back to addresses.
+        self._db = StateFile(state_dir / "visits.sqlite", _TABLES, "synchronous = OFF", "secure_delete = ON")
 
     def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
         """Return an id that is the same for a browser on a site during a day (UTC), and tells no more.
@@ -68,23 +60,17 @@ class Sessions:
             "now": now.timestamp(),
             "pause": SESSION_SECONDS,
         }
-        with self._lock:
-            return str(self._db.execute(_TOUCH, values).fetchall()[0][0])
+        return str(self._db.ask(_TOUCH, values)[0][0])
 
     def enter(self, *, site: str, session: str, pageview: str, now: datetime) -> None:
         """Remember which page visit a session is on."""
-        with self._lock:
-            self._db.execute(
-                "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?)",
-                (site, session, pageview, now.timestamp()),
-            )
+        values = (site, session, pageview, now.timestamp())
+        self._db.ask("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?)", values)
 
     def current(self, *, site: str, session: str) -> str:
         """Return the latest page visit that is known of a session, or an empty string."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT pageview FROM visits WHERE site = ? AND session = ?", (site, session)
-            ).fetchall()
+        query = "SELECT pageview FROM visits WHERE site = ? AND session = ?"
+        rows = self._db.ask(query, (site, session))
         return str(rows[0][0]) if rows else ""
 
     def close(self) -> None:
@@ -102,10 +88,8 @@ class Sessions:
     def _begin(self, day: str, now: datetime) -> bytes:
         """Agree with the other processes on the day's salt, and forget what is over."""
         over = now.timestamp() - _FORGET_SECONDS
-        with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO salts VALUES (?, ?)", (day, secrets.token_bytes(32)))
-            self._db.execute("DELETE FROM salts WHERE day < ?", (day,))
-            self._db.execute("DELETE FROM sessions WHERE seen < ?", (over,))
-            self._db.execute("DELETE FROM visits WHERE seen < ?", (over,))
-            rows = self._db.execute("SELECT salt FROM salts WHERE day = ?", (day,)).fetchall()
-        return bytes(rows[0][0])
+        self._db.ask("INSERT OR IGNORE INTO salts VALUES (?, ?)", (day, secrets.token_bytes(32)))
+        self._db.ask("DELETE FROM salts WHERE day < ?", (day,))
+        self._db.ask("DELETE FROM sessions WHERE seen < ?", (over,))
+        self._db.ask("DELETE FROM visits WHERE seen < ?", (over,))
+        return bytes(self._db.ask("SELECT salt FROM salts WHERE day = ?", (day,))[0][0])

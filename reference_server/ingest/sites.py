@@ -1,12 +1,11 @@
 """Which site an event belongs to."""
 
-import sqlite3
-import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 from reference_server.domains import host_of
+from reference_server.state_file import StateFile
 
 _TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
 _ADMIT = """
@@ -43,24 +42,16 @@ class FoundSites:
     """
 
     def __init__(self, folder: Path, *, most: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.most = most
         self._known: set[str] = set()  # Never more than there are in the file.
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            folder / "sites.sqlite", timeout=10, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute(_TABLE)
+        self._db = StateFile(folder / "sites.sqlite", _TABLE, "synchronous = OFF")
 
     def admit(self, site: str, now: datetime) -> bool:
         """Return whether a site is known, or there was room to add it. Raises sqlite3.Error."""
         if site in self._known:
             return True
-        with self._lock:
-            self._db.execute(_ADMIT, {"site": site, "now": now.timestamp(), "most": self.most})
-            admitted = bool(self._db.execute("SELECT 1 FROM sites WHERE site = ?", (site,)).fetchall())
+        self._db.ask(_ADMIT, {"site": site, "now": now.timestamp(), "most": self.most})
+        admitted = bool(self._db.ask("SELECT 1 FROM sites WHERE site = ?", (site,)))
         if admitted:
             self._known.add(site)
         return admitted

@@ -17,6 +17,7 @@ from typing import Any
 from reference_server.addresses import block_of
 from reference_server.config import quota_of
 from reference_server.delivery.counters import Counts
+from reference_server.state_file import StateFile
 
 _FILE = "doors.sqlite"
 _TABLES = """
@@ -43,17 +44,13 @@ class UsageLimits:
     """Counts who comes in. ``rate`` 0 is no limit; ``quota`` is by site, with an empty name for others."""
 
     def __init__(self, folder: Path, *, rate: int = 0, quota: Mapping[str, int] | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.rate = rate
         self._quota = quota or {}
         self._counts = Counts(folder)
         self._minute = 0
         self._unwritten: Counter[tuple[int, bytes]] = Counter()
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(folder / _FILE, timeout=10, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_TABLES)
+        self._db = StateFile(folder / _FILE, _TABLES, "synchronous = OFF")
 
     def within_rate_limit(self, ip: str, now: datetime) -> bool:
         """Count a request of an address, and say whether it is within the limit of this minute."""
@@ -69,7 +66,7 @@ class UsageLimits:
         with self._lock:
             count = self._unwritten[counter]
             with suppress(sqlite3.Error):  # Then what this process has counted has to do.
-                count += sum(row[0] for row in self._db.execute(_REQUESTS, counter))
+                count += sum(row[0] for row in self._db.ask(_REQUESTS, counter))
         return 0 if count < TRIES else _rest_of_minute(now)
 
     def _counted(self, who: str, now: datetime) -> int:
@@ -83,8 +80,8 @@ class UsageLimits:
                 if counter[0] != self._minute:
                     self._minute = counter[0]
                     self._unwritten.clear()
-                    self._db.execute("DELETE FROM requests WHERE minute < ?", (self._minute - 1,))
-                return int(self._db.execute(_REQUEST, counter).fetchall()[0][0])
+                    self._db.ask("DELETE FROM requests WHERE minute < ?", (self._minute - 1,))
+                return int(self._db.ask(_REQUEST, counter)[0][0])
             except sqlite3.Error:
                 self._unwritten[counter] += 1
                 return self._unwritten[counter]
@@ -98,14 +95,12 @@ class UsageLimits:
         quota = self.quota(site)
         if quota is None:
             return True
-        with self._lock:
-            return bool(self._db.execute(_EVENT, (_month(now), site)).fetchall()[0][0] <= quota)
+        return bool(self._db.ask(_EVENT, (_month(now), site))[0][0] <= quota)
 
     def begin_month(self, now: datetime, stored: Iterable[Sequence[Any]]) -> None:
         """Begin with what ClickHouse has of sites that were not counted yet: the quota may be a new one."""
         rows = [(_month(now), site, events) for site, events in stored]
-        with self._lock:
-            self._db.executemany("INSERT OR IGNORE INTO months VALUES (?, ?, ?)", rows)
+        self._db.ask_many("INSERT OR IGNORE INTO months VALUES (?, ?, ?)", rows)
 
     def refused(self, reason: str) -> None:
         """Count something that was turned away, for a reason of ``refusals.REASONS``."""

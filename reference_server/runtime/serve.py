@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from reference_server.config import DRAIN_SECONDS, Config
-from reference_server.delivery.outbox import census
+from reference_server.delivery.census import census
+from reference_server.delivery.damage import tell_kept
 from reference_server.delivery.repair import repair
 from reference_server.runtime.connections import affordable
 from reference_server.runtime.supervisor import Supervisor
@@ -83,6 +85,7 @@ def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
             os.environ.update(_environment(options, url, folder, address))
             outboxes = Config.from_env().outbox_dir
             version = _migrated(url, outboxes)
+            tell_kept(outboxes)
             if not options.data and not embedded:
                 stack.callback(_keep, outboxes)
         except (ClickHouseError, OSError, ValueError) as error:
@@ -189,6 +192,7 @@ def _environment(options: ServeOptions, url: str, folder: Path, address: str) ->
         "CLICKPORT_STATE": state,
         "CLICKPORT_BOUND": address,
         "CLICKPORT_WORKERS": str(options.workers),
+        "CLICKPORT_STARTED": str(time.monotonic()),
         **sites,
     }
 

@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import wait
 
 from reference_server.config import DRAIN_SECONDS, Config
 from reference_server.delivery.counters import Counts
 from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.ingest.endpoint import EventRoute
 from reference_server.ingest.rows import RowBuilder
 from reference_server.ingest.sessions import Sessions
@@ -34,7 +36,9 @@ def app() -> Gateway:
     """Return the application of this worker."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     config = Config.from_env()
-    outbox = Outbox.create(config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
+    outbox = OwnOutbox(
+        partial(Outbox.create, config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
+    )
     clients = Clients(config.clickhouse_url)
     counts = Counts(config.state_dir)
     loader = Loader(outbox, config.outbox_dir, clients, counts)
@@ -76,7 +80,7 @@ def _usage_limits(config: Config, clients: Clients) -> UsageLimits:
     return usage_limits
 
 
-def _leave(loader: Loader, outbox: Outbox, counts: Counts) -> None:
+def _leave(loader: Loader, outbox: OwnOutbox, counts: Counts) -> None:
     loader.stop(DRAIN_SECONDS)
     outbox.close(counts)
     sys.stdout.flush()

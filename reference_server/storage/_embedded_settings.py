@@ -7,7 +7,7 @@ USER = "clickport"
 
 # For a small machine: queries that need more fail by themselves instead of taking the machine down.
 _MEMORY_BYTES = 2 * 1024**3
-_MARK_CACHE_BYTES = 64 * 1024**2
+_MARK_CACHE_BYTES = _INDEX_CACHE_BYTES = 64 * 1024**2
 
 
 def config_xml(password: str, port: int = 0) -> str:
@@ -23,6 +23,7 @@ def config_xml(password: str, port: int = 0) -> str:
   <users_config>users.xml</users_config>
   <max_server_memory_usage>{_MEMORY_BYTES}</max_server_memory_usage>
   <mark_cache_size>{_MARK_CACHE_BYTES}</mark_cache_size>
+  <primary_index_cache_size>{_INDEX_CACHE_BYTES}</primary_index_cache_size>
   <http_handlers>
     <rule>
       <url>/ping</url>

@@ -52,8 +52,11 @@ def decode_row(line: bytes) -> EventRow:
     return _READER.decode(line)
 
 
-_LONG = 1000
 _STEPS = 3  # Of the rollups: a row of properties for each.
+_ROW = 30  # Bytes beside its texts, about: rows of the same texts are one row in the end.
+_BETWEEN = b'","'
+_KEYS = b",["  # A path may have it, too: then its row is taken for a larger one.
+_TEXTS_BETWEEN = 5  # The name and the keys.
 
 
 def fitting(lines: Sequence[bytes], most_cost: int) -> int:
@@ -61,27 +64,18 @@ def fitting(lines: Sequence[bytes], most_cost: int) -> int:
 
     All of one month, as tables are partitioned by months, and an insert is atomic within a partition only;
     and with at most ``most_cost`` bytes of text in ``rollup_properties``, which repeats the name for each
-    property.
+    property. Raises ValueError for what is no row.
     """
-    month, cost = _month(lines[0]), 0
+    month, cost = b"", 0
     for number, line in enumerate(lines):
-        # An estimate is good enough for a row that is short.
-        cost += 10 * len(line) if len(line) <= _LONG else _cost(decode_row(line))
-        if number and (cost > most_cost or _month(line) != month):
+        # Quotes within a text are escaped, so that this is found between two texts only.
+        _, time, _, name, rest = line.split(_BETWEEN, 4)
+        properties = (rest.count(_BETWEEN) - _TEXTS_BETWEEN) // 2 + 1
+        cost += _STEPS * (properties * (len(name) + _ROW) + len(rest) - rest.find(_KEYS))
+        if number and (cost > most_cost or time[:7] != month):
             return number
+        month = time[:7]
     return len(lines)
-
-
-def _month(line: bytes) -> bytes:
-    # The time comes second. A site has no unescaped quote in it.
-    begin = line.index(b'","') + 3
-    return line[begin : begin + 7]
-
-
-def _cost(row: EventRow) -> int:
-    name = len(row.name) + 100
-    texts = sum(map(len, row.meta_keys)) + sum(map(len, row.meta_values))
-    return _STEPS * (len(row.meta_keys) * name + texts) + name
 
 
 _EVENTS = f"""
@@ -96,7 +90,7 @@ SETTINGS non_replicated_deduplication_window = 10000
 
 # Append only: a migration that has run somewhere never changes and never goes.
 # Numbers 1 and 2 made tables, which are made whenever they are missing now, and views.
-_MIGRATIONS = {3: rollups.drop_views}
+_MIGRATIONS = {3: rollups.drop_views, 4: rollups.cache_index}
 
 _DONE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, applied DateTime DEFAULT now())

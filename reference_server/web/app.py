@@ -10,8 +10,10 @@ from werkzeug.exceptions import HTTPException
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.site_settings import Settings
 from reference_server.config import Config
+from reference_server.delivery.census import longest_stall
 from reference_server.delivery.counters import Counts
-from reference_server.delivery.outbox import Outbox, StoreUnavailable
+from reference_server.delivery.outbox import StoreUnavailable
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.ingest.sites import Sites
 from reference_server.storage.client import Clients
 from reference_server.web import api
@@ -26,7 +28,7 @@ STALLED_SECONDS = 60
 """A server is not healthy after so long without any event stored, if some wait and ClickHouse answers."""
 
 
-def create_app(config: Config, outbox: Outbox | None = None) -> Flask:
+def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
     """Return the application: everything but the route of events (see ``events.py``)."""
     counts = Counts(config.state_dir)
     app = Flask(__name__, static_folder=None)
@@ -69,8 +71,9 @@ def create_app(config: Config, outbox: Outbox | None = None) -> Flask:
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
         answers, problems = _answers(clients), _problems(outbox)
-        if answers and outbox and outbox.stalled_seconds > STALLED_SECONDS:
-            problems.append(f"none of the events that wait was stored for {outbox.stalled_seconds:.0f} s")
+        stall = longest_stall(config.outbox_dir, config.started)
+        if answers and stall > STALLED_SECONDS:
+            problems.append(f"events wait in an outbox of which none was stored for {stall:.0f} s")
         if problems:
             told = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
             return jsonify(told), 503
@@ -92,7 +95,7 @@ def _answers(clients: Clients) -> bool:
     return True
 
 
-def _problems(outbox: Outbox | None) -> list[str]:
+def _problems(outbox: OwnOutbox | None) -> list[str]:
     """Return why events cannot be taken."""
     try:
         if outbox:

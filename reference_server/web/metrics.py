@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from reference_server.config import Config
+from reference_server.delivery.census import census
 from reference_server.delivery.counters import GONE_ACCEPTED, GONE_STORED, REASONS, Counts
-from reference_server.delivery.outbox import census
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -14,7 +14,7 @@ def metrics(config: Config, counts: Counts) -> str:
     # Together: an outbox that goes is in one of them, never in both or in none.
     with counts.exclusive():
         found, gone = census(config.outbox_dir), counts.read()
-    stored = found.accepted - found.pending - found.quarantined + gone[GONE_STORED]
+    stored = found.stored + gone[GONE_STORED]
     lag = (datetime.now(UTC) - found.oldest).total_seconds() if found.oldest else 0.0
     figures = (
         (
@@ -33,6 +33,7 @@ def metrics(config: Config, counts: Counts) -> str:
             "Files of outboxes that cannot be read; they are kept, and the log names them.",
             len(found.damaged),
         ),
+        ("unreadable", "gauge", "Acknowledged events in these files that cannot be read.", found.lost),
     )
     lines = [
         f"{_head(name, kind, text)}clickport_events_{name} {value:.15g}\n"

@@ -167,6 +167,10 @@ def test_every_other_refusal_is_counted(start: Start, clickhouse: LocalClickHous
         with socket.create_connection((address.host, address.port)) as slow:
             slow.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
             assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        # F23: a body for another route is no event that did not come.
+        with socket.create_connection((address.host, address.port)) as slow:
+            slow.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
+            assert slow.recv(100).startswith(b"HTTP/1.1 408")
         wanted = {"malformed": 1, "unknown_site": 1, "too_large": 1, "incomplete": 1}
         assert {reason: count for reason, count in figures(server).items() if count} == wanted
 

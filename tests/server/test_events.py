@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reference_server.delivery.outbox import Outbox, census
+from reference_server.delivery.census import census
+from reference_server.delivery.outbox import Outbox
 from reference_server.ingest.endpoint import EventAnswer, EventRoute
 from reference_server.ingest.rows import RowBuilder
 from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
 from reference_server.ingest.usage_limits import UsageLimits
 from reference_server.web.live_stream import LiveStream
+from tests.server.polling import WAIT
 
 T = TypeVar("T")
 
@@ -134,3 +137,29 @@ def test_a_wrong_method_learns_which_there_are(tmp_path: Path) -> None:
     """RFC 9110: 405 comes with Allow."""
     code, headers, _ = answer(tmp_path, "PUT")
     assert (code, dict(headers)["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_a_slow_disk_stops_nobody_else(tmp_path: Path) -> None:
+    """While a commit waits for the disk the loop goes on, and what comes meanwhile shares the next commit."""
+    outbox = Counted.create(tmp_path / "outbox")
+    route = route_to(outbox, tmp_path)
+    route._commit_seconds = 1.0  # As that of the commit before.
+
+    async def run() -> list[int]:
+        outbox._lock.acquire()
+        # Should the loop be blocked, the disk answers all the same: the test fails instead of waiting.
+        late = threading.Timer(WAIT, outbox._lock.release)
+        late.start()
+        first = asyncio.ensure_future(sent(route, "first"))
+        await asyncio.sleep(0)
+        others = []
+        for number in range(10):
+            others.append(asyncio.ensure_future(sent(route, f"n{number}")))
+            await asyncio.sleep(0)
+        assert late.is_alive(), "the loop was blocked by the commit"
+        late.cancel()
+        outbox._lock.release()
+        return [answer.status for answer in await asyncio.gather(first, *others)]
+
+    assert in_a_loop(run()) == [202] * 11
+    assert (outbox.transactions, census(tmp_path / "outbox").pending) == (2, 11)

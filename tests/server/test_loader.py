@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from reference_server.delivery.census import census
 from reference_server.delivery.loader import Loader
-from reference_server.delivery.outbox import Outbox, census
+from reference_server.delivery.outbox import Outbox
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.event import EventRow
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
@@ -47,7 +49,7 @@ def stored(clickhouse: LocalClickHouse) -> list[str]:
 
 def load(outbox: Outbox, folder: Path, clients: Clients) -> None:
     """Run a loader until the outbox is empty."""
-    loader = Loader(outbox, folder, clients)
+    loader = Loader(OwnOutbox(lambda: outbox), folder, clients)
     loader.start()
     deadline = time.monotonic() + SECONDS
     while outbox.pending:
@@ -116,7 +118,7 @@ def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_pat
 def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
     """With a ClickHouse that is not there, ``stop`` ends in time, and what is left stays on disk."""
     outbox = Outbox.create(tmp_path)
-    loader = Loader(outbox, tmp_path, Clients("http://127.0.0.1:9"))
+    loader = Loader(OwnOutbox(lambda: outbox), tmp_path, Clients("http://127.0.0.1:9"))
     outbox.add(line("a"))
     loader.start()
     loader.stop(0.5)
@@ -131,7 +133,7 @@ def test_what_others_left_is_loaded_too(database: LocalClickHouse, tmp_path: Pat
     left.close()  # As the kernel does for a process that dies.
     mine = Outbox.create(tmp_path)
     mine.add(line("mine"))
-    loader = Loader(mine, tmp_path, Clients(database.url))
+    loader = Loader(OwnOutbox(lambda: mine), tmp_path, Clients(database.url))
     loader.start()
     deadline = time.monotonic() + SECONDS
     while census(tmp_path).pending:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.delivery.outbox import Batch, Outbox, StoreUnavailable, census
+from reference_server.delivery.census import census
+from reference_server.delivery.outbox import Batch, Outbox, StoreUnavailable
 from reference_server.event import EventRow
 from reference_server.storage.schema import decode_row, encode_row
 

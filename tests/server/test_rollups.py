@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.rollup_query import pieces
+from reference_server.delivery.census import census
 from reference_server.delivery.loader import Loader
-from reference_server.delivery.outbox import Outbox, census
+from reference_server.delivery.outbox import Outbox
+from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.delivery.repair import repair
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
@@ -187,7 +189,7 @@ def test_an_attempt_of_before_is_counted_once(before: Pen, tmp_path: Path, in_ev
     os.close(outbox._lock_file)
     repair(before.client, folder)
     mine = Outbox.create(folder)
-    loader = Loader(mine, folder, Clients(before.url))
+    loader = Loader(OwnOutbox(lambda: mine), folder, Clients(before.url))
     loader.start()
     deadline = time.monotonic() + 20
     while census(folder).pending:

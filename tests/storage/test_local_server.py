@@ -249,8 +249,8 @@ def test_folders_of_the_dead_are_swept(temp: Path) -> None:
         for _ in range(2)
     ]
     killed, living = (Path((process.stdout or sys.stdin).readline().strip()) for process in processes)
-    # What an earlier version made, or another container: the process id says nothing.
-    foreign = temp / "clickport-data-1-abc"
+    # What an earlier version made, or another container: its process id, which nobody has here, says nothing.
+    foreign = temp / "clickport-data-4194305-abc"
     foreign.mkdir()
     processes[0].kill()
     processes[0].wait()

@@ -1,0 +1,109 @@
+"""Counts of what the outboxes of a folder hold, of processes that live or are gone."""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from reference_server.delivery.damage import Mark, read_mark, readable_counts
+from reference_server.delivery.outbox_file import is_copy, last_progress
+from reference_server.storage.schema import decode_row
+
+_CENSUS = """
+SELECT
+    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'),
+    (SELECT coalesce(sum(count), 0) FROM events),
+    (SELECT count() FROM quarantine),
+    (SELECT lines FROM events ORDER BY number LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Census:
+    """What the outboxes of a folder hold.
+
+    ``accepted`` counts all that were ever put into those that are there, ``oldest`` is when the first of the
+    pending ones arrived, ``lost`` counts those that cannot be read.
+    """
+
+    accepted: int = 0
+    pending: int = 0
+    quarantined: int = 0
+    lost: int = 0
+    oldest: datetime | None = None
+    damaged: tuple[Path, ...] = ()
+
+    @property
+    def stored(self) -> int:
+        """How many of the accepted events ClickHouse has."""
+        return max(self.accepted - self.pending - self.quarantined - self.lost, 0)
+
+
+def census(folder: Path) -> Census:
+    """Look at all outboxes of a folder."""
+    found = Census()
+    for file in folder.glob("*.sqlite"):
+        mark = read_mark(file)
+        if mark:
+            found = _with_damaged(found, file, mark)
+            continue
+        try:
+            with closing(_opened(file)) as db:
+                accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
+            oldest = first and decode_row(first.partition(b"\n")[0]).timestamp
+        except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
+            if file.exists() and not file.stat().st_size:
+                found = replace(found, damaged=(*found.damaged, file))
+        except (sqlite3.Error, OSError, ValueError, AttributeError):
+            # Nobody has contained it yet.
+            with closing(_opened(file)) as db:
+                accepted, pending = readable_counts(db)
+            reason = "it is not contained yet"
+            accepted = 0 if is_copy(file) else accepted
+            found = _with_damaged(found, file, Mark(reason=reason, accepted=accepted, pending=pending))
+        else:
+            times = [time for time in (found.oldest, oldest) if time]
+            found = replace(
+                found,
+                accepted=found.accepted + (0 if is_copy(file) else accepted),
+                pending=found.pending + pending,
+                quarantined=found.quarantined + quarantined,
+                oldest=min(times, default=None),
+            )
+    return found
+
+
+def longest_stall(folder: Path, since: float) -> float:
+    """Return for how many seconds an outbox, of any process, has had events of which none was stored.
+
+    Counted from ``since`` at the earliest, by the monotonic clock. Damaged files do not count.
+    """
+    longest = 0.0
+    for file in folder.glob("*.sqlite"):
+        if read_mark(file):
+            continue
+        try:
+            with closing(_opened(file)) as db:
+                waits = db.execute("SELECT 1 FROM events LIMIT 1").fetchone()
+        except sqlite3.Error:
+            continue
+        if waits:
+            longest = max(longest, time.monotonic() - max(last_progress(file), since))
+    return longest
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    # mode=rw: one that is removed meanwhile is not to be made anew.
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
+
+
+def _with_damaged(found: Census, file: Path, mark: Mark) -> Census:
+    return replace(
+        found,
+        accepted=found.accepted + mark.accepted,
+        pending=found.pending + (0 if mark.copied else mark.pending),
+        lost=found.lost + mark.lost,
+        damaged=(*found.damaged, file),
+    )

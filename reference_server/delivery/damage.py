@@ -1,0 +1,187 @@
+"""Contain damaged outboxes: each is kept as it is, marked, and what can be read of it goes on in a copy.
+
+The mark is a small JSON file beside it, with the reason and the counts. The copy has the numbers, the steps
+and the tokens of the damaged file, so that ClickHouse knows what it has already: each event is stored once.
+The mark says that the copy is complete before the copy gets the name of an outbox: whenever the process ends,
+the next one goes on from there, and never makes a second copy.
+"""
+
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reference_server.delivery.outbox_file import (
+    COPY,
+    INSERT,
+    LAST,
+    TABLES,
+    Block,
+    Damaged,
+    checked,
+    is_copy,
+    sync_folder,
+)
+from reference_server.delivery.steps import Step, prepare, read_steps, write
+from reference_server.storage.schema import decode_row
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Counts of the events of a damaged outbox, as far as they are known.
+
+    ``accepted`` were ever put into it, ``pending`` of these were not stored, ``lost`` of these cannot be
+    read.
+    """
+
+    reason: str
+    accepted: int = 0
+    pending: int = 0
+    lost: int = 0
+    copied: bool = False
+    """True if the copy is complete."""
+
+
+def read_mark(file: Path) -> Mark | None:
+    """Return the mark of an outbox, or None if it is not known to be damaged."""
+    try:
+        return Mark(**json.loads(file.with_suffix(".damaged").read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        return Mark(reason=f"its mark cannot be read: {error}")
+
+
+def write_mark(file: Path, mark: Mark) -> None:
+    """Mark an outbox as damaged. Raises OSError."""
+    place = file.with_suffix(".damaged")
+    draft = place.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as opened:
+        json.dump(asdict(mark), opened)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.rename(place)
+    sync_folder(file.parent)
+
+
+def tell_kept(folder: Path) -> None:
+    """Name the damaged outboxes that earlier runs have contained in the log."""
+    for place in sorted(folder.glob("*.damaged")):
+        mark = read_mark(place)
+        if mark and mark.copied and place.with_suffix(".sqlite").exists():
+            _LOG.warning("%s is kept: it was damaged (%s)", place.with_suffix(".sqlite"), mark.reason)
+
+
+def is_contained(file: Path) -> bool:
+    """Return whether nothing is left to do for a damaged outbox."""
+    mark = read_mark(file)
+    return bool(mark and mark.copied and not _draft(file).exists())
+
+
+def contain(file: Path, reason: str) -> None:
+    """Copy what can be read of a damaged outbox, and name it in the log.
+
+    For the process that has its lock, and no connection to it. Raises OSError and sqlite3.Error if the copy
+    cannot be written: the next call begins again.
+    """
+    mark = read_mark(file) or Mark(reason=reason)
+    if not mark.copied:
+        _draft(file).unlink(missing_ok=True)
+        copied, (accepted, waiting) = _copy(file)
+        accepted = 0 if is_copy(file) else mark.accepted or accepted
+        pending = mark.pending or max(waiting, copied)
+        mark = replace(mark, accepted=accepted, pending=pending, lost=max(pending - copied, 0), copied=True)
+        write_mark(file, mark)
+        _LOG.error(
+            "the outbox %s is damaged (%s): it is kept; %d of its events could be read, and go on in a copy; "
+            "%s could not",
+            *(file, mark.reason, copied, mark.lost if mark.pending else "how many"),
+        )
+    if _draft(file).exists():
+        _draft(file).rename(file.with_name(f"{file.stem}{COPY}.sqlite"))
+        sync_folder(file.parent)
+
+
+def _draft(file: Path) -> Path:
+    return file.with_suffix(".salvage")
+
+
+def _copy(file: Path) -> tuple[int, tuple[int, int]]:
+    """Write the readable events to a draft, if there are any; return how many, and what the file counts."""
+    try:
+        source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    except sqlite3.Error:
+        return 0, (0, 0)
+    with closing(source):
+        found = readable_counts(source)
+        try:
+            steps = list(read_steps(source))
+        except sqlite3.Error:  # Without them nobody knows which events are stored.
+            return 0, found
+        return _write(_draft(file), source, steps), found
+
+
+def _write(draft: Path, source: sqlite3.Connection, steps: list[Step]) -> int:
+    copied = 0
+    with closing(sqlite3.connect(draft, isolation_level=None)) as target:
+        target.executescript(TABLES)
+        prepare(target)
+        target.execute("BEGIN")
+        for number, count, lines in _readable(source):
+            target.execute(INSERT, (number, count, lines))
+            copied += count
+        for step in steps:
+            write(target, step)
+        refused = 0
+        for row in _rows(source, "SELECT number, row, reason FROM quarantine ORDER BY number"):
+            target.execute("INSERT INTO quarantine VALUES (?, ?, ?)", row)
+            refused += 1
+        target.execute("COMMIT")
+    if not copied and not refused:
+        draft.unlink()
+    return copied
+
+
+def readable_counts(source: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many events a damaged outbox has accepted, and how many wait, as far as it can be read."""
+    accepted = sum(number for [number] in _rows(source, LAST))
+    return accepted, sum(count for _, count in _numbers(source))
+
+
+def _readable(source: sqlite3.Connection) -> Iterator[Block]:
+    """Yield the blocks that can be read, of which each row has its form, in their order."""
+    last = 0
+    for number, _ in _numbers(source):
+        try:
+            query = "SELECT number, count, lines FROM events WHERE number = ?"
+            for block in checked(source.execute(query, (number,)).fetchall()):
+                if block[0] - block[1] < last:
+                    raise Damaged("two blocks have the same event")
+                for line in block[2].split(b"\n"):
+                    decode_row(line)
+                last = block[0]
+                yield block
+        except (sqlite3.Error, ValueError):
+            continue
+
+
+def _numbers(source: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Return number and count of the blocks up to the damage from both ends; their rows may be damaged."""
+    query = "SELECT number, count FROM events ORDER BY number"
+    found = {*_rows(source, query), *_rows(source, f"{query} DESC")}
+    return sorted((number, count) for number, count in found if isinstance(count, int))
+
+
+def _rows(source: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query up to the first that cannot be read."""
+    try:
+        yield from source.execute(query)
+    except sqlite3.Error:
+        return

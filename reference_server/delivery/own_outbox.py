@@ -1,0 +1,90 @@
+"""The outbox of a worker process, which goes on with a fresh file if its own is damaged while it runs."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from reference_server.delivery.counters import Counts
+from reference_server.delivery.damage import Mark, write_mark
+from reference_server.delivery.outbox import Outbox, StoreUnavailable
+from reference_server.delivery.outbox_file import is_copy, is_damage
+
+
+class OwnOutbox:
+    """The outbox into which this process puts events. Safe for use from several threads."""
+
+    def __init__(self, begin: Callable[[], Outbox]) -> None:
+        """Begin an outbox by ``begin``, and later each fresh one. Raises OSError and sqlite3.Error."""
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._damaged: list[tuple[Outbox, str]] = []
+        self.current = self._begin()
+        """The outbox that is in use."""
+
+    @property
+    def pending(self) -> int:
+        """How many events wait in the file that is in use."""
+        return self.current.pending
+
+    def add(self, *rows: bytes) -> None:
+        """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
+        self._try(lambda outbox: outbox.add(*rows))
+
+    def probe(self) -> None:
+        """Write to the file as ``add`` does. Raises sqlite3.Error, and StoreUnavailable without room."""
+        self._try(lambda outbox: outbox.probe())
+
+    def wait(self, seconds: float) -> None:
+        """Return when there is something to do, or ``wake`` was called, or the time is up."""
+        self.current.wait(seconds)
+
+    def wake(self) -> None:
+        """Let ``wait`` return."""
+        self.current.wake()
+
+    def replace(self, damaged: Outbox, error: Exception) -> Outbox:
+        """Return the outbox in use, which is a fresh one if it was ``damaged``.
+
+        Raises sqlite3.Error, and StoreUnavailable if a file cannot be made.
+        """
+        with self._lock:
+            if self.current is damaged:
+                try:
+                    fresh = self._begin()
+                    write_mark(damaged.file, _mark(damaged, str(error)))
+                except OSError as failed:
+                    raise StoreUnavailable(f"{error}; a fresh outbox cannot be begun: {failed}") from failed
+                self.current = fresh
+                self._damaged.append((damaged, str(error)))
+                damaged.wake()
+            return self.current
+
+    def contain(self) -> None:
+        """Keep the files that were replaced, and copy what can be read of them.
+
+        For the thread that stores events: none of theirs is being stored meanwhile.
+        """
+        while self._damaged:
+            damaged, reason = self._damaged.pop()
+            with suppress(OSError):  # What was stored since it was marked is not lost.
+                write_mark(damaged.file, _mark(damaged, reason))
+            damaged.close(damage=reason)
+
+    def close(self, counts: Counts | None = None) -> None:
+        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken."""
+        self.current.close(counts)
+
+    def _try(self, action: Callable[[Outbox], None]) -> None:
+        outbox = self.current
+        try:
+            action(outbox)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            action(self.replace(outbox, error))
+
+
+def _mark(damaged: Outbox, reason: str) -> Mark:
+    accepted = 0 if is_copy(damaged.file) else damaged.accepted
+    return Mark(reason=reason, accepted=accepted, pending=damaged.pending)
