@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from reference_server.delivery.outbox_file import is_damage
+from reference_server.sqlite_damage import is_damage
 
 _LOG = logging.getLogger(__name__)
 

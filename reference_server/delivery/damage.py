@@ -22,12 +22,12 @@ from reference_server.delivery.outbox_file import (
     LAST,
     TABLES,
     Block,
-    Damaged,
     checked,
     is_copy,
     sync_folder,
 )
 from reference_server.delivery.steps import Step, prepare, read_steps, write
+from reference_server.sqlite_damage import Damaged
 from reference_server.storage.schema import decode_row
 
 _LOG = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from reference_server.delivery.counters import Counts
 from reference_server.delivery.outbox import Batch, Outbox
-from reference_server.delivery.outbox_file import is_damage
 from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.delivery.repair import COMPLETE, is_stored, loading, repair
 from reference_server.delivery.steps import ASKING, ERASING
+from reference_server.sqlite_damage import is_damage
 from reference_server.storage.client import Clients
 from reference_server.storage.store import INCOMPLETE, TABLES, UNKNOWN_TABLE, Stage, erase
 

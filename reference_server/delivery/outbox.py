@@ -22,10 +22,8 @@ from reference_server.delivery.outbox_file import (
     LAST,
     TABLES,
     Block,
-    Damaged,
     checked,
     is_copy,
-    is_damage,
     locked,
     note_progress,
     sync_folder,
@@ -33,6 +31,7 @@ from reference_server.delivery.outbox_file import (
     unlock,
 )
 from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
+from reference_server.sqlite_damage import Damaged, is_damage
 from reference_server.storage.schema import fitting
 
 # The first outboxes had a row for each event.

@@ -2,12 +2,13 @@
 
 import fcntl
 import os
-import sqlite3
 import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from reference_server.sqlite_damage import Damaged
 
 # Events are numbered, and what was accepted together is kept together: a block has the number of its last.
 # AUTOINCREMENT: a number is never given twice, so that a token never names two sets of rows.
@@ -25,30 +26,7 @@ COPY = ".rest"
 Block = tuple[int, int, bytes]
 """Number of the last event, how many there are, and their rows, a line each."""
 
-# Other codes are those of a full disk, of a lock, or of a folder that cannot be used: the file may be sound.
-_PRIMARY = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_EXTENDED = {
-    sqlite3.SQLITE_IOERR_READ,
-    sqlite3.SQLITE_IOERR_SHORT_READ,
-    sqlite3.SQLITE_IOERR_CORRUPTFS,
-    sqlite3.SQLITE_READONLY_DBMOVED,
-}
 _PROGRESS = struct.Struct("<d")
-
-
-class Damaged(sqlite3.DatabaseError):
-    """The file holds what this program did not write there."""
-
-
-def is_damage(error: Exception) -> bool:
-    """Return whether an error says that the file is damaged, and not that it cannot be used now."""
-    if isinstance(error, Damaged):
-        return True
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return False
-    # An emptied file is a database without tables.
-    return code & 0xFF in _PRIMARY or code in _EXTENDED or str(error).startswith("no such table")
 
 
 def checked(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from reference_server.delivery.counters import Counts
 from reference_server.delivery.damage import Mark, write_mark
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
-from reference_server.delivery.outbox_file import is_copy, is_damage
+from reference_server.delivery.outbox_file import is_copy
+from reference_server.sqlite_damage import is_damage
 
 
 class OwnOutbox:
