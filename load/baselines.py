@@ -1,4 +1,4 @@
-"""Yardsticks for a server: ``python yardsticks.py empty-rsgi|empty-wsgi|flask PORT``.
+"""Yardsticks for a server: ``python baselines.py empty-rsgi|empty-wsgi|flask PORT``.
 
 Each is served by granian with the settings of the reference server: one process, HTTP/1.1. A further
 yardstick, ``reference_server/minimal.py``, is started by granian's own command.
@@ -125,7 +125,7 @@ _SERVERS = {
 def _serve(name: str, port: int) -> None:
     target, interface, factory = _SERVERS[name]
     Granian(
-        f"yardsticks:{target}",
+        f"baselines:{target}",
         port=port,
         interface=interface,
         loop=Loops.uvloop,

@@ -34,12 +34,12 @@ def load_shim(place: str) -> bytes:
 
 
 def _fetch(url: str) -> bytes:
-    # A proxy of the environment may lead out, and never to this machine.
-    here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
     try:
+        # A proxy of the environment may lead out, and never to this machine.
+        here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         response = httpx.get(url, follow_redirects=True, timeout=10, trust_env=not here)
         return response.raise_for_status().content
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise TargetUnavailable(f"could not fetch the tracker {url}: {error}") from error
 
 

@@ -22,7 +22,7 @@ def asked_range(reader: Reader, site: str) -> Range:
     """
     first, last = _day("from"), _day("to")
     custom = first is not None or last is not None
-    period = request.args.get("period") or ("custom" if custom else DEFAULT_PERIOD)
+    period = request.args.get("period", "custom" if custom else DEFAULT_PERIOD)
     if custom and period != "custom":
         raise ValueError(f"from and to belong to the period custom, not to {period[:100]!r}")
     return reader.range(site, period, first=first, last=last)
@@ -30,7 +30,7 @@ def asked_range(reader: Reader, site: str) -> Range:
 
 def _day(name: str) -> date | None:
     text = request.args.get(name)
-    if not text:
+    if text is None:
         return None
     try:
         # ISO 8601 has other spellings, which are not accepted.

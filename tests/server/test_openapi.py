@@ -20,7 +20,7 @@ from reference_server.storage.embedded import LocalClickHouse
 from reference_server.web.app import create_app
 
 Start = Callable[..., Any]
-DOCUMENT = Path(__file__).parents[2] / "reference_server" / "openapi.json"
+DOCUMENT = Path(__file__).parents[2] / "reference_server" / "web" / "openapi.json"
 PAGES = {"access", "dashboard"}  # Blueprints.
 EXAMPLES = 80  # Of events, beside those that Schemathesis derives from the document.
 # A document cannot say that a range ends before it begins, nor which time zones there are: 400, rightly.

@@ -239,7 +239,7 @@ def test_the_command_says_when_its_clickhouse_dies(command: Command, temp: Path,
 def test_folders_of_the_dead_are_swept(temp: Path) -> None:
     """A folder whose owner was killed goes with the next start; others stay, whatever ids are in use."""
     script = (
-        "import sys; from reference_server import scratch; print(scratch.make('data'), flush=True);"
+        "import sys; from reference_server.storage import tempdirs; print(tempdirs.make('data'), flush=True);"
         "sys.stdin.read()"
     )
     processes = [
