@@ -21,6 +21,8 @@ from conformance.runner.session import Checks, Referee, pytest_arguments
 # What a user's environment adds to his own tests is no part of a run.
 _PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 
+_RESULTS_EACH = 40
+
 
 class Watcher(Protocol):
     """Who is told how a run gets on."""
@@ -54,9 +56,10 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
                 watcher.case_done(result)
 
         found: list[Counterexample] = []
-        watcher.start(sum(_results_of(case, setup) for case in cases))
+        expected = sum(_results_of(case, setup) for case in cases)
+        watcher.start(expected)
         try:
-            writer.canaries = _run_pytest(setup, jobs, keep)
+            writer.canaries = _run_pytest(setup, _processes(expected, setup, at_most=jobs), keep)
         finally:
             watcher.stop()
             counterexamples.add(Path(options.counterexamples), found)
@@ -81,6 +84,11 @@ def _results_of(case: Case, setup: RunContext) -> int:
     if case.lane is Lane.DASHBOARD:
         return len(setup.viewers) if case.on_page else 1
     return len(setup.browsers) if case.lane in BROWSER_LANES else 1
+
+
+def _processes(results: int, setup: RunContext, *, at_most: int) -> int:
+    """Return the number of processes: each starts a browser of its own, which a few cases do not repay."""
+    return at_most if setup.options.repeat > 1 else min(at_most, -(-results // _RESULTS_EACH))
 
 
 def _run_pytest(setup: RunContext, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:
