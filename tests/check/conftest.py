@@ -19,7 +19,7 @@ _LIMIT = 150
 # One engine is enough where the command is tried, not the engines.
 ENGINE = ("--browser", "chromium")
 # Searching has tests of its own; elsewhere it is enough that it takes part.
-FEW = ("--max-examples", "125")
+FEW = ("--max-examples", "20")
 # What the small tracker does not promise, and what takes long: these requirements are tried by the mutants.
 LEFT_OUT = tuple(
     word

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Run = Callable[..., Ended]
 
 # One engine is enough where the command is tried, not the engines.
+MAX_EXAMPLES = f"--clickport-max-examples={FEW[1]}"
 CHECKS = ("--pyargs", "conformance", "--clickport-browser=chromium")
 
 
@@ -33,7 +34,7 @@ def test_green_run_is_the_same(python: "Run", mine: "Implementations", good_trac
     options = [
         f"--clickport-tracker={mine.tracker()}",
         *(f"--clickport-skip={name}" for name in LEFT_OUT[1::2]),
-        f"--clickport-max-examples={FEW[1]}",
+        MAX_EXAMPLES,
         "-n",
         "2",
         "--junitxml=junit.xml",
@@ -71,7 +72,8 @@ def test_what_pytest_deselects_is_left_alone(
 ) -> None:
     """What -k deselects is neither drawn nor shrunk, and the verdict is about the rest, and says so."""
     # Were it drawn, it would be found, and kept in the file of counterexamples.
-    words = [*CHECKS, f"--clickport-tracker={mine.tracker('0, 2000', '0, 2001')}", "--clickport-only=prop-*"]
+    tracker = mine.tracker("0, 2000", "0, 2001")
+    words = [*CHECKS, f"--clickport-tracker={tracker}", "--clickport-only=prop-*", MAX_EXAMPLES]
     run = python("-m", "pytest", *words, *jobs, "-k", "31-properties or prop-1-fuzz")
     assert run.code == 0, run.text
     assert "conformant in what was selected: 2 of" in run.text
