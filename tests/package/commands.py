@@ -85,7 +85,7 @@ def prove(command: Command) -> None:
         raise Unproved(f"{command}: no proof covers {program}; add one to PROOFS in {Path(__file__).name}")
     try:
         PROOFS[_program(program)](words)
-    except click.MissingParameter as error:
+    except (click.MissingParameter, click.exceptions.NoArgsIsHelpError) as error:
         if command.block:  # In a sentence the name of a command stands for all of its uses.
             raise Unproved(f"{command}: {error.format_message()}") from error
     except (click.ClickException, UnknownSelector, ValueError) as error:
@@ -154,8 +154,8 @@ def _make(words: Words) -> None:
     if done.returncode:
         raise Unproved(done.stderr.strip())
     for line in done.stdout.splitlines():
-        for recipe in simple(line):
-            if _program(recipe[0]) in PROOFS:
+        if ".venv/bin/" in line:
+            for recipe in simple(line):
                 prove(Command(f"make {shlex.join(words)}", recipe, True))
 
 
@@ -239,6 +239,6 @@ PROOFS: Mapping[str, Callable[[Words], None]] = {
     **dict.fromkeys(
         ("export", "mkdir", "cp", "grep", "npm", "node", "ssh", "cosmic-ray", "cr-report"), _foreign
     ),
-    **dict.fromkeys(("pre-commit", "lint-imports", "ruff", "mypy", "tools/setup.sh", "rm"), _foreign),
+    **dict.fromkeys(("pre-commit", "lint-imports", "ruff", "mypy", "tools/setup.sh"), _foreign),
 }
 _IN_SENTENCES = frozenset(PROOFS) - {"export"}

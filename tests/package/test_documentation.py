@@ -1,8 +1,10 @@
 """The documentation says what the code does."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -104,6 +106,29 @@ def test_every_reader_is_one_click_from_a_page(reader: str) -> None:
     rows = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
     [row] = [row for row in rows if row.startswith(f"| {reader}")]
     assert ".md)" in row
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["harness", "server"])
+def test_layers_are_those_of_the_linter(number: int) -> None:
+    """docs/architecture.md draws the layers that pyproject.toml tells import-linter, from the top down."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = linter["contracts"][number]["layers"]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    [drawing] = re.findall(r"^```\n harness \(.*?\n\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    columns = [(line + " " * 51)[slice(*((0, 51), (51, None))[number])] for line in drawing.splitlines()]
+    drawn = [set(column.strip().split(", ")) for column in columns if column.strip()]
+    assert drawn == [{name.strip().partition(".")[2] for name in layer.split("|")} for layer in layers]
+
+
+def test_linters_before_a_commit_are_those_of_make_lint() -> None:
+    """.pre-commit-config.yaml runs each command of `make lint`."""
+    dry = subprocess.run(
+        ["make", "--dry-run", "lint"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    linters = [line for line in dry.splitlines() if line.startswith(".venv/bin/")]
+    assert len(linters) >= 4
+    assert [line for line in linters if f"entry: {line}" not in hooks] == []
 
 
 def test_every_term_is_defined_once() -> None:
