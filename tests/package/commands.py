@@ -172,7 +172,8 @@ def _python(words: Words) -> None:
             _clickport(words[1:])
         else:
             way = [word for word in words[1:2] if word.isidentifier()]
-            _options(_help((sys.executable, words[0], *way)), words[1:])
+            if any(word.startswith("--") for word in words):
+                _options(_help((sys.executable, words[0], *way)), words[1:])
 
 
 def _pytest(words: Words) -> None:
