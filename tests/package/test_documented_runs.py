@@ -173,6 +173,13 @@ def test_pytest_runs(command: Command, reader: Reader) -> None:
     assert done.returncode == verdict(words), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("command", documented("clickport fuzz"), ids=str)
+def test_searches(command: Command, reader: Reader) -> None:
+    """The command finds nothing in two seconds; few examples may leave a requirement without an applicable one."""
+    done = reader.run([*reader.words(command), "--for", "2s", "--browser", "chromium"])
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("command", documented("clickport load"), ids=str)
 def test_loads(command: Command, reader: Reader) -> None:
     """The command sends its load for two seconds and counts the rows."""
