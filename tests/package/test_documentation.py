@@ -33,6 +33,15 @@ def test_reference_is_up_to_date(tmp_path: Path) -> None:
     assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == done.stdout.decode()
 
 
+def test_published_trackers_are_described_as_in_their_template() -> None:
+    """docs/published-trackers.md is benchmarks/published/page.md, with a day and tables."""
+    page = (ROOT / "docs" / "published-trackers.md").read_text(encoding="utf-8")
+    template = (ROOT / "benchmarks" / "published" / "page.md").read_text(encoding="utf-8")
+    parts = re.split(r"\{\{day\}\}|\{\{tables\}\}", template)
+    assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}".join(map(re.escape, parts[:2])) + ".*", page, re.DOTALL)
+    assert page.endswith(parts[2])
+
+
 def test_reference_names_every_requirement() -> None:
     """Every requirement id is a row of the reference."""
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -175,7 +175,7 @@ def test_pytest_runs(command: Command, reader: Reader) -> None:
 
 @pytest.mark.parametrize("command", documented("clickport fuzz"), ids=str)
 def test_searches(command: Command, reader: Reader) -> None:
-    """The command finds nothing in two seconds; few examples may leave a requirement without an applicable one."""
+    """The command finds no violation in two seconds; a condition may have no applicable example yet."""
     done = reader.run([*reader.words(command), "--for", "2s", "--browser", "chromium"])
     assert done.returncode in (0, 4), done.stdout + done.stderr
 
