@@ -73,6 +73,30 @@ def test_missing_paths_are_noticed(text: str, home: str, wrong: list[str]) -> No
     assert missing(text, home) == wrong
 
 
+def unknown_names(section: str) -> list[str]:
+    """Return the names in backticks that the file before them in their row of a table does not contain."""
+    unknown = []
+    for row in section.splitlines():
+        source = ""
+        for code in re.findall(r"`([^`]+)`", row):
+            if (ROOT / code).is_file():
+                source = (ROOT / code).read_text(encoding="utf-8")
+            elif source and re.fullmatch(r"\w+|\[[A-Z0-9-]+\]|kills = .*", code) and code not in source:
+                unknown.append(code)
+    return unknown
+
+
+def test_names_on_the_trail_of_a_requirement_exist() -> None:
+    """Each function and table that docs/architecture.md names for PROP-3 is in the file that it names."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"^## Follow one requirement$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert unknown_names(section) == []
+    assert unknown_names(section.replace("`cut`", "`cutt`").replace("`judge`", "`judges`")) == [
+        "cutt",
+        "judges",
+    ]
+
+
 def test_every_folder_of_tests_is_on_its_map() -> None:
     """tests/README.md has a row for each folder of tests/."""
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
