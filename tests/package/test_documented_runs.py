@@ -147,13 +147,16 @@ def test_failure_of_the_readme(reader: Reader) -> None:
     (reader.folder / "rounding.js").write_text(in_single_precision(), encoding="utf-8")
     done = reader.run(["clickport", "check", "--tracker", "rounding.js", *ONE_CENTS])
     assert done.returncode == 1, done.stdout + done.stderr
-    printed = re.sub(r"\bcp[0-9a-f]{17}\b", "TOKEN", " ".join(done.stdout.split()))
-    [block] = re.findall(
-        r"^```\n(FAIL.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
-    )
+    printed = without_token(done.stdout)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```\n(FAIL.*?)^```", readme, re.MULTILINE | re.DOTALL)
     for line in block.replace("t.js", "rounding.js").splitlines():
-        shown = re.sub(r"\bcp[0-9a-f]{17}\b", "TOKEN", " ".join(line.split()).removesuffix(" …"))
-        assert shown in printed
+        assert without_token(line).removesuffix("… ") in printed
+
+
+def without_token(text: str) -> str:
+    """Return the words of a text between single spaces, with TOKEN for the token of a run."""
+    return re.sub(r"\bcp[0-9a-f]{17}\b", "TOKEN", f" {' '.join(text.split())} ")
 
 
 def in_single_precision() -> str:
