@@ -52,7 +52,7 @@ selftest: setup ## run the checks on every known fault (ARGS=--quick: about 7 mi
 load: setup ## 30 s of load beside yardsticks; writes clickport-load.html and .json (about 2 minutes)
 	@.venv/bin/clickport load --for 30s --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
 
-bench: setup ## the most events a second beside yardsticks, then the time of each dashboard panel (about 3 minutes)
+bench: setup ## the most events a second beside yardsticks, then the time of each dashboard panel
 	@.venv/bin/clickport load --shape flood --yardsticks $(ARGS)
 	@.venv/bin/python benchmarks/panel_times.py 1e6
 
