@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"\b(YOUR-)?[A-Z]{4}(?=[./])")
 
 
 def paths(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, path and the folder of the path before it for each path in backticks.
+    """Yield line number, path and the folder of the path before, for each path in backticks.
 
     A command in backticks is left to test_documented_commands.py, and a URL's path, a payload or a pattern
     with other characters is no path. A case's id looks like a path and is none.

@@ -36,7 +36,7 @@ exec curl --fail --silent "$CLICKHOUSE_URL" -d "SELECT * FROM events
 
 @dataclass(frozen=True)
 class Reader:
-    """The folder and the servers of somebody who follows the pages."""
+    """The folder and the servers of a reader who follows the pages."""
 
     folder: Path
     server: str
