@@ -1,64 +1,77 @@
-# Every task sets up what it needs, once: see tools/setup.sh. ARGS are passed on, e.g. make check ARGS='--lane server'.
+# Every task first sets up what it needs, once: see tools/setup.sh.
+# ARGS are passed on to the command: make check ARGS='--lane server'.
 ARGS ?=
 
-.PHONY: help setup check test selftest load lint docs reference vectors published-trackers screenshots faults serve clean
+# Removed by `make clean`, beside .venv.
+MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .clickport/published build \
+	tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist \
+	reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor \
+	clickport-run.jsonl clickport-load.*
 
-help:
-	@echo "make check   check the bundled reference tracker and server (ARGS='--lane server', …)"
-	@echo "make test    run the tests of this project"
-	@echo "make selftest   try the referee on every known fault (ARGS=--quick: 7 minutes)"
-	@echo "make load    load the bundled server, beside yardsticks (two minutes; writes clickport-load.html and .json)"
-	@echo "make lint    ruff, mypy, and the order of imports"
-	@echo "make docs    build the pages of docs/ into build/docs; a dead link or a page without a link to it fails"
-	@echo "make reference   write docs/reference.md anew"
-	@echo "make vectors   write the cases of fixtures/transformations.toml into fixtures/vectors anew"
-	@echo "make published-trackers   measure others' trackers and write docs/published-trackers.md anew (hours)"
-	@echo "make faults  break the server under load in one way after another and count what is left"
-	@echo "make screenshots   make the pictures of docs/dashboard.md anew"
-	@echo "make serve   run the reference server (ARGS='--port 8000')"
-	@echo "make clean   remove what these commands made, .venv included"
+.DEFAULT_GOAL := help
+.PHONY: help setup check serve test lint format docs selftest load bench faults reference vectors screenshots \
+	published-trackers clean
 
-setup:
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^## / { printf "\n%s\n", substr($$0, 4) } \
+		/^[a-z-]+:.*## / { printf "  make %-20s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf "\nARGS are passed on: make check ARGS='--lane server --browser chromium'\n"
+
+## Use it
+setup: ## create .venv and install the browsers (once; the other targets do it too)
 	@tools/setup.sh
 
-check: setup
+check: setup ## check the bundled tracker and server in every browser
 	@.venv/bin/clickport check --require-all $(ARGS)
 
-test: setup
+serve: setup ## run the reference server and its dashboard (ARGS='--port 8000')
+	@.venv/bin/clickport serve $(ARGS)
+
+## Change it
+test: setup ## run the tests of this project (ARGS=tests/harness: those of a folder)
 	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
 
-selftest: setup
-	@.venv/bin/clickport selftest $(ARGS)
-
-load: setup
-	@.venv/bin/clickport load --for 30s --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
-
-lint: setup
+lint: setup ## ruff, mypy and the order of imports
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-docs: setup
+format: setup ## format the code and fix what ruff can fix
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+docs: setup ## build the pages of docs/ into build/docs; a dead link or an orphan page fails
 	@.venv/bin/mkdocs build --strict $(ARGS)
 
-reference: setup
-	@.venv/bin/python tools/reference.py
+selftest: setup ## run the checks on every known fault (ARGS=--quick: about 7 minutes)
+	@.venv/bin/clickport selftest $(ARGS)
 
-vectors: setup
-	@.venv/bin/python tools/vectors.py
+## Measure it
+load: setup ## 30 s of load beside yardsticks; writes clickport-load.html and .json (about 2 minutes)
+	@.venv/bin/clickport load --for 30s --yardsticks --report html=clickport-load.html --report json=clickport-load.json $(ARGS)
 
-published-trackers: setup
-	@.venv/bin/python benchmarks/published_trackers.py $(ARGS)
+bench: setup ## the most events a second beside yardsticks, then the time of each dashboard panel
+	@.venv/bin/clickport load --shape flood --yardsticks $(ARGS)
+	@.venv/bin/python benchmarks/panel_times.py 1e6
 
-faults: setup
+faults: setup ## break the server under load in each known way and count what is stored
 	@.venv/bin/python -m benchmarks.faults $(ARGS)
 
-screenshots: setup
+## Write generated files again
+reference: setup ## docs/reference.md, from the commands and the requirements
+	@.venv/bin/python tools/reference.py
+
+vectors: setup ## the cases of fixtures/transformations.toml in fixtures/vectors
+	@.venv/bin/python tools/vectors.py
+
+screenshots: setup ## the pictures of docs/dashboard.md
 	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)
 
-serve: setup
-	@.venv/bin/clickport serve $(ARGS)
+published-trackers: setup ## docs/published-trackers.md, from measurements of other trackers (hours)
+	@.venv/bin/python benchmarks/published_trackers.py $(ARGS)
 
-clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor .clickport/published build clickport-run.jsonl clickport-load.*
+## Clean up
+clean: ## remove .venv and everything that these commands made
+	rm -rf .venv $(MADE)

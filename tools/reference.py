@@ -1,6 +1,7 @@
-"""Writes docs/reference.md from the commands' help and the registry: ``make reference``."""
+"""Write docs/reference.md from the help of the commands and the requirements: ``make reference``."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -8,27 +9,57 @@ import click
 from conformance.cli import main
 from conformance.protocol.cases import catalogue
 from conformance.protocol.requirements import Requirement, requirements
+from reference_server.__main__ import main as reference_server
 
 PLACE = Path(__file__).parents[1] / "docs" / "reference.md"
+_LEFT_OUT = ("fuzz search",)  # Its options are those of check, and one for the time.
+
+_TOP = """\
+# Options and requirements
+
+This page lists every option of every command, and every requirement. `make reference` generates it from
+the help of the commands and from `fixtures/requirements.toml`; change these instead.
+
+- [Commands](#commands)
+- [Requirements](#requirements)
+
+## Commands
+"""
+_REQUIREMENTS = """\
+## Requirements
+
+`clickport explain PROP-3` prints a requirement, here PROP-3, with its reason, its cases, an example, and
+faults that violate it.
+
+| level | meaning |
+|---|---|
+| MUST | the protocol's documentation requires it; a failure is a violation |
+| SHOULD | a promise of the documentation depends on it; a failure is a warning, with `--strict` a violation |
+| MAY | open; the behaviour of the target is reported and never fails |
+
+The third column gives the lanes in which a requirement is checked, each with its number of cases.
+
+| id | level | lanes: cases | requirement |
+|---|---|---|---|
+"""
 
 
 def render() -> str:
-    """The whole page."""
-    lines = ["# Reference", "", "Made by `make reference`; edit the options and the registry instead.", ""]
-    context = click.Context(main)
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        if command and name != "serve":
-            lines += [f"## clickport {name}", "", "```", _help(name, command), "```", ""]
-    lines += [
-        "## Requirements",
-        "",
-        "MUST: the documentation says so. SHOULD: what it promises breaks without it.",
-    ]
-    lines += ["MAY: open; what a target does is reported and never failed.", ""]
-    lines += ["| id | level | lanes: cases | requirement |", "|---|---|---|---|"]
-    lines += [_row(requirement) for requirement in requirements().values()]
-    return "\n".join(lines) + "\n"
+    """Return the whole page."""
+    helps = [f"### clickport {name}\n\n```\n{_help(name, command)}\n```\n" for name, command in _commands()]
+    rows = [f"{_row(requirement)}\n" for requirement in requirements().values()]
+    return "\n".join([_TOP, *helps, _REQUIREMENTS]) + "".join(rows)
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its name, those of a group after the group."""
+    # `clickport serve` hands its arguments on.
+    shown = {**main.commands, "serve": reference_server.commands["serve"]}
+    for name, command in shown.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            inner = ((f"{name} {part}", below) for part, below in command.commands.items())
+            yield from ((path, below) for path, below in inner if path not in _LEFT_OUT)
 
 
 def _help(name: str, command: click.Command) -> str:

@@ -1,8 +1,10 @@
 """The documentation says what the code does."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 TERMS = """
     event property revenue payload request row tracker server readback recorder requirement case check run
     verdict mutant counterexample lane exit delivery outbox quarantine rollup goal conversion kpi
+    vector scenario sentinel canary baseline waiver note
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -29,6 +32,15 @@ def test_reference_is_up_to_date(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(ROOT / "tools")], cwd=tmp_path, capture_output=True, check=True
     )
     assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == done.stdout.decode()
+
+
+def test_published_trackers_are_described_as_in_their_template() -> None:
+    """docs/published-trackers.md is benchmarks/published/page.md, with a day and tables."""
+    page = (ROOT / "docs" / "published-trackers.md").read_text(encoding="utf-8")
+    template = (ROOT / "benchmarks" / "published" / "page.md").read_text(encoding="utf-8")
+    parts = re.split(r"\{\{day\}\}|\{\{tables\}\}", template)
+    assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}".join(map(re.escape, parts[:2])) + ".*", page, re.DOTALL)
+    assert page.endswith(parts[2])
 
 
 def test_reference_names_every_requirement() -> None:
@@ -97,14 +109,43 @@ def test_dead_links_and_orphans_fail(copy: Path, addition: str | None, warning: 
     assert warning in done.stderr
 
 
-@pytest.mark.parametrize(
-    "reader", ["write a tracker", "write an ingest server", "own a site", "operate", "contribute"]
-)
+def readers() -> list[str]:
+    """Return the first column of the README's table of readers."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"^## Who it is for$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    return [row.split("|")[1].strip() for row in table.strip().splitlines()[2:]]
+
+
+@pytest.mark.parametrize("reader", readers())
 def test_every_reader_is_one_click_from_a_page(reader: str) -> None:
-    """docs/index.md has a row for each reader of the README, with a link in it."""
-    rows = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
-    [row] = [row for row in rows if row.startswith(f"| {reader}")]
-    assert ".md)" in row
+    """docs/index.md and the README have a row for each reader of the README, with a link in it."""
+    for page in ("docs/index.md", "README.md"):
+        rows = (ROOT / page).read_text(encoding="utf-8").splitlines()
+        [row] = [row for row in rows if row.startswith(f"| {reader} |")]
+        assert ".md)" in row
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["harness", "server"])
+def test_layers_are_those_of_the_linter(number: int) -> None:
+    """docs/architecture.md draws the layers that pyproject.toml tells import-linter, from the top down."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = linter["contracts"][number]["layers"]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    [drawing] = re.findall(r"^```\n harness \(.*?\n\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    columns = [(line + " " * 51)[slice(*((0, 51), (51, None))[number])] for line in drawing.splitlines()]
+    drawn = [set(column.strip().split(", ")) for column in columns if column.strip()]
+    assert drawn == [{name.strip().partition(".")[2] for name in layer.split("|")} for layer in layers]
+
+
+def test_linters_before_a_commit_are_those_of_make_lint() -> None:
+    """.pre-commit-config.yaml runs each command of `make lint`."""
+    dry = subprocess.run(
+        ["make", "--dry-run", "lint"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    linters = [line for line in dry.splitlines() if line.startswith(".venv/bin/")]
+    assert len(linters) >= 4
+    assert [line for line in linters if f"entry: {line}" not in hooks] == []
 
 
 def test_every_term_is_defined_once() -> None:
