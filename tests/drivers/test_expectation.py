@@ -78,7 +78,7 @@ def test_a_call_that_is_as_expected(vector: dict[str, Any], result: Outcome) -> 
         ({}, outcome(sent({"ra": "49.99"})), 'the payload differs at ra: expected 49.99, got "49.99"'),
         ({}, outcome(sent({"rc": "USD"})), 'the payload differs at rc: expected nothing, got "USD"'),
         ({}, outcome(sent({}), sent({"t": "p"})), 'the payload differs at t: expected "e", got "p"'),
-        ({}, outcome(sent(b"[]")), "the request body is JSON, but not one object: it begins '[]'"),
+        ({}, outcome(sent(b"[]")), "the request body is JSON, but not an object: it begins '[]'"),
         ({"events": 2}, outcome(sent({})), "expected 2 requests, got 1"),
         ({"events": 1}, outcome(thrown="E"), "expected 1 request, got 0; the call threw E"),
         ({"events": 0}, outcome(sent({})), "expected 0 requests, got 1"),

@@ -58,7 +58,7 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"waive": ("QUOTA-1",)}, '--waive: QUOTA-1 has no reason: write QUOTA-1="no usage API"'),
         ({"waive": ("QUOTA-1= ",)}, "--waive: QUOTA-1 has no reason"),
         ({"waive": ("QUOTA-1=a", "quota-1=b")}, "--waive: QUOTA-1 is waived more than once"),
-        ({"waive": ("LINT-1=a",)}, "--waive: LINT-1 is a MAY, which never holds a verdict back"),
+        ({"waive": ("LINT-1=a",)}, "--waive: LINT-1 is a MAY, which the verdict does not depend on"),
         ({"shard": "0/4"}, "--shard '0/4' is no part of a whole: write 1/4 for the first of four"),
         ({"shard": "5/4"}, "--shard '5/4' is no part of a whole"),
         ({"shard": "one"}, "--shard 'one' is no part of a whole"),

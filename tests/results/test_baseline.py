@@ -90,7 +90,7 @@ def test_stale_says_what_to_do() -> None:
         (ENTRY.format(**{**GOOD, "case": "tracker/prop-2-31-propertis"}), "prop-2-31-properties"),
         (ENTRY.format(**{**GOOD, "issue": " "}), "entry 1: issue is missing"),
         (ENTRY.format(**{**GOOD, "reason": ""}), "entry 1: reason is missing"),
-        (ENTRY.format(**GOOD) + 'expires = "soon"\n', "expires is no date"),
+        (ENTRY.format(**GOOD) + 'expires = "soon"\n', "expires must be a date such as 2027-01-31 (got"),
         (ENTRY.format(**GOOD) * 2, "more than one entry"),
         ("known = 5\n", "expected a list"),
         ("other = 5\n", "expected a list"),
