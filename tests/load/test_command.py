@@ -142,7 +142,7 @@ def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
         (["--for", "2"], 2, "'2' is no duration: write 50ms, 90s, 10m or 1h"),
         (["--mix", "none.toml"], 2, "none.toml"),
         (["--report", "pdf=x"], 2, "write KIND=PATH"),
-        (["--clickhouse", "http://127.0.0.1:1"], 2, "name the server too"),
+        (["--clickhouse", "http://127.0.0.1:1"], 2, "name it with --server or --server-cmd"),
         (["http://127.0.0.1:9", "--server-cmd", "x"], 2, "exclude each other"),
     ],
 )
