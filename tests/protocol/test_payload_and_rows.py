@@ -165,8 +165,8 @@ def test_a_missing_column_is_named(column: str) -> None:
     with pytest.raises(TargetUnavailable) as caught:
         parsed(LINE, lacking)
     assert str(caught.value) == (
-        f"rows.sh, line 2, is no stored event: lacks '{column}'. Expected a JSON object a line with type, "
-        "name, meta_keys, meta_values, revenue_source_amount, revenue_source_currency"
+        f"rows.sh, line 2, is not a stored row: lacks '{column}'. Expected one JSON object per line with "
+        "type, name, meta_keys, meta_values, revenue_source_amount, revenue_source_currency"
     )
 
 
@@ -185,7 +185,7 @@ def test_a_missing_column_is_named(column: str) -> None:
 )
 def test_a_line_that_is_no_event_is_named(text: str) -> None:
     """A readback that answers something else is named with the line, as a target that could not be run."""
-    with pytest.raises(TargetUnavailable, match=r"^rows\.sh, line 2, is no stored event: "):
+    with pytest.raises(TargetUnavailable, match=r"^rows\.sh, line 2, is not a stored row: "):
         parse_lines(f"\n{text}\n", "rows.sh")
 
 

@@ -139,8 +139,8 @@ def test_an_amount_that_is_no_number_is_for_a_check(script: Script) -> None:
             "import sys; sys.exit('table events is missing')",
             "ended with exit code 1: table events is missing",
         ),
-        ("print('<html>')", "line 1, is no stored event"),
-        (f"print({json.dumps(ROWS[2])!r}); print('{{}}')", "line 2, is no stored event: lacks 'revenue"),
+        ("print('<html>')", "line 1, is not a stored row"),
+        (f"print({json.dumps(ROWS[2])!r}); print('{{}}')", "line 2, is not a stored row: lacks 'revenue"),
         (f"print({json.dumps({**ROWS[0], 'meta_keys': 'a'})!r})", "meta_keys and meta_values must be lists"),
     ],
     ids=["fails", "no JSON", "no row", "no lists"],
@@ -164,7 +164,7 @@ def test_bad_url_is_told(files: str) -> None:
     """A URL that answers 404 or HTML, or that nobody answers, is named with its fault."""
     Path("page").write_text("<html>", encoding="utf-8")
     with server_by_command(files) as server:
-        for path, said in (("missing", "404"), ("page", "line 1, is no stored event")):
+        for path, said in (("missing", "404"), ("page", "line 1, is not a stored row")):
             url = f"{server.url}/{path}"
             with pytest.raises(TargetUnavailable, match=said) as raised:
                 UrlReadback(url, since=SINCE).rows("cp01")
@@ -205,11 +205,11 @@ def test_clickhouse_faults_are_told(clickhouse: str, reader: Reader) -> None:
 @pytest.mark.parametrize("table", ["no table", "events; DROP TABLE events", "a.b.c", "événements", ""])
 def test_table_must_be_a_name(table: str) -> None:
     """What is no name never gets into a query."""
-    with pytest.raises(ValueError, match="no name of a table"):
+    with pytest.raises(ValueError, match="not a table name"):
         ClickHouseReadback("http://127.0.0.1:1", table)
 
 
 def test_port_of_a_foreign_server_is_unknown() -> None:
     """{port} without a server of ours is refused at once."""
-    with pytest.raises(ValueError, match="only a server started by --server-cmd has"):
+    with pytest.raises(ValueError, match="known only for a server started by --server-cmd"):
         CommandReadback("rows {port}", since=SINCE)

@@ -127,7 +127,7 @@ def test_application_is_served(script: Script, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("mine", "'mine' is no import path of an application: write package.module:app"),
+        ("mine", "'mine' is not an import path of an application: write package.module:app"),
         ("nowhere:app", "No module named 'nowhere'"),
         ("mine:other", "has no attribute 'other'"),
     ],
