@@ -37,12 +37,12 @@ def load_shim(place: str) -> bytes:
 
 
 def _fetch(url: str) -> bytes:
-    # A proxy from the environment is used for other hosts only: it cannot reach this machine.
-    here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
     try:
-        response = httpx.get(url, follow_redirects=True, timeout=10, trust_env=not here)
+        # A proxy from the environment is used for other hosts only: it cannot reach this machine.
+        local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+        response = httpx.get(url, follow_redirects=True, timeout=10, trust_env=not local)
         return response.raise_for_status().content
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise TargetUnavailable(f"could not fetch the tracker {url}: {error}") from error
 
 
