@@ -120,7 +120,7 @@ def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, said: str) -
         ("payloads = 5", "has no function payloads(request)"),
         ("def payloads(request: return", "cannot be loaded: SyntaxError"),
         ("import not_there_at_all", "cannot be loaded: ModuleNotFoundError"),
-        ("ANSWER = 5\ndef payloads(request): return []", "ANSWER must be the text"),
+        ("ANSWER = 5\ndef payloads(request): return []", "ANSWER must be a string"),
     ],
 )
 def test_bad_modules_are_refused(tmp_path: Path, text: str, said: str) -> None:
