@@ -41,7 +41,7 @@ class Pictures:
         return tab
 
     def of(self, error: BaseException | None) -> str:
-        """Return the picture of the case that ended with ``error``, a PNG in Base64; "" if there is none."""
+        """Return the picture of the case that ended with ``error``, a PNG in Base64, or "" without one."""
         if isinstance(error, self._failing) and self._shown:
             self._take(self._shown)
         return self._taken if isinstance(error, self._failing) else ""

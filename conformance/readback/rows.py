@@ -22,8 +22,8 @@ COLUMNS = (
 class StoredRow:
     """A stored row, with the column names of the documentation (STORE-1 to STORE-4).
 
-    ``session_id`` and ``pageview_id`` are None if the readback does not include them. An amount that is not a
-    number stays a string.
+    ``session_id`` and ``pageview_id`` are ``None`` if the readback does not include them. An amount that is
+    not a number stays a string.
     """
 
     type: str

@@ -15,7 +15,7 @@ def timeline(events: Sequence[Exchange], controls: Sequence[Exchange]) -> dict[s
     ``controls`` are plain requests of the suite, sent in the same task as the call. The first one gives the
     time of the call (``?called=`` in its target, by the page's clock, which is this machine's), and its end
     is taken as the end of the page. If the engine discarded it unsent, times count from the first byte
-    received, and the end of the page (``gone``) is None.
+    received, and the end of the page (``gone``) is ``None``.
     """
     exchanges = [*events, *controls]
     if not exchanges:

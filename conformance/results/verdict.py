@@ -123,7 +123,7 @@ class RequirementResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Verdict of a run. ``conformant`` is None if a selected MUST was not verified.
+    """Verdict of a run. ``conformant`` is ``None`` if a selected MUST was not verified.
 
     ``known`` are violations listed in the baseline: they do not change the exit code, but ``conformant`` is
     False. ``stale`` and ``bad_waivers`` are faults of the baseline and of the waivers, one line each;

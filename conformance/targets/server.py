@@ -17,8 +17,9 @@ EVENT_PATH = "/api/event"
 class Server:
     """A running server.
 
-    ``name`` is shown in reports. ``port`` is None unless the suite started the server. ``clickhouse`` is the
-    URL of the reference's own ClickHouse, and ``envelope`` are the fields that it requires in each payload.
+    ``name`` is shown in reports. ``port`` is ``None`` unless the suite started the server. ``clickhouse`` is
+    the URL of the reference's own ClickHouse, and ``envelope`` are the fields that it requires in each
+    payload.
     """
 
     url: str
