@@ -75,18 +75,16 @@ def test_ended_process_is_a_fault_of_the_suite() -> None:
 
 
 def test_process_ends_with_its_context() -> None:
-    """After the context nobody listens any more, also when a request is still held."""
+    """The process ends by itself with the context, even if a request is held; it need not be killed."""
     with Recorder() as recorder:
         assert recorder._process
-        pid, here = recorder._process.pid, recorder.here
+        process, here = recorder._process, recorder.here
         recorder.hold("t-open")
         with socket.create_connection(("127.0.0.1", int(here.rpartition(":")[2]))) as connection:
             connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nt-open")
             recorder.wait(token="t-open", held=True)
-            began = time.monotonic()
             recorder.__exit__(None, None, None)
-            assert time.monotonic() - began < 4
-    assert not Path(f"/proc/{pid}").exists()
+    assert process.returncode == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(here)
 
