@@ -1,4 +1,4 @@
-"""The recorder as a process: what does not kill it, and what must end it."""
+"""The recorder process: it survives bad input, and ends with its parent."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ with Recorder() as recorder:
 def test_malformed_request_kills_nobody(
     recorder: Recorder, dial: Dial, junk: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What is no HTTP is refused or dropped, the next request is answered, and no traceback is printed."""
+    """Input that is not HTTP is refused or dropped without a traceback, and the next request is answered."""
     connection = dial()
     try:
         connection.sendall(junk)
@@ -52,20 +52,20 @@ def test_malformed_request_kills_nobody(
         while connection.recv(65_536):
             pass
     except OSError:
-        pass  # Closed on us in the middle: as good an answer as any.
+        pass  # A connection closed by the recorder is acceptable, too.
     assert httpx.post(f"{recorder.here}/api/event", content=b"after").status_code == 202
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_unknown_command_is_a_fault_of_the_suite(recorder: Recorder) -> None:
-    """A command that is not understood is told, and the recorder goes on."""
+    """An unknown command is reported, and the recorder continues."""
     with pytest.raises(WitnessError, match="did not understand"):
         recorder._command(op="dance")
     assert recorder.seen(token="never-sent") == []
 
 
 def test_ended_process_is_a_fault_of_the_suite() -> None:
-    """A recorder that died is told as such, not taken for silence of the tracker."""
+    """A recorder that has ended raises an error; it does not look like a tracker that sent nothing."""
     with Recorder() as recorder:
         assert recorder._process
         recorder._process.kill()
@@ -90,7 +90,7 @@ def test_process_ends_with_its_context() -> None:
 
 
 def test_process_ends_when_its_parent_is_killed() -> None:
-    """A killed parent tidies nothing up; the recorder notices that its standard input has ended."""
+    """The recorder ends when its standard input does, even if the parent was killed."""
     parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     with parent.stdout:

@@ -1,4 +1,4 @@
-"""The sign of life while checks run."""
+"""Progress output while checks run."""
 
 import io
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class _Clock:
 
 @pytest.fixture
 def told(violated: Run) -> Callable[..., str]:
-    """What a run of so many cases, so many seconds each, writes into a log."""
+    """Return a function that gives the log of a number of cases of some seconds each."""
 
     def told(cases: int, seconds: float) -> str:
         file, clock = io.StringIO(), _Clock()
@@ -36,7 +36,7 @@ def told(violated: Run) -> Callable[..., str]:
 
 
 def test_a_log_gets_plain_lines_now_and_then(told: Callable[..., str]) -> None:
-    """Ten seconds apart, without control characters, though the log claims to be a terminal."""
+    """A log gets a plain line every 10 s, even if it claims to be a terminal."""
     assert told(30, 1) == (
         "30 cases to run\n"
         "10 of 30 cases, 5 failed (10 s)\n"
@@ -46,12 +46,12 @@ def test_a_log_gets_plain_lines_now_and_then(told: Callable[..., str]) -> None:
 
 
 def test_a_long_run_does_not_flood_the_log(told: Callable[..., str]) -> None:
-    """Three hours of cases are some fifty lines."""
+    """Three hours of cases are fewer than 60 lines."""
     assert len(told(10_800, 1).splitlines()) < 60
 
 
 def test_a_terminal_gets_a_live_line_that_goes_away(violated: Run) -> None:
-    """The bar counts, and is cleared at the end."""
+    """The bar counts failures, and is cleared at the end."""
     file = io.StringIO()
     progress = Progress(Console(file=file, force_terminal=True, width=80), live=True)
     progress.start(2)

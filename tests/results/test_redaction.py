@@ -34,7 +34,7 @@ from conformance.results.redaction import Redaction, Secret, masked, secrets_in,
     ],
 )
 def test_secrets_are_found(option: str, value: str, secrets: list[Secret]) -> None:
-    """Secrets are found in URLs, assignments, flags, headers and JSON; variable references are not secrets."""
+    """Secrets are found in URLs, assignments, flags, headers and JSON; a variable reference is none."""
     assert secrets_in(option, value) == secrets
 
 
