@@ -147,7 +147,7 @@ def test_curl_quotes_the_address() -> None:
     "content", [b"\xff", b"a\0b", b"x" * 2001, "\ufffd".encode()], ids=["bytes", "NUL", "long", "replaced"]
 )
 def test_what_no_line_can_say_has_none(content: bytes) -> None:
-    """Without an exact command, for bytes that are not text, NUL or a very long body, there is none."""
+    """Bytes that are not text, NUL or a very long body have no command, as it would not be exact."""
     assert Request(body=content).curl(URL) is None
 
 

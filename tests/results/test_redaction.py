@@ -34,7 +34,7 @@ from conformance.results.redaction import Redaction, Secret, masked, secrets_in,
     ],
 )
 def test_secrets_are_found(option: str, value: str, secrets: list[Secret]) -> None:
-    """Secrets are found in URLs, assignments, flags, headers and JSON; a variable reference is none."""
+    """Secrets are found in URLs, assignments, flags, headers and JSON; references to variables are not."""
     assert secrets_in(option, value) == secrets
 
 
