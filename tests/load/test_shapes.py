@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.load.plan import Plan, RemoteTarget, require_local, seconds_of
-from conformance.load.shapes import Constant, HeldRate, Ramp, Spike, shape
+from conformance.load.shapes import SHAPES, Constant, HeldRate, Ramp, Spike, shape
 
 
 def nothing() -> HeldRate:
@@ -108,7 +108,9 @@ def test_ramp_minds_errors() -> None:
 
 
 def test_every_shape_can_be_made() -> None:
-    """Each name of the option is a shape."""
+    """Each name of the option makes a shape, and no other name does."""
+    for name in SHAPES:
+        assert shape(name, rate=1, seconds=1, objective=1).want(1, nothing) is None
     with pytest.raises(KeyError):
         shape("triangle", rate=1, seconds=1, objective=1)
     assert shape("soak", rate=1, seconds=1, objective=1) == Constant(rate=1, seconds=1)
