@@ -167,7 +167,7 @@ def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recor
     tab.close()
 
 
-def test_a_dialog_keeps_nobody_waiting(browser: Browser, recorder: Recorder) -> None:
+def test_a_dialog_is_dismissed(browser: Browser, recorder: Recorder) -> None:
     """A dialog of the page is dismissed, and the page continues."""
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")

@@ -28,7 +28,7 @@ def test_columns_of_rows_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "said"),
+    ("text", "status", "message"),
     [
         ("no", 500, "was answered 500: no"),
         ("<p>Hello", 200, "was not answered with JSON"),
@@ -39,9 +39,9 @@ def test_columns_of_rows_are_read() -> None:
         ('{"events": ["Signup"]}', 200, 'no name, count in "Signup"'),
     ],
 )
-def test_other_answers_are_violations(text: str, status: int, said: str) -> None:
+def test_other_answers_are_violations(text: str, status: int, message: str) -> None:
     """A response that violates the contract is a violation that names the request."""
-    with pytest.raises(Violation, match=said) as caught:
+    with pytest.raises(Violation, match=message) as caught:
         answer(text, status).rows("events", "name", "count")
     assert str(caught.value).startswith("GET /api/sites/a.example/events")
 
@@ -69,7 +69,7 @@ def test_equal_is_fine() -> None:
     require_equal("events", [("a", 1)], [("a", 1)])
 
 
-def test_a_difference_is_told() -> None:
+def test_a_difference_shows_both_sides() -> None:
     """The message about a difference has both sides and, for a long list, the row."""
     with pytest.raises(Violation, match=r"^events: expected \[\('a', 1\)\], got \[\]$"):
         require_equal("events", [], [("a", 1)])

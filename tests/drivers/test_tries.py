@@ -38,6 +38,6 @@ def test_tries_of_a_plain_request() -> None:
     }
 
 
-def test_where_nothing_was_held_back_nothing_is_told_of_it() -> None:
+def test_without_held_requests_only_arrival_counts() -> None:
     """Without held requests, only arrival is counted."""
     assert count([[exchange()], []]) == {"of": 2, "arrived": 1, "once": 1}

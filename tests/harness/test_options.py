@@ -118,7 +118,7 @@ def test_given_tells_what_was_chosen() -> None:
     assert options.given() == {"tracker": "t.js", "only": ("PROP-*",), "strict": True}
 
 
-def test_a_key_is_not_told() -> None:
+def test_a_key_is_not_given() -> None:
     """The dashboard's key is not among the given options, because run records and reports are shared."""
     options = Options(server=SERVER, dashboard=SERVER, dashboard_key="ck_secret")
     assert options.given() == {"server": SERVER, "dashboard": SERVER}

@@ -83,20 +83,20 @@ def test_html_has_plots(bundled_run: Ended) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "message"),
     [
         (LOST, "acknowledged events have no row, such as n = cp"),
         (DOUBLED, "events have more than one row, such as n = cp"),
         (ALTERED, "events have a row that is not what was sent, such as n = cp"),
     ],
 )
-def test_each_fault_is_found(faulty: Ended, case: str, said: str) -> None:
+def test_each_fault_is_found(faulty: Ended, case: str, message: str) -> None:
     """One lost, one doubled and one altered event are each found by their own case, and named."""
     assert faulty.code == 1, faulty.text
     [found] = [c for c in faulty.report["cases"] if c["id"] == case]
     assert found["status"] == "fail"
     assert found["detail"].startswith("1 of ")
-    assert said in found["detail"]
+    assert message in found["detail"]
 
 
 def test_no_more_is_blamed(faulty: Ended) -> None:
@@ -135,7 +135,7 @@ def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["http://192.0.2.1:8000"], 2, "load is sent to 127.0.0.1 and localhost only"),
         (["http://127.0.0.1:9"], 3, "nothing answers at http://127.0.0.1:9"),
@@ -146,11 +146,11 @@ def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
         (["http://127.0.0.1:9", "--server-cmd", "x"], 2, "exclude each other"),
     ],
 )
-def test_what_cannot_be_meant(words: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_meant(words: list[str], code: int, message: str) -> None:
     """Invalid usage is refused before anything is started, with the way out."""
     found = CliRunner().invoke(main, ["load", *words])
     assert found.exit_code == code, found.output
-    assert said in found.output.replace("\n", " ")
+    assert message in found.output.replace("\n", " ")
 
 
 def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_plain_amounts(amount: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("event = 1", "mix.toml"),
         ("[[event]]\nname = 'x'", "'weight' is missing"),
@@ -140,10 +140,10 @@ def test_plain_amounts(amount: str, text: str) -> None:
         ("[share]\npageviews = 1000\n[[event]]\nname = 'x'\nweight = 1", "leave room for events"),
     ],
 )
-def test_bad_mix_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_mix_is_named(tmp_path: Path, text: str, message: str) -> None:
     """The message about an invalid mix names its file and the fault."""
     place = tmp_path / "mix.toml"
     place.write_text(text)
     with pytest.raises(BadMix, match=r"mix\.toml") as error:
         read(place)
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -50,7 +50,7 @@ def test_what_is_away_for_a_while_is_waited_for() -> None:
     assert rows.times == 0
 
 
-def test_what_stays_away_is_told_after_the_patience() -> None:
+def test_what_stays_away_raises_after_the_patience() -> None:
     """A source that stays unavailable raises its error when the patience is over."""
     with pytest.raises(TargetUnavailable, match="away"):
         settle(Away(float("inf")), "", cast("Any", None), domain="example.com", expected=4, patience=0.3)

@@ -142,7 +142,7 @@ def test_size(table: Table) -> None:
     assert stored(CommandReadback("true", since=SINCE), RUN).size() is None
 
 
-def test_what_cannot_be_read_is_said(table: Table) -> None:
+def test_what_cannot_be_read_is_named(table: Table) -> None:
     """A missing table, or a command that fails after its first row, is named."""
     with pytest.raises(TargetUnavailable, match="nowhere"):
         list(table("nowhere").rows())

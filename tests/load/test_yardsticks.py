@@ -66,8 +66,8 @@ def test_yardstick_takes_events(name: str, clickhouse: str) -> None:
 def probe(*words: str) -> dict[str, Any]:
     """Return the figures on the last line of a probe."""
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def test_probes_tell_the_same(empty: str, bodies: Path, headers: str) -> None:
@@ -78,18 +78,18 @@ def test_probes_tell_the_same(empty: str, bodies: Path, headers: str) -> None:
         found.append(
             probe(wrk, "-t", "1", "-c", "4", "-d", "1s", "-s", lua, empty, "--", str(bodies), headers)
         )
-    for told in found:
-        assert sorted(told) == ["answers", "failed", "p95_ms", "refused", "seconds"]
-        assert told["answers"] > 50
-        assert (told["refused"], told["failed"]) == (0, 0)
+    for figures in found:
+        assert sorted(figures) == ["answers", "failed", "p95_ms", "refused", "seconds"]
+        assert figures["answers"] > 50
+        assert (figures["refused"], figures["failed"]) == (0, 0)
 
 
 def test_probe_tells_refusals(bodies: Path, headers: str) -> None:
     """Only responses with a 2xx count; others, and missing ones, are reported separately."""
     gone = "http://127.0.0.1:9/api/event"
-    told = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), headers, "0.1", "1")
-    assert told["answers"] == 0
-    assert told["failed"] > 0
+    figures = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), headers, "0.1", "1")
+    assert figures["answers"] == 0
+    assert figures["failed"] > 0
 
 
 def test_clickhouse_alone(clickhouse: str, bodies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

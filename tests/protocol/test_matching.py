@@ -178,15 +178,15 @@ KEYS = st.text(min_size=1, max_size=3).filter(lambda key: not key.startswith("$"
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "noted"),
     [("short", []), ("odd", ["an odd one"]), ("other", [])],
 )
-def test_a_note_is_said_of_its_choice_alone(found: str, said: list[str]) -> None:
+def test_a_note_is_reported_for_its_choice_only(found: str, noted: list[str]) -> None:
     """A choice with a note matches like any other; the note is reported only if that choice matched."""
     expected = {"mv": ["a", {"$any": ["short", {"$noted": ["an odd one", "odd"]}]}]}
     actual = {"mv": ["a", found]}
     assert (mismatch(expected, actual) is None) is (found != "other")
-    assert notes(expected, actual) == said
+    assert notes(expected, actual) == noted
 
 
 NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)

@@ -108,7 +108,7 @@ def test_separators_inside_a_text_end_no_line() -> None:
     assert parse_lines(text, "rows.sh") == [row(meta_values=("a\u2028b\x85c",))]
 
 
-def test_links_are_read_where_they_are_told() -> None:
+def test_links_are_read_if_present() -> None:
     """Session and page visit are text, or None if the readback does not include them (STORE-4)."""
     assert parsed({**LINE, "session_id": 17, "pageview_id": "v1"}, {**LINE, "session_id": None}) == [
         row(session_id="17", pageview_id="v1"),

@@ -99,10 +99,10 @@ def test_mapping_that_raises_is_named(mapped: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "message"),
     [("{'n': 'One'}", "expected a list of objects, got {'n': 'One'}"), ("None", "got None"), ("[5]", "[5]")],
 )
-def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, said: str) -> None:
+def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, message: str) -> None:
     """The message about a module that returns something else shows the value."""
     place = tmp_path / "odd.py"
     place.write_text(f"def payloads(request): return {returned}\n", encoding="utf-8")
@@ -110,11 +110,11 @@ def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, said: str) -
         post(recorder, "/any", b"{}")
         with pytest.raises(MappingFault) as caught:
             recorder.wait(1, token="m-odd")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no function payloads(request)"),
         ("payloads = 5", "has no function payloads(request)"),
@@ -123,13 +123,13 @@ def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, said: str) -
         ("ANSWER = 5\ndef payloads(request): return []", "ANSWER must be a string"),
     ],
 )
-def test_bad_modules_are_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_modules_are_refused(tmp_path: Path, text: str, message: str) -> None:
     """A module that cannot be used is named with its fault."""
     place = tmp_path / "bad.py"
     place.write_text(text, encoding="utf-8")
     with pytest.raises(BadMapping) as caught:
         PayloadMapping(str(place))
-    assert (str(place) in str(caught.value), said in str(caught.value)) == (True, True), caught.value
+    assert (str(place) in str(caught.value), message in str(caught.value)) == (True, True), caught.value
 
 
 def test_module_by_its_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ with Recorder() as recorder:
     ],
     ids=["TLS", "no HTTP", "version", "length", "chunk", "endless", "Latin-1", "CONNECT", "HEAD", "nothing"],
 )
-def test_malformed_request_kills_nobody(
+def test_malformed_request_does_not_end_the_process(
     recorder: Recorder, dial: Dial, junk: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Input that is not HTTP is refused or dropped without a traceback, and the next request is answered."""

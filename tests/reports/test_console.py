@@ -138,19 +138,19 @@ def test_a_conformant_run_is_ledger_and_verdict(printed: Print, green: Run) -> N
     assert printed(green) == GREEN
 
 
-def test_what_is_waived_is_told_with_its_reason(printed: Print, waived: Run) -> None:
+def test_a_waiver_is_shown_with_its_reason(printed: Print, waived: Run) -> None:
     """A waiver is shown in the ledger and with the verdict; an idle one is shown, too."""
     assert printed(waived) == WAIVED
 
 
-def test_a_waiver_that_does_not_hold_is_told(printed: Print, green: Run, waived: Run) -> None:
+def test_a_waiver_that_fails_the_run_is_named(printed: Print, green: Run, waived: Run) -> None:
     """A waiver of a verified requirement is named as the reason for the failure, instead of a violation."""
     text = printed(replace(green, info=waived.info))
     assert "waiver: REV-1 was verified: remove its waiver\n" in text
     assert text.endswith("exit code 1 (a waiver that does not hold)\n")
 
 
-def test_a_selection_is_told_in_the_first_words(printed: Print, selected: Run) -> None:
+def test_the_verdict_begins_with_a_selection(printed: Print, selected: Run) -> None:
     """The verdict begins with the scope of a selection, and its size."""
     assert printed(selected) == SELECTED
 
@@ -190,7 +190,7 @@ def test_a_lane_that_is_pending_leaves_the_rest_conformant(printed: Print, green
     )
 
 
-def test_a_target_that_died_is_told_once(printed: Print, green: Run) -> None:
+def test_a_target_that_died_is_reported_once(printed: Print, green: Run) -> None:
     """The message of a target that died is printed once, however many cases it ended."""
     died = tuple(
         replace(
@@ -261,7 +261,7 @@ def test_colour_is_for_terminals_and_adds_nothing_but_colour(printed: Print, vio
     )
 
 
-def test_notes_are_told_of_what_passed(green: Run, printed: Print) -> None:
+def test_remarks_on_passed_cases_are_shown(green: Run, printed: Print) -> None:
     """A remark about passed cases is printed once, with its requirements."""
     noted = replace(
         green, results=(replace(green.results[0], detail="counts code points"), *green.results[1:])

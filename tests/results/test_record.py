@@ -131,7 +131,7 @@ def test_the_baseline_counts_on_the_day_of_the_run(path: Path) -> None:
     )
 
 
-def test_values_that_json_lacks_are_told_as_text(path: Path) -> None:
+def test_values_that_json_lacks_become_text(path: Path) -> None:
     """Evidence that JSON cannot represent is written as text."""
     odd = CaseResult(
         id="server/x-1-y", requirement="X-1", lane=Lane.SERVER, level=Level.MAY, status=Status.PASS, sent={1j}

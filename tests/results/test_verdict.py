@@ -113,7 +113,7 @@ def test_a_lane_without_a_must_is_never_green() -> None:
     assert outcome(*GOOD[1:], registry=REGISTRY[1:]) == (None, 4)
 
 
-def test_an_excluded_must_is_told_with_its_reason() -> None:
+def test_an_excluded_must_has_its_reason() -> None:
     """A MUST without a case is unverified, with the reason from the registry."""
     later = requirement("DASH-1", Level.MUST, Lane.TRACKER, excluded="pending: the dashboard")
     found = verdict(*GOOD, registry=(*REGISTRY, later))
@@ -252,7 +252,7 @@ def test_the_verdict_is_about_what_was_selected(
     assert outcome(*results, registry=TWO_MUSTS, require_all=True) == with_all
 
 
-def test_a_selection_is_told() -> None:
+def test_a_selection_makes_the_verdict_partial() -> None:
     """The verdict names the MUSTs that were left out, wholly or in part, and is marked as partial."""
     found = verdict(LEFT_OUT, result("API-1", PASS), wire(NOT_RUN, deselected=True), registry=TWO_MUSTS)
     rows = {row.id: (row.left_out, row.in_part) for row in found.requirements if row.level is Level.MUST}

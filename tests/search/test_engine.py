@@ -86,7 +86,7 @@ def test_what_was_found_before_is_tried_first() -> None:
     assert found.cured == {"high": ['{"body": "20"}']}
 
 
-def test_a_fault_that_does_not_happen_again_is_told() -> None:
+def test_a_fault_that_is_not_reproduced_is_kept() -> None:
     """A counterexample that cannot be reproduced is kept, with a remark about that."""
     times = 0
 

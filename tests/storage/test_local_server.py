@@ -54,7 +54,7 @@ def test_the_types_of_the_schema_come_back_as_they_went_in(client: Client) -> No
     assert stored == rows
 
 
-def test_without_the_password_nobody_gets_in(clickhouse: LocalClickHouse) -> None:
+def test_access_needs_the_password(clickhouse: LocalClickHouse) -> None:
     """The user that ClickHouse needs for itself is closed to other users of the machine."""
     port = httpx.URL(clickhouse.url).port
     answer = httpx.post(f"http://127.0.0.1:{port}/", content="SELECT 1", trust_env=False)
@@ -113,7 +113,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path, temp: Path) -> None:
     assert list(temp.iterdir()) == []
 
 
-def test_a_failed_start_tells_what_clickhouse_said(tmp_path: Path, temp: Path) -> None:
+def test_a_failed_start_shows_the_output_of_clickhouse(tmp_path: Path, temp: Path) -> None:
     """The message of a failed start includes the child's standard error."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "status").mkdir()  # ClickHouse needs to write a file there.

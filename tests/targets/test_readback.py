@@ -133,7 +133,7 @@ def test_an_amount_that_is_no_number_is_for_a_check(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "import sys; sys.exit('table events is missing')",
@@ -145,28 +145,28 @@ def test_an_amount_that_is_no_number_is_for_a_check(script: Script) -> None:
     ],
     ids=["fails", "no JSON", "no row", "no lists"],
 )
-def test_bad_command_is_told(script: Script, text: str, said: str) -> None:
+def test_bad_command_is_named(script: Script, text: str, message: str) -> None:
     """A command that fails or prints something else than rows is named with its fault."""
     command = script(text)
     with pytest.raises(TargetUnavailable) as raised:
         CommandReadback(command, since=SINCE).rows("cp01")
     assert f"readback command {command}" in str(raised.value)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_missing_command_is_told() -> None:
+def test_missing_command_is_named() -> None:
     """A command that does not exist is named."""
     with pytest.raises(TargetUnavailable, match=r"readback command no-such-rows: .*No such file"):
         CommandReadback("no-such-rows", since=SINCE).rows("cp01")
 
 
-def test_bad_url_is_told(files: str) -> None:
+def test_bad_url_is_named(files: str) -> None:
     """A URL that returns 404 or HTML, or that refuses connections, is named with its fault."""
     Path("page").write_text("<html>", encoding="utf-8")
     with server_by_command(files) as server:
-        for path, said in (("missing", "404"), ("page", "line 1, is not a stored row")):
+        for path, message in (("missing", "404"), ("page", "line 1, is not a stored row")):
             url = f"{server.url}/{path}"
-            with pytest.raises(TargetUnavailable, match=said) as raised:
+            with pytest.raises(TargetUnavailable, match=message) as raised:
                 UrlReadback(url, since=SINCE).rows("cp01")
             assert f"readback URL {url}" in str(raised.value)
     with pytest.raises(TargetUnavailable, match=f"readback URL {server.url}"):
@@ -174,14 +174,14 @@ def test_bad_url_is_told(files: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["rows.jsonl", "http://[half"])
-def test_what_is_no_url_is_told(url: str) -> None:
+def test_invalid_url_is_named(url: str) -> None:
     """An invalid URL is a target that could not be read."""
     with pytest.raises(TargetUnavailable) as raised:
         UrlReadback(url, since=SINCE).rows("cp01")
     assert f"readback URL {url}" in str(raised.value)
 
 
-def test_unreachable_clickhouse_is_told(reader: Reader) -> None:
+def test_unreachable_clickhouse_is_named(reader: Reader) -> None:
     """If the port refuses connections, the message names host, port and table, but not the password."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -192,7 +192,7 @@ def test_unreachable_clickhouse_is_told(reader: Reader) -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_clickhouse_faults_are_told(clickhouse: str, reader: Reader) -> None:
+def test_clickhouse_errors_are_reported(clickhouse: str, reader: Reader) -> None:
     """A missing table is reported in ClickHouse's words; a wrong password is reported, too."""
     with pytest.raises(TargetUnavailable, match=r"table shop\.events.*(UNKNOWN_DATABASE|UNKNOWN_TABLE)"):
         reader(clickhouse, "shop.events").rows("cp01")

@@ -124,19 +124,19 @@ def test_application_is_served(script: Script, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("mine", "'mine' is not an import path of an application: write package.module:app"),
         ("nowhere:app", "No module named 'nowhere'"),
         ("mine:other", "has no attribute 'other'"),
     ],
 )
-def test_application_that_is_not_there(script: Script, path: str, said: str) -> None:
+def test_application_that_is_not_there(script: Script, path: str, message: str) -> None:
     """The message about a wrong import path names what is missing."""
     script(APP, name="mine.py")
     with pytest.raises(TargetUnavailable) as raised, server_by_app(path):
         pass
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_running_server_is_left_running(files: str) -> None:

@@ -33,22 +33,22 @@ def test_bundled_tracker_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "message"),
     [
         ("missing.js", "could not read the tracker missing.js: No such file"),
         (".", "could not read the tracker .: Is a directory"),
         ("empty.js", "the tracker empty.js is empty"),
     ],
 )
-def test_unusable_file_is_told(script: Callable[..., str], place: str, said: str) -> None:
+def test_unusable_file_is_named(script: Callable[..., str], place: str, message: str) -> None:
     """A file that is missing, a folder or blank is named with the reason."""
     script(" \n\t", name="empty.js")
     with pytest.raises(TargetUnavailable) as raised:
         load_tracker(place)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_missing_script_at_a_url_is_told(files: str) -> None:
+def test_missing_script_at_a_url_is_named(files: str) -> None:
     """The message about an HTTP error has the URL and the status."""
     with server_by_command(files) as server:
         url = f"{server.url}/missing.js"
@@ -58,7 +58,7 @@ def test_missing_script_at_a_url_is_told(files: str) -> None:
     assert "404" in str(raised.value)
 
 
-def test_unreachable_url_is_told() -> None:
+def test_unreachable_url_is_named() -> None:
     """An unreachable or invalid URL is named."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

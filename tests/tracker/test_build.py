@@ -26,7 +26,7 @@ def test_built_from_this_source() -> None:
     assert built["source"] == hashlib.sha256((FOLDER / "tracker.js").read_bytes()).hexdigest()
 
 
-def test_nobody_edited_the_build() -> None:
+def test_the_build_is_unedited() -> None:
     """tracker.min.js has the size in build.json."""
     built = json.loads((FOLDER / "build.json").read_text())
     assert built["raw"] == len(TRACKER.read_bytes())
