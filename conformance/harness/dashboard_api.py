@@ -58,8 +58,8 @@ class ApiAnswer:
 class Dashboard:
     """Client for the requests of the contract in ``docs/test-my-dashboard.md``.
 
-    ``silent``: True if the dashboard did not show an event of the suite in time, None before the first one.
-    ``wrong``: True once a figure did not reach its expected value in time.
+    ``silent`` is True until an event of the suite has been shown in time, and False from then on (None before
+    the first wait). ``wrong`` is True once a figure did not reach its expected value in time.
     """
 
     def __init__(self, setup: "RunContext") -> None:

@@ -104,7 +104,7 @@ class Process:
     def stop(self) -> None:
         """Stop the process and its children, and delete its output.
 
-        It gets SIGTERM and 10 s to end; after that its whole process group gets SIGKILL.
+        Its process group gets SIGTERM, 10 s to end, and then SIGKILL.
         """
         for signal_ in (signal.SIGTERM, signal.SIGKILL):
             if self._popen.poll() is None or signal_ is signal.SIGKILL:
