@@ -301,7 +301,7 @@ class Options:
             value = getattr(self, field_.name)
             if field_.name not in names or value == field_.default:
                 continue
-            option = f"--{field_.name.replace('_', '-')}"
+            option = _flag(field_.name)
             if field_.metadata.get("secret"):
                 words.append(f'{option} "${DASHBOARD_KEY}"')
             elif field_.metadata.get("flag"):
@@ -312,9 +312,14 @@ class Options:
         return words
 
     def _at_most_one(self, *names: str) -> None:
-        given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
+        given = [_flag(name) for name in names if getattr(self, name)]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other: give one")
+
+
+def _flag(name: str) -> str:
+    """Return an option as written on the command line: ``--max-examples`` for ``max_examples``."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _require_url(name: str, url: str | None) -> None:
@@ -326,16 +331,16 @@ def _require_url(name: str, url: str | None) -> None:
     except ValueError:  # The port is not a number from 0 to 65535.
         fine = False
     if not fine:
-        raise UsageError(f"--{name} must be a URL such as http://host:port (got {masked(url)!r})")
+        raise UsageError(f"{_flag(name)} must be a URL such as http://host:port (got {masked(url)!r})")
 
 
 def _require_number(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"--{name.replace('_', '-')} must be {least} or more (got {value!r})")
+        raise UsageError(f"{_flag(name)} must be {least} or more (got {value!r})")
 
 
 def _require_words(name: str, command: str | None) -> None:
-    option = f"--{name.replace('_', '-')}"
+    option = _flag(name)
     try:
         if command is not None and not shlex.split(command):
             raise UsageError(f"{option} is empty: write the command to run")
