@@ -1,3 +1,3 @@
-"""The referee of the Clickport custom-events protocol: cases, evidence, verdicts."""
+"""Conformance suite of the Clickport custom-events protocol."""
 
 __version__ = "0.1.0"

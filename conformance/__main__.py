@@ -1,4 +1,4 @@
-"""``python -m conformance`` is ``clickport``."""
+"""Entry point of ``python -m conformance``, the same as ``clickport``."""
 
 from conformance.cli import main
 

@@ -1,4 +1,4 @@
-"""Finds the folders that travel as data: in the source tree, or inside an installed wheel."""
+"""Paths of bundled data, in the source tree or in an installed wheel."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 def bundled(name: str) -> Path:
     """Return the path of a bundled file or folder such as ``fixtures/vectors`` or ``tracker/tracker.js``.
 
-    Raises FileNotFoundError, naming both places looked at, when an installation lacks it.
+    Raises FileNotFoundError, which names both candidates, if the installation is incomplete.
     """
     places = (_PACKAGE / "_bundled" / name, _PACKAGE.parent / name)
     for place in places:

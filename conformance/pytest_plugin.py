@@ -1,4 +1,4 @@
-"""The pytest plugin: does nothing until the checks are asked for, by ``pytest --pyargs conformance``, say."""
+"""The pytest plugin; inactive unless the checks are requested by ``pytest --pyargs conformance``."""
 
 from contextlib import ExitStack
 from dataclasses import fields
@@ -14,7 +14,7 @@ _PREFIX = "clickport_"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer every option of ``clickport check`` that says what is checked, as ``--clickport-…``."""
+    """Add every option of a run (``Options``) as ``--clickport-…``."""
     group = parser.getgroup("clickport", "Clickport conformance (with --pyargs conformance)")
     for field in fields(Options):
         about: dict[str, Any] = {
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, and the checks where this process is to run them."""
+    """Register the mark and, if this process runs the checks, the plugins that do so."""
     config.addinivalue_line("markers", f"{MARK}(*ids): the cases that this check is made of")
     setup = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     if setup is not None:
@@ -54,12 +54,12 @@ def _activate_worker(config: pytest.Config, setup: dict[str, Any]) -> None:
 
 
 def _asked_for(config: pytest.Config) -> bool:
-    """Whether pytest was told ``--pyargs conformance``."""
+    """Return True if pytest was called with ``--pyargs conformance``."""
     return bool(config.option.pyargs) and any(arg.split("::")[0] == "conformance" for arg in config.args)
 
 
 def options_of(config: pytest.Config) -> Options:
-    """The ``--clickport-…`` options as Options. Raises pytest.UsageError."""
+    """Return the ``--clickport-…`` options as Options. Raises pytest.UsageError if one is invalid."""
     given: dict[str, Any] = {}
     for field in fields(Options):
         value = config.getoption(_PREFIX + field.name)
@@ -72,7 +72,10 @@ def options_of(config: pytest.Config) -> Options:
 
 
 def _left_out(config: pytest.Config, chosen: list[str]) -> str:
-    """Which of pytest's own options may have deselected cases; ``chosen`` are node ids that were named."""
+    """Describe the pytest options that may have deselected cases; return "" if none was used.
+
+    ``chosen`` are the node ids on the command line.
+    """
     option = config.option
     given = {
         "-k": option.keyword,
@@ -85,34 +88,34 @@ def _left_out(config: pytest.Config, chosen: list[str]) -> str:
 
 
 def _cut_short(config: pytest.Config) -> str:
-    """Say that pytest may have ended before all cases had run, if it was told to."""
+    """Describe the pytest options that may have ended the run early; return "" if none was used."""
     return "not run, because of pytest's -x or --maxfail" if config.option.maxfail else ""
 
 
 def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
-    """Return the arguments beside ``conformance``, node ids of checks, with their whole paths.
+    """Return the node ids of checks on the command line, with absolute paths.
 
-    Raises UsageError for any other: only the checks are run.
+    Raises UsageError for any other argument except ``conformance``, because only the checks are run.
     """
     found = []
     for arg in config.args:
         name, colons, rest = arg.partition("::")
         if arg == "conformance":
             continue
-        # As pytest prints them, below the folder of the checks; or below the current one.
+        # Relative to a folder of the checks, as pytest prints them, or to the current folder.
         paths = [place / name for place in (*folders, config.invocation_params.dir)]
         inside = [p for p in paths if p.exists() and any(p.resolve().is_relative_to(f) for f in folders)]
         if not inside or name == "conformance":
             raise UsageError(
-                f"{arg} is no check of conformance: choose cases by --clickport-only, -k, or node ids as "
-                "pytest prints them, and run tests of your own without --pyargs conformance"
+                f"{arg} is not a check of conformance: select cases by --clickport-only, -k, or node ids as "
+                "pytest prints them, and run your own tests without --pyargs conformance"
             )
         found.append(f"{inside[0]}{colons}{rest}")
     return found
 
 
 class _Invocation:
-    """``pytest --pyargs conformance``: the same run as ``clickport check``, with pytest's own output."""
+    """A run by ``pytest --pyargs conformance``: like ``clickport check``, but with pytest's output."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._options = options_of(config)
@@ -125,7 +128,10 @@ class _Invocation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Start the targets before any worker does, and look for the checks where they are."""
+        """Start the targets before any worker starts, and direct collection to the folders of the checks.
+
+        Exits with code 2 for invalid options, and with 3 if a target or browser is missing.
+        """
         from conformance.browsers import BrowserMissing  # noqa: PLC0415
         from conformance.harness.run_context import prepare  # noqa: PLC0415
         from conformance.protocol.cases import UnknownSelector  # noqa: PLC0415
@@ -151,7 +157,7 @@ class _Invocation:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End with the exit code of the verdict."""
+        """Complete the results, store counterexamples, and set the exit code of the verdict."""
         from conformance.results import counterexamples  # noqa: PLC0415
         from conformance.results.record import Run  # noqa: PLC0415
 
@@ -165,7 +171,7 @@ class _Invocation:
         session.exitstatus = int(self._run.verdict().exit_code)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say the verdict, in the words of ``clickport check``."""
+        """Print the verdict as ``clickport check`` does."""
         from conformance.reports import summary  # noqa: PLC0415
 
         if self._run is None:

@@ -1,4 +1,4 @@
-"""Real browsers behind one seam: find, start, open a tab, run script, navigate, close. Knows no tracker."""
+"""Real browsers behind one interface: find, start, open a tab, run a script, navigate, close."""
 
 from conformance.browsers.base import (
     BROWSERS,

@@ -1,4 +1,4 @@
-"""``python -m conformance.browsers [NAME]...``: which browsers are here; 1 if one of these is not."""
+"""``python -m conformance.browsers [NAME]...``: list installed browsers; exit code 1 if one is missing."""
 
 import sys
 
@@ -6,7 +6,7 @@ from conformance.browsers import BROWSERS, BrowserMissing, find
 
 
 def main(names: list[str]) -> int:
-    """Print a line for each browser and return the exit code."""
+    """Print one line per browser, missing ones on stderr; return 1 if any is missing, else 0."""
     missing = 0
     for name in names or BROWSERS:
         try:

@@ -1,31 +1,32 @@
-"""The interface of every engine: a browser, its tabs, and the faults they raise."""
+"""The interface of every engine: browser, tab and exceptions."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 BROWSERS = ("chromium", "firefox", "webkit")
-"""The engines, in the order in which they are tried and told."""
+"""The engines, in the order in which they are searched for and reported."""
 
 FREEZES_ON_REQUEST = ("chromium",)
-"""Engines whose back/forward cache is off unless asked for; that of the others is as they have it."""
+"""Engines whose back/forward cache is off unless requested; the other engines keep their own default."""
 
 PLAIN_HOSTS = {"chromium": "plain.clickport.test", "firefox": "plain.clickport.test", "webkit": "localhost."}
-"""A host name by engine that leads to this machine, and whose pages over http are no secure context."""
+"""Host names, by engine, that resolve to this machine but whose http pages are not a secure context."""
 
 
 class PageBroken(RuntimeError):
-    """The page did not do what was asked: it crashed, was closed or replaced, or raised an exception."""
+    """A page that could not do what was asked: it crashed, was closed or replaced, or raised an exception."""
 
 
 class BrowserMissing(RuntimeError):
-    """A browser that is not on this machine; the text names the command that installs it."""
+    """A browser that is not installed; the message names the command that installs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
     """A browser found on this machine.
 
-    ``driver`` is the WebDriver that runs it, if it needs one; ``stock`` a build that is not Playwright's own.
+    ``driver`` is the path of its WebDriver, or empty if it needs none. ``stock`` is True unless it is
+    Playwright's own build.
     """
 
     name: str
@@ -36,52 +37,53 @@ class Installed:
 
 
 class Tab(Protocol):
-    """A tab of a browser: the whole of what checks ask of it.
+    """A tab of a browser: everything that checks use of it.
 
-    Each method raises PageBroken if the page cannot do it, and TimeoutError if it does not answer in time.
+    Unless stated otherwise, a method raises PageBroken if the page cannot do what is asked, and TimeoutError
+    if it does not respond in time.
     """
 
     @property
     def closed(self) -> bool:
-        """Whether the tab is gone."""
+        """True if the tab has been closed."""
         ...
 
     @property
     def url(self) -> str:
-        """The address of the page it shows."""
+        """The URL of the page in the tab."""
         ...
 
     def goto(self, url: str) -> None:
-        """Load a page and wait for its ``load`` event. Raises TimeoutError."""
+        """Load a page and wait for its ``load`` event."""
         ...
 
     def run(self, script: str) -> Any:
-        """Run the body of a function in the page and return what it returns, as JSON data.
-
-        Raises TimeoutError when the page does not answer.
-        """
+        """Run ``script`` as the body of a function in the page; return the function's result as JSON data."""
         ...
 
     def click(self, selector: str) -> None:
-        """Click an element as a person would, without waiting for what follows. Raises TimeoutError."""
+        """Click an element as a user would, without waiting for a navigation that follows."""
         ...
 
     def popup(self, script: str) -> "Tab":
-        """Run a script that opens a window, and return that window's tab once it has loaded."""
+        """Run a script that opens a window; return the tab of that window once it has loaded."""
         ...
 
     def wait_until(self, condition: str, seconds: float) -> None:
-        """Return once an expression is true in the page, or in one that follows it. Raises TimeoutError."""
+        """Wait until an expression is true in the page, or in a page that follows it.
+
+        Raises TimeoutError after ``seconds``.
+        """
         ...
 
     def screenshot(self) -> bytes:
-        """What the tab shows, as a PNG. Raises whatever its driver does when there is nothing to show."""
+        """Return a picture of the tab as PNG. Raises the exceptions of the driver if that fails."""
         ...
 
     def close(self) -> None:
-        """Close the tab as its user would. Wait for the end of a navigation first: an engine may hang.
+        """Close the tab as a user would. Never raises: a tab that does not close ends with its browser.
 
-        Raises nothing: a tab that does not close in time ends with its browser.
+        Callers wait for the end of a navigation first, because an engine may hang otherwise.
         """
         ...
 
@@ -93,5 +95,5 @@ class Browser(Protocol):
     version: str
 
     def tab(self) -> Tab:
-        """Open a new, empty tab; tabs share cookies and cache, each has a session storage of its own."""
+        """Open an empty tab. Tabs share cookies and cache; each has its own session storage."""
         ...

@@ -1,4 +1,4 @@
-"""The engines that are installed: found by name, and started."""
+"""Installed browsers: search by engine, and start."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ _PROGRAMS = {
     "firefox": ("firefox-esr", "firefox"),
     "webkit": ("MiniBrowser",),
 }
-# Debian's packages; a driver and a screen belong to WebKit.
+# Debian packages; WebKit also needs a driver and a virtual screen.
 _PACKAGES = {
     "chromium": "chromium-headless-shell",
     "firefox": "firefox-esr",
@@ -26,7 +26,7 @@ _MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
 
 @cache
 def find(name: str) -> Installed:
-    """Return the installed browser of that name. Raises BrowserMissing, naming the way to install it."""
+    """Return the installed browser of an engine. Raises BrowserMissing, which names the way to install it."""
     found = _webkit() if name == "webkit" else _by_path(name)
     if found:
         return found
@@ -37,7 +37,7 @@ def find(name: str) -> Installed:
 
 
 def installed() -> tuple[Installed, ...]:
-    """Every engine that is on this machine. Raises BrowserMissing when there is none."""
+    """Return every browser on this machine, one per engine. Raises BrowserMissing if none is installed."""
     found = []
     for name in BROWSERS:
         with suppress(BrowserMissing):
@@ -49,7 +49,7 @@ def installed() -> tuple[Installed, ...]:
 
 @contextmanager
 def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
-    """Run a browser for the time of the context; ``frozen_pages``: with its back/forward cache on."""
+    """Run a browser until the context ends; with ``frozen_pages`` its back/forward cache is on."""
     if installed.name == "webkit":
         from conformance.browsers.webkit import webkit  # noqa: PLC0415 - Selenium is needed by it alone
 

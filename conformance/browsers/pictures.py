@@ -1,4 +1,4 @@
-"""A picture of the page of a failing case, taken before its tab is closed."""
+"""Screenshots of failing cases, taken before the tab is closed."""
 
 import base64
 import sys
@@ -8,14 +8,16 @@ from typing import Any, cast
 
 from conformance.browsers.base import Tab
 
-# A target that does nothing fails every case: the first pages show all there is to see. So does the first of
-# those that look the same.
+# A target that does nothing fails every case, so that more pictures, or equal ones, would show nothing new.
 _MOST = 40
 _LARGEST = 300_000
 
 
 class Pictures:
-    """Takes a picture a case at most, so many in all, none twice; ``failing`` is what a check raises."""
+    """Screenshots of failing cases: at most one per case, 40 in all, and no two identical ones.
+
+    ``failing`` is the exception by which a check reports a failure.
+    """
 
     def __init__(self, failing: type[BaseException]) -> None:
         self._failing = failing
@@ -26,33 +28,33 @@ class Pictures:
         self._wanted = True
 
     def begin(self, *, wanted: bool = True) -> None:
-        """A new case begins, whose failure is one or, of a MAY, none that is worth a picture."""
+        """Start a new case; ``wanted`` is False if its failure needs no picture, as for a MAY."""
         self._shown, self._taken, self._wanted = None, "", wanted
 
     def watch(self, tab: Tab) -> Tab:
-        """The tab, which has its picture taken when a failing case closes it."""
+        """Return a tab that takes a picture when a failing case closes it."""
         return cast(Tab, _Watched(tab, self._take_if_failing))
 
     def show(self, tab: Tab) -> Tab:
-        """The tab, in which a case runs that will not close it."""
+        """Register a tab that the case uses but does not close, and return it."""
         self._shown = tab
         return tab
 
     def of(self, error: BaseException | None) -> str:
-        """The picture of the case that ended so, a PNG in Base64; empty when there is none."""
+        """Return the picture of the case that ended with ``error``, a PNG in Base64, or "" without one."""
         if isinstance(error, self._failing) and self._shown:
             self._take(self._shown)
         return self._taken if isinstance(error, self._failing) else ""
 
     def _take_if_failing(self, tab: Tab) -> None:
-        # A case closes its tab in a ``finally``: what it raised is on its way there.
+        # A case closes its tab in a ``finally`` block, while its exception is being handled.
         if isinstance(sys.exception(), self._failing):
             self._take(tab)
 
     def _take(self, tab: Tab) -> None:
         if self._taken or not self._wanted or not self._left:
             return
-        # The verdict stands: a page that is gone, or hangs, has no picture, and that is all.
+        # A picture is optional: one that cannot be taken must not change the verdict.
         with suppress(Exception):
             picture = tab.screenshot()
             if len(picture) <= _LARGEST and picture not in self._seen:

@@ -1,4 +1,4 @@
-"""Chromium and Firefox by Playwright: the system's own, or Playwright's download where there is one."""
+"""Chromium and Firefox by Playwright: the system's packages, or else Playwright's downloads."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from conformance.browsers.base import PLAIN_HOSTS, Browser, Installed, PageBroke
 from conformance.browsers.environment import without_proxies
 from conformance.protocol.browser_headers import chrome_user_agent
 
-# Nothing but the pages under test: no update checks, no QUIC, no first-run pages, no GPU.
+# No traffic but that of the pages under test (update checks, first-run pages), no QUIC and no GPU.
 _CHROMIUM_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -68,37 +68,36 @@ class _PlaywrightTab:
         try:
             self._page.wait_for_function(condition, timeout=seconds * 1000, polling=_POLL_SECONDS * 1000)
         except PlaywrightTimeoutError as error:
-            raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}") from error
+            raise TimeoutError(f"not true after {seconds:g} s on {self.url}: {condition}") from error
         except PlaywrightError as error:
             if not any(word in error.message for word in _POLICY):
                 raise PageBroken(_first_line(error)) from error
             self._ask_until(condition, seconds)
 
     def _ask_until(self, condition: str, seconds: float) -> None:
-        """The same from outside, for pages whose policy forbids eval, which Playwright waits by."""
+        """Poll the condition from outside: Playwright's own wait uses eval, which the page's CSP forbids."""
         deadline = time.monotonic() + seconds
         while True:
-            with suppress(PageBroken):  # Between two pages there is none that could answer.
+            with suppress(PageBroken):  # During a navigation there is no page to evaluate it.
                 if self._answer(f"() => Boolean({condition})"):
                     return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
+                raise TimeoutError(f"not true after {seconds:g} s on {self.url}: {condition}")
             time.sleep(_POLL_SECONDS)
 
     def _answer(self, function: str) -> Any:
-        """What a function returns in the page. Raises TimeoutError when the page does not answer: it hangs.
-
-        A page may hang before the answer has left it.
-        """
+        """Return the result of a function in the page. Raises TimeoutError if the page hangs."""
         with _in_time():
             return self._within(self._page._impl_obj.evaluate(function))
 
     def _within(self, asked: Coroutine[Any, Any, Any]) -> Any:
-        """Wait for a call by Playwright's inside, which is ended after a while: outside it waits for ever."""
+        """Await a call of Playwright's internal API, with a time limit, which the public API lacks here."""
         try:
             return self._page._sync(asyncio.wait_for(asked, _SECONDS))
         except TimeoutError as error:
-            raise TimeoutError(f"no answer within {_SECONDS:g} s from {self.url}: it hangs") from error
+            raise TimeoutError(
+                f"no response within {_SECONDS:g} s from {self.url}: the page hangs"
+            ) from error
 
     def screenshot(self) -> bytes:
         return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)
@@ -110,7 +109,7 @@ class _PlaywrightTab:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Raise the TimeoutError and the PageBroken that every engine raises instead of Playwright's own."""
+    """Convert Playwright's exceptions to TimeoutError and PageBroken, as raised by every engine."""
     try:
         yield
     except PlaywrightTimeoutError as error:
@@ -135,7 +134,7 @@ class _PlaywrightBrowser:
 
 
 class _Shared:
-    """The Playwright of this process, which refuses to be started a second time beside the first."""
+    """Playwright of this process, shared by nested users: it cannot be started a second time."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -156,15 +155,15 @@ class _Shared:
 
 
 PLAYWRIGHT = _Shared()
-"""To be entered by all who want one: as often as they like, one in the other."""
+"""The shared instance. Enter it as a context manager; entries may be nested."""
 
 
 @contextmanager
 def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
-    """Run Chromium or Firefox with one context, in which tabs are opened.
+    """Run Chromium or Firefox with one browser context for all tabs.
 
-    ``frozen_pages`` turns Chromium's back/forward cache on, which Playwright turns off: with it, requests
-    without keepalive live on with their frozen page.
+    ``frozen_pages`` turns on Chromium's back/forward cache, which Playwright turns off. With it, requests
+    without keepalive survive together with their frozen page.
     """
     with PLAYWRIGHT as playwright:
         browser = getattr(playwright, installed.name).launch(
@@ -175,7 +174,7 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
         try:
             yield _PlaywrightBrowser(installed.name, browser.version, context)
         finally:
-            # It may have died, or Ctrl-C, which goes to every process of a terminal, ended it first.
+            # It may have crashed, or Ctrl-C, which reaches every process of a terminal, may have ended it.
             with suppress(PlaywrightError):
                 browser.close()
 
@@ -183,17 +182,17 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
 def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
     own = {"executable_path": installed.path} if installed.path else {}
     if installed.name == "firefox":
-        # A stock Firefox speaks WebDriver BiDi; without the channel Playwright expects a build of its own.
+        # A stock Firefox is driven by WebDriver BiDi; without the channel Playwright expects its own build.
         channel = {"channel": "moz-firefox"} if installed.stock else {}
         return {**own, **channel, "firefox_user_prefs": _FIREFOX_PREFERENCES}
     frozen = {"ignore_default_args": [_FROZEN_PAGES]} if frozen_pages else {}
-    # Without a window Chromium calls itself HeadlessChrome, which servers and trackers take for a bot.
+    # Headless Chromium names itself HeadlessChrome, which servers and trackers treat as a bot.
     agent = f"--user-agent={chrome_user_agent(installed.version)}"
     return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent)}
 
 
 def downloaded(name: str) -> str | None:
-    """The path of the Chromium or Firefox that Playwright has downloaded, if it has."""
+    """Return the path of the Chromium or Firefox that Playwright has downloaded, or None."""
     with PLAYWRIGHT as playwright:
         path = str(getattr(playwright, name).executable_path)
     return path if Path(path).exists() and os.access(path, os.X_OK) else None

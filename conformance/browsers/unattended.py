@@ -1,4 +1,4 @@
-"""A Chromium that nothing is attached to: with DevTools, and so with Playwright, it prerenders nothing."""
+"""Chromium without an attached debugger: with one, and so with Playwright, it does not prerender pages."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _ARGUMENTS = (
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
-    # Without the port it would end when the page is loaded. Nobody connects to it.
+    # Without a debugging port it would exit once the page is loaded. Nothing connects to it.
     "--remote-debugging-port=0",
 )
 _STOP_SECONDS = 5.0
@@ -24,19 +24,19 @@ _STOP_SECONDS = 5.0
 
 @contextmanager
 def unattended(installed: Installed, url: str) -> Iterator[None]:
-    """Show a page for the time of the context; what happens there is the page's own affair.
+    """Show a page in Chromium until the context ends, without any control over it.
 
-    Chromium only. Raises ValueError for another browser.
+    Raises ValueError for another browser.
     """
     if installed.name != "chromium":
-        raise ValueError(f"{installed.name} does not run unattended, only chromium does")
+        raise ValueError(f"only chromium can run unattended (got {installed.name})")
     with TemporaryDirectory(prefix="clickport-profile-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [installed.path, *_ARGUMENTS, f"--user-data-dir={profile}", url],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Debian's program is a shell script that starts the browser: all of the group has to go.
+            # Debian's program is a shell script that starts the browser, so the whole group is stopped.
             start_new_session=True,
         )
         try:

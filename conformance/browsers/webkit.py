@@ -1,4 +1,4 @@
-"""WebKitGTK by WebDriver: Debian's MiniBrowser, on a virtual screen of its own."""
+"""WebKitGTK by WebDriver: Debian's MiniBrowser on its own virtual screen."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ from conformance.browsers.base import Browser, Installed, PageBroken, Tab
 from conformance.browsers.environment import without_proxies
 
 _SECONDS = 15.0
-# Longer than the driver's own limits, whose end it tells: what takes longer has been lost in the driver.
+# Longer than the driver's own time limits, which it reports: a response that takes longer is lost.
 _ANSWER_SECONDS = 20
 _LOST_ANSWERS = 2
 _SCREEN = "1280x800x24"
@@ -38,20 +38,20 @@ _ARGUMENTS = (
 
 
 class _Windows:
-    """The windows of a session, one of which receives its commands."""
+    """The windows of a WebDriver session; its commands go to one of them at a time."""
 
     def __init__(self, driver: WebDriver) -> None:
         self.driver = driver
         self._current = driver.current_window_handle
 
     def switch(self, handle: str) -> WebDriver:
-        """Direct the session's commands to a window, unless they go there already.
+        """Direct the session's commands to a window, unless they already go there.
 
-        A dialog that is open is dismissed first: the driver would answer no switch, not even one to the same
+        An open dialog is dismissed first: until then the driver answers no switch, not even to the same
         window.
         """
         if handle != self._current:
-            with suppress(WebDriverException):  # No dialog, or no window any more.
+            with suppress(WebDriverException):  # No dialog is open, or the window is closed.
                 self.driver.switch_to.alert.dismiss()
             self.driver.switch_to.window(handle)
             self._current = handle
@@ -65,7 +65,7 @@ class _Windows:
 
 
 class _WebKitTab:
-    """A window of the session; each step directs the session's commands to it first."""
+    """A window of the session; each method first directs the session's commands to it."""
 
     def __init__(self, windows: _Windows, handle: str) -> None:
         self._windows = windows
@@ -102,7 +102,7 @@ class _WebKitTab:
         deadline = time.monotonic() + _SECONDS
         while not (opened := set(self._driver.window_handles) - before):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no window was opened within {_SECONDS:g} s by {script}")
+                raise TimeoutError(f"no window was opened within {_SECONDS:g} s by: {script}")
             time.sleep(_POLL_SECONDS)
         tab = _WebKitTab(self._windows, opened.pop())
         tab.wait_until("document.readyState === 'complete' && location.href !== 'about:blank'", _SECONDS)
@@ -121,16 +121,16 @@ class _WebKitTab:
                 if self._own().execute_script(f"return Boolean({condition})"):
                     return
             except JavascriptException:
-                pass  # Between two pages there is none that could answer.
+                pass  # During a navigation there is no page to evaluate it.
             except HTTPError:
-                # If a page goes while the driver asks it, the driver loses the answer: that time is not the
-                # page's. A driver that loses more than a few is dead.
+                # If a page unloads during a command, the driver loses the response; that time is not counted
+                # against the page. A driver that loses more than two is considered dead.
                 lost += 1
                 if lost > _LOST_ANSWERS:
                     raise
                 deadline += time.monotonic() - asked
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not so after {seconds:g} s: {condition}; it shows {self.url}")
+                raise TimeoutError(f"not true after {seconds:g} s on {self.url}: {condition}")
             time.sleep(_POLL_SECONDS)
 
     def screenshot(self) -> bytes:
@@ -146,7 +146,7 @@ class _WebKitTab:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Raise the TimeoutError and the PageBroken that every engine raises instead of Selenium's own."""
+    """Convert Selenium's exceptions to TimeoutError and PageBroken, as raised by every engine."""
     try:
         yield
     except TimeoutException as error:
@@ -154,11 +154,13 @@ def _in_time() -> Iterator[None]:
     except WebDriverException as error:
         raise PageBroken(f"{type(error).__name__}: {error.msg}") from error
     except HTTPError as error:
-        raise TimeoutError(f"the driver gave no answer within {_ANSWER_SECONDS} s: the page hangs") from error
+        raise TimeoutError(
+            f"no response from the driver within {_ANSWER_SECONDS} s: the page hangs"
+        ) from error
 
 
 class _WebKit:
-    """A session; its first window stays empty, so that closing a tab never ends the session."""
+    """A WebDriver session. Its first window stays empty, so that closing a tab never ends the session."""
 
     def __init__(self, driver: WebDriver) -> None:
         self.name = "webkit"
@@ -169,31 +171,31 @@ class _WebKit:
     def tab(self) -> Tab:
         with _in_time():
             self._windows.switch(self._home)
-            # Windows, not tabs: what a tab opens by script is blocked there as a pop-up.
+            # Windows instead of tabs: windows that a script opens from a tab are blocked as pop-ups.
             return _WebKitTab(self._windows, self._windows.open())
 
 
 class _Service(Service):
-    """The driver's process, ended by a signal: Selenium would ask it by HTTP, through the user's proxy."""
+    """The driver process, stopped by a signal: Selenium would use HTTP, through the user's proxy."""
 
     def send_remote_shutdown_command(self) -> None:
-        """Ask nothing."""
+        """Do nothing: the signal that follows stops the driver."""
 
 
 @contextmanager
 def webkit(installed: Installed) -> Iterator[Browser]:
-    """Run MiniBrowser by its driver, on a virtual screen that goes with it."""
+    """Run MiniBrowser by its driver on a virtual screen; stop all three on exit."""
     with _screen() as display:
         options = webdriver.WebKitGTKOptions()
         options.binary_location = installed.path
-        # A page's dialog is dismissed and not reported: Playwright does the same.
+        # Dialogs of a page are dismissed silently, as by Playwright.
         options.unhandled_prompt_behavior = "dismiss"
         for argument in _ARGUMENTS:
             options.add_argument(argument)
         service = _Service(installed.driver, env={**without_proxies(), "DISPLAY": display})
         service.start()
         try:
-            # Not webdriver.WebKitGTK, which waits for an answer for ever.
+            # Not webdriver.WebKitGTK, which waits for a response without a limit.
             config = ClientConfig(
                 remote_server_addr=service.service_url,
                 timeout=_ANSWER_SECONDS,
@@ -205,7 +207,7 @@ def webkit(installed: Installed) -> Iterator[Browser]:
                 driver.set_script_timeout(_SECONDS)
                 yield _WebKit(driver)
             finally:
-                with suppress(WebDriverException, HTTPError):  # It died, or Ctrl-C ended it first.
+                with suppress(WebDriverException, HTTPError):  # It may have crashed, or Ctrl-C ended it.
                     driver.quit()
         finally:
             service.stop()
@@ -213,9 +215,10 @@ def webkit(installed: Installed) -> Iterator[Browser]:
 
 @contextmanager
 def _screen() -> Iterator[str]:
-    """Run an X server that no other program uses, and yield its name.
+    """Run an X server for this browser only, and yield its display name.
 
-    -noreset: without it the server resets when the last window goes, and the next start fails now and then.
+    With ``-noreset`` it does not reset when its last window closes, which makes the next start fail at times.
+    Raises RuntimeError if the server ends at once.
     """
     reader, writer = os.pipe()
     process = subprocess.Popen(
@@ -226,10 +229,10 @@ def _screen() -> Iterator[str]:
     )
     os.close(writer)
     try:
-        with os.fdopen(reader) as told:
-            number = told.readline().strip()
+        with os.fdopen(reader) as display:
+            number = display.readline().strip()
         if not number:
-            raise RuntimeError("Xvfb ended before it had a screen")
+            raise RuntimeError("Xvfb ended before it opened a display: run `Xvfb -displayfd 1` to see why")
         yield f":{number}"
     finally:
         process.terminate()

@@ -1,1 +1,1 @@
-"""The context and the instruments of a run."""
+"""The context of a run, and the instruments that its checks use."""

@@ -1,4 +1,4 @@
-"""The dashboard under test as its API has it: asked over HTTP, its answers taken apart with care."""
+"""Client of the JSON API of the dashboard under test; unexpected responses become outcomes of the check."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _BROKEN = (500, 502, 503, 504)
 
 @dataclass(frozen=True, kw_only=True)
 class ApiAnswer:
-    """What a request came to; ``asked`` is the request, for failures that are about it."""
+    """Response to a request; ``asked`` describes the request in messages."""
 
     asked: str
     status: int
@@ -36,7 +36,7 @@ class ApiAnswer:
 
     @property
     def data(self) -> Any:
-        """The JSON of a 2xx. Raises Violation for anything else."""
+        """The JSON of the response. Raises Violation unless the status is 2xx and the body empty or JSON."""
         if self.status // 100 != 2:
             raise Violation(f"{self.asked} was answered {self.status}: {self.text[:_SHOWN]}")
         try:
@@ -57,7 +57,7 @@ class ApiAnswer:
         return value
 
     def pick(self, data: Any, *keys: str) -> tuple[Any, ...]:
-        """The members of an object in the answer. Raises Violation where they are not there."""
+        """Return these members of ``data``, an object. Raises Violation if one is missing."""
         try:
             found = tuple(data[key] for key in keys)
         except (KeyError, TypeError):
@@ -75,15 +75,16 @@ class ApiAnswer:
 
 
 class Dashboard:
-    """Asks for what the contract has.
+    """Client for the requests of the contract in ``docs/test-my-dashboard.md``.
 
-    ``silent``: an event of ours was waited for, and none came. ``wrong``: a figure was waited for in vain.
+    ``silent`` is True until an event of the suite has been shown in time, and False from then on (None before
+    the first wait). ``wrong`` is True once a figure did not reach its expected value in time.
     """
 
     def __init__(self, setup: "RunContext") -> None:
         key = setup.options.dashboard_key or os.environ.get(DASHBOARD_KEY)
         self.url = setup.dashboard
-        # Whether somebody says that there is a dashboard: then what is missing there is worth telling.
+        # If the user declares that there is a dashboard, what it lacks is reported instead of skipped.
         self._named = bool(setup.options.bundled or setup.options.dashboard or key)
         self.key = key or ""
         self.silent: bool | None = None
@@ -102,17 +103,20 @@ class Dashboard:
         body: Any = None,
         query: Mapping[str, str | int] | None = None,
     ) -> ApiAnswer:
-        """Ask for something of a site. Raises TargetUnavailable when nobody answers."""
+        """Send a request to ``/api/sites/<site>/<path>``. Raises TargetUnavailable without a response."""
         return self._ask(method, f"/api/sites/{quote(site, safe='')}/{path}", body=body, query=query)
 
     def require_known(self, site: str) -> None:
-        """Require that the API is there and knows the site. Raises NotTestable."""
+        """Raise NotTestable unless the API exists, accepts the key and knows the site.
+
+        Raises TargetUnavailable if a dashboard that was named does not respond.
+        """
         try:
             answer = self.api(site, "events")
         except TargetUnavailable as error:
             if self._named:
                 raise
-            raise NotTestable(f"no dashboard that could be asked: {error}") from error
+            raise NotTestable(f"no dashboard to check: {error}") from error
         self._require_open(answer)
         try:
             known = answer.status in _BROKEN or bool(answer.pick(answer.data, "events"))
@@ -120,12 +124,12 @@ class Dashboard:
             known = False
         if not known:
             raise NotTestable(
-                f"no dashboard that could be asked: {answer.asked} was answered {answer.status} "
-                f"{answer.text[:100].strip()}; {CONTRACT} says what it must have, for any site"
+                f"no dashboard to check: {answer.asked} was answered {answer.status} "
+                f"{answer.text[:100].strip()}; {CONTRACT} lists what a dashboard must offer for any site"
             )
 
     def require_usage(self, site: str) -> None:
-        """Require that the server offers its usage, or that a dashboard was named. Raises NotAsked."""
+        """Raise NotAsked unless a dashboard was named or the server offers the usage of a site."""
         if self._named:
             return
         try:
@@ -135,17 +139,17 @@ class Dashboard:
             offered = False
         if not offered:
             raise NotAsked(
-                f"asked in the dashboard lane, and here only of a server that offers its usage as {CONTRACT} "
-                "has it (GET /api/sites/<domain>/usage)"
+                "checked in the dashboard lane; in this lane only if the server offers the usage of a site "
+                f"(GET /api/sites/<domain>/usage, see {CONTRACT})"
             )
 
     def require_page(self, site: str, path: str = "") -> str:
-        """Return the URL of a page of a site, once it is known to be there. Raises NotTestable."""
+        """Return the URL of a page of a site. Raises NotTestable if there is no such page."""
         answer = self._ask("GET", where := f"/{quote(site, safe='')}{path}")
         self._require_open(answer)
         if answer.status // 100 != 2 and answer.status not in _BROKEN:
             raise NotTestable(
-                f"no page to look at: {answer.asked} was answered {answer.status}; see {CONTRACT}"
+                f"no dashboard page to check: {answer.asked} was answered {answer.status}; see {CONTRACT}"
             )
         return f"{self.url}{where}"
 
@@ -156,9 +160,9 @@ class Dashboard:
     def _require_open(self, answer: ApiAnswer) -> None:
         if answer.status in (401, 403):
             which = (
-                "takes another key than this"
+                f"does not accept the key given: check --dashboard-key or {DASHBOARD_KEY}"
                 if self.key
-                else f"wants a key: give it by --dashboard-key or {DASHBOARD_KEY}"
+                else f"requires a key: give it by --dashboard-key or {DASHBOARD_KEY}"
             )
             raise NotTestable(f"the dashboard {which} ({answer.asked} was answered {answer.status})")
 

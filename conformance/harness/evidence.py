@@ -1,4 +1,4 @@
-"""What a check saw and concluded: gathered while it runs, and turned into a result when it ends."""
+"""Evidence of one case: collected while its check runs, and turned into a result when it ends."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,10 @@ from conformance.results.verdict import CaseResult, Fault, Status
 
 @dataclass
 class Evidence:
-    """Call, wire and row of one case in one browser, filled in by the check as it goes.
+    """Call, requests and rows of one case in one browser, filled in by its check.
 
-    ``notes`` are said of a case that passes: it is allowed, and people should know.
-
-    The others are those of ``CaseResult``.
+    ``notes`` are remarks that reports show although the case passed. ``canary`` is True if the check also
+    rejected an altered observation (see ``drivers/canary.py``). The other fields are those of ``CaseResult``.
     """
 
     case: Case
@@ -42,19 +41,19 @@ class Evidence:
     cured: tuple[str, ...] = ()
 
     def wire(self, exchanges: list[Exchange]) -> None:
-        """Keep what arrived at the recorder."""
+        """Keep the requests that arrived at the recorder."""
         self.received = [exchange.summary() for exchange in exchanges]
 
     def moments(self, events: list[Exchange], controls: list[Exchange]) -> None:
-        """Keep when the event's requests came and ended, beside plain requests of our own."""
+        """Keep the times of an event's requests and of the plain control requests sent beside them."""
         self.timeline = timeline(events, controls)
 
     def rows(self, rows: list[StoredRow]) -> None:
-        """Keep what was read back."""
+        """Keep the rows that were read back."""
         self.stored = [row.columns() for row in rows]
 
     def result(self, error: BaseException | None, seconds: float) -> CaseResult:
-        """Conclude: ``error`` is what the check raised, None when it found nothing amiss."""
+        """Return the result of the case; ``error`` is the exception raised by the check, or None."""
         status, detail, fault = _conclude(self.case, error)
         if not error and self.notes:
             detail = "; ".join(dict.fromkeys(self.notes))

@@ -1,4 +1,4 @@
-"""The instruments of one worker process, each started when first asked for and stopped at the end."""
+"""The instruments of a worker process; each one starts on first use and stops with the session."""
 
 import html
 import time
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 TRACKER_PATH = "/tracker.js"
 SHIM_PATH = "/shim.js"
-# How long an event may take to its recorder, and a row to its table ("within a few seconds").
+# Longest time for an event to reach the recorder, and for a row to reach its table ("within a few seconds").
 EVENT_SECONDS = 5.0
 ROW_SECONDS = 15.0
-# How long once something sent later has arrived: connections and batches may overtake each other, a little.
+# Longest time after a later event or row has arrived: connections and batches may overtake each other.
 LATE_EVENT_SECONDS = 1.5
 LATE_ROW_SECONDS = 5.0
-# How long when nothing came of all that was waited for before.
+# Longest time if none of the events or rows that were awaited before has arrived.
 _SHORT_SECONDS = 0.3
 _POLL_SECONDS = 0.05
 
@@ -49,7 +49,7 @@ class Instruments:
         self._browsers: dict[str, tuple[Browser, ExitStack]] = {}
         self._tabs: dict[str, Tab] = {}
         self.pictures = Pictures(Violation)
-        # The lanes in which a bent observation was shown to a check (see ``drivers/canary.py``).
+        # The lanes in which a check was given an altered observation (see ``drivers/canary.py``).
         self.canaries: set[Lane] = set()
         # What the server does with plain events.
         self.patience = Patience()
@@ -57,27 +57,27 @@ class Instruments:
         self.broken: Counter[str] = Counter()
         # The cases that this process may be asked to check; None until pytest has collected them.
         self.collected: frozenset[str] | None = None
-        # Whether the user has ended an open-ended search, and so those of the lanes that follow.
+        # True once the user has ended an open-ended search, which also ends those of the remaining lanes.
         self.search_ended = False
         # Why rows cannot be read; what is broken is not asked again for each case.
         self._unreadable: TargetUnavailable | None = None
         self._done: dict[Any, tuple[Any, Exception | None]] = {}
-        # None: nothing was waited for yet; False for good once something came.
+        # None until something was awaited; False for good once something has arrived.
         self._nothing_came: bool | None = None
         self._nothing_stored: bool | None = None
 
     def close(self) -> None:
-        """Stop whatever was started."""
+        """Stop every instrument that was started."""
         self._stack.close()
 
     def selected(self, lane: Lane) -> list[Case]:
-        """Return the cases of a lane that this run checks: what nobody asked for is not prepared either."""
+        """Return the cases of a lane that this process may check, so that nothing else is prepared."""
         options = self.setup.options
         cases, _ = select(lanes=[lane], only=options.only, skip=options.skip, part=options.part)
         return [case for case in cases if self.collected is None or case.id in self.collected]
 
     def once(self, do: "Callable[Concatenate[Instruments, P], T]", *args: P.args, **named: P.kwargs) -> T:
-        """Return what ``do(self, …)`` returned, or raise what it raised, when it was first called so."""
+        """Call ``do(self, …)`` once per arguments; return its result, or raise its exception, every time."""
         key = (do, args)
         if key not in self._done:
             try:
@@ -91,7 +91,7 @@ class Instruments:
 
     @cached_property
     def recorder(self) -> Recorder:
-        """The witness, with the tracker under test mounted byte for byte, and its shim."""
+        """The recorder, which serves the tracker under test byte for byte, and its shim."""
         options = self.setup.options
         recorder = self._stack.enter_context(Recorder(options.payload))
         recorder.mount(TRACKER_PATH, load_tracker(options.tracker), "text/javascript")
@@ -101,18 +101,18 @@ class Instruments:
 
     @cached_property
     def readback(self) -> Readback | None:
-        """The way to stored rows, if one was given."""
+        """The readback of stored rows, or None if the run has none."""
         return self.setup.readback()
 
     def tab(self, engine: str, *, frozen_pages: bool = False) -> Tab:
-        """Open a tab of its own, for a case that leaves it or needs a session of its own.
+        """Open a new tab, for a case that leaves its page or needs its own session storage.
 
-        With ``frozen_pages`` in a browser whose back/forward cache is on.
+        With ``frozen_pages`` the browser's back/forward cache is on.
         """
         return self.pictures.watch(self._browser(engine, frozen_pages=frozen_pages).tab())
 
     def shared_tab(self, engine: str) -> Tab:
-        """The tab in which cases follow each other, each on a page newly loaded."""
+        """Return the tab that cases use in turn, each with a newly loaded page."""
         if engine not in self._tabs:
             self._tabs[engine] = self.tab(engine)
         return self.pictures.show(self._tabs[engine])
@@ -128,14 +128,17 @@ class Instruments:
         return self._browsers[key][0]
 
     def restart(self, engine: str) -> None:
-        """End the engine's browsers, and whatever a page has left in them; they start again when needed."""
+        """Stop the engine's browsers, and with them what pages have left behind; the next use starts them."""
         self._tabs.pop(engine, None)
         for key in [key for key in self._browsers if key.startswith(engine)]:
             _, running = self._browsers.pop(key)
             running.close()
 
     def plain_origin(self, engine: str) -> str:
-        """An origin of the recorder that is no secure context in this engine; its pages can say if it is."""
+        """Return an origin of the recorder whose pages should not be a secure context in this engine.
+
+        The caller has to confirm it in the page (``isSecureContext``).
+        """
         return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.here.rpartition(':')[2]}"
 
     @cached_property
@@ -153,15 +156,17 @@ class Instruments:
         policy: str = "",
         **values: str,
     ) -> str:
-        """Mount a page made from ``fixtures/pages`` and return its URL, which is never used twice.
+        """Mount a page made from a template in ``fixtures/pages`` and return its URL, a new one each time.
 
-        In the template ``{{name}}`` is a value, escaped for HTML, and ``{{snippet}}`` the tags of the tracker
-        and of its shim, with the value ``nonce`` if there is one. ``{{before}}`` is a script that runs before
-        the tracker. The tracker and its endpoint are cross-origin to the page, as with a hosted product. With
-        an ``endpoint`` among the values it is that one, and the scripts are of the page's origin: only then
-        is it told what they raise. A page that is ``stored`` may be kept by the browser. ``domain`` is the
-        site in the snippet, if it is another than the run's. ``policy`` is sent with the page as its
-        Content-Security-Policy.
+        In the template, ``{{name}}`` is replaced by that value, escaped for HTML, and ``{{snippet}}`` by the
+        script tags of the tracker and its shim, with the value ``nonce`` if given. ``{{before}}`` becomes the
+        script ``before``, which runs before the tracker.
+
+        The tracker and its endpoint are cross-origin to the page, as with a hosted product. If the values
+        include ``endpoint``, that endpoint is used and the scripts are same-origin, because a page gets the
+        details of exceptions only from same-origin scripts. The browser may cache the page if ``stored``.
+        ``domain`` replaces the run's domain in the snippet. ``policy`` is the Content-Security-Policy of the
+        page.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
@@ -178,7 +183,7 @@ class Instruments:
 
     @property
     def scripts(self) -> tuple[str, ...]:
-        """The paths of the scripts in each page, in order: the tracker's, and its shim's."""
+        """The paths of the scripts in each page, in order: the tracker's, then its shim's if there is one."""
         return (TRACKER_PATH, SHIM_PATH) if self.setup.options.shim else (TRACKER_PATH,)
 
     def _snippet(self, endpoint: str, origin: str, *, domain: str, nonce: str) -> str:
@@ -191,10 +196,11 @@ class Instruments:
     def events(
         self, token: str, number: int = 1, *, seconds: float | None = None, **wanted: Any
     ) -> list[Exchange]:
-        """Wait for ``number`` requests of the tracker that carry the token; return those there are by then.
+        """Wait for ``number`` requests of the tracker that carry the token; return those that have arrived.
 
-        Other things wanted are those of ``Recorder.wait``. A tracker that never delivered anything is waited
-        for in full once, and shortly after that; but not a foreign one, whose batches come when they come.
+        ``wanted`` are further conditions, as for ``Recorder.wait``. By default it waits up to 5 s. As long as
+        nothing has ever arrived, only the first wait takes that long and later ones 0.3 s, unless a shim is
+        in use: a foreign tracker may send in batches.
         """
         patience = EVENT_SECONDS if seconds is None else seconds
         if self._nothing_came and not self.setup.options.shim:
@@ -207,16 +213,16 @@ class Instruments:
     def stored(
         self, expected: Mapping[str, int], sentinel: str, *, within: str | None = None
     ) -> dict[str, list[StoredRow]]:
-        """Read back the rows of each token of ``expected``, which says how many rows are awaited.
+        """Read back the rows of each token; ``expected`` maps tokens, in the order of sending, to row counts.
 
-        ``within`` is what all of these tokens have in common, if more than the run's.
+        Polls until each token has its number of rows, or up to 15 s. The row of ``sentinel``, an event sent
+        after all others, proves that missing rows are absent: once it is stored, the others get 5 s more.
+        ``within`` is a longer common prefix of the tokens than the run's, if there is one.
 
-        Rows are polled for until each token has its number; what should not be stored is proved absent by the
-        row of ``sentinel``, which was sent after everything else. ``expected`` is in the order of sending:
-        raises Throttled if it was stored up to an event and hardly any more after it.
+        Raises Throttled if the events were stored up to a point and hardly any after it.
         """
         if self.readback is None:
-            raise RuntimeError("there is no readback")
+            raise RuntimeError("stored rows cannot be read: this run has no readback")
         deadline = time.monotonic() + (_SHORT_SECONDS if self._nothing_stored else ROW_SECONDS)
         wanted = {**expected, sentinel: 1}
         seen = 0.0
@@ -244,7 +250,7 @@ class Instruments:
 
 
 def sent_events(exchanges: Iterable[Exchange]) -> list[Exchange]:
-    """Of requests that carry a token, those that are the tracker's: no preflight, no control of ours."""
+    """Return the exchanges without preflights and without control requests of the suite."""
     return [e for e in exchanges if e.method != "OPTIONS" and not e.path.startswith("/control/")]
 
 

@@ -27,7 +27,7 @@ _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
 
 
 class UsageError(ValueError):
-    """An option, or a combination of options, that cannot be meant: exit code 2."""
+    """An invalid option or combination of options: exit code 2."""
 
 
 def _option(help_: str, **more: Any) -> Any:
@@ -37,118 +37,135 @@ def _option(help_: str, **more: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to check and how: each field is ``--name`` of the command, ``--clickport-name`` of pytest."""
+    """Options of a run; a field is ``--name`` of ``clickport check`` and ``--clickport-name`` of pytest."""
 
     tracker: str | None = _option("Tracker under test: a path or URL of the script.", metavar="FILE|URL")
     shim: str | None = _option(
-        "Put this script after a tracker that is no Clickport tracker: it makes clickport.track call it.",
+        "Load this script after a foreign tracker; it makes clickport.track call that tracker.",
         metavar="FILE",
     )
     payload: str | None = _option(
-        "Read that tracker's requests by payloads(request) of this Python file or module.", metavar="MODULE"
+        "Python file or module whose payloads(request) reads the requests of a foreign tracker.",
+        metavar="MODULE",
     )
     server: str | None = _option("Server under test, already running.", metavar="URL")
     server_cmd: str | None = _option(
-        "Server under test: a command that starts it; {port} is filled in.", metavar="CMD"
+        "Server under test: a command that starts it; {port} is replaced by a free port.", metavar="CMD"
     )
     server_app: str | None = _option(
-        "Server under test: a WSGI application by import path.", metavar="PKG:APP"
+        "Server under test: the import path of a WSGI application.", metavar="PKG:APP"
     )
     clickhouse: str | None = _option(
-        "Read stored rows from this ClickHouse; its credentials are in the URL, or in "
+        "Read stored rows from this ClickHouse, with the credentials in the URL or in "
         f"{CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}.",
         metavar="URL",
     )
-    table: str = _option("The table that --clickhouse reads.", default="events", metavar="NAME")
+    table: str = _option("Table that --clickhouse reads.", default="events", metavar="NAME")
     readback_url: str | None = _option(
-        "Read stored rows as JSON lines from a URL; {since} and {port} are filled in.", metavar="URL"
+        "Read stored rows as JSON lines from a URL; {since} (ISO 8601) and {port} are replaced.",
+        metavar="URL",
     )
     readback_cmd: str | None = _option(
-        "Read stored rows as JSON lines from a command; {since} and {port} are filled in.", metavar="CMD"
+        "Read stored rows as JSON lines from the output of a command; {since} (ISO 8601) and {port} are "
+        "replaced.",
+        metavar="CMD",
     )
     dashboard: str | None = _option(
-        "Check the dashboard lane too: the dashboard and its API are here.", metavar="URL"
+        "Check the dashboard lane too, on the dashboard and its API at this URL.", metavar="URL"
     )
     dashboard_key: str | None = _option(
-        f"The key that the dashboard wants, sent as x-api-key.  [default: that in {DASHBOARD_KEY}]",
+        f"Key for the dashboard, sent as x-api-key.  [default: the value of {DASHBOARD_KEY}]",
         metavar="KEY",
         secret=True,
     )
-    envelope: str | None = _option("Extra fields that the server demands in each payload.", metavar="JSON")
-    domain: str = _option("The site's domain: data-domain of the snippet.", default="example.com")
+    envelope: str | None = _option(
+        "Additional fields that the server requires in each payload, as a JSON object.", metavar="JSON"
+    )
+    domain: str = _option(
+        "Domain of the site: the value of data-domain in the snippet.", default="example.com"
+    )
     lane: tuple[str, ...] = _option(
-        "Check this lane only (repeatable; default: all that the targets allow).",
+        "Check this lane only (repeatable; default: every lane that the targets allow).",
         multiple=True,
         choices=("tracker", "server", "pair", "dashboard"),
     )
     browser: tuple[str, ...] = _option(
-        "Use this browser (repeatable; default: every one installed).", multiple=True, choices=BROWSERS
+        "Use this browser (repeatable; default: every installed browser).", multiple=True, choices=BROWSERS
     )
     only: tuple[str, ...] = _option(
-        "Run only these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
+        "Run only the cases whose id or requirement matches (repeatable).", multiple=True, metavar="GLOB"
     )
     skip: tuple[str, ...] = _option(
-        "Leave out these case or requirement ids (repeatable).", multiple=True, metavar="GLOB"
+        "Skip the cases whose id or requirement matches (repeatable).", multiple=True, metavar="GLOB"
     )
     shard: str | None = _option(
-        "Run only the K-th of N parts of the cases; which part a case is in depends on its id alone.",
+        "Run only the K-th of N parts of the cases; the part of a case depends only on its id.",
         metavar="K/N",
     )
     require_all: bool = _option(
-        "Let the verdict be about every MUST of the lanes: one that --only, --skip or --shard leaves out was "
-        "not verified.",
+        "Let the verdict cover every MUST of the lanes: those that --only, --skip or --shard leave out count "
+        "as not verified.",
         default=False,
         flag=True,
     )
     waive: tuple[str, ...] = _option(
-        "Accept that this requirement cannot be verified, for the reason given, such as "
+        "Accept that this requirement cannot be verified, for the given reason: "
         'QUOTA-1="no usage API" (repeatable).',
         multiple=True,
         metavar="ID=REASON",
         tables=("requirement", "reason"),
     )
     baseline: str | None = _option(
-        "Known failures: a file that `clickport baseline write` makes.", metavar="FILE"
+        "File of known failures, as written by `clickport baseline write`.", metavar="FILE"
     )
     max_examples: int = _option(
-        "Examples that are drawn in each lane, beside the vectors; 0 draws none.",
+        "Number of examples generated in each lane in addition to the vectors; 0 for none.",
         default=200,
         metavar="N",
         number=True,
     )
     shrink_seconds: int = _option(
-        "Seconds of a whole run, all its jobs together, to make what broke something smaller.",
+        "Seconds spent on shrinking counterexamples, in the whole run and by all its jobs together.",
         default=60,
         metavar="N",
         number=True,
     )
     seed: int = _option(
-        "Where drawing begins: the same seed draws the same.", default=0, metavar="N", number=True
+        "Seed of the generated examples: the same seed generates the same examples.",
+        default=0,
+        metavar="N",
+        number=True,
     )
     counterexamples: str = _option(
-        "Where examples that broke something are kept, to be tried first the next time.",
+        "File in which counterexamples are stored; the next run tries them first.",
         default="clickport-counterexamples.jsonl",
         metavar="FILE",
     )
     fuzz_seconds: int = _option(
-        "Draw for so many seconds a lane instead.", default=0, metavar="N", number=True
+        "Generate examples for this many seconds in each lane, instead of a fixed number; 0 for off.",
+        default=0,
+        metavar="N",
+        number=True,
     )
     repeat: int = _option(
-        "Leave the page so many times in each way; 50 for a certificate.", default=1, metavar="N", number=True
+        "Number of times that each exit (way to leave a page) is tried; 50 for a certificate.",
+        default=1,
+        metavar="N",
+        number=True,
     )
     first_failure: bool = _option(
-        "Leave out what else there is of a requirement once a case of it has failed in its lane.",
+        "Skip the remaining cases of a requirement once one of them has failed in the same lane.",
         default=False,
         flag=True,
     )
-    strict: bool = _option("A failing SHOULD is a violation too.", default=False, flag=True)
+    strict: bool = _option("Count a failing SHOULD as a violation too.", default=False, flag=True)
 
     def __post_init__(self) -> None:
-        """Raise UsageError for what contradicts itself."""
+        """Raise UsageError if an option is invalid, or if options contradict each other."""
         self._at_most_one("server", "server_cmd", "server_app")
         for name in ("shim", "payload"):
             if getattr(self, name) and not self.tracker:
-                raise UsageError(f"--{name} is about a tracker of yours: name it too, with --tracker FILE")
+                raise UsageError(f"--{name} needs a tracker of yours: name it with --tracker FILE")
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
         for name, least in _LEAST.items():
             _require_number(name, getattr(self, name), least)
@@ -158,26 +175,27 @@ class Options:
             _require_words(name, getattr(self, name))
         if self.server_cmd and "{port}" not in self.server_cmd:
             raise UsageError(
-                "--server-cmd does not say where the free port goes: write {port} into it, such as "
-                "'./ingest --port {port}'; for a server that runs already use --server URL"
+                "--server-cmd must contain {port}, which is replaced by a free port, such as "
+                "'./ingest --port {port}'; for a server that is already running use --server URL"
             )
         if not TABLE.fullmatch(self.table):
-            raise UsageError(f"--table {self.table!r} is no name of a table: write events or database.events")
+            raise UsageError(f"--table must be a name such as events or database.events (got {self.table!r})")
         if (
             not self.server_cmd
             and not self.server_app
             and "{port}" in f"{self.readback_url} {self.readback_cmd}"
         ):
             raise UsageError(
-                "{port} in a readback is that of a server started by --server-cmd: name the port"
+                "{port} in --readback-url and --readback-cmd is known only for a server started by "
+                "--server-cmd or --server-app: write the port itself"
             )
         if self.has_readback and not self.has_server:
             raise UsageError(
-                "a readback says what a server stored: name the server too, with --server or --server-cmd"
+                "a readback needs the server whose rows it reads: name it with --server or --server-cmd"
             )
         if (self.dashboard or self.dashboard_key) and not self.has_server:
             raise UsageError(
-                "a dashboard shows what a server took: name the server too, with --server or --server-cmd"
+                "a dashboard needs the server whose events it shows: name it with --server or --server-cmd"
             )
         _ = self.envelope_fields
         _ = self.known
@@ -189,17 +207,17 @@ class Options:
 
     @property
     def has_server(self) -> bool:
-        """Whether a server of the user's is under test."""
+        """True if the user named a server to test."""
         return bool(self.server or self.server_cmd or self.server_app)
 
     @property
     def has_readback(self) -> bool:
-        """Whether a way to read stored rows is given."""
+        """True if the user named a readback of stored rows."""
         return bool(self.clickhouse or self.readback_url or self.readback_cmd)
 
     @property
     def bundled(self) -> bool:
-        """Whether the bundled reference is under test: nobody named a target."""
+        """True if no target is named, so that the bundled reference is tested."""
         return not self.tracker and not self.has_server
 
     @property
@@ -215,7 +233,10 @@ class Options:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """The lanes to check: those chosen, or all, a dashboard of the user's only where it is named."""
+        """The lanes to check: those of ``lane``, or else all that the targets allow.
+
+        By default the dashboard lane is included only for the bundled reference and with ``dashboard``.
+        """
         if self.lane:
             return tuple(dict.fromkeys(map(Lane, self.lane)))
         named = self.bundled or self.dashboard
@@ -223,7 +244,7 @@ class Options:
 
     @property
     def known(self) -> tuple[KnownFailure, ...]:
-        """The known failures of ``baseline``. Raises UsageError for a file that cannot be read."""
+        """The entries of ``baseline``. Raises UsageError if it or ``counterexamples`` cannot be read."""
         try:
             kept = store.read(Path(self.counterexamples))
         except (store.BadStore, OSError) as error:
@@ -236,7 +257,7 @@ class Options:
 
     @property
     def waivers(self) -> tuple[Waiver, ...]:
-        """The waivers that ``waive`` says. Raises UsageError for one that cannot be meant."""
+        """The waivers in ``waive``. Raises UsageError if one is invalid."""
         try:
             return parse(self.waive)
         except BadWaiver as error:
@@ -244,43 +265,43 @@ class Options:
 
     @property
     def part(self) -> tuple[int, int] | None:
-        """The numbers K and N of ``shard``. Raises UsageError."""
+        """The numbers (K, N) of ``shard``, or None. Raises UsageError unless 1 <= K <= N."""
         if self.shard is None:
             return None
         found = _SHARD.fullmatch(self.shard)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise UsageError(f"--shard {self.shard!r} is no part of a whole: write 1/4 for the first of four")
+            raise UsageError(f"--shard must be K/N, such as 1/4 for the first of four (got {self.shard!r})")
         return int(found[1]), int(found[2])
 
     @property
     def envelope_fields(self) -> Mapping[str, Any]:
-        """The members of ``envelope``. Raises UsageError when it is no JSON object."""
+        """The members of ``envelope``. Raises UsageError unless it is a JSON object."""
         if self.envelope is None:
             return {}
         try:
             members = json.loads(self.envelope)
         except ValueError as error:
-            raise UsageError(f"--envelope is no JSON: {error}") from error
+            raise UsageError(f"--envelope is not JSON: {error}") from error
         if not isinstance(members, dict):
             raise UsageError('--envelope must be a JSON object, such as \'{"d": "example.com"}\'')
         return members
 
     def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults, as far as they may be told."""
-        told = [f for f in fields(self) if not f.metadata.get("secret")]
-        return {f.name: v for f in told if (v := getattr(self, f.name)) != f.default}
+        """Return the options that differ from their defaults, without secret ones."""
+        public = [f for f in fields(self) if not f.metadata.get("secret")]
+        return {f.name: v for f in public if (v := getattr(self, f.name)) != f.default}
 
     def command_line(self, *names: str) -> list[str]:
-        """Return those of the named options that are given, as words of a shell command.
+        """Return the named options that differ from their defaults, as words of a shell command.
 
-        A secret is replaced by the environment variable that is to hold it: ``"$CLICKPORT_DASHBOARD_KEY"``.
+        A secret is replaced by its environment variable: ``"$CLICKPORT_DASHBOARD_KEY"``.
         """
         words = []
         for field_ in fields(self):
             value = getattr(self, field_.name)
             if field_.name not in names or value == field_.default:
                 continue
-            option = f"--{field_.name.replace('_', '-')}"
+            option = _flag(field_.name)
             if field_.metadata.get("secret"):
                 words.append(f'{option} "${DASHBOARD_KEY}"')
             elif field_.metadata.get("flag"):
@@ -291,9 +312,14 @@ class Options:
         return words
 
     def _at_most_one(self, *names: str) -> None:
-        given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
+        given = [_flag(name) for name in names if getattr(self, name)]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other: give one")
+
+
+def _flag(name: str) -> str:
+    """Return an option as written on the command line: ``--max-examples`` for ``max_examples``."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _require_url(name: str, url: str | None) -> None:
@@ -302,24 +328,24 @@ def _require_url(name: str, url: str | None) -> None:
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # A port that is none.
+    except ValueError:  # The port is not a number from 0 to 65535.
         fine = False
     if not fine:
-        raise UsageError(f"--{name} {masked(url)!r} is no URL: write http://host:port")
+        raise UsageError(f"{_flag(name)} must be a URL such as http://host:port (got {masked(url)!r})")
 
 
 def _require_number(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"--{name.replace('_', '-')} {value!r} is no number: write {least} or more")
+        raise UsageError(f"{_flag(name)} must be {least} or more (got {value!r})")
 
 
 def _require_words(name: str, command: str | None) -> None:
-    option = f"--{name.replace('_', '-')}"
+    option = _flag(name)
     try:
         if command is not None and not shlex.split(command):
-            raise UsageError(f"{option} is empty: write the command that is to be run")
+            raise UsageError(f"{option} is empty: write the command to run")
     except ValueError as error:
-        raise UsageError(f"{option} cannot be split into words: {error}") from error
+        raise UsageError(f"{option} is not a valid shell command: {error}") from error
 
 
 _LEAST = {"max_examples": 0, "shrink_seconds": 0, "repeat": 1, "seed": 0, "fuzz_seconds": 0}
@@ -327,7 +353,7 @@ _NEEDS = {
     Lane.TRACKER: "a tracker: --tracker FILE",
     Lane.SERVER: "a server: --server, --server-cmd or --server-app",
     Lane.PAIR: "a tracker and a server: --tracker and --server",
-    Lane.DASHBOARD: "a server whose dashboard it is: --server, --server-cmd or --server-app",
+    Lane.DASHBOARD: "a server that the dashboard belongs to: --server, --server-cmd or --server-app",
     Lane.LOAD: "`clickport load`",
 }
 

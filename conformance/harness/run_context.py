@@ -1,4 +1,4 @@
-"""Makes ready what a run needs, before any check: targets started, browsers found, one token for the run."""
+"""Preparation of a run before its checks: start the targets, find the browsers, choose the run's token."""
 
 import secrets
 import tempfile
@@ -28,9 +28,10 @@ SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """Options and targets of a run, for each of its processes; plain data, so that workers can be given it.
+    """Options and targets of a run: plain data, so that it can be passed to worker processes.
 
-    ``shrinking`` is the path of the file in which they account for the time that they take to shrink.
+    ``run`` is the token prefix of all its events, ``since`` a time (ISO 8601) before the first of them.
+    ``shrinking`` is the path of the file in which the processes add up the time spent on shrinking.
     """
 
     options: Options
@@ -41,32 +42,35 @@ class RunContext:
     shrinking: str = ""
 
     def token(self, case_id: str, browser: str | None = None) -> str:
-        """The token by which a case's events are told from all others: 19 lower-case letters and digits."""
+        """Return the token that identifies the events of a case: 19 lower-case letters and digits."""
         return f"{self.run}{sha256(f'{case_id} {browser}'.encode()).hexdigest()[:8]}e"
 
     @cached_property
     def redaction(self) -> Redaction:
-        """The secrets of the options, which nothing that is written down may hold."""
+        """The redaction of the options' secrets, to be applied to everything that is printed or stored."""
         return Redaction.of({name: getattr(self.options, name) for name in OPTION_NAMES})
 
     @property
     def envelope(self) -> Mapping[str, Any]:
-        """The fields that the server demands in each payload beside the documented ones."""
+        """The fields that the server requires in each payload in addition to the documented ones."""
         return self.options.envelope_fields or (self.server.envelope if self.server else {})
 
     @property
     def viewers(self) -> tuple[Installed, ...]:
-        """The browsers in which a dashboard is looked at: what it shows is no matter of the engine."""
+        """The browsers for the dashboard's pages: those that were named, or else only the first one.
+
+        The figures on a page do not depend on the engine.
+        """
         return self.browsers if self.options.browser else self.browsers[:1]
 
     @property
     def dashboard(self) -> str:
-        """Where the dashboard and its API are."""
+        """The base URL of the dashboard and its API, without a trailing slash."""
         assert self.server
         return (self.options.dashboard or self.server.url.removesuffix(EVENT_PATH)).rstrip("/")
 
     def readback(self) -> Readback | None:
-        """A new connection to where stored rows are read, or None when no readback was given."""
+        """Return a new readback of stored rows, or None if the run has none."""
         options, server = self.options, self.server
         port = server.port if server else None
         if options.readback_url:
@@ -77,7 +81,7 @@ class RunContext:
         return ClickHouseReadback(clickhouse, options.table) if clickhouse else None
 
     def info(self) -> RunInfo:
-        """The first line of the run record."""
+        """Return the first line of the run record, with secrets redacted."""
         readback = self.readback()
         target = {
             "tracker": self.options.tracker or ("bundled reference tracker" if self.options.bundled else ""),
@@ -94,12 +98,12 @@ class RunContext:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, for a worker process."""
+        """Return the context as plain data for a worker process."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The reverse of ``to_json``."""
+        """Return the context that ``to_json`` converted."""
         options: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data["options"].items()
         }
@@ -115,10 +119,10 @@ class RunContext:
 
 @contextmanager
 def prepare(options: Options) -> Iterator[RunContext]:
-    """Start the targets and find the browsers; stop the targets at the end.
+    """Start the targets and find the browsers; stop the targets on exit.
 
-    Raises TargetUnavailable or BrowserMissing when there can be no verdict, and UsageError for a shim or a
-    payload module that is none.
+    Raises TargetUnavailable or BrowserMissing if no verdict is possible, and UsageError if the shim or the
+    payload module cannot be loaded.
     """
     lanes = set(options.lanes)
     browsers: tuple[Installed, ...] = ()
@@ -140,7 +144,7 @@ def prepare(options: Options) -> Iterator[RunContext]:
 
 
 def _require_foreign(options: Options) -> None:
-    """Require that what maps a foreign tracker is there. Raises UsageError."""
+    """Raise UsageError unless the shim and the payload module of a foreign tracker can be loaded."""
     try:
         if options.shim:
             load_shim(options.shim)
@@ -154,7 +158,7 @@ def _require_foreign(options: Options) -> None:
 
 
 def _a_minute_ago() -> str:
-    """A moment before anything of this run is stored, allowing for clocks that differ: ISO 8601, UTC."""
+    """Return the UTC time one minute ago (ISO 8601): before any row of this run, even if clocks differ."""
     return (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""An end for what hangs or does not listen: drivers lose answers, and exceptions in their callbacks."""
+"""Time limits and interrupts that work although browser drivers may hang or swallow exceptions."""
 
 import logging
 import signal
@@ -12,13 +12,16 @@ from conformance.protocol.outcomes import SuiteFault
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raise SuiteFault in what takes longer. Does nothing where there are no alarms, or in another thread."""
+    """Raise SuiteFault in the block if it takes longer than ``seconds``.
+
+    Does nothing on platforms without SIGALRM, or outside the main thread.
+    """
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: object) -> None:
-        raise SuiteFault(f"it did not end within {seconds:g} s: something hangs")
+        raise SuiteFault(f"the check did not end within {seconds:g} s: a browser or its driver may hang")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -30,14 +33,14 @@ def within(seconds: float) -> Iterator[None]:
 
 
 class Interrupts:
-    """Ctrl-C, remembered: where it falls into somebody's callback, KeyboardInterrupt is lost."""
+    """Record of Ctrl-C, for the case that a library's callback swallows the KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.seen = False
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
-        """Note SIGINT besides raising KeyboardInterrupt; does nothing where SIGINT is somebody else's."""
+        """Set ``seen`` on SIGINT, then raise KeyboardInterrupt. Does nothing if SIGINT is handled already."""
         before = signal.getsignal(signal.SIGINT)
         own = before is signal.default_int_handler and threading.current_thread() is threading.main_thread()
         if own:
@@ -50,6 +53,6 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.seen = True
-        # Nobody will ask how the tasks ended that are broken off now, and asyncio would complain of it.
+        # Tasks are abandoned now, and asyncio would log that their exceptions were never retrieved.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         signal.default_int_handler(number, frame)

@@ -1,1 +1,1 @@
-"""The protocol: requirements, cases, and how observations are matched with them."""
+"""The protocol: requirements, cases, payloads, and the matching of observed with expected values."""

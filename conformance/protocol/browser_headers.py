@@ -1,9 +1,9 @@
-"""The headers of a request that a browser sends for a tracker, for lanes that post without one."""
+"""Request headers of a browser, for the lanes that post events without one."""
 
 from collections.abc import Mapping
 
 TEXT = "text/plain;charset=UTF-8"
-"""The Content-Type of a text body: the only type beside forms that needs no preflight (WIRE-5)."""
+"""The Content-Type of a text body. Apart from form types, only this one avoids a CORS preflight (WIRE-5)."""
 
 _CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36"
@@ -11,14 +11,15 @@ _CHROME = (
 
 
 def chrome_user_agent(version: str = "156") -> str:
-    """Return the User-Agent of a Chrome with a window; of ``version`` only the first number counts."""
+    """Return the User-Agent of a Chrome with a window; of ``version`` only the major number is used."""
     return _CHROME.format(version.partition(".")[0])
 
 
 def browser_headers(domain: str) -> dict[str, str]:
-    """Return what Chrome sends with a keepalive fetch from a page of ``domain``, without a Content-Type.
+    """Return the headers of a keepalive fetch by Chrome from a page of ``domain``, without Content-Type.
 
-    Servers drop what looks like a bot: by the User-Agent, or by headers that every browser sends.
+    Servers drop requests that look like a bot's: by the User-Agent, or by the lack of headers that every
+    browser sends.
     """
     return {
         "User-Agent": chrome_user_agent(),
@@ -34,7 +35,7 @@ def browser_headers(domain: str) -> dict[str, str]:
 
 
 def with_browser_headers(headers: Mapping[str, str], domain: str) -> dict[str, str]:
-    """Return ``headers`` completed with those of a browser; what is given stays, whatever its case."""
+    """Return ``headers`` plus the browser's headers that are missing in it; names are case-insensitive."""
     given = {name.lower() for name in headers}
     added = {name: value for name, value in browser_headers(domain).items() if name.lower() not in given}
     return {**added, **headers}

@@ -1,4 +1,4 @@
-"""Cases: what is checked, as frozen values read from vectors, ``scenarios.toml`` and ``properties.toml``."""
+"""The catalogue of cases, read from the vectors, ``scenarios.toml`` and ``properties.toml``."""
 
 import difflib
 import json
@@ -19,8 +19,8 @@ class Case:
     """One check of one requirement in one lane.
 
     ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
-    ``request``, ``status``, ``rows``); it is empty for a scenario, which is a test function of that id, and
-    for a property, which is held to ``drawn`` examples.
+    ``request``, ``status``, ``rows``). It is empty for a scenario, whose test function is marked with the
+    case's id, and for a property, which is checked on generated examples (``drawn``).
     """
 
     id: str
@@ -34,7 +34,7 @@ class Case:
 
     @property
     def on_page(self) -> bool:
-        """Whether a case of the dashboard lane is seen on the page, in a browser, rather than in the API."""
+        """True if this case of the dashboard lane uses the page, in a browser, rather than the API."""
         return self.id.partition("/")[2].startswith(f"{self.requirement.lower()}-page-")
 
 
@@ -50,12 +50,12 @@ class UnknownSelector(ValueError):
 
 @cache
 def catalogue() -> tuple[Case, ...]:
-    """Return every case of the suite. Raises ValueError when two share an id."""
+    """Return every case of the suite. Raises ValueError if two cases have the same id."""
     cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios(), *_properties())
     ids = [case.id for case in cases]
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
     if twice:
-        raise ValueError(f"fixtures: these case ids occur twice: {', '.join(sorted(twice))}")
+        raise ValueError(f"fixtures: these case ids are used more than once: {', '.join(sorted(twice))}")
     return cases
 
 
@@ -66,11 +66,11 @@ def select(
     skip: Sequence[str] = (),
     part: tuple[int, int] | None = None,
 ) -> tuple[list[Case], list[Case]]:
-    """Split the cases of ``lanes`` into those that the selectors leave and those deselected.
+    """Return the selected and the deselected cases of ``lanes``.
 
-    A pattern of ``only`` and ``skip`` is a glob over case ids (with or without the lane) or requirement ids,
-    whatever its case. ``part`` is the number of a part, from 1, and how many parts there are. Raises
-    UnknownSelector for a pattern that nothing in the whole catalogue bears.
+    A pattern in ``only`` or ``skip`` is a case-insensitive glob that is matched against case ids, with and
+    without the lane, and requirement ids. ``part`` is (K, N): the K-th of N parts, counted from 1. Raises
+    UnknownSelector if a pattern matches nothing in the whole catalogue.
     """
     for pattern in (*only, *skip):
         _require_known(pattern)
@@ -84,7 +84,10 @@ def select(
 
 
 def _part(case: Case, parts: int) -> int:
-    """The number of the part that a case is in; drawn ones of a lane share a search, and so a part."""
+    """Return the part (from 1) that a case belongs to.
+
+    The properties of a lane are checked by one search, so all of them belong to the same part.
+    """
     name = f"{case.lane}/drawn" if case.drawn else case.id
     return int(sha256(name.encode()).hexdigest(), 16) % parts + 1
 

@@ -1,18 +1,19 @@
-"""The small language of expected values in vectors: literals, ``$`` matchers and where they disagree.
+"""Expected values in vectors: literals and ``$`` matchers, and their comparison with observed values.
 
-=====================  =======================================================================
+=======================  ==================================================================
 ``{"$repeat": [s, n]}``  the string ``s`` repeated ``n`` times
-``{"$join": [a, b]}``     the strings put together
-``{"$series": [s, n]}``  the strings ``s0`` … ``s(n-1)``
-``{"$absent": true}``    the member is not there
-``{"$any": [a, b]}``     one of these
-``{"$noted": [n, a]}``   this; when it is what was found, the run says ``n``
-``{"$string": true}``    any text without a lone surrogate
+``{"$join": [a, b]}``    the strings concatenated
+``{"$series": [s, n]}``  the list of the strings ``s0`` … ``s(n-1)``
+``{"$absent": true}``    the member is missing
+``{"$any": [a, b]}``     any of these
+``{"$noted": [n, a]}``   the value ``a``; if it matches, the run reports the note ``n``
+``{"$string": true}``    any string without a lone surrogate
 ``{"$number": true}``    any finite JSON number
-``{"$empty": true}``     nothing: NULL, an empty text or an empty list
-=====================  =======================================================================
+``{"$empty": true}``     null, a missing member, an empty string or an empty list
+=======================  ==================================================================
 
-Anything else is itself; numbers are compared as exact decimals, so 25 is 25.0 and 49.99 is not 49.990002.
+Any other value stands for itself. Numbers are compared as exact decimals: 25 equals 25.0, and 49.99 differs
+from 49.990002.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any
 
 
 class Absent:
-    """The value of a member that is not there."""
+    """The value of a missing member."""
 
     def __repr__(self) -> str:
         return "(absent)"
@@ -31,7 +32,7 @@ ABSENT = Absent()
 
 
 def expand(value: Any, token: str) -> Any:
-    """Fill ``{token}`` into every text of ``value`` and write out ``$repeat``, ``$join`` and ``$series``."""
+    """Return ``value`` with ``{token}`` filled in, and ``$repeat``, ``$join`` and ``$series`` evaluated."""
     match value:
         case str():
             return value.replace("{token}", token)
@@ -49,7 +50,9 @@ def expand(value: Any, token: str) -> Any:
 
 
 def mismatch(expected: Any, actual: Any, where: str = "") -> str | None:
-    """Say where ``actual`` departs from the expanded ``expected``, or return None when it does not.
+    """Describe the first difference between the expanded ``expected`` and ``actual``; None if they match.
+
+    An object matches if its expected members do; other members are ignored. A list must have the same length.
 
     >>> mismatch({"mk": ["a"]}, {"mk": ["b"], "extra": 1})
     'mk[0]: expected "a", got "b"'
@@ -77,7 +80,7 @@ def mismatch(expected: Any, actual: Any, where: str = "") -> str | None:
 
 
 def notes(expected: Any, actual: Any) -> list[str]:
-    """Return what is to be said of an ``actual`` that matches: the notes of the choices that it took."""
+    """Return the ``$noted`` notes that apply to an ``actual`` that matches ``expected``."""
     match expected:
         case {"$any": [*choices]}:
             taken = next((choice for choice in choices if mismatch(choice, actual) is None), None)
@@ -93,19 +96,19 @@ def notes(expected: Any, actual: Any) -> list[str]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite JSON number (which a boolean is not)."""
+    """Return True if ``value`` is a finite JSON number; a boolean is not."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
     return Decimal(str(value)).is_finite()
 
 
 def is_text(value: Any) -> bool:
-    """Whether ``value`` is text without a lone surrogate (PROP-6)."""
+    """Return True if ``value`` is a string without a lone surrogate (PROP-6)."""
     return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def describe(value: Any) -> str:
-    """Show a value or a matcher in one short line."""
+    """Return a value or a matcher as one short line for messages."""
     match value:
         case Absent():
             return "nothing"
@@ -165,7 +168,7 @@ def _list_mismatch(expected: Sequence[Any], actual: Any, where: str) -> str | No
 def _same(expected: Any, actual: Any) -> bool:
     if is_number(expected) and is_number(actual):
         return Decimal(str(expected)) == Decimal(str(actual))
-    if isinstance(actual, Decimal):  # One that is no number: comparing a signalling NaN raises.
+    if isinstance(actual, Decimal):  # Not finite: comparing a signalling NaN would raise.
         return False
     return type(expected) is type(actual) and bool(expected == actual)
 

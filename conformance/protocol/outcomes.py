@@ -1,25 +1,28 @@
-"""Exceptions that a check, a target or the suite ends a case with; each has its status in the verdict."""
+"""Exceptions that end a case; each one maps to a status in the verdict."""
 
 
 class Violation(AssertionError):
-    """The target did what the requirement forbids, or not what it demands. The text says what was seen."""
+    """A requirement that the target violates; the message states what was observed."""
 
 
 class NotTestable(Exception):
-    """The requirement cannot be observed here (no readback, say); never green for a MUST."""
+    """A requirement that cannot be observed in this run, for example without a readback.
+
+    It never counts as passed for a MUST.
+    """
 
 
 class NotAsked(Exception):
-    """The requirement does not speak of such a target, for the reason in the text."""
+    """A requirement that does not apply to this target; the message gives the reason."""
 
 
 class LeftOut(Exception):
-    """The case need not be run, for the reason in the text."""
+    """A case that need not be run; the message gives the reason."""
 
 
 class SuiteFault(RuntimeError):
-    """The referee could not do its own work: its negative control did not behave, say."""
+    """A failure of the suite itself, for example of its negative control."""
 
 
 class TargetUnavailable(RuntimeError):
-    """A target could not be reached, started or read, or it died: exit code 3, no verdict."""
+    """A target that could not be reached, started or read, or that died: exit code 3, no verdict."""

@@ -1,4 +1,4 @@
-"""Reads a request body as the protocol's payload, exactly: numbers as written, nothing forgiven."""
+"""Strict reading of a request body as the protocol's payload; numbers keep their exact decimal value."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -8,7 +8,11 @@ from conformance.protocol.outcomes import Violation
 
 
 def read_payload(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is (WIRE-2). Raises Violation when it is none."""
+    """Return the JSON object in a request body, numbers as Decimal (WIRE-2).
+
+    Raises Violation unless the body is UTF-8 and one JSON object without ``NaN``, ``Infinity`` or duplicate
+    keys.
+    """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -24,12 +28,12 @@ def read_payload(body: bytes) -> dict[str, Any]:
     except (ValueError, InvalidOperation, RecursionError) as error:
         raise Violation(f"the request body is not JSON: {error}; it begins {text[:120]!r}") from error
     if not isinstance(payload, dict):
-        raise Violation(f"the request body is JSON, but not one object: it begins {text[:120]!r}")
+        raise Violation(f"the request body is JSON, but not an object: it begins {text[:120]!r}")
     return payload
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

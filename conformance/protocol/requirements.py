@@ -10,7 +10,7 @@ from conformance.paths import bundled
 
 
 class Level(StrEnum):
-    """How binding a requirement is: MUST fails a run, SHOULD warns, MAY is only observed."""
+    """Obligation of a requirement: violating a MUST fails a run, a SHOULD warns, a MAY is only reported."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 
 class Lane(StrEnum):
-    """Where a requirement is checked."""
+    """Part of a run in which requirements are checked, by the kind of target."""
 
     TRACKER = "tracker"
     SERVER = "server"
@@ -29,7 +29,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """One row of the registry; ``excluded`` gives the reason for each lane that has no case yet."""
+    """A requirement; ``excluded`` gives the reason for each of its lanes that has no case yet."""
 
     id: str
     level: Level
@@ -40,13 +40,13 @@ class Requirement:
 
     @property
     def family(self) -> str:
-        """The part of the id before its number: ``PROP`` of ``PROP-3``."""
+        """The id without its number: ``PROP`` for ``PROP-3``."""
         return self.id.rpartition("-")[0]
 
 
 @cache
 def requirements() -> Mapping[str, Requirement]:
-    """Return every requirement by its id, in the order of the registry."""
+    """Return every requirement by its id, in the order of the file."""
     rows = tomllib.loads(bundled("fixtures/requirements.toml").read_text(encoding="utf-8"))
     return {
         id_: Requirement(

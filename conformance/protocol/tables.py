@@ -1,4 +1,4 @@
-"""The rule for names of tables."""
+"""The rule for table names."""
 
 import re
 

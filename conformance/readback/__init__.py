@@ -1,4 +1,4 @@
-"""What a server stored, read back as one row type, whatever the way."""
+"""Readbacks: the stored rows of a server, from ClickHouse, a URL or a command, as one row type."""
 
 from conformance.readback.rows import Readback, StoredRow
 from conformance.readback.sources import ClickHouseReadback, CommandReadback, UrlReadback

@@ -1,4 +1,4 @@
-"""One stored event, and the JSON lines it is read from."""
+"""The row type of stored events, and its reading from JSON lines."""
 
 import json
 from collections.abc import Mapping
@@ -25,9 +25,10 @@ _FAULTS = (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, Re
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRow:
-    """A row as stored, with the column names of the documentation (STORE-1 to STORE-4).
+    """A stored row, with the column names of the documentation (STORE-1 to STORE-4).
 
-    ``session_id`` and ``pageview_id`` are None where a readback does not tell them.
+    ``session_id`` and ``pageview_id`` are ``None`` if the readback does not include them. An amount that is
+    not a number stays a string.
     """
 
     type: str
@@ -40,29 +41,32 @@ class StoredRow:
     pageview_id: str | None = None
 
     def carries(self, token: str) -> bool:
-        """Whether the token is in the row's name or one of its values, whatever its case."""
-        # What is no text, or folded, is for a check to find fault with, not for this to stumble over.
+        """Return True if the token occurs in the name or in a property value; compared case-insensitively."""
+        # Values of other types, or in another case, are judged by the checks.
         texts = (text for text in (self.name, *self.meta_values) if isinstance(text, str))
         return any(token in text.lower() for text in texts)
 
     def columns(self) -> dict[str, Any]:
-        """The row as plain data to compare and to show."""
+        """Return the row as JSON-like data; an amount remains a Decimal."""
         row = asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in row.items()}
 
 
 class Readback(Protocol):
-    """A way to read back what was stored."""
+    """Source of stored rows; ``name`` describes it in messages."""
 
     name: str
 
     def rows(self, run: str) -> list[StoredRow]:
-        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        """Return the rows whose name or property values contain ``run``. Raises TargetUnavailable."""
         ...
 
 
 def parse_lines(text: str, source: str) -> list[StoredRow]:
-    """Read JSON lines, one stored event each. Raises TargetUnavailable naming source, line and fault."""
+    """Parse JSON lines, one stored row each; blank lines are skipped.
+
+    Raises TargetUnavailable, which names ``source``, line and fault, for any other line.
+    """
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -71,8 +75,8 @@ def parse_lines(text: str, source: str) -> list[StoredRow]:
             except _FAULTS as error:
                 problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise TargetUnavailable(
-                    f"{source}, line {number}, is no stored event: {problem}. Expected a JSON object a line "
-                    f"with {', '.join(COLUMNS)}"
+                    f"{source}, line {number}, is not a stored row: {problem}. Expected one JSON object per "
+                    f"line with {', '.join(COLUMNS)}"
                 ) from error
     return rows
 
@@ -95,12 +99,12 @@ def _row(data: Mapping[str, Any]) -> StoredRow:
 
 
 def _unpadded(value: Any) -> Any:
-    """Return text without the NULs that fill up a FixedString of ClickHouse; an empty one is all NULs."""
+    """Return a string without trailing NULs, with which ClickHouse pads a FixedString; other values as is."""
     return value.rstrip("\0") if isinstance(value, str) else value
 
 
 def _amount(value: object) -> Decimal | str | None:
-    """Return the amount, None for an empty one (REV-4); text that is no number, for a check to judge."""
+    """Return the amount as Decimal, None if empty (REV-4), or as a string if it is not a number."""
     value = _unpadded(value)
     if value is None or value == "":
         return None

@@ -1,4 +1,4 @@
-"""The three ways to read rows back: a ClickHouse, a URL, a command."""
+"""The three readbacks: from ClickHouse, from a URL, from a command."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ _STREAM_SECONDS = 600.0
 _LINKS = ("session_id", "pageview_id")
 _VIEW = "CREATE VIEW clickport_rows AS SELECT event_type AS type, … FROM {}"
 _PORTS = {"http": 8123, "https": 8443}
-# By the code of ClickHouse's exception: unknown table or database, wrong password.
+# Hints by ClickHouse's exception code: unknown table, unknown database, wrong password.
 _HINTS = {
     "60": " Name the table with --table, such as --table analytics.events",
     "81": " Write the database at the end of --clickhouse, such as http://host:8123/analytics",
@@ -31,15 +31,16 @@ _HINTS = {
 
 
 class ClickHouseReadback:
-    """Rows by ClickHouse's HTTP interface: ``http://user:password@host:8123/database``.
+    """Readback by ClickHouse's HTTP interface: ``http://user:password@host:8123/database``.
 
-    Plain HTTP rather than a client library: it is one SELECT, its text must reach us as it is stored, and who
-    tests a server needs nothing more installed.
+    It uses plain HTTP instead of a client library: one SELECT is all it needs, strings must arrive as they
+    are stored, and nothing else has to be installed to test a server. Raises ValueError for an invalid
+    table name.
     """
 
     def __init__(self, url: str, table: str = "events") -> None:
         if not TABLE.fullmatch(table):
-            raise ValueError(f"{table!r} is no name of a table")
+            raise ValueError(f"{table!r} is not a table name: write events or database.events")
         parts = urlsplit(url)
         self._database = unquote(parts.path.strip("/")) or "default"
         host = parts.hostname or "localhost"
@@ -56,7 +57,7 @@ class ClickHouseReadback:
         self._links: tuple[str, ...] | None = None
 
     def rows(self, run: str) -> list[StoredRow]:
-        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        """Return the rows whose name or property values contain ``run``. Raises TargetUnavailable."""
         if self._links is None:
             known = self._known_columns()
             self._links = tuple(column for column in _LINKS if column in known)
@@ -70,19 +71,19 @@ class ClickHouseReadback:
         return parse_lines(text, self.name)
 
     def _known_columns(self) -> set[str]:
-        """Return the columns of the table. Raises TargetUnavailable unless it has those that are needed."""
+        """Return the columns of the table. Raises TargetUnavailable if a required one is missing."""
         described = self._query(f"DESCRIBE TABLE {self.table} FORMAT TSV")
         known = {line.split("\t")[0] for line in described.splitlines()}
         if missing := [column for column in COLUMNS if column not in known]:
             raise TargetUnavailable(
-                f"{self.name} has no column {', '.join(missing)}. Wanted are {', '.join(COLUMNS)}: name the "
-                "right table with --table, or a view that has them under these names, made like this: "
+                f"{self.name} has no column {', '.join(missing)}. Required are {', '.join(COLUMNS)}: name "
+                "the right table with --table, or a view with these columns, created like this: "
                 f"{_VIEW.format(self.table)}"
             )
         return known
 
     def lines(self, sql: str, **params: str) -> Iterator[str]:
-        """Yield the lines of the answer to a SELECT of your own as they come. Raises TargetUnavailable."""
+        """Yield the result of any SELECT line by line as it arrives. Raises TargetUnavailable."""
         with self._answer(sql, params, _STREAM_SECONDS) as response:
             yield from _lines(response.iter_bytes())
 
@@ -107,7 +108,7 @@ class ClickHouseReadback:
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str]:
-    """Return user and password: those of the URL, else those of the environment."""
+    """Return (user, password), each from the URL or else from its environment variable."""
     user = os.environ.get(CLICKHOUSE_USER, "default") if parts.username is None else unquote(parts.username)
     if parts.password is not None:
         return user, unquote(parts.password)
@@ -115,14 +116,17 @@ def _credentials(parts: SplitResult) -> tuple[str, str]:
 
 
 class UrlReadback:
-    """Rows as JSON lines from a URL in which ``{since}`` and ``{port}`` are filled in."""
+    """Readback from a URL that serves JSON lines; ``{since}`` and ``{port}`` in it are replaced.
+
+    Raises ValueError if it contains ``{port}`` but the port is not known.
+    """
 
     def __init__(self, url: str, *, since: str, port: int | None = None) -> None:
         self._url = _fill(url, since, port)
         self.name = f"readback URL {url}"
 
     def rows(self, run: str) -> list[StoredRow]:
-        """Return the rows whose name or values carry the run's token. Raises TargetUnavailable."""
+        """Return the rows whose name or property values contain ``run``. Raises TargetUnavailable."""
         try:
             with httpx.stream(
                 "GET", self._url, timeout=SECONDS, follow_redirects=True, trust_env=False
@@ -134,7 +138,7 @@ class UrlReadback:
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
 
     def stream(self, run: str) -> Iterator[StoredRow]:
-        """Yield the rows as they come, for there may be millions. Raises TargetUnavailable."""
+        """Yield the rows one by one, for results that do not fit in memory. Raises TargetUnavailable."""
         try:
             with httpx.stream(
                 "GET", self._url, timeout=_STREAM_SECONDS, follow_redirects=True, trust_env=False
@@ -147,7 +151,10 @@ class UrlReadback:
 
 
 class CommandReadback:
-    """Rows as JSON lines on the output of a command in which ``{since}`` and ``{port}`` are filled in."""
+    """Readback from a command that prints JSON lines; ``{since}`` and ``{port}`` in it are replaced.
+
+    Raises ValueError if it contains ``{port}`` but the port is not known.
+    """
 
     def __init__(self, command: str, *, since: str, port: int | None = None) -> None:
         self._words = [_fill(word, since, port) for word in shlex.split(command)]
@@ -159,7 +166,7 @@ class CommandReadback:
         return [row for row in parse_lines(text, self.name) if row.carries(run)]
 
     def stream(self, run: str) -> Iterator[StoredRow]:
-        """Yield the rows as they come, for there may be millions. Raises TargetUnavailable."""
+        """Yield the rows one by one, for results that do not fit in memory. Raises TargetUnavailable."""
         with tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(self._words, stdout=subprocess.PIPE, stderr=errors)
@@ -184,7 +191,10 @@ class CommandReadback:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a text that comes in pieces; not by splitlines, which takes more for an end of a line."""
+    """Yield the lines of a text that arrives in chunks.
+
+    Only LF ends a line: ``str.splitlines`` would also split at characters that may occur inside a row.
+    """
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -196,5 +206,8 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _fill(text: str, since: str, port: int | None) -> str:
     if "{port}" in text and port is None:
-        raise ValueError(f"{text!r} asks for {{port}}, which only a server started by --server-cmd has")
+        raise ValueError(
+            f"{text!r} contains {{port}}, which is known only for a server started by --server-cmd or "
+            "--server-app: write the port itself"
+        )
     return text.replace("{since}", since).replace("{port}", str(port))

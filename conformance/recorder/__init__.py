@@ -1,7 +1,7 @@
-"""The recorder: a process of its own that serves pages and keeps what reaches its sockets, byte for byte.
+"""The recorder: a separate process that serves pages and records requests, byte for byte, at its sockets.
 
-It runs outside the browser and outside the test process: neither a page that is being left nor an
-automation protocol stands between a request and the record of it.
+It runs outside the browser and outside the test process, so that a record depends neither on a page that is
+being left nor on an automation protocol.
 """
 
 from conformance.recorder.client import Recorder, WitnessError

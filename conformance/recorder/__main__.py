@@ -1,4 +1,4 @@
-"""The recorder's process: origins on stdout, then one JSON command a line on stdin and one answer a line."""
+"""The recorder process: prints its origins, then answers each JSON line on stdin by one on stdout."""
 
 import asyncio
 import base64
@@ -53,26 +53,26 @@ async def _main(payload: str | None) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     recorder = RecorderServer(PayloadMapping(payload) if payload else None)
     async with recorder.listen(HOSTS) as origins:
-        _say(origins)
-        # The end of stdin is the end of the process that started this one.
+        _print(origins)
+        # stdin is closed when the parent process ends.
         while line := await commands.readline():
             try:
-                _say({"ok": await _obey(recorder, json.loads(line))})
+                _print({"ok": await _obey(recorder, json.loads(line))})
             except MappingFault as fault:
-                _say({"unmapped": str(fault)})
+                _print({"unmapped": str(fault)})
             except (ValueError, KeyError, TypeError) as error:
-                _say({"error": repr(error)})
+                _print({"error": repr(error)})
 
 
-def _say(answer: Any) -> None:
+def _print(answer: Any) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole process group; this process ends when its parent has tidied up.
+    # Ctrl-C reaches the whole process group, but the parent still needs this process to clean up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))
-    except BrokenPipeError:  # The process that started this one ended while it was answered.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end.
+    except BrokenPipeError:  # The parent ended before it read the answer.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit.

@@ -1,4 +1,4 @@
-"""The recorder as the checks use it: started, spoken to line by line, stopped."""
+"""Client of the recorder process: starts it, sends it commands, and stops it."""
 
 import base64
 import json
@@ -13,13 +13,14 @@ from conformance.recorder.mapping import MappingFault
 
 
 class WitnessError(RuntimeError):
-    """The recorder's process is gone or did not understand: a fault of the suite."""
+    """A recorder process that has ended or rejected a command: a fault of the suite."""
 
 
 class Recorder:
-    """A recorder process and the commands it obeys. Not for use by several threads at once.
+    """A recorder process and its commands. Not safe for concurrent use by several threads.
 
-    ``payload`` names the module that reads a foreign tracker's requests, see ``PayloadMapping``.
+    ``payload`` names the module that reads the requests of a foreign tracker (see ``PayloadMapping``). Every
+    command raises WitnessError if the process has ended or rejects it.
     """
 
     def __init__(self, payload: str | None = None) -> None:
@@ -36,7 +37,7 @@ class Recorder:
             text=True,
         )
         origins = self._read()
-        # Two sites to a browser, one machine to us.
+        # Both lead to this process; to a browser they are two sites.
         self.here, self.there = origins["127.0.0.1"], origins["localhost"]
         return self
 
@@ -48,7 +49,7 @@ class Recorder:
             return
         for stream in (process.stdin, process.stdout):
             if stream:
-                with suppress(OSError):  # It may have ended by itself, with a command half written.
+                with suppress(OSError):  # The process may have ended before it read a whole command.
                     stream.close()
         try:
             process.wait(timeout=5)
@@ -57,53 +58,54 @@ class Recorder:
             process.wait()
 
     def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False, policy: str = "") -> None:
-        """Serve ``body`` at ``path`` of every origin; a browser may keep it only if ``stored``.
+        """Serve ``body`` with Content-Type ``type_`` at ``path`` of every origin.
 
-        ``policy`` is the Content-Security-Policy of the answer, if it is to have one.
+        The browser may store it only if ``stored`` (``no-cache`` instead of ``no-store``). ``policy`` is its
+        Content-Security-Policy, if not empty.
         """
         text = base64.b64encode(body).decode("ascii")
         self._command(op="mount", path=path, type=type_, stored=stored, policy=policy, body=text)
 
     def forward(self, url: str | None) -> None:
-        """Pass what arrives at ``/api/event`` on to ``url`` and its answer back; None: answer ourselves."""
+        """Forward requests to ``/api/event`` to ``url``, and its responses back; None ends forwarding."""
         self._command(op="forward", url=url)
 
     def hold(self, token: str) -> None:
-        """Keep back the answer to what carries ``token``; after ``release`` it is redirected (307)."""
+        """Hold back the responses to requests that carry ``token``; ``release`` redirects them (307)."""
         self._command(op="hold", token=token)
 
     def release(self) -> None:
-        """Answer what is held."""
+        """Answer the requests that are held back."""
         self._command(op="release")
 
     def end_hold(self) -> None:
-        """Answer what is held, and hold nothing more."""
+        """Answer the requests that are held back, and stop holding."""
         self._command(op="end-hold")
 
     def fault(self, token: str, kind: str) -> None:
-        """Fail what carries ``token``: ``hang`` (no answer), ``reset`` (cut), or a status such as ``500``."""
+        """Fail requests that carry ``token`` by ``hang`` (no response), ``reset`` or a status (``500``)."""
         self._command(op="fault", token=token, kind=kind)
 
     def end_faults(self) -> None:
-        """Answer everything again, and what was kept waiting, too."""
+        """End all faults; requests that hang are answered."""
         self._command(op="end-faults")
 
     def wait(self, number: int = 1, *, seconds: float = 10.0, **wanted: Any) -> list[Exchange]:
-        """Return the exchanges that are as ``wanted`` once there are ``number``, or when the time is up.
+        """Wait for ``number`` matching exchanges, up to ``seconds``; return those that match then.
 
-        Wanted: ``token`` (somewhere in target or body), ``method``, ``path``, ``gone``, ``held``,
-        ``answered``, ``status`` (of the answer).
-        Raises MappingFault when a request of a foreign tracker could not be read.
+        Conditions in ``wanted``: ``token`` (occurs in the target or the body), ``method``, ``path``,
+        ``gone``, ``held``, ``answered`` and ``status`` (of the response). Raises MappingFault if the payload
+        module failed on any request.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]
 
     def seen(self, **wanted: Any) -> list[Exchange]:
-        """Return the exchanges that are as wanted now."""
+        """Return the exchanges that match now (conditions as for ``wait``)."""
         return self.wait(0, **wanted)
 
     def forget(self) -> None:
-        """Drop what is on record, and what holds it in memory."""
+        """Delete the recorded exchanges that have ended."""
         self._command(op="forget")
 
     def _command(self, **command: Any) -> Any:
@@ -113,7 +115,7 @@ class Recorder:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise WitnessError(f"the recorder's process is gone: {error}") from error
+            raise WitnessError(f"the recorder's process has ended: {error}") from error
         answer = self._read()
         if "unmapped" in answer:
             raise MappingFault(answer["unmapped"])

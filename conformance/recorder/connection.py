@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection of the recorder, parsed by h11."""
+"""HTTP/1.1 on a connection of the recorder, by h11."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _connections = count(1)
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """A response to send; framing headers are added."""
+    """A response to send; Content-Length is added."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -24,11 +24,14 @@ class HttpAnswer:
 
 
 class ClientGone(Exception):
-    """The client closed its connection."""
+    """A client that closed its connection."""
 
 
 class Connection:
-    """Reads requests into exchanges and writes answers, noticing at once when the client goes away."""
+    """A client connection: reads requests as exchanges, writes responses, and detects that the client leaves.
+
+    ``begin`` creates the exchange of a request from its head, the origin and the number of the connection.
+    """
 
     def __init__(
         self,
@@ -46,7 +49,10 @@ class Connection:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
 
     async def next_exchange(self) -> Exchange | None:
-        """Read one whole request; None when the client has no more. Raises ClientGone inside a request."""
+        """Read a complete request; return None if the client has no more.
+
+        Raises ClientGone if the client closes the connection within a request.
+        """
         request = await self._event()
         if not isinstance(request, h11.Request):
             return None
@@ -68,7 +74,7 @@ class Connection:
         return event
 
     async def answer(self, answer: HttpAnswer) -> None:
-        """Send a response and make ready for the next request on this connection."""
+        """Send a response and prepare for the next request. Raises ClientGone if the client has left."""
         headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
         headers.append((b"Content-Length", str(len(answer.body)).encode()))
         await self._send(h11.Response(status_code=answer.status, headers=headers))
@@ -78,7 +84,7 @@ class Connection:
             self._http.start_next_cycle()
 
     async def hold(self, released: asyncio.Event) -> None:
-        """Wait for ``released``. Raises ClientGone as soon as the client closes the connection instead."""
+        """Wait for ``released``. Raises ClientGone as soon as the client closes the connection."""
         release = asyncio.ensure_future(released.wait())
         try:
             while not release.done():
@@ -94,7 +100,7 @@ class Connection:
             release.cancel()
 
     def reset(self) -> None:
-        """Cut the connection: the client sees a reset, as of a server that crashed."""
+        """Reset the connection (TCP RST), as if the server had crashed."""
         socket = self._writer.get_extra_info("socket")
         socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -106,7 +112,7 @@ class Connection:
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may come on this connection."""
+        """True if the connection can take another request."""
         return self._http.our_state is h11.IDLE
 
     async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:

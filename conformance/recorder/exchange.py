@@ -1,4 +1,4 @@
-"""One request as it reached a socket, and what became of its connection."""
+"""A request as received at a socket, with the times of its response or its end."""
 
 import base64
 from collections.abc import Mapping
@@ -8,13 +8,15 @@ from typing import Any, Self
 
 @dataclass(kw_only=True)
 class Exchange:
-    """A request and its connection. Times are seconds since the epoch; None: it did not happen.
+    """A request to the recorder. Times are seconds since the epoch, or None if it did not happen.
 
-    ``gone`` is when the client closed the connection while its request had no answer yet; ``held`` tells
-    that the recorder kept the answer back. ``followed`` marks a request that followed a redirect of ours.
+    ``started``: the head was received; ``complete``: the body, too; ``answered``: the response was sent.
+    ``gone``: the client closed the connection before it was answered. ``held``: the recorder held the
+    response back. ``followed``: the request followed a redirect of the recorder.
 
-    ``events`` are the events that a foreign tracker's request carries, as JSON of the documented fields; None
-    where nothing is mapped. In the view of one of them ``body`` is that event and ``raw`` what was received.
+    ``events`` are the events in a request of a foreign tracker, as JSON of the documented fields, or None
+    without a payload module. In the view of such an event, ``body`` is the event and ``raw`` the body that
+    was received.
     """
 
     id: int
@@ -40,22 +42,22 @@ class Exchange:
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> str | None:
-        """The value of the first header of that name, whatever its case."""
+        """Return the value of the first header with this name (case-insensitive), or None."""
         return next((v for k, v in self.headers if k.lower() == name.lower()), None)
 
     def carries(self, token: bytes) -> bool:
-        """Whether a token, in lower case, is in the body or in an event of it."""
+        """Return True if the body, or one of its events, contains a lower-case token in any case."""
         texts = (self.body,) if self.events is None else self.events
         return any(token in text.lower() for text in texts)
 
     def views(self) -> "tuple[Exchange, ...]":
-        """The request once for each event in it: itself, where nothing is mapped."""
+        """Return one exchange per event in the request, or the exchange itself without a payload module."""
         if self.events is None:
             return (self,)
         return tuple(replace(self, body=event, raw=self.body, events=None) for event in self.events)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data of a view; bodies are Base64 because they need not be text."""
+        """Return a view as plain data. Bodies are in Base64, because they need not be text."""
         data = {
             **asdict(self),
             "body": _text(self.body),
@@ -66,13 +68,13 @@ class Exchange:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The reverse of ``to_json``."""
+        """Return the exchange that ``to_json`` converted."""
         headers = tuple((k, v) for k, v in data["headers"])
         raw = None if data["raw"] is None else base64.b64decode(data["raw"])
         return cls(**{**data, "headers": headers, "body": base64.b64decode(data["body"]), "raw": raw})
 
     def summary(self) -> dict[str, Any]:
-        """What a report shows of it."""
+        """Return the members that reports show, with bodies as text."""
         shown = replace(self, body=b"", raw=None).to_json()
         for name in ("id", "body", "raw", "connection"):
             del shown[name]

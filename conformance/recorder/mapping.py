@@ -1,4 +1,4 @@
-"""What the requests of a foreign tracker mean: the function of a ``--payload`` module, and its call."""
+"""Payload modules (``--payload``), which read the events in the requests of a foreign tracker."""
 
 import importlib
 import importlib.util
@@ -20,7 +20,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedRequest:
-    """One request, as a ``--payload`` module is shown it; ``headers`` have their names in lower case."""
+    """A request as passed to a payload module; the names of ``headers`` are in lower case."""
 
     method: str
     path: str
@@ -30,17 +30,17 @@ class ReceivedRequest:
 
 
 class BadMapping(ValueError):
-    """There is no such module, or it has no function ``payloads``."""
+    """A payload module that cannot be loaded, or that lacks a function ``payloads``."""
 
 
 class MappingFault(RuntimeError):
-    """The function raised, or returned what are no payloads: nothing can be said of the tracker."""
+    """A call of ``payloads`` that raised or returned something else than payloads: no verdict is possible."""
 
 
 class PayloadMapping:
-    """The ``payloads(request)`` of a module, which is named by its file or by its dotted name.
+    """A payload module, given by its file or its dotted name.
 
-    ``answer`` is the JSON text that the module's ``ANSWER`` wants its tracker to get, with the status 200.
+    ``answer`` is its ``ANSWER``: the JSON body that the tracker gets with status 200, or None for a 202.
     """
 
     def __init__(self, place: str) -> None:
@@ -50,16 +50,19 @@ class PayloadMapping:
         function = getattr(module, FUNCTION, None)
         if not callable(function):
             raise BadMapping(
-                f"{place} has no function {FUNCTION}(request): it gets a request and returns the documented "
-                "payloads in it, a list of objects such as {'t': 'e', 'n': 'Signup'}"
+                f"{place} has no function {FUNCTION}(request): define it to return the documented payloads "
+                "in a request, a list of objects such as {'t': 'e', 'n': 'Signup'}"
             )
         self._function = function
         self.answer = getattr(module, ANSWER, None)
         if not isinstance(self.answer, str | None):
-            raise BadMapping(f"{place}: {ANSWER} must be the text that the tracker gets for an answer")
+            raise BadMapping(f"{place}: {ANSWER} must be a string, the body of the response to the tracker")
 
     def events(self, exchange: Exchange) -> tuple[bytes, ...]:
-        """The events in a request, as JSON of the documented fields. Raises MappingFault."""
+        """Return the events in a request, as JSON of the documented fields.
+
+        Raises MappingFault if the module's function fails.
+        """
         request = ReceivedRequest(
             method=exchange.method,
             path=exchange.path,
@@ -68,13 +71,13 @@ class PayloadMapping:
             body=exchange.body,
         )
         try:
-            with redirect_stdout(sys.stderr):  # Ours is spoken to on stdout.
+            with redirect_stdout(sys.stderr):  # stdout carries the recorder's answers.
                 return tuple(map(_as_json, _require_list(self._function(request))))
         except Exception as error:
             raise MappingFault(
                 f"--payload {self.place}: {FUNCTION}() raised {type(error).__name__}: {error}, for "
                 f"{exchange.method} {exchange.target}, whose body begins {exchange.body[:_SHOWN]!r}; "
-                "it is to return [] for a request that carries no custom event"
+                "for a request without custom events it must return []"
             ) from error
 
 
@@ -114,7 +117,7 @@ def _from_file(path: Path) -> ModuleType:
         raise BadMapping(f"there is no file {path}")
     spec = importlib.util.spec_from_file_location("clickport_payload", path)
     if spec is None or spec.loader is None:
-        raise BadMapping(f"{path} is no Python file: its name must end in .py")
+        raise BadMapping(f"{path} is not a Python file: its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,8 @@
-"""What the recorder does with a request: record it, then answer by mount, by script, or from upstream."""
+"""The server in the recorder process: records each request, then answers it.
+
+A request is answered by a fault or a hold that applies to it, else by a mounted page, the upstream server or
+a default response.
+"""
 
 import asyncio
 import time
@@ -16,7 +20,7 @@ from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault, PayloadMapping
 
 EVENT_PATH = "/api/event"
-# Where requests go that are the suite's own: pages that follow, negative controls.
+# Paths of the suite's own requests: negative controls, and pages that follow the one under test.
 OWN_PATHS = ("/control/", "/next/")
 _FOLLOWED = "followed"
 _HOP_BY_HOP = {
@@ -37,10 +41,10 @@ _NEXT_PAGE = b"<!doctype html><meta charset=utf-8><title>next</title><p>The page
 
 @dataclass
 class Hold:
-    """A script: what carries ``token`` waits for ``released``, and is then told to go elsewhere (307).
+    """A rule that holds requests with ``token`` until ``released``, and then redirects them (307).
 
-    Only a request that outlives its page follows. A preflight bears no token, so while a hold is set every
-    preflight waits with it, and what it was sent for comes after the release.
+    Only a request that outlives its page follows the redirect. A preflight carries no token, so while a hold
+    is active every preflight waits as well, and the request that it belongs to comes after the release.
     """
 
     token: bytes
@@ -49,10 +53,10 @@ class Hold:
 
 @dataclass
 class ConnectionFault:
-    """What becomes of a request that carries the token of this script instead of an answer.
+    """A rule that makes requests with a token fail.
 
-    ``kind``: ``hang`` (no answer until the fault ends), ``reset`` (the connection is cut when the request is
-    there), or a status such as ``500``; a redirect leads to a path of ours that is recorded.
+    ``kind``: ``hang`` (no response until the fault ends), ``reset`` (the connection is reset once the request
+    is complete), or a status such as ``500``. A redirect leads to a path of the recorder, so it is recorded.
     """
 
     kind: str
@@ -61,7 +65,7 @@ class ConnectionFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a waiter looks for; None accepts anything. Tokens are found whatever their case."""
+    """Conditions on an exchange; None accepts any value. A token is compared case-insensitively."""
 
     token: bytes | None = None
     method: str | None = None
@@ -72,7 +76,7 @@ class Wanted:
     status: int | None = None
 
     def accepts(self, exchange: Exchange) -> bool:
-        """Whether a completely received exchange is one that was asked for."""
+        """Return True if the exchange was received completely and meets every condition."""
         text = b"\n".join((exchange.target.encode(), exchange.body))
         return (
             exchange.complete is not None
@@ -87,7 +91,7 @@ class Wanted:
 
 
 class RecorderServer:
-    """The record and the rules that all origins share; ``mapping`` reads a foreign tracker's requests."""
+    """The exchanges and rules that all origins share; ``mapping`` reads the requests of a foreign tracker."""
 
     def __init__(self, mapping: PayloadMapping | None = None) -> None:
         self._mapping = mapping
@@ -103,7 +107,7 @@ class RecorderServer:
 
     @asynccontextmanager
     async def listen(self, origins: Iterable[str]) -> AsyncIterator[dict[str, str]]:
-        """Open a port for each host name; yields origin by host name, such as ``http://localhost:4711``."""
+        """Listen on a port per host name; yield the origins by host name, such as ``http://localhost:4711``."""
         opened: dict[str, str] = {}
         servers = []
         for host in origins:
@@ -118,38 +122,39 @@ class RecorderServer:
             await self._http.aclose()
 
     def hold(self, token: bytes) -> None:
-        """Hold back the answers to the requests that carry ``token``; replaces an earlier hold."""
+        """Hold back the responses to requests that carry ``token``. An earlier hold ends."""
         self.release()
         self._hold = Hold(token)
 
     def release(self) -> None:
-        """Let go of everything that is held."""
+        """Answer the requests that are held back."""
         if self._hold:
             self._hold.released.set()
 
     def end_hold(self) -> None:
-        """Let go and answer as usual from now on."""
+        """Answer the requests that are held back, and stop holding."""
         self.release()
         self._hold = None
 
     def fault(self, token: bytes, kind: str) -> None:
-        """Fail the requests that carry ``token`` from now on."""
+        """Fail further requests that carry ``token`` (see ``ConnectionFault``)."""
         self._faults[token] = ConnectionFault(kind)
 
     def end_faults(self) -> None:
-        """Answer as usual from now on, and what was kept waiting, too."""
+        """End all faults; requests that hang are answered."""
         for fault in self._faults.values():
             fault.ended.set()
         self._faults.clear()
 
     def forget(self) -> None:
-        """Drop the exchanges that are over; those under way stay."""
+        """Delete the exchanges that have ended and keep those in progress."""
         self.exchanges = [e for e in self.exchanges if e.answered is None and e.gone is None]
 
     async def wait(self, wanted: Wanted, number: int, seconds: float) -> list[Exchange]:
-        """Wait until ``number`` exchanges are as wanted, or the time is up; return those that are.
+        """Wait for ``number`` exchanges that meet the conditions, up to ``seconds``; return those that do.
 
-        A request that carries several events counts for each. Raises MappingFault when one could not be read.
+        A request counts once per event in it. Raises MappingFault if the payload module failed on any
+        request.
         """
 
         def found() -> list[Exchange]:
@@ -190,9 +195,9 @@ class RecorderServer:
             while connection.reusable and (exchange := await connection.next_exchange()):
                 await self._handle(connection, exchange)
         except (ClientGone, h11.RemoteProtocolError):
-            pass  # What was received is on record, without a time of completion.
+            pass  # The part that was received is on record, without a time of completion.
         except asyncio.CancelledError:
-            pass  # The end of the recorder; asyncio would report each open connection as a fault.
+            pass  # The recorder stops; asyncio would report each open connection as an error.
         finally:
             writer.close()
 
@@ -215,7 +220,7 @@ class RecorderServer:
         await self._note()
 
     def _map(self, exchange: Exchange) -> None:
-        """Read the events of a request that is the tracker's."""
+        """Read the events of a request by the payload module, unless it is a request of the suite."""
         own = exchange.path in self.mounts or exchange.path.startswith(OWN_PATHS)
         if self._mapping is None or own or exchange.method == "OPTIONS":
             return
@@ -278,7 +283,7 @@ class RecorderServer:
                 body = await _beginning(response)
         except (httpx.HTTPError, httpx.StreamError, TimeoutError, ValueError) as error:
             return HttpAnswer(status=502, headers=_cors(exchange), body=repr(error).encode())
-        # As bytes: a header need not be ASCII, nor the text that httpx takes it for.
+        # The raw bytes: a header need not be ASCII, and httpx guesses its encoding.
         raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
         kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
         return HttpAnswer(status=response.status_code, headers=tuple(kept), body=body)
@@ -297,7 +302,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> HttpAnswer:
-    """What a foreign tracker gets: some take nothing but a 200 with a body of theirs for success."""
+    """Return the response to a foreign tracker; some accept only a 200 with a certain body as success."""
     if mapping.answer is None:
         return HttpAnswer(status=202, headers=_cors(exchange))
     type_ = ("Content-Type", "application/json")
@@ -305,7 +310,7 @@ def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> HttpAnswer:
 
 
 def _cors(exchange: Exchange) -> tuple[tuple[str, str], ...]:
-    """Allow whatever the page asks: a witness refuses nobody. Max-Age 0: no preflight is cached."""
+    """Return CORS headers that allow every request, so that each is recorded; preflights are not cached."""
     origin = exchange.header("Origin")
     if origin is None:
         return ()

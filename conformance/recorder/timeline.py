@@ -1,4 +1,4 @@
-"""What became of an event's requests while their page was left, in milliseconds from the call."""
+"""Timeline of an event's requests while its page is left, in milliseconds since the call."""
 
 import re
 from collections.abc import Sequence
@@ -10,19 +10,20 @@ _CALLED = re.compile(r"[?&]called=(\d{13})\b")
 
 
 def timeline(events: Sequence[Exchange], controls: Sequence[Exchange]) -> dict[str, Any] | None:
-    """Lay out the moments of the requests as plain data; None when nothing arrived.
+    """Return the times of the requests as plain data, or None if no request arrived.
 
-    ``controls`` are plain requests of our own, made in the same task: the first one's target tells when the
-    call was made (``?called=`` and the page's clock, which is this machine's), and its end is the page's. An
-    engine may give it up unsent; then moments count from the first byte, and the page's end is unknown.
+    ``controls`` are plain requests of the suite, sent in the same task as the call. The first one gives the
+    time of the call (``?called=`` in its target, by the page's clock, which is this machine's), and its end
+    is taken as the end of the page. If the engine discarded it unsent, times count from the first byte
+    received, and the end of the page (``gone``) is ``None``.
     """
     exchanges = [*events, *controls]
     if not exchanges:
         return None
-    told = _CALLED.search(controls[0].target) if controls else None
+    called = _CALLED.search(controls[0].target) if controls else None
     first = min(exchange.started for exchange in exchanges)
-    # A browser's clock may be a little coarse; nothing arrives before it is sent.
-    zero = min(int(told[1]) / 1000, first) if told else first
+    # A browser's clock may be coarse; the call cannot be later than the first request.
+    zero = min(int(called[1]) / 1000, first) if called else first
 
     def since(moment: float | None) -> float | None:
         return None if moment is None else round((moment - zero) * 1000, 1)
@@ -41,7 +42,7 @@ def timeline(events: Sequence[Exchange], controls: Sequence[Exchange]) -> dict[s
         }
 
     return {
-        "from": "call" if told else "first byte",
+        "from": "call" if called else "first byte",
         "gone": since(controls[0].gone) if controls else None,
         "requests": [
             *(request(exchange, control=False) for exchange in events),

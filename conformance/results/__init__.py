@@ -1,1 +1,1 @@
-"""Results of a run: verdict, record, baseline, waivers, counterexamples."""
+"""Results of a run: verdict, run record, baseline, waivers, counterexamples, redaction."""

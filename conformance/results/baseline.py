@@ -1,6 +1,6 @@
-"""Known failures: a file of cases that may fail, each with its reason and the issue where it is dealt with.
+"""The baseline: a file of cases that are known to fail, each with a reason and an issue.
 
-They are strict: an entry whose case passes, or that has expired, is stale and fails the run.
+It is strict: an entry is stale, and fails the run, if its case passes or if it has expired.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from conformance.protocol.cases import catalogue
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFailure:
-    """A case that is known to fail; ``expires`` (ISO 8601, the last day it counts) is empty for never."""
+    """A case that is known to fail; ``expires`` is the last day it applies (ISO 8601), or empty."""
 
     case: str
     reason: str
@@ -25,16 +25,21 @@ class KnownFailure:
     expires: str = ""
 
     def expired(self, day: str) -> bool:
-        """Whether it no longer counts on ``day`` (ISO 8601; a moment of that day will do)."""
+        """Return True if the entry no longer applies on ``day`` (an ISO 8601 date or date-time)."""
         return bool(self.expires) and day[:10] > self.expires
 
 
 class BadBaseline(ValueError):
-    """A baseline file that cannot be read; the text names file, entry and fault."""
+    """An invalid baseline file; the message names the file, the entry and the fault."""
 
 
 def read(path: Path, *, counterexamples: Collection[str] = ()) -> tuple[KnownFailure, ...]:
-    """Read a baseline; an entry names a case, or one of the kept counterexamples. Raises BadBaseline."""
+    """Read a baseline.
+
+    ``counterexamples`` are the ids of stored counterexamples, which entries may name instead of a case.
+    Raises BadBaseline if the file cannot be read, or if an entry is incomplete, duplicated or names an
+    unknown case.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -63,7 +68,7 @@ def write(path: Path, entries: Iterable[KnownFailure]) -> None:
 
 
 def stale(known: Sequence[KnownFailure], *, passed: set[str], day: str) -> tuple[str, ...]:
-    """What is wrong with entries after a run in which the cases ``passed``: one line each."""
+    """Return one line for each stale entry after a run in which the cases ``passed``."""
     return (
         *(f"{k.case} passes: remove its entry from the baseline" for k in known if k.case in passed),
         *(f"{k.case} has expired ({k.expires}): see {k.issue}" for k in known if k.expired(day)),
@@ -71,7 +76,11 @@ def stale(known: Sequence[KnownFailure], *, passed: set[str], day: str) -> tuple
 
 
 def _quoted(text: str) -> str:
-    """A JSON string is a TOML string too, but for surrogates and the one control character JSON leaves."""
+    """Return ``text`` as a TOML string.
+
+    A JSON string is one too, except for DEL, which TOML forbids, and lone surrogates, which ``write``
+    replaces.
+    """
     return json.dumps(text.replace("\x7f", "\ufffd"), ensure_ascii=False)
 
 
@@ -95,5 +104,5 @@ def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]
         if expires:
             date.fromisoformat(expires)
     except ValueError as error:
-        raise BadBaseline(f"{where}: expires is no date: write 2027-01-31") from error
+        raise BadBaseline(f"{where}: expires must be a date such as 2027-01-31 (got {expires!r})") from error
     return KnownFailure(case=entry["case"], reason=entry["reason"], issue=entry["issue"], expires=expires)

@@ -1,4 +1,4 @@
-"""Counterexamples that were found, kept as JSON lines: each is tried first the next time."""
+"""Counterexamples found by a search, stored as JSON lines; the next search tries them first."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,12 +11,12 @@ from conformance.results.verdict import CaseResult
 
 
 class BadStore(ValueError):
-    """A file of counterexamples that cannot be read; the text names file, line and fault."""
+    """An invalid file of counterexamples; the message names the file, the line and the fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counterexample:
-    """A counterexample: its id (PROP-3#c3f1), the case that it broke, and the call or request."""
+    """A call or request that violates a property; ``id`` is of the form PROP-3#c3f1."""
 
     id: str
     case: str
@@ -29,7 +29,7 @@ class Counterexample:
 
 
 def read(path: Path) -> tuple[Counterexample, ...]:
-    """The counterexamples of a file, none if there is no file. Raises BadStore."""
+    """Return the counterexamples in a file, or () if it does not exist. Raises BadStore."""
     if not path.exists():
         return ()
     kept = []
@@ -41,19 +41,22 @@ def read(path: Path) -> tuple[Counterexample, ...]:
             )
             _ = kept[-1].lane
         except (ValueError, KeyError, TypeError) as error:
-            raise BadStore(f"{path}, line {number}, is no counterexample: {error}") from error
+            raise BadStore(f"{path}, line {number}: not a counterexample: {error}") from error
     return tuple(kept)
 
 
 def counterexample_of(result: CaseResult) -> list[Counterexample]:
-    """The counterexample that a result holds, if it does."""
+    """Return the counterexample of a result as a list of one, or an empty list."""
     if not result.counterexample:
         return []
     return [Counterexample(id=result.counterexample, case=result.id, example=result.example)]
 
 
 def add(path: Path, found: Iterable[Counterexample]) -> int:
-    """Add what the file does not have yet, and return how many that were. Raises BadStore or OSError."""
+    """Append the counterexamples that are not in the file yet; return their number.
+
+    Raises BadStore or OSError.
+    """
     known = {(kept.id, kept.case) for kept in read(path)}
     new = [kept for kept in found if (kept.id, kept.case) not in known]
     if new:

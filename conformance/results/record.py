@@ -1,4 +1,4 @@
-"""The run record: JSON lines, one observation each, from which every report is computed."""
+"""The run record: JSON lines, one observation each. Every report is computed from it."""
 
 import json
 import os
@@ -26,13 +26,16 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 def _now() -> str:
-    """The present moment as ISO 8601 in UTC, to the millisecond."""
+    """Return the current time in UTC as ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """What was run: shapes as in ``fixtures/schema/run-record.schema.json``, kind ``run``."""
+    """Targets, lanes and options of a run: the first line of its record.
+
+    The shapes are those of kind ``run`` in ``fixtures/schema/run-record.schema.json``.
+    """
 
     target: Mapping[str, str]
     lanes: tuple[Lane, ...]
@@ -45,15 +48,16 @@ class RunInfo:
 
     @property
     def strict(self) -> bool:
-        """Whether a failing SHOULD counts as a violation in this run."""
+        """True if a failing SHOULD is a violation in this run."""
         return bool(self.options.get("strict"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A whole record, read back: the only thing that reports are made from.
+    """A complete run record, the only input of reports.
 
-    ``load`` are the figures of a load run (see ``load/measure.py``).
+    ``load`` holds the figures of a load run (see ``load/measure.py``). ``interrupted`` is True unless the
+    record has an end that says otherwise.
     """
 
     info: RunInfo
@@ -63,7 +67,7 @@ class Run:
     interrupted: bool = True
 
     def verdict(self) -> Verdict:
-        """Compute the verdict from the recorded results; a run that did not end proves nothing conformant."""
+        """Compute the verdict from the recorded results. An interrupted run is never conformant."""
         verdict = judge(
             requirements=requirements().values(),
             lanes=self.info.lanes,
@@ -82,7 +86,7 @@ class Run:
 
 @contextmanager
 def in_use(path: Path) -> Iterator[None]:
-    """Keep other runs from writing this record. Raises OSError if one does, or if it cannot be written."""
+    """Lock the record against other runs. Raises OSError if it is locked already or cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     existed = path.exists()
     with path.open("a", encoding="utf-8") as file:
@@ -97,7 +101,7 @@ def in_use(path: Path) -> Iterator[None]:
 
 
 def _lock(file: TextIO, path: Path) -> None:
-    if fcntl is None:  # Windows: two runs in a folder are not told apart there.
+    if fcntl is None:  # Windows: no lock, so two runs in one folder are not detected.
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +112,7 @@ def _lock(file: TextIO, path: Path) -> None:
 
 
 class RecordWriter:
-    """Writes a run record line by line, so that an interrupted run keeps what it saw."""
+    """Writer of a run record; flushes each line, so that an interrupted run keeps its results."""
 
     def __init__(self, path: Path, info: RunInfo) -> None:
         self._path = path
@@ -118,7 +122,7 @@ class RecordWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # For its owner alone: it holds all that was seen of the target.
+        # Readable by its owner only: it holds everything that was observed of the target.
         self._file = os.fdopen(os.open(self._path, _FLAGS, 0o600), "w", encoding="utf-8")
         if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             self._path.chmod(0o600)
@@ -140,7 +144,7 @@ class RecordWriter:
         self._write({"kind": "case", **asdict(result)})
 
     def figures(self, load: Mapping[str, Any]) -> None:
-        """Append what a load run measured."""
+        """Append the figures of a load run."""
         self._write({"kind": "load", "figures": load})
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -152,7 +156,7 @@ class RecordWriter:
 
 
 def read(path: Path) -> Run:
-    """Read a run record. Raises ValueError, naming file and line, when it is none."""
+    """Read a run record. Raises ValueError, which names file and line, if it is not one."""
     info: RunInfo | None = None
     results: list[CaseResult] = []
     load: Mapping[str, Any] | None = None
@@ -187,7 +191,7 @@ def read(path: Path) -> Run:
 
 
 def case_result(line: Mapping[str, Any]) -> CaseResult:
-    """Build a result from the plain data that ``asdict`` and JSON make of it."""
+    """Return the result that was converted by ``asdict`` and JSON."""
     fault = line.get("fault")
     return CaseResult(
         **{

@@ -1,4 +1,4 @@
-"""Keeps passwords, keys and tokens out of everything that is printed or written down."""
+"""Removal of passwords, keys and tokens from everything that is printed or stored."""
 
 import base64
 import html
@@ -15,9 +15,9 @@ HIDDEN = "***"
 
 CLICKHOUSE_USER, CLICKHOUSE_PASSWORD = "CLICKPORT_CLICKHOUSE_USER", "CLICKPORT_CLICKHOUSE_PASSWORD"
 DASHBOARD_KEY = "CLICKPORT_DASHBOARD_KEY"
-"""Environment variables that hold credentials instead of an option."""
+"""Environment variables that supply credentials instead of an option."""
 
-_SHORTEST = 4  # A shorter one would be found everywhere, and hide what a report is for.
+_SHORTEST = 4  # Shorter texts occur by chance; hiding them would make reports useless.
 _TELLING = (
     r"[\w.-]*(?:passw(?:or)?d|passwd|pwd|passphrase|token|secret|credentials?|signature|auth|(?<![a-z])key)"
 )
@@ -34,19 +34,19 @@ _SCHEMELESS = re.compile(r"[^\s'\"/@]+:(?!//)[^\s'\"@]+@")
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that must not be told, and the environment variable that stands for it in a command."""
+    """A text that must not be shown, and the environment variable that replaces it in a command."""
 
     text: str
     variable: str
 
 
 def secrets_in(option: str, value: str) -> list[Secret]:
-    """Return the secrets in the value of an option: of URLs, and of what is named like one."""
+    """Return the secrets in the value of an option: credentials in URLs, and values named like a secret."""
     prefix = f"CLICKPORT_{option.upper()}"
     found = []
     for match in _USERINFO.finditer(value):
         user, password = match["user"], match["password"]
-        # A user without a password is a token, but for ClickHouse, whose password is in the environment.
+        # A user without a password is a token, except for ClickHouse: its password may be in the environment.
         if password:
             found.append(Secret(password, f"{prefix}_PASSWORD"))
         elif user and option != "clickhouse":
@@ -61,7 +61,7 @@ def secrets_in(option: str, value: str) -> list[Secret]:
 
 
 def shell_word(option: str, value: str) -> str:
-    """Return the value of an option as a word of a shell command, each secret replaced by its variable."""
+    """Return the value of an option quoted for a shell, each secret replaced by its environment variable."""
     if option == "clickhouse":
         value = without_password(value)
     parts: list[str | Secret] = [value]
@@ -74,19 +74,19 @@ def shell_word(option: str, value: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return a URL without its password; the user stays."""
+    """Return a URL without its password; the user is kept."""
     parts = urlsplit(url)
     userinfo, at, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{userinfo.partition(':')[0]}{at}{host}"))
 
 
 def masked(text: str) -> str:
-    """Return text without what could be the credentials of a URL, however badly it is written."""
+    """Return text with everything hidden that may be the credentials of a URL, even of a malformed one."""
     return _SCHEMELESS.sub(f"{HIDDEN}@", _ANY_USERINFO.sub(f"{HIDDEN}@", text))
 
 
 class Redaction:
-    """Replaces known secrets in texts and plain data."""
+    """Replacement of known secrets in texts and plain data by ``***``."""
 
     def __init__(self, secrets: Iterable[Secret] = (), logins: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret.text)}
@@ -96,7 +96,7 @@ class Redaction:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Redaction":
-        """Return the redaction for these options and the environment's credentials."""
+        """Return a redaction of the secrets in these options and in the environment variables."""
         texts = [(name, value) for name, value in given.items() if isinstance(value, str)]
         secrets = [secret for name, value in texts for secret in secrets_in(name, value)]
         if key := given.get("dashboard_key"):
@@ -113,11 +113,11 @@ class Redaction:
         return cls(secrets, logins)
 
     def text(self, text: str) -> str:
-        """Return text with each secret hidden."""
+        """Return ``text`` with each secret replaced."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
     def data(self, value: Any) -> Any:
-        """Return plain data with each secret hidden, in keys as well."""
+        """Return plain data with each secret replaced, in keys as well."""
         if self._pattern is None:
             return value
         match value:
@@ -131,7 +131,7 @@ class Redaction:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return the ways in which a secret may be written: as it is, for a URL, for JSON, for HTML."""
+    """Return the forms in which a secret may occur: plain, and quoted for a URL, for JSON and for HTML."""
     plain = {secret, unquote(secret)}
     quoted = {quote(each, safe="") for each in plain} | {json.dumps(each)[1:-1] for each in plain}
     return plain | quoted | {html.escape(each) for each in plain}

@@ -1,4 +1,4 @@
-"""Status algebra: from what each case showed to one verdict and one exit code. Pure; no I/O."""
+"""Computation of the verdict and exit code of a run from the results of its cases. Pure; no I/O."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from conformance.results.waivers import Waiver
 
 
 class Status(StrEnum):
-    """What is known of a case, or of a requirement in one lane."""
+    """Status of a case, or of a requirement in one lane."""
 
     PASS = "pass"  # noqa: S105 - a status, not a password
     FAIL = "fail"
@@ -24,14 +24,14 @@ class Status(StrEnum):
 
 
 class Fault(StrEnum):
-    """Whose fault an ``error`` is: the suite's own, or a target that could not be run."""
+    """Cause of an ``error``: the suite itself, or a target that could not be run."""
 
     SUITE = "suite"
     TARGET = "target"
 
 
 class Exit(IntEnum):
-    """Exit codes of every command that gives a verdict."""
+    """Exit codes of the commands that give a verdict."""
 
     CONFORMANT = 0
     VIOLATION = 1
@@ -43,19 +43,22 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseResult:
-    """What one case showed in one browser (or none): the unit of the run record.
+    """Result of one case in one browser, or without a browser: the unit of the run record.
 
-    ``sent`` is the call or request, ``received`` what the recorder or the client saw, ``stored`` the rows
-    read back; each is plain JSON data. ``repro`` repeats the case in one line.
+    ``sent`` is the call or request, ``received`` the requests at the recorder or the response to the client,
+    ``stored`` the rows read back; each is plain JSON data. ``repro`` is the shell command that repeats the
+    case. ``screenshot`` shows the page of a failing case, a PNG in Base64.
 
-    Of a way to leave a page ``tries`` tells how often it was tried and what became of the events, and
-    ``timeline`` when, if one was lost. ``screenshot`` is the page of a failing case, a PNG in Base64.
-    Of a property: ``fuzzed`` tells how much was tried; ``counterexample`` is the id of what broke it (such as
-    PROP-3#c3f1) and ``example`` the thing itself; ``cured`` are ids of earlier ones that break it no more.
+    For an exit, ``tries`` counts the attempts and the fate of their events, and ``timeline`` lists the times
+    of the requests if an event was lost.
 
-    ``deselected``: the user left the case out, so the verdict is not about it. ``not_asked``: the requirement
-    does not speak of such a target. ``drawn``: the case is a search,
-    which can refute its requirement, and is not needed to verify it where a written case does.
+    For a property, ``fuzzed`` counts the examples that were tried, ``counterexample`` is the id of the
+    counterexample (such as PROP-3#c3f1), ``example`` is its call or request, and ``cured`` lists the ids of
+    stored counterexamples that no longer violate it.
+
+    ``deselected``: the user excluded the case, so the verdict does not cover it. ``not_asked``: the
+    requirement does not apply to this target. ``drawn``: the case is a property, checked on generated
+    examples; it can refute its requirement, and is needed to verify it only if no written case does.
     """
 
     id: str
@@ -84,16 +87,16 @@ class CaseResult:
 
     @property
     def known_as(self) -> str:
-        """The name of this failure in a baseline: of a property, that of the counterexample."""
+        """The id that names this failure in a baseline: that of the counterexample, or else of the case."""
         return self.counterexample or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequirementResult:
-    """A requirement in one lane: its status, the reason when nothing decided it, and its case ids.
+    """Result of a requirement in one lane, with the ids of its cases; ``reason`` is empty if it passed.
 
-    ``left_out``: none of its cases was selected. ``in_part``: some were, and some were not. ``not_asked``: it
-    does not speak of such a target. ``waived`` is the reason of the waiver that excuses it, or empty.
+    ``left_out``: none of its cases was selected. ``in_part``: only some of them were. ``not_asked``: it does
+    not apply to this target. ``waived`` is the reason of the waiver that excuses it, or empty.
     """
 
     id: str
@@ -114,18 +117,18 @@ class RequirementResult:
 
     @property
     def open(self) -> bool:
-        """True if it holds the verdict back: it was asked for, selected, not waived and not decided."""
+        """True if it keeps the run from being conformant: applicable, selected, not waived, not decided."""
         return not (self.decided or self.left_out or self.not_asked or self.waived)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The outcome of a run. ``conformant`` is None when a MUST that was selected was not verified.
+    """Verdict of a run. ``conformant`` is ``None`` if a selected MUST was not verified.
 
-    ``known`` are violations that the baseline names: no exit code counts them, yet they are not conformant.
-    ``stale`` is what is wrong with the baseline, ``bad_waivers`` what is wrong with waivers; ``idle_waivers``
-    are requirements of waivers that this run did not ask for. ``partial``: a selection left out a MUST,
-    wholly or in part, so the verdict is about the rest.
+    ``known`` are violations listed in the baseline: they do not change the exit code, but ``conformant`` is
+    False. ``stale`` and ``bad_waivers`` are faults of the baseline and of the waivers, one line each;
+    ``idle_waivers`` are the requirements of waivers that this run had no use for. ``partial``: the selection
+    left out a MUST, wholly or in part, and the verdict covers only the rest.
     """
 
     conformant: bool | None
@@ -143,7 +146,7 @@ class Verdict:
 
     @property
     def unverified(self) -> tuple[RequirementResult, ...]:
-        """The MUSTs that hold the verdict back."""
+        """The MUSTs that are open: applicable, selected, not waived and not decided."""
         return tuple(r for r in self.requirements if r.level is Level.MUST and r.open)
 
     @property
@@ -152,7 +155,7 @@ class Verdict:
         return tuple(r for r in self.requirements if r.waived)
 
 
-# Among the cases of a requirement the first of these that occurs is its status.
+# The status of a requirement is the first of these that one of its cases has.
 _PRECEDENCE = (
     Status.FAIL,
     Status.ERROR,
@@ -162,7 +165,7 @@ _PRECEDENCE = (
     Status.OBSERVED,
     Status.PASS,
 )
-# What a drawn case can add to written ones: it refutes, and verifies nothing that they leave open.
+# Beside written cases, a property counts only with these: it can refute a requirement, not verify it.
 _REFUTES = (Status.FAIL, Status.ERROR)
 
 
@@ -179,9 +182,10 @@ def judge(
 ) -> Verdict:
     """Compute the verdict of a run over ``lanes`` from the results of its cases.
 
-    A case that was deselected must be among ``results``, marked as such: the verdict is about the others.
-    With ``require_all`` it is about all, and what was left out was not verified. With ``strict`` a failing
-    SHOULD is a violation too. ``known`` is the baseline, ``day`` the run's.
+    ``results`` must include the deselected cases, marked as such. The verdict covers the selected cases only;
+    with ``require_all`` it covers all, and a requirement that was left out counts as not verified. With
+    ``strict`` a failing SHOULD is a violation too. ``known`` is the baseline and ``day`` the day of the run
+    (ISO 8601), on which its entries must not have expired.
     """
     rows = _waived(_rows(requirements, lanes, results, require_all=require_all), waivers)
     failed = [r for r in results if r.status is Status.FAIL]
@@ -195,7 +199,7 @@ def judge(
     bad, idle = _waiver_problems(waivers, rows)
     musts = [row for row in rows if row.level in binding]
     undecided = any(row.open for row in musts)
-    # A selection may hold nothing that binds, and verify what it holds; a whole lane may not.
+    # A selection without binding requirements is verified if any of its cases passes; a whole lane is not.
     selection = any(row.left_out for row in musts)
     verified = any(row.decided for row in musts) or (selection and _something_passed(results))
     conformant = None
@@ -224,7 +228,7 @@ def judge(
 
 
 def _passed(results: Sequence[CaseResult]) -> set[str]:
-    """Return the ids that passed in every browser, and those of finds that no longer fail."""
+    """Return the ids of cases that passed in every browser and of counterexamples that no longer fail."""
     failed = [r for r in results if r.status is Status.FAIL]
     passed = {r.id for r in results if r.status in (Status.PASS, Status.OBSERVED)} - {r.id for r in failed}
     return passed | {id_ for r in results for id_ in r.cured} - {r.known_as for r in failed}
@@ -255,14 +259,14 @@ def _rows(
 def _requirement_result(
     requirement: Requirement, lane: Lane, own: Sequence[CaseResult], *, require_all: bool
 ) -> RequirementResult:
-    # A case may bind less than its requirement (amounts finer than cents): it warns, and does not decide.
+    # A case may have a lower level than its requirement (amounts finer than cents): it warns, no more.
     binding = [r for r in own if r.level is requirement.level]
     selected = [r for r in binding if require_all or not r.deselected]
     written = [r for r in selected if not r.drawn]
     deciding = selected
     if written and not require_all:
         deciding = [*written, *(r for r in selected if r.drawn and r.status in _REFUTES)]
-    # Where a case of it is asked of this target, the others that are not say nothing.
+    # If any of its cases applies to this target, those that do not apply are ignored.
     deciding = [r for r in deciding if not r.not_asked] or deciding
     left_out = bool(own) and not require_all and all(r.deselected for r in binding or own)
     status, reason = Status.EXCLUDED, requirement.excluded.get(lane, "")
@@ -288,12 +292,12 @@ def _requirement_result(
 
 
 def _in_part(binding: Sequence[CaseResult]) -> bool:
-    """Return whether a selection left out a written case: drawn ones are not needed to verify anything."""
+    """Return True if the selection left out a written case; properties are not needed to verify."""
     return any(r.deselected and not r.drawn for r in binding)
 
 
 def _waived(rows: Sequence[RequirementResult], waivers: Sequence[Waiver]) -> tuple[RequirementResult, ...]:
-    """The rows, with the reason of a waiver where nothing decided one that was selected."""
+    """Return the rows with ``waived`` filled in for those that were selected, not decided and waived."""
     reasons = {waiver.requirement: waiver.reason for waiver in waivers}
     return tuple(
         replace(row, waived=reasons[row.id])
@@ -306,7 +310,7 @@ def _waived(rows: Sequence[RequirementResult], waivers: Sequence[Waiver]) -> tup
 def _waiver_problems(
     waivers: Sequence[Waiver], rows: Sequence[RequirementResult]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the faults of waivers, a line each, and the requirements of waivers that were not needed."""
+    """Return the faults of waivers, one line each, and the requirements of waivers without a selected row."""
     bad, idle = [], []
     for waiver in waivers:
         own = [row for row in rows if row.id == waiver.requirement and not row.left_out]
@@ -315,7 +319,7 @@ def _waiver_problems(
         elif any(row.status is Status.FAIL for row in own):
             bad.append(
                 f"{waiver.requirement} fails, and a waiver is for what cannot be verified: "
-                "remove it, and put a failure that you know of into a baseline"
+                "remove it, and list a known failure in a baseline"
             )
         elif all(row.decided for row in own):
             bad.append(f"{waiver.requirement} was verified: remove its waiver")

@@ -1,7 +1,7 @@
-"""Waivers: requirements that cannot be verified of a target, each with the reason; the run can be green.
+"""Waivers: requirements that cannot be verified for a target and are excused, each with a reason.
 
-They are strict: a waiver of a requirement that was verified after all, or that fails, fails the run. A known
-failure belongs into a baseline (``baseline.py``), never into a waiver.
+They are strict: a waiver fails the run if its requirement was verified or fails. Known failures belong in a
+baseline (``baseline.py``).
 """
 
 import difflib
@@ -15,18 +15,21 @@ FORM = 'write QUOTA-1="no usage API"'
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """A requirement that need not be verified, in whichever lane it could not be, and the reason."""
+    """A requirement that is excused in each lane in which it could not be verified, and the reason."""
 
     requirement: str
     reason: str
 
 
 class BadWaiver(ValueError):
-    """A waiver that cannot be meant; the text names it, what is wrong with it, and the way out."""
+    """An invalid waiver; the message names it, its fault and the way out."""
 
 
 def parse(texts: Iterable[str]) -> tuple[Waiver, ...]:
-    """Return the waivers that texts such as ``QUOTA-1=no usage API`` say. Raises BadWaiver."""
+    """Parse waivers such as ``QUOTA-1=no usage API``.
+
+    Raises BadWaiver for an unknown requirement, a missing reason, a MAY or a repeated requirement.
+    """
     waivers = tuple(map(_waiver, texts))
     _require_once(waivers)
     return waivers
@@ -42,7 +45,7 @@ def _waiver(text: str) -> Waiver:
     if not reason.strip():
         raise BadWaiver(f"{id_} has no reason: {FORM}")
     if requirements()[id_].level is Level.MAY:
-        raise BadWaiver(f"{id_} is a MAY, which never holds a verdict back: it needs no waiver")
+        raise BadWaiver(f"{id_} is a MAY, which the verdict does not depend on: it needs no waiver")
     return Waiver(requirement=id_, reason=" ".join(reason.split()))
 
 

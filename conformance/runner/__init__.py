@@ -1,1 +1,1 @@
-"""Runs of the suite: the pytest session and its result."""
+"""Runs of the suite: the pytest session of the checks, and its record."""

@@ -1,4 +1,4 @@
-"""One run of the checks: targets started, pytest run over the cases, everything put on record."""
+"""A run of the checks: start the targets, run pytest over the cases, write the record."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,33 +18,33 @@ from conformance.results.record import RecordWriter, Run, in_use, read
 from conformance.results.verdict import CaseResult
 from conformance.runner.session import Checks, Referee, pytest_arguments
 
-# What a user's environment adds to his own tests is no part of a run.
+# Settings of a user's environment for other pytest runs must not affect this one.
 _PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 
 _RESULTS_EACH = 40
 
 
 class Watcher(Protocol):
-    """Who is told how a run gets on."""
+    """Listener for the progress of a run."""
 
     def start(self, total: int) -> None:
-        """The checks begin; so many results will come."""
+        """Take note that the checks begin; ``total`` results are expected."""
         ...
 
     def case_done(self, result: CaseResult) -> None:
-        """A result has come."""
+        """Take note of a result; deselected cases are not reported."""
         ...
 
     def stop(self) -> None:
-        """No more will come."""
+        """Take note that no more results follow."""
         ...
 
 
 def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
-    """Check what ``options`` name and return the record, which is kept in a file as well.
+    """Run the checks that ``options`` select in ``jobs`` processes; write the record and return it.
 
-    Raises UsageError or UnknownSelector before anything is started, TargetUnavailable or BrowserMissing when
-    there can be no verdict, OSError when the record cannot be written, and KeyboardInterrupt.
+    Raises UsageError or UnknownSelector before anything is started, TargetUnavailable or BrowserMissing if no
+    verdict is possible, OSError if the record cannot be written, and KeyboardInterrupt.
     """
     cases = chosen_cases(options)
     with in_use(record), prepare(options) as setup, RecordWriter(record, setup.info()) as writer:
@@ -67,13 +67,13 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
 
 
 def chosen_cases(options: Options) -> list[Case]:
-    """The cases that will run. Raises UsageError when the selectors leave none."""
+    """Return the cases that will run. Raises UsageError if the selectors leave none, or UnknownSelector."""
     cases, deselected = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
     if deselected and not cases:
         lanes = ", ".join(options.lanes)
         named = [requirements()[p.upper()] for p in options.only if p.upper() in requirements()]
         if pending := [f"{r.id}: {reason}" for r in named for reason in dict.fromkeys(r.excluded.values())]:
-            raise UsageError(f"--only names what has no case yet in {lanes} ({'; '.join(pending)})")
+            raise UsageError(f"--only names requirements without a case in {lanes} ({'; '.join(pending)})")
         if options.part:
             raise UsageError(f"--only, --skip and --shard {options.shard} leave no case of {lanes}")
         raise UsageError(f"--only and --skip leave no case of the lanes that would run ({lanes})")

@@ -1,4 +1,4 @@
-"""A run as pytest sees it: which tests are made of the cases, and what becomes of their outcomes."""
+"""The pytest plugins of a run: tests are generated from the cases, and results from their outcomes."""
 
 import json
 import os
@@ -28,9 +28,9 @@ from conformance.results.record import case_result
 from conformance.results.redaction import CLICKHOUSE_PASSWORD
 from conformance.results.verdict import CaseResult, Fault, Status
 
-# Far more than any case takes; what is repeated and drawn comes on top.
+# Far more than any case takes; repetitions and generated examples are added.
 _CASE_SECONDS = 300
-# So many cases send more events than a usual rate limit lets through.
+# From this number of cases on, a run sends more events than a usual rate limit permits.
 _MANY_CASES = 30
 _PROPERTY = "clickport-result"
 _CANARY = "clickport-canary"
@@ -39,12 +39,12 @@ _LANES = Path(__file__).parents[1] / "checks"
 
 
 def folders() -> tuple[Path, Path]:
-    """The folders that hold the checks."""
+    """Return the folders of the checks: ``checks`` and ``e2e``."""
     return _LANES, bundled("e2e")
 
 
 class Checks:
-    """Makes tests of the selected cases and results of their outcomes; active in every process of a run."""
+    """Plugin of every process of a run: generates tests from the selected cases and results from tests."""
 
     def __init__(self, setup: RunContext) -> None:
         self._setup = setup
@@ -57,38 +57,38 @@ class Checks:
         self._failed: set[tuple[str, Lane]] = set()
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Choose tracebacks that cost nothing if nothing shows them: pytest parses the sources of its own."""
+        """Use native tracebacks unless a terminal shows them: pytest would parse the sources for its own."""
         if not config.pluginmanager.hasplugin("terminal"):
             config.option.tbstyle = "native"
 
     @pytest.fixture
     def instruments(self) -> Instruments:
-        """The instruments of this process; they live as long as its session."""
+        """Return the instruments of this process, which live as long as its session."""
         return self._instruments
 
     def pytest_sessionfinish(self) -> None:
-        """Put the instruments away."""
+        """Close the instruments."""
         self._instruments.close()
 
     @pytest.fixture
     def evidence(self, request: pytest.FixtureRequest, case: Case) -> Evidence:
-        """What this check saw, to be filled in."""
+        """Return empty evidence for the check to fill in."""
         self._instruments.pictures.begin(wanted=case.level is not Level.MAY)
         return _evidence(request.node, self._setup)
 
     @pytest.fixture
     def token(self, evidence: Evidence) -> str:
-        """The token of this case's events."""
+        """Return the token of this case's events."""
         return self._setup.token(evidence.case.id, evidence.browser)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Leave out the files of lanes that were not chosen."""
+        """Ignore the files of lanes that are not selected."""
         lane = collection_path.name.removeprefix("test_").partition("_")[0]
         own = collection_path.is_relative_to(_LANES) or collection_path.is_relative_to(bundled("e2e"))
         return True if own and lane in set(Lane) - set(self._setup.options.lanes) else None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make a test of each case that the function's mark names, in each browser."""
+        """Generate a test for each case in the function's mark and, if it uses one, each browser."""
         if mark := metafunc.definition.get_closest_marker(MARK):
             known = {case.id: case for case in catalogue()}
             cases = [known[id_] for id_ in mark.args]
@@ -99,30 +99,33 @@ class Checks:
                 metafunc.parametrize("engine", [browser.name for browser in browsers])
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect the cases that were not asked for."""
+        """Deselect the cases that the options do not select."""
         left_out = [item for item in items if _has_case(item) and _case(item).id not in self._chosen]
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep which cases are left once pytest's own options have chosen, for the referee too."""
+        """Keep the cases that pytest's own options leave, and send them to the referee."""
         self._instruments.collected = frozenset(_case(item).id for item in session.items if _has_case(item))
         if (output := getattr(session.config, "workeroutput", None)) is not None:
             output[_COLLECTED] = sorted(self._instruments.collected)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave out what can tell no more, where that is asked for."""
+        """Skip a case if ``--first-failure`` applies; before server cases, detect a rate limit.
+
+        Raises LeftOut if the requirement has failed already, and Throttled.
+        """
         if self._setup.options.first_failure and _has_case(item):
             case = _case(item)
             if (case.requirement, case.lane) in self._failed:
                 raise LeftOut(f"{case.requirement} has failed already")
         if _has_case(item) and _case(item).lane in (Lane.SERVER, Lane.PAIR) and self._many:
-            # A server that limits its senders would fail every case, each with a reason of its own.
+            # A server with a rate limit would fail every case, each for a different reason.
             self._instruments.once(post_burst)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        """End a case that hangs, for a driver has lost an answer, say: a run must not wait for ever."""
+        """Limit the time of a case, since a driver may hang, and check that the browser works at all."""
         options = self._setup.options
         drawing = 2 * options.max_examples + options.fuzz_seconds + options.shrink_seconds
         drawing = drawing if "fuzz" in item.name else 0
@@ -141,7 +144,7 @@ class Checks:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Turn what a check raised into a result, and the test's outcome into what the result means."""
+        """Convert the check's exception to a result, and set the outcome of the test accordingly."""
         report = yield
         if not _has_case(item) or call.when == "teardown" or (call.when == "setup" and not call.excinfo):
             return report
@@ -159,7 +162,7 @@ class Checks:
         return report
 
     def _excuse(self, result: CaseResult) -> str:
-        """Why a failure does not count, in the word of the reports; empty if it does, or if none failed."""
+        """Return why a failure does not count, "warning" or "known"; "" if it counts or did not fail."""
         if result.status is not Status.FAIL:
             return ""
         if result.level is not Level.MUST and not self._setup.options.strict:
@@ -168,7 +171,10 @@ class Checks:
 
 
 class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps lanes that send everything in one batch together, and so a search; other cases stand alone."""
+    """Scheduler that runs a lane in one process if it sends its events as a batch, and each search too.
+
+    Other cases of the tracker lane are distributed one by one.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         lane = nodeid.rpartition("/test_")[2].partition("_")[0]
@@ -177,7 +183,7 @@ class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
 
 
 class Referee:
-    """Collects the results of a run in the process that gives the verdict."""
+    """Plugin that collects the results of a run in the process that computes the verdict."""
 
     def __init__(self, setup: RunContext, on_result: Callable[[CaseResult], None]) -> None:
         self._setup = setup
@@ -190,21 +196,21 @@ class Referee:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
-        """Say which cases share a process."""
+        """Return the scheduler, which decides which cases share a process."""
         return _OneProcessALane(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Hand the setup to a worker process."""
+        """Pass the run context to a worker process."""
         node.workerinput[WORKER_INPUT] = self._setup.to_json()
 
     def pytest_runtest_logstart(self) -> None:
-        """Begin no other case after Ctrl-C, wherever that fell."""
+        """Start no further case after Ctrl-C, even if a callback swallowed the KeyboardInterrupt."""
         if self.interrupts.seen:
             raise KeyboardInterrupt
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a result out of a finished test."""
+        """Pass on the result in the report of a test."""
         for name, text in report.user_properties:
             if name == _PROPERTY and isinstance(text, str):
                 result = case_result(json.loads(text))
@@ -214,26 +220,26 @@ class Referee:
                 self.canaries[str(text)] = "noticed"
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep which cases pytest's own options have left."""
+        """Keep the cases that pytest's own options leave."""
         self._collected |= {_case(item).id for item in session.items if _has_case(item)}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Keep what kept a file of checks from being read: no verdict may come of the rest."""
+        """Keep errors of collection: without a file of checks no verdict is possible."""
         if report.failed:
             self.problems.append(f"{report.nodeid}: {report.longreprtext}")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        """Keep which cases a worker process had, and why it died."""
+        """Keep the cases of a worker process and, if it died, the reason."""
         self._collected |= set(getattr(node, "workeroutput", {}).get(_COLLECTED, ()))
         if error:
             self.problems.append(f"worker {node.gateway.id} died: {error}")
 
     def conclude(self, left_out: str = "", cut_short: str = "") -> None:
-        """Give a result to every case that has none: deselected, or lost by a fault of ours.
+        """Add a result for every case without one: deselected, not run, or lost by a fault of the suite.
 
-        ``left_out`` says which of pytest's own options may have deselected cases, which are no part of the
-        verdict then; ``cut_short`` says which may have ended the run early.
+        ``left_out`` names the pytest options that may have deselected cases, which the verdict then does not
+        cover; ``cut_short`` names those that may have ended the run early. Both are empty otherwise.
         """
         options = self._setup.options
         chosen, deselected = select(
@@ -289,7 +295,7 @@ def _evidence(item: pytest.Item, setup: RunContext) -> Evidence:
 def _repro(case: Case, setup: RunContext, browser: str | None) -> str:
     """Return the shell command that repeats one case, with every option that its outcome depends on.
 
-    Credentials of ClickHouse are read from the environment: the command names the variable.
+    A password of ClickHouse is replaced by its environment variable.
     """
     options = setup.options
     words = options.command_line(*_TARGETS, *(_DRAWING if case.drawn else _TRIES))
@@ -304,7 +310,7 @@ def _repro(case: Case, setup: RunContext, browser: str | None) -> str:
     return " ".join([*environment, "clickport check", *words, f"--only {case.id}"])
 
 
-# What a case is tried on, and what its outcome depends on beside that.
+# The options for the targets of a case, and the others that its outcome depends on.
 _TARGETS = (
     *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
     *("clickhouse", "table", "readback_url", "readback_cmd", "dashboard", "dashboard_key"),
@@ -315,7 +321,7 @@ _TRIES = ("repeat",)
 
 
 def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None:
-    """Let pytest's own reports say what the verdict counts: a warning is xfailed, an unknown is skipped."""
+    """Set the outcome in pytest's report: a failure with an excuse is xfailed, an undecided case skipped."""
     match result.status:
         case Status.PASS | Status.OBSERVED:
             report.outcome, report.longrepr = "passed", None
@@ -330,7 +336,7 @@ def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None
 
 
 def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
-    """The arguments of a pytest run of the checks alone, whatever the current folder configures."""
+    """Return pytest's arguments for the checks only, independent of configuration in the current folder."""
     lanes = set(setup.options.lanes)
     own, e2e = folders()
     places = [
@@ -339,7 +345,7 @@ def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
     ]
     workers = ["-n", str(jobs)] if jobs > 1 else []
     plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
-    # An open-ended search tells how it gets on, which is not to be captured.
+    # An open-ended search prints its progress, so output is not captured.
     capture = ["--capture", "no"] if setup.options.fuzz_seconds else []
     return [
         *places,

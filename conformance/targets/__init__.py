@@ -1,4 +1,4 @@
-"""The one seam to implementations: how a server or a tracker is found or started. Knows nothing of checks."""
+"""Adapters to the implementations under test: locate or start a server, load a tracker."""
 
 from conformance.targets.server import Server
 from conformance.targets.tracker import load_shim, load_tracker

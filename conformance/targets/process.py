@@ -1,4 +1,4 @@
-"""A target's process: started with a free port, probed until it answers, stopped with all its children."""
+"""Processes of targets: started, waited for until they listen, and stopped with all their children."""
 
 import os
 import shlex
@@ -23,7 +23,11 @@ _STOP_SECONDS = 10.0
 
 
 class Process:
-    """A command run in a session of its own, its output kept in a file for the moment that it fails."""
+    """A command that runs in its own session; its output is kept in a file for messages about failures.
+
+    With ``pipe`` its standard input and output are pipes, and only its standard error is kept. Raises
+    TargetUnavailable if it cannot be started.
+    """
 
     def __init__(
         self,
@@ -54,11 +58,11 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, or None while it runs."""
+        """The exit code, or None while the process is running."""
         return self._popen.poll()
 
     def wait(self, seconds: float) -> int:
-        """Return the exit code once it has ended by itself. Raises TargetUnavailable when it takes longer."""
+        """Return the exit code once the process ends by itself. Raises TargetUnavailable on timeout."""
         try:
             return self._popen.wait(timeout=seconds)
         except subprocess.TimeoutExpired as error:
@@ -66,19 +70,25 @@ class Process:
             raise TargetUnavailable(f"{what} did not end within {seconds:.0f} s.\n{self.tail()}") from error
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines that it printed."""
+        """Return the last lines of its output."""
         text = self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
     def read_line(self) -> str:
-        """Wait for the first line that a process started with ``pipe`` prints. Raises TargetUnavailable."""
+        """Wait, without a limit, for the next line that a process started with ``pipe`` prints.
+
+        Raises TargetUnavailable if the process ends first.
+        """
         line = self._popen.stdout.readline() if self._popen.stdout else b""
         if not line.endswith(b"\n"):
             raise self._died()
         return line.decode().strip()
 
     def wait_until_listening(self, port: int) -> None:
-        """Return once something accepts connections on ``port``. Raises TargetUnavailable with the output."""
+        """Wait up to 30 s until ``port`` accepts connections.
+
+        Raises TargetUnavailable, with the end of the output, if the process ends or the time is up.
+        """
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.exit_code is not None:
@@ -92,7 +102,10 @@ class Process:
         )
 
     def stop(self) -> None:
-        """End the process and its children, and remove what was kept of its output."""
+        """Stop the process and its children, and delete its output.
+
+        Its process group gets SIGTERM, 10 s to end, and then SIGKILL.
+        """
         for signal_ in (signal.SIGTERM, signal.SIGKILL):
             if self._popen.poll() is None or signal_ is signal.SIGKILL:
                 self._signal(signal_)
@@ -106,7 +119,7 @@ class Process:
         self._output.unlink(missing_ok=True)
 
     def _signal(self, signal_: signal.Signals) -> None:
-        with suppress(ProcessLookupError):  # Nobody of the group may be left.
+        with suppress(ProcessLookupError):  # The whole group may have ended.
             os.killpg(self._popen.pid, signal_)
 
     def _died(self) -> TargetUnavailable:
@@ -123,14 +136,14 @@ class Process:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a port of the loopback interface that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def listening(host: str, port: int, *, seconds: float) -> bool:
-    """Whether a connection to ``host:port`` is accepted within ``seconds``."""
+    """Return True if ``host:port`` accepts a connection within ``seconds``."""
     try:
         socket.create_connection((host, port), timeout=seconds).close()
     except OSError:
@@ -139,16 +152,16 @@ def listening(host: str, port: int, *, seconds: float) -> bool:
 
 
 def require_reachable(url: str, *, seconds: float = 3.0) -> None:
-    """Raise TargetUnavailable unless somebody accepts connections at ``url`` (http or https)."""
+    """Raise TargetUnavailable unless the host and port of ``url`` (http or https) accept a connection."""
     try:
         parts = urlsplit(url)
         known = parts.port
     except ValueError as error:
         raise TargetUnavailable(
-            f"{masked(url)} is no URL of a server ({error}): write http://host:port"
+            f"{masked(url)} is not a valid URL ({error}): write http://host:port"
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TargetUnavailable(f"{masked(url)} is no URL of a server: write http://host:port")
+        raise TargetUnavailable(f"{masked(url)} is not a valid URL: write http://host:port")
     port = known or (443 if parts.scheme == "https" else 80)
     if not listening(parts.hostname, port, seconds=seconds):
         raise TargetUnavailable(f"nothing answers at {url}: is the server running, and is the port right?")

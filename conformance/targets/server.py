@@ -1,4 +1,4 @@
-"""A server under test: by URL, by a command that starts it, by a WSGI application, or the bundled one."""
+"""Servers under test, given by a URL, a command or a WSGI application; or the bundled reference."""
 
 import shlex
 import sys
@@ -15,7 +15,12 @@ EVENT_PATH = "/api/event"
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A running server. ``clickhouse`` is set for the bundled reference, whose rows can be read there."""
+    """A running server.
+
+    ``name`` is shown in reports. ``port`` is ``None`` unless the suite started the server. ``clickhouse`` is
+    the URL of the reference's own ClickHouse, and ``envelope`` are the fields that it requires in each
+    payload.
+    """
 
     url: str
     name: str
@@ -25,21 +30,24 @@ class Server:
 
     @property
     def event_url(self) -> str:
-        """Where events are posted."""
+        """The URL to which events are posted."""
         base = self.url.rstrip("/")
         return base if base.endswith(EVENT_PATH) else base + EVENT_PATH
 
 
 @contextmanager
 def server_at(url: str) -> Iterator[Server]:
-    """A server that somebody else runs. Raises TargetUnavailable within seconds when nobody answers."""
+    """Yield the server at a URL, which is already running. Raises TargetUnavailable if it does not listen."""
     require_reachable(url)
     yield Server(url=url, name=url)
 
 
 @contextmanager
 def server_by_command(command: str) -> Iterator[Server]:
-    """A server started by ``command``, in which ``{port}`` is filled in, and stopped at the end."""
+    """Start a server by ``command``, with ``{port}`` replaced by a free port; stop it on exit.
+
+    Raises TargetUnavailable if it does not listen on that port within 30 s.
+    """
     port = free_port()
     words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
     with _started(words, port) as url:
@@ -48,7 +56,10 @@ def server_by_command(command: str) -> Iterator[Server]:
 
 @contextmanager
 def server_by_app(path: str) -> Iterator[Server]:
-    """A WSGI application by import path, ``package.module:app``, served by a process of ours."""
+    """Serve the WSGI application at an import path, ``package.module:app``, in a child process.
+
+    Raises TargetUnavailable if it does not listen within 30 s.
+    """
     port = free_port()
     with _started([sys.executable, "-m", "conformance.targets.wsgi", path, str(port)], port) as url:
         yield Server(url=url, name=path, port=port)
@@ -56,7 +67,10 @@ def server_by_app(path: str) -> Iterator[Server]:
 
 @contextmanager
 def reference_clickhouse() -> Iterator[str]:
-    """The ClickHouse that comes with the reference server, on empty storage; yields its URL."""
+    """Start the ClickHouse of the reference server, with empty storage, and yield its URL.
+
+    Raises TargetUnavailable if the packages of the extra ``reference`` are not installed.
+    """
     missing = [name for name in ("flask", "granian", "clickhouse_connect", "chdb") if not find_spec(name)]
     if missing:
         raise TargetUnavailable(
@@ -69,9 +83,9 @@ def reference_clickhouse() -> Iterator[str]:
 
 @contextmanager
 def bundled_server(domain: str) -> Iterator[Server]:
-    """The reference server on a ClickHouse of its own, both started like anybody's, on empty storage.
+    """Start the reference server and its own ClickHouse, with empty storage, as separate processes.
 
-    It takes events of every site: a case that counts has a site of its own.
+    It accepts events of every domain, so that cases that count events can use a domain of their own.
     """
     with reference_clickhouse() as clickhouse:
         port = free_port()

@@ -1,4 +1,4 @@
-"""A tracker under test: the bytes of a script, from a file, a URL or the bundled reference."""
+"""Trackers under test: the bytes of a script from a file, a URL or the bundled reference."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,9 +10,9 @@ from conformance.protocol.outcomes import TargetUnavailable
 
 
 def load_tracker(place: str | None) -> bytes:
-    """Return the script at ``place``, a path or an http(s) URL; None is the bundled reference.
+    """Return the script at ``place``, a path or an http(s) URL; None means the bundled reference.
 
-    Raises TargetUnavailable when there is no such script, or an empty one.
+    Raises TargetUnavailable if the script cannot be read or is empty.
     """
     if place is None:
         script = bundled("tracker/tracker.min.js").read_bytes()
@@ -26,7 +26,10 @@ def load_tracker(place: str | None) -> bytes:
 
 
 def load_shim(place: str) -> bytes:
-    """Return the script that maps ``clickport.track`` to the tracker's call. Raises TargetUnavailable."""
+    """Return the script that maps ``clickport.track`` to a foreign tracker.
+
+    Raises TargetUnavailable if it cannot be read or is empty.
+    """
     script = _read(Path(place), "shim")
     if not script.strip():
         raise TargetUnavailable(f"the shim {place} is empty")
@@ -35,9 +38,9 @@ def load_shim(place: str) -> bytes:
 
 def _fetch(url: str) -> bytes:
     try:
-        # A proxy of the environment may lead out, and never to this machine.
-        here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-        response = httpx.get(url, follow_redirects=True, timeout=10, trust_env=not here)
+        # A proxy from the environment is used for other hosts only: it cannot reach this machine.
+        local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+        response = httpx.get(url, follow_redirects=True, timeout=10, trust_env=not local)
         return response.raise_for_status().content
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise TargetUnavailable(f"could not fetch the tracker {url}: {error}") from error

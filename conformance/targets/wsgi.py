@@ -1,4 +1,4 @@
-"""Serves a WSGI application for a check: ``python -m conformance.targets.wsgi package.module:app PORT``."""
+"""Server for a WSGI application: ``python -m conformance.targets.wsgi package.module:app PORT``."""
 
 import sys
 from importlib import import_module
@@ -17,10 +17,13 @@ class _ThreadingServer(ThreadingMixIn, WSGIServer):
 
 
 def load(path: str) -> "WSGIApplication":
-    """Import ``package.module:name``; a factory without arguments is called when the name ends in ``()``."""
+    """Import and return ``package.module:name``; if it ends in ``()``, call that factory.
+
+    Raises SystemExit for an import path of another form.
+    """
     module, _, name = path.partition(":")
     if not module or not name:
-        raise SystemExit(f"{path!r} is no import path of an application: write package.module:app")
+        raise SystemExit(f"{path!r} is not an import path of an application: write package.module:app")
     found = getattr(import_module(module), name.removesuffix("()"))
     app: WSGIApplication = found() if name.endswith("()") else found
     return app

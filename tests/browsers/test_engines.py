@@ -1,4 +1,4 @@
-"""The seam in each engine that is here: what checks ask of a tab, they get, and nothing is left running."""
+"""The interface of each installed engine, and the end of its processes."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _SECONDS = 10.0
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:
-    """A recorder with two pages."""
+    """Yield a recorder with two pages."""
     with Recorder() as running:
         running.mount("/one", b"<title>one</title><a id=go href=/two>on</a>", "text/html")
         running.mount("/two", b"<title>two</title>", "text/html")
@@ -35,7 +35,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(scope="module", params=BROWSERS)
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """Each engine that is on this machine."""
+    """Yield each engine that is installed."""
     try:
         installed = find(request.param)
     except BrowserMissing as missing:
@@ -46,7 +46,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 
 def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Recorder) -> None:
-    """JSON comes back from the page, promises are waited for, and a click leads on."""
+    """A script returns JSON, a promise is awaited, and a click follows a link."""
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")
     assert tab.run("return { list: [1, 'é', null] }") == {"list": [1, "é", None]}
@@ -64,14 +64,14 @@ def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Record
 def test_a_page_that_hangs_is_given_up(
     browser: Browser, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without an answer there is an end, the tab can be closed, and another one works.
+    """A page that hangs raises TimeoutError, its tab can be closed, and another tab works.
 
-    WebKit's driver hangs with its page: there the end is that of its connection, a fault of the suite.
+    WebKit is left out: its driver hangs with its page, until the limit of the connection to it.
     """
     monkeypatch.setattr(playwright_engines, "_SECONDS", 1.0)
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")
-    # For longer than anybody waits, and not for ever: what is left of it ends by itself.
+    # Longer than the limit, but not endless, so that the rest of it ends by itself.
     with pytest.raises(TimeoutError):
         tab.run("const until = Date.now() + 40_000; while (Date.now() < until);")
     tab.close()
@@ -82,16 +82,16 @@ def test_a_page_that_hangs_is_given_up(
 
 
 def test_a_condition_that_stays_false_names_itself(browser: Browser, recorder: Recorder) -> None:
-    """Waiting in vain ends in time, and says for what and where."""
+    """A wait that times out names the condition and the page."""
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")
-    with pytest.raises(TimeoutError, match=r"window\.never.*/one"):
+    with pytest.raises(TimeoutError, match=r"/one: window\.never"):
         tab.wait_until("window.never", 0.2)
     tab.close()
 
 
 def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, recorder: Recorder) -> None:
-    """Session storage is a tab's, local storage is everybody's; a pop-up is a tab as well."""
+    """Each tab has its own session storage; local storage is shared; a pop-up is a tab as well."""
     first, second = browser.tab(), browser.tab()
     for tab in (first, second):
         tab.goto(f"{recorder.here}/one")
@@ -107,7 +107,7 @@ def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, re
 
 @pytest.mark.parametrize("name", BROWSERS)
 def test_nothing_is_left_running(name: str) -> None:
-    """When a browser has been stopped, no process of it or of its screen is left."""
+    """After a browser has stopped, no process of it or of its screen is left."""
     try:
         installed = find(name)
     except BrowserMissing as missing:
@@ -123,7 +123,7 @@ def test_nothing_is_left_running(name: str) -> None:
 
 
 def _children() -> set[int]:
-    """The processes below this one that have not ended, zombies not counted: a driver may be shared."""
+    """Return the running descendants of this process, without zombies: a driver may be shared."""
     found = set()
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -133,7 +133,7 @@ def _children() -> set[int]:
 
 
 def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> None:
-    """The page's script runs without any driver, and afterwards no process of that browser is left."""
+    """The page's script runs without a driver, and no process of the browser is left afterwards."""
     page = f"{recorder.here}/alone"
     recorder.mount("/alone", b"<script>fetch('/control/alone', { method: 'POST' })</script>", "text/html")
     with unattended(find("chromium"), page):
@@ -146,7 +146,7 @@ def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> No
 
 
 def _that_show(url: str) -> list[str]:
-    """The processes, of whatever parent, that have the address on their command line."""
+    """Return the ids of all processes with the URL on their command line."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -156,7 +156,7 @@ def _that_show(url: str) -> list[str]:
 
 
 def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recorder) -> None:
-    """What a page raises, or a window that is gone, is told by one exception in every engine."""
+    """Every engine raises PageBroken for an exception of the page and for a closed window."""
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")
     with pytest.raises(PageBroken, match="boom"):
@@ -167,8 +167,8 @@ def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recor
     tab.close()
 
 
-def test_a_dialog_keeps_nobody_waiting(browser: Browser, recorder: Recorder) -> None:
-    """A dialog of the page is dismissed, and the page goes on."""
+def test_a_dialog_is_dismissed(browser: Browser, recorder: Recorder) -> None:
+    """A dialog of the page is dismissed, and the page continues."""
     tab = browser.tab()
     tab.goto(f"{recorder.here}/one")
     tab.run("setTimeout(() => { window.said = confirm('sure?') })")
@@ -181,7 +181,7 @@ def test_a_dialog_keeps_nobody_waiting(browser: Browser, recorder: Recorder) -> 
 
 
 def test_plain_hosts_are_no_secure_context(browser: Browser, recorder: Recorder) -> None:
-    """The plain host name of an engine leads to this machine, and is not trusted for that."""
+    """The plain host name of an engine leads to this machine but is not a secure context."""
     origin = f"http://{PLAIN_HOSTS[browser.name]}:{recorder.here.rpartition(':')[2]}"
     tab = browser.tab()
     tab.goto(f"{origin}/one")
@@ -190,7 +190,7 @@ def test_plain_hosts_are_no_secure_context(browser: Browser, recorder: Recorder)
 
 
 def test_a_policy_comes_with_its_page(browser: Browser, recorder: Recorder) -> None:
-    """A page that is mounted with a policy is bound by it."""
+    """A page that is mounted with a policy is subject to it."""
     recorder.mount("/bound", b"<title>bound</title>", "text/html", policy="sandbox allow-scripts")
     tab = browser.tab()
     tab.goto(f"{recorder.here}/bound")

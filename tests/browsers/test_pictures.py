@@ -1,4 +1,4 @@
-"""The picture of a failing case's page: taken in time, never in the way."""
+"""Screenshots of failing cases: when they are taken, and when not."""
 
 import base64
 import shutil
@@ -16,18 +16,18 @@ pytestmark = pytest.mark.skipif(
 
 
 class Failed(AssertionError):
-    """What a failing case raises here."""
+    """Failure of a case in these tests."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium."""
+    """Yield a Chromium."""
     with start(find("chromium")) as running:
         yield running
 
 
 def closes_its_tab(pictures: Pictures, browser: Browser, error: BaseException | None) -> str:
-    """The picture of a case that raises ``error`` and closes its tab, as they do."""
+    """Return the picture of a case that raises ``error`` and closes its tab."""
     try:
         tab = pictures.watch(browser.tab())
         try:
@@ -43,7 +43,7 @@ def closes_its_tab(pictures: Pictures, browser: Browser, error: BaseException | 
 
 
 def test_a_failing_case_is_pictured_before_it_closes_its_tab(browser: Browser) -> None:
-    """The picture is a PNG; a case that passes, or fails by a fault of ours, has none."""
+    """Only a case that fails has a picture, a PNG; one that passes or has an error of the suite has none."""
     pictures = Pictures(Failed)
     assert closes_its_tab(pictures, browser, None) == ""
     assert closes_its_tab(pictures, browser, RuntimeError()) == ""
@@ -53,7 +53,7 @@ def test_a_failing_case_is_pictured_before_it_closes_its_tab(browser: Browser) -
 
 
 def test_a_tab_that_stays_open_is_pictured_afterwards(browser: Browser) -> None:
-    """Cases that follow each other in one tab leave it open; the next one's picture is its own."""
+    """A tab that stays open is pictured after its case, once for each case."""
     pictures = Pictures(Failed)
     tab = pictures.show(pictures.watch(browser.tab()))
     assert base64.b64decode(pictures.of(Failed())).startswith(PNG)
@@ -64,7 +64,7 @@ def test_a_tab_that_stays_open_is_pictured_afterwards(browser: Browser) -> None:
 
 
 def test_a_tab_that_is_gone_has_no_picture_and_no_error(browser: Browser) -> None:
-    """The verdict stands as it is."""
+    """A closed tab has no picture, and taking it raises nothing."""
     pictures = Pictures(Failed)
     tab = pictures.show(browser.tab())
     tab.close()
@@ -72,7 +72,7 @@ def test_a_tab_that_is_gone_has_no_picture_and_no_error(browser: Browser) -> Non
 
 
 def test_a_case_that_requires_nothing_is_not_pictured(browser: Browser) -> None:
-    """What is only observed fails nobody."""
+    """A case of a MAY has no picture."""
     pictures = Pictures(Failed)
     pictures.begin(wanted=False)
     assert closes_its_tab(pictures, browser, Failed()) == ""

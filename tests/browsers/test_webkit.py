@@ -1,4 +1,4 @@
-"""What is special about WebKitGTK's driver."""
+"""Peculiarities of WebKitGTK's driver."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from conformance.browsers import webkit
 
 
 class Driver:
-    """Answers with what is in the list, in turn, and then with the last of it; an exception is raised."""
+    """Driver that returns or raises the given answers in turn, and then the last one again."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -20,7 +20,7 @@ class Driver:
         self.current_url = "http://127.0.0.1/"
 
     def execute_script(self, script: str) -> Any:
-        """Run a script, or lose its answer."""
+        """Return or raise the next answer."""
         assert script
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -30,31 +30,31 @@ class Driver:
 
 
 def lost() -> ReadTimeoutError:
-    """How an answer that never comes shows itself."""
+    """Return the exception for a response that never arrives."""
     return ReadTimeoutError(cast("Any", None), "/execute/sync", "read timed out")
 
 
 def tab(driver: Driver) -> Any:
-    """A tab of that driver."""
+    """Return a tab of that driver."""
     return webkit._WebKitTab(webkit._Windows(cast("WebDriver", driver)), "page-1")
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
-    """Seen once in 700 exits: the driver never answers for a page that goes while a script runs in it."""
+    """A lost response is requested again: the driver loses one if the page unloads during a script."""
     driver = Driver(lost(), JavascriptException(), False, True)
     tab(driver).wait_until("true", 5)
     assert driver.asked == 4
 
 
 def test_a_condition_that_stays_false_still_ends() -> None:
-    """What is lost prolongs the time; what is answered does not."""
-    with pytest.raises(TimeoutError, match=r"not so after 0\.1 s: no"):
+    """Only the time of lost responses is not counted; a condition that stays false times out."""
+    with pytest.raises(TimeoutError, match=r"not true after 0\.1 s on .*: no"):
         tab(Driver(lost(), False)).wait_until("no", 0.1)
 
 
 def test_a_driver_that_never_answers_is_given_up() -> None:
-    """Two lost answers are allowed for, however long they take; the third ends the wait."""
+    """The third lost response ends the wait."""
     driver = Driver(lost())
-    with pytest.raises(TimeoutError, match="the driver gave no answer"):
+    with pytest.raises(TimeoutError, match="no response from the driver"):
         tab(driver).wait_until("true", 5)
     assert driver.asked == 3

@@ -90,7 +90,7 @@ def test_node_ids_are_a_selection(python: "Run", mine: "Implementations") -> Non
     assert run.code == 0, run.text
     assert "conformant in what was selected: 1 of" in run.text
     slip = python("-m", "pytest", *words, "tests/test_mine.py::test_x")
-    assert (slip.code, "tests/test_mine.py::test_x is no check of conformance" in slip.text) == (2, True)
+    assert (slip.code, "tests/test_mine.py::test_x is not a check of conformance" in slip.text) == (2, True)
 
 
 def test_nothing_left_by_pytest_is_never_green(python: "Run", mine: "Implementations") -> None:

@@ -75,4 +75,4 @@ def test_a_rate_limit_is_named_in_one_line(check: "Check", mine: "Implementation
     assert (run.code, run.violated) == (3, set()), run.text
     [finding] = re.findall("ERROR .*? likewise .*? and [0-9]+ more ", run.text)
     assert "limits how many events it takes from one sender" in finding
-    assert "Switch the limit off" in finding
+    assert "Disable the limit" in finding

@@ -1,4 +1,4 @@
-"""Canaries: a check that compares nothing is found out."""
+"""Canaries: a check that compares nothing is detected."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -34,37 +34,37 @@ ROW = StoredRow(
 
 @pytest.fixture
 def instruments() -> Instruments:
-    """A bench on which nothing was started."""
+    """Return instruments of which none is started."""
     return Instruments(RunContext(options=Options(), run="cp00000000", since="2026-11-24T00:00:00Z"))
 
 
 def noticed() -> None:
-    """A check that notices."""
+    """Raise Violation, as a check that works does."""
     raise Violation("bent")
 
 
 def test_a_check_that_notices_is_fine(instruments: Instruments) -> None:
-    """The Violation about the bent observation is expected, and told as a canary."""
+    """The violation about the altered observation is expected, and recorded as a canary."""
     evidence = Evidence(case=CASE)
     run_canary(instruments, evidence, noticed)
     assert (evidence.canary, instruments.canaries) == (True, {Lane.TRACKER})
 
 
 def test_a_check_that_compares_nothing_is_a_fault(instruments: Instruments) -> None:
-    """A check that lets the bent observation pass is a fault of the suite."""
+    """A check that accepts the altered observation is a fault of the suite."""
     with pytest.raises(SuiteFault, match="canary"):
         run_canary(instruments, Evidence(case=CASE), lambda: None)
 
 
 def test_once_in_a_lane(instruments: Instruments) -> None:
-    """After the first canary of a lane no check is shown another."""
+    """Only the first check of a lane is given an altered observation."""
     run_canary(instruments, Evidence(case=CASE), noticed)
     run_canary(instruments, Evidence(case=CASE), lambda: None)
     assert instruments.canaries == {Lane.TRACKER}
 
 
 def test_evidence_is_that_of_the_real_observation(instruments: Instruments) -> None:
-    """What the bent observation left in the evidence is taken out again."""
+    """The evidence of the altered observation is removed."""
     evidence = Evidence(case=CASE, received="real")
 
     def check() -> None:
@@ -76,7 +76,7 @@ def test_evidence_is_that_of_the_real_observation(instruments: Instruments) -> N
 
 
 def test_payload_is_bent_where_the_vector_looks() -> None:
-    """The bent member is one that the vector names; all else is as it was."""
+    """The altered member of a payload is one that the vector names; the others stay."""
     outcome = Outcome(thrown=None, raised=[], found=[EXCHANGE], next_works=True)
     bent = bent_outcome(outcome, {"n": "Signup"})
     assert bent
@@ -93,13 +93,13 @@ def test_payload_is_bent_where_the_vector_looks() -> None:
     ],
 )
 def test_row_is_bent_where_the_vector_looks(column: str, value: object) -> None:
-    """So it is with rows, each column bent within its type."""
+    """The altered column of a row is one that the vector names, and keeps its type."""
     changes: dict[str, object] = {column: value}
     assert bent_rows([ROW, ROW], {column: "x"}) == [replace(ROW, **changes), ROW]  # type: ignore[arg-type]
 
 
 def test_nothing_to_bend() -> None:
-    """A vector that names nothing, or an observation of nothing, makes no canary."""
+    """A vector that names nothing, or an empty observation, makes no canary."""
     assert (bent_rows([ROW], {}), bent_rows([], {"name": "x"}), bent_rows(None, {"name": "x"})) == (None,) * 3
 
 
@@ -115,5 +115,5 @@ def test_nothing_to_bend() -> None:
     ],
 )
 def test_figure_is_bent_where_there_is_one(seen: object, bent: object) -> None:
-    """Of what a dashboard said the first number is bent; where there is none there is no canary."""
+    """The first number of a dashboard's data is altered; without a number there is no canary."""
     assert bent_figure(seen) == bent

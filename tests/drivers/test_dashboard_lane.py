@@ -1,4 +1,4 @@
-"""What the dashboard lane makes of answers: nothing is taken for granted, and a difference is told."""
+"""Responses of a dashboard's API: unexpected ones, and figures that differ."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,21 +17,21 @@ from conformance.targets import Server
 
 
 def answer(text: str, status: int = 200) -> ApiAnswer:
-    """An answer to a question about events."""
+    """Return a response to a request for events."""
     return ApiAnswer(asked="GET /api/sites/a.example/events", status=status, text=text)
 
 
 def test_columns_of_rows_are_read() -> None:
-    """Rows of a list are read by their columns, whatever else is in them."""
+    """The rows of a list are read by their columns; other members are ignored."""
     found = answer('{"events": [{"name": "Signup", "count": 3, "more": 1}], "total": 1}')
     assert found.rows("events", "name", "count") == [("Signup", 3)]
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "said"),
+    ("text", "status", "message"),
     [
         ("no", 500, "was answered 500: no"),
-        ("<p>Hello", 200, "was answered with no JSON"),
+        ("<p>Hello", 200, "was not answered with JSON"),
         ("{}", 200, "no events in {}"),
         ("[]", 200, r"no events in \[\]"),
         ("", 202, "no events in null"),
@@ -39,9 +39,9 @@ def test_columns_of_rows_are_read() -> None:
         ('{"events": ["Signup"]}', 200, 'no name, count in "Signup"'),
     ],
 )
-def test_other_answers_are_violations(text: str, status: int, said: str) -> None:
-    """An answer that is not as the contract has it is a violation that names the question."""
-    with pytest.raises(Violation, match=said) as caught:
+def test_other_answers_are_violations(text: str, status: int, message: str) -> None:
+    """A response that violates the contract is a violation that names the request."""
+    with pytest.raises(Violation, match=message) as caught:
         answer(text, status).rows("events", "name", "count")
     assert str(caught.value).startswith("GET /api/sites/a.example/events")
 
@@ -60,17 +60,17 @@ def test_other_answers_are_violations(text: str, status: int, said: str) -> None
     ],
 )
 def test_amounts_in_any_form(text: str, number: str) -> None:
-    """An amount is the same in every form that a page may write it in."""
+    """An amount is recognised in every notation that a page may use."""
     assert digits({"Purchase": {"EUR": text}}) == {"Purchase": {"EUR": number}}
 
 
 def test_equal_is_fine() -> None:
-    """What is equal raises nothing."""
+    """Equal figures raise nothing."""
     require_equal("events", [("a", 1)], [("a", 1)])
 
 
-def test_a_difference_is_told() -> None:
-    """A difference names both sides; of a long list it names the row."""
+def test_a_difference_shows_both_sides() -> None:
+    """The message about a difference has both sides and, for a long list, the row."""
     with pytest.raises(Violation, match=r"^events: expected \[\('a', 1\)\], got \[\]$"):
         require_equal("events", [], [("a", 1)])
     names = [f"Event {number}" for number in range(20)]
@@ -82,7 +82,7 @@ def test_a_difference_is_told() -> None:
 
 @contextmanager
 def dashboard(status: int, text: str, *, named: bool = False) -> Iterator[Dashboard]:
-    """The dashboard of a server that answers each question alike; status 0 hangs up."""
+    """Yield a client for a server with one response to everything; with status 0 it closes the connection."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -92,7 +92,7 @@ def dashboard(status: int, text: str, *, named: bool = False) -> Iterator[Dashbo
                 self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=httpd.serve_forever, daemon=True).start()
@@ -112,8 +112,8 @@ ALIEN = [(404, ""), (200, "ok"), (200, "{}"), (200, "[]"), (401, "who?"), (405, 
 
 @pytest.mark.parametrize(("status", "text"), ALIEN)
 def test_usage_is_not_asked_of_a_server_that_offers_none(status: int, text: str) -> None:
-    """QUOTA-1: whatever an ingest server says to a question that it does not know is no usage."""
-    with dashboard(status, text) as found, pytest.raises(NotAsked, match="offers its usage"):
+    """QUOTA-1 is not checked in the server lane if the server has no usage API."""
+    with dashboard(status, text) as found, pytest.raises(NotAsked, match="if the server offers the usage"):
         found.require_usage("a.example")
 
 
@@ -122,12 +122,12 @@ def test_usage_is_not_asked_of_a_server_that_offers_none(status: int, text: str)
     [('{"pageviews": 3, "custom_events": 0, "total": 3}', False), ("{}", True), ("no", True)],
 )
 def test_usage_is_asked_of_a_server_that_offers_it(text: str, *, named: bool) -> None:
-    """A server that has a usage, right or wrong, is asked; so is one whose dashboard somebody named."""
+    """QUOTA-1 is checked if the server has a usage API, correct or not, or if a dashboard was named."""
     with dashboard(200, text, named=named) as found:
         found.require_usage("a.example")
 
 
 def test_a_server_that_hangs_up_has_no_dashboard() -> None:
-    """A question that a server drops is not testable: it was named for its events, and is no dead target."""
-    with dashboard(0, "") as found, pytest.raises(NotTestable, match="no dashboard that could be asked"):
+    """A server that closes the connection is not testable: only its events were named, no dashboard."""
+    with dashboard(0, "") as found, pytest.raises(NotTestable, match="no dashboard to check"):
         found.require_known("a.example")

@@ -1,4 +1,4 @@
-"""A call and its requests against what a vector says: a difference is a violation that names the place."""
+"""A call and its requests compared with a vector."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ PAYLOAD = {"t": "e", "n": "Purchase {token}", "ra": 49.99, "rc": {"$absent": Tru
 
 
 def evidence(**vector: Any) -> Evidence:
-    """The evidence of a case that was read from a vector, before anything was seen."""
+    """Return the evidence of a case from a vector, before anything was observed."""
     case = Case(
         id="pair/rev-1-x", requirement="REV-1", lane=Lane.PAIR, level=Level.MUST, why="w", vector=vector
     )
@@ -26,7 +26,7 @@ def evidence(**vector: Any) -> Evidence:
 
 
 def sent(body: Any, number: int = 1) -> Exchange:
-    """A request at the recorder; ``body`` is its bytes, or the members it has beside the usual ones."""
+    """Return a request at the recorder; ``body`` is its bytes, or members that replace the usual ones."""
     if not isinstance(body, bytes):
         body = json.dumps({"t": "e", "n": "Purchase cp1", "ra": 49.99, **body}).encode()
     return Exchange(
@@ -42,7 +42,7 @@ def sent(body: Any, number: int = 1) -> Exchange:
 
 
 def outcome(*found: Exchange, **more: Any) -> Outcome:
-    """What became of a call that was quiet, and after which the tracker still worked."""
+    """Return the outcome of a call that raised nothing and after which the tracker still worked."""
     facts: dict[str, Any] = {"thrown": None, "raised": [], "next_works": True, **more}
     return Outcome(found=list(found), **facts)
 
@@ -51,7 +51,7 @@ def outcome(*found: Exchange, **more: Any) -> Outcome:
     ("vector", "result"),
     [
         ({}, outcome(sent({"d": "example.com"}))),
-        ({}, outcome(sent({}), sent({}, 2))),  # WIRE-4 judges doubles.
+        ({}, outcome(sent({}), sent({}, 2))),  # Compared as doubles: their notation is the matter of WIRE-4.
         ({"events": 2}, outcome(sent({}), sent({}, 2))),
         ({"events": 0}, outcome()),
         ({"optional": True}, outcome()),
@@ -61,7 +61,7 @@ def outcome(*found: Exchange, **more: Any) -> Outcome:
     ],
 )
 def test_a_call_that_is_as_expected(vector: dict[str, Any], result: Outcome) -> None:
-    """The payload named, the number of events named, and quiet only where the vector asks for it."""
+    """The payload and the number of events match; exceptions count only if the vector asks for that."""
     require_call(evidence(payload=PAYLOAD, **vector), TOKEN, result)
 
 
@@ -78,7 +78,7 @@ def test_a_call_that_is_as_expected(vector: dict[str, Any], result: Outcome) -> 
         ({}, outcome(sent({"ra": "49.99"})), 'the payload differs at ra: expected 49.99, got "49.99"'),
         ({}, outcome(sent({"rc": "USD"})), 'the payload differs at rc: expected nothing, got "USD"'),
         ({}, outcome(sent({}), sent({"t": "p"})), 'the payload differs at t: expected "e", got "p"'),
-        ({}, outcome(sent(b"[]")), "the request body is JSON, but not one object: it begins '[]'"),
+        ({}, outcome(sent(b"[]")), "the request body is JSON, but not an object: it begins '[]'"),
         ({"events": 2}, outcome(sent({})), "expected 2 requests, got 1"),
         ({"events": 1}, outcome(thrown="E"), "expected 1 request, got 0; the call threw E"),
         ({"events": 0}, outcome(sent({})), "expected 0 requests, got 1"),
@@ -102,14 +102,14 @@ def test_a_call_that_is_as_expected(vector: dict[str, Any], result: Outcome) -> 
     ],
 )
 def test_a_call_that_is_not(vector: dict[str, Any], result: Outcome, message: str) -> None:
-    """What departs from the vector is a violation that says what was seen."""
+    """A difference from the vector is a violation that states what was observed."""
     with pytest.raises(Violation) as caught:
         require_call(evidence(payload=PAYLOAD, **vector), TOKEN, result)
     assert str(caught.value) == message
 
 
 def test_arrivals_are_kept_even_if_they_are_wrong() -> None:
-    """What reached the recorder is evidence before it is judged."""
+    """Requests are kept as evidence before they are judged."""
     own = evidence(payload=PAYLOAD)
     with pytest.raises(Violation):
         require_call(own, TOKEN, outcome(sent(b"\xff")))
@@ -119,19 +119,19 @@ def test_arrivals_are_kept_even_if_they_are_wrong() -> None:
 
 
 def test_an_arrival_is_enough() -> None:
-    """Where only arrival is asked for, any request will do, and is kept."""
+    """If only the arrival is required, any request passes, and is kept."""
     own = evidence()
     require_arrival(own, [sent(b"?")])
     assert [one["body"] for one in own.received] == ["?"]
 
 
 def test_no_arrival_is_a_loss() -> None:
-    """Where arrival is asked for and nothing came, the event is lost."""
+    """If the arrival is required and no request came, the event is lost."""
     with pytest.raises(Violation, match=r"^no request arrived: the event is lost$"):
         require_arrival(evidence(), [])
 
 
 def test_a_difference_names_what_differs() -> None:
-    """The message says of what it speaks, and where the difference is."""
+    """The message names what it compares, and the place of the difference."""
     with pytest.raises(Violation, match=r"^the answer differs at a: expected 1, got 2$"):
         require_match({"a": 1}, {"a": 2}, "the answer")

@@ -1,4 +1,4 @@
-"""The server lane's requests: bodies written out from vectors, and the line that repeats one."""
+"""Requests of the server lane: bodies from vectors, and the command that repeats one."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ DOMAIN = {"d": "example.com"}
 
 
 def body(request: dict[str, Any], envelope: dict[str, Any] | None = None) -> bytes:
-    """The body of a vector's request."""
+    """Return the body of a vector's request."""
     return from_vector(request, "cp1", envelope or {}).body
 
 
 def test_json_is_written_as_javascript_does() -> None:
-    """Text is UTF-8, not escapes; control characters are escaped."""
+    """Text is written as UTF-8 instead of escapes; control characters are escaped."""
     assert as_json({"n": 'é 购买 😀 "\n\0'}) == '{"n": "é 购买 😀 \\"\\n\\u0000"}'.encode()
 
 
@@ -37,7 +37,7 @@ def test_json_is_written_as_javascript_does() -> None:
     ],
 )
 def test_lone_surrogates_are_escaped(text: str, expected: bytes) -> None:
-    """PROP-6: what UTF-8 cannot hold travels as an escape, as JSON.stringify writes it."""
+    """A lone surrogate, which UTF-8 cannot represent, is escaped as by JSON.stringify (PROP-6)."""
     assert as_json(text) == expected
 
 
@@ -54,7 +54,7 @@ def test_lone_surrogates_are_escaped(text: str, expected: bytes) -> None:
     ],
 )
 def test_bodies(request_: dict[str, Any], expected: bytes) -> None:
-    """JSON is written out, raw text keeps every character but the token, raw bytes are left alone."""
+    """JSON is serialised; in raw text only the token is replaced; raw bytes stay as they are."""
     assert body(request_) == expected
 
 
@@ -75,12 +75,12 @@ def test_bodies(request_: dict[str, Any], expected: bytes) -> None:
     ],
 )
 def test_the_envelope_is_added_to_objects(request_: dict[str, Any], expected: bytes) -> None:
-    """What the server demands goes into an object; raw text stays as written, and other bodies alone."""
+    """The required fields are added to an object; raw text and other bodies stay as they are."""
     assert body(request_, DOMAIN) == expected
 
 
 def test_without_an_envelope_raw_text_is_untouched() -> None:
-    """No field demanded, no change: not a space."""
+    """Without required fields the text does not change at all."""
     raw = ' { "t" : "e", "ra": 4999e-2 }\r\n'
     assert body({"body": raw}) == raw.encode()
 
@@ -95,13 +95,13 @@ def test_without_an_envelope_raw_text_is_untouched() -> None:
     ],
 )
 def test_headers_and_method(more: dict[str, Any], headers: dict[str, str], method: str) -> None:
-    """A vector names its headers and method, or gets those of a browser's text request."""
+    """A vector may set headers and method; the default is a browser's text request."""
     found = from_vector({"body": "{}", **more}, "cp1", {})
     assert found == Request(body=b"{}", headers=headers, method=method)
 
 
 def test_the_envelope_adds_only_itself_to_vectors() -> None:
-    """To the JSON of every vector the server's fields are added, and nothing else changes."""
+    """The required fields are added to the JSON of every vector, and nothing else changes."""
     vectors = [c.vector["request"] for c in catalogue() if c.lane is Lane.SERVER and c.vector]
     written = [(body(v), body(v, DOMAIN)) for v in vectors if "json" in v]
     changed = [plain for plain, full in written if json.loads(full) != {**DOMAIN, **json.loads(plain)}]
@@ -109,7 +109,7 @@ def test_the_envelope_adds_only_itself_to_vectors() -> None:
 
 
 def test_every_vector_has_a_body() -> None:
-    """No vector of the server lane stumbles when its request is written out."""
+    """The request of every vector of the server lane can be written."""
     vectors = [c.vector["request"] for c in catalogue() if c.lane is Lane.SERVER and c.vector]
     assert [type(body(request, DOMAIN)) for request in vectors] == [bytes] * len(vectors)
 
@@ -118,7 +118,7 @@ URL = "http://127.0.0.1:8000/api/event"
 
 
 def test_curl_can_be_pasted() -> None:
-    """A request is repeated by one line of the shell, quoted so that it arrives as it was."""
+    """The command repeats a request exactly, quoted for the shell."""
     sent = Request(body=b'{"n": "it\'s $HOME `x` \\n"}', headers={"Content-Type": "text/plain"}, method="PUT")
     assert sent.curl(URL) == (
         "curl -i -X PUT -H 'Content-Type: text/plain' "
@@ -127,17 +127,17 @@ def test_curl_can_be_pasted() -> None:
 
 
 def words(sent: Request, url: str = URL) -> list[str]:
-    """What the shell makes of the line."""
+    """Return the words that a shell makes of the line."""
     return shlex.split(sent.curl(url) or "")
 
 
 def test_curl_sends_no_type_that_was_not_sent() -> None:
-    """WIRE-7: without a Content-Type curl would send that of a form: it has to be told to send none."""
+    """curl is told not to send the Content-Type of a form for a request without one (WIRE-7)."""
     assert "Content-Type:" in words(Request(body=b"{}", headers={}))
 
 
 def test_curl_quotes_the_address() -> None:
-    """An address with a query reaches curl as one word."""
+    """A URL with a query is one word of the shell."""
     url = f"{URL}?key=a&site=b;c"
     line = Request(body=b"{}").curl(url)
     assert (line or "").endswith(f" {shlex.quote(url)}")
@@ -147,17 +147,17 @@ def test_curl_quotes_the_address() -> None:
     "content", [b"\xff", b"a\0b", b"x" * 2001, "\ufffd".encode()], ids=["bytes", "NUL", "long", "replaced"]
 )
 def test_what_no_line_can_say_has_none(content: bytes) -> None:
-    """Bytes that are no text, NUL, or a very long body are not offered as a line that would send another."""
+    """Bytes that are not text, NUL or a very long body have no command, as it would not be exact."""
     assert Request(body=content).curl(URL) is None
 
 
 def test_a_body_of_2000_characters_has_a_line() -> None:
-    """The limit is on characters, and 2,000 of them are within it."""
+    """The limit is 2,000 characters, inclusive."""
     assert words(Request(body="é".encode() * 2000))[-2] == "é" * 2000
 
 
 def test_shown_keeps_every_byte() -> None:
-    """Evidence shows a body as text, and bytes that are none as escapes."""
+    """Evidence shows a body as text, with escapes for bytes that are not."""
     assert Request(body=b"caf\xc3\xa9 \xff").shown(URL) == {
         "method": "POST",
         "path": "/api/event",
@@ -170,7 +170,7 @@ def test_shown_keeps_every_byte() -> None:
     ("status", "accepted"), [(200, True), (202, True), (299, True), (199, False), (301, False), (400, False)]
 )
 def test_accepted_is_a_2xx(status: int, *, accepted: bool) -> None:
-    """WIRE-6: any 2xx accepts, nothing else does."""
+    """Every 2xx accepts a request, and no other status does (WIRE-6)."""
     assert Reply(status=status).accepted is accepted
 
 
@@ -183,5 +183,5 @@ def test_accepted_is_a_2xx(status: int, *, accepted: bool) -> None:
     ],
 )
 def test_a_reply_tells_itself(reply: Reply, text: str) -> None:
-    """A reply is told by its status and text, or by what went wrong."""
+    """A reply is described by its status and text, or by the error."""
     assert (str(reply), reply.accepted) == (text, reply.status == 204)

@@ -1,4 +1,4 @@
-"""What is counted over several tries of leaving a page."""
+"""Counts over the attempts of an exit."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from conformance.recorder import Exchange
 
 
 def exchange(**more: Any) -> Exchange:
-    """A request that came whole."""
+    """Return a complete request."""
     whole: dict[str, Any] = {"method": "POST", "target": "/api/event", "headers": (), "complete": 1.0}
     return Exchange(id=1, origin="", connection=1, started=1.0, **{**whole, **more})
 
@@ -17,7 +17,7 @@ FOLLOWED = exchange(followed=True)
 
 
 def test_tries_of_a_keepalive_request() -> None:
-    """What follows our redirect is the same event: it came once."""
+    """A request that follows the recorder's redirect is the same event, and counts once."""
     assert count([[HELD, FOLLOWED], [HELD, FOLLOWED]], 2) == {
         "of": 2,
         "arrived": 2,
@@ -28,7 +28,7 @@ def test_tries_of_a_keepalive_request() -> None:
 
 
 def test_tries_of_a_plain_request() -> None:
-    """It may arrive, twice even, and not be kept; of one that came late nothing is told about delay."""
+    """A plain request may arrive, even twice, and not survive; one that came late has no delay."""
     assert count([[HELD], [HELD, exchange()], [exchange()], []], 0) == {
         "of": 4,
         "arrived": 3,
@@ -38,6 +38,6 @@ def test_tries_of_a_plain_request() -> None:
     }
 
 
-def test_where_nothing_was_held_back_nothing_is_told_of_it() -> None:
-    """Of a listener's event it is known whether it arrived, and no more."""
+def test_without_held_requests_only_arrival_counts() -> None:
+    """Without held requests, only arrival is counted."""
     assert count([[exchange()], []]) == {"of": 2, "arrived": 1, "once": 1}

@@ -1,4 +1,4 @@
-"""What hangs comes to an end, and what does not is left alone."""
+"""Time limits and interrupts."""
 
 import logging
 import signal
@@ -18,14 +18,14 @@ from conformance.runner.session import Referee
 
 
 def test_a_wait_for_an_answer_that_never_comes_ends() -> None:
-    """As a driver waits that has lost an answer: in a read without a limit."""
+    """A read without a limit, like that of a driver that lost a response, is interrupted."""
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(SuiteFault, match="did not end within"), within(0.05):
         ours.recv(1)
 
 
 def test_what_ends_in_time_is_left_alone() -> None:
-    """No alarm is left, and the handler is the one from before."""
+    """A block that ends in time leaves no alarm, and the previous handler is restored."""
     before = signal.getsignal(signal.SIGALRM)
     with within(30):
         pass
@@ -33,7 +33,7 @@ def test_what_ends_in_time_is_left_alone() -> None:
 
 
 def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
-    """A callback that swallows KeyboardInterrupt does not undo it."""
+    """Ctrl-C is remembered although a callback swallows the KeyboardInterrupt."""
     interrupts = Interrupts()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # These tests may run without Ctrl-C.
     try:
@@ -47,7 +47,7 @@ def test_ctrl_c_is_remembered_wherever_it_falls() -> None:
 
 
 def test_no_case_begins_after_ctrl_c() -> None:
-    """What was remembered ends the run before its next case."""
+    """After Ctrl-C the run ends before its next case."""
     referee = Referee(cast("RunContext", None), lambda _: None)
     referee.pytest_runtest_logstart()
     referee.interrupts.seen = True
@@ -56,7 +56,7 @@ def test_no_case_begins_after_ctrl_c() -> None:
 
 
 def test_in_other_threads_nothing_happens() -> None:
-    """Python delivers signals to its main thread only."""
+    """Outside the main thread there is no limit: Python delivers signals only to the main thread."""
 
     def work() -> int:
         with within(0.001):
@@ -89,6 +89,6 @@ gc.collect()
 
 
 def test_tasks_that_are_broken_off_are_no_news() -> None:
-    """Ctrl-C in a task of a driver: asyncio would print its traceback, as nobody asked how it ended."""
+    """After Ctrl-C in a driver's task, asyncio prints no traceback of an unretrieved exception."""
     done = subprocess.run([sys.executable, "-c", _BROKEN_OFF], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")

@@ -1,4 +1,4 @@
-"""The options of a run: what contradicts itself, what follows from them, and the configuration file."""
+"""The options of a run: validation, derived values, and the configuration file."""
 
 from pathlib import Path
 from typing import Any
@@ -31,43 +31,49 @@ CLICKHOUSE = "http://127.0.0.1:8123"
             {"server": SERVER, "readback_url": SERVER, "readback_cmd": "./rows"},
             "--readback-url and --readback-cmd exclude each other: give one",
         ),
-        ({"clickhouse": CLICKHOUSE}, "a readback says what a server stored: name the server too"),
-        ({"tracker": "t.js", "readback_cmd": "./rows"}, "name the server too"),
-        ({"server_cmd": "./s"}, "--server-cmd does not say where the free port goes: write {port} into it"),
-        ({"clickhouse": "htp://me:hidden@h"}, "--clickhouse 'htp://***@h' is no URL"),
+        ({"clickhouse": CLICKHOUSE}, "a readback needs the server whose rows it reads: name it"),
+        ({"tracker": "t.js", "readback_cmd": "./rows"}, "name it with --server or --server-cmd"),
+        ({"server_cmd": "./s"}, "--server-cmd must contain {port}, which is replaced by a free port"),
+        (
+            {"clickhouse": "htp://me:hidden@h"},
+            "--clickhouse must be a URL such as http://host:port (got 'htp://***@h')",
+        ),
         ({"lane": ("server",), "tracker": "t.js"}, "--lane server needs a server: --server, --server-cmd or"),
         ({"lane": ("tracker",), "server": SERVER}, "--lane tracker needs a tracker: --tracker FILE"),
         ({"lane": ("pair",), "tracker": "t.js"}, "--lane pair needs a tracker and a server"),
         ({"lane": ("tracker", "pair"), "tracker": "t.js"}, "--lane pair needs a tracker and a server"),
         (
             {"lane": ("dashboard",), "tracker": "t.js"},
-            "--lane dashboard needs a server whose dashboard it is",
+            "--lane dashboard needs a server that the dashboard belongs to",
         ),
-        ({"dashboard": SERVER}, "a dashboard shows what a server took: name the server too"),
-        ({"dashboard_key": "ck_1"}, "a dashboard shows what a server took"),
-        ({"dashboard": "shop.example", "server": SERVER}, "--dashboard 'shop.example' is no URL"),
-        ({"envelope": "{'d': 1}"}, "--envelope is no JSON"),
-        ({"envelope": ""}, "--envelope is no JSON"),
+        ({"dashboard": SERVER}, "a dashboard needs the server whose events it shows: name it"),
+        ({"dashboard_key": "ck_1"}, "a dashboard needs the server whose events it shows"),
+        (
+            {"dashboard": "shop.example", "server": SERVER},
+            "--dashboard must be a URL such as http://host:port (got 'shop.example')",
+        ),
+        ({"envelope": "{'d': 1}"}, "--envelope is not JSON"),
+        ({"envelope": ""}, "--envelope is not JSON"),
         ({"envelope": '["d"]'}, "--envelope must be a JSON object"),
         ({"envelope": "null"}, "--envelope must be a JSON object"),
-        ({"shim": "shim.js"}, "--shim is about a tracker of yours: name it too, with --tracker FILE"),
-        ({"payload": "map.py", "server": SERVER}, "--payload is about a tracker of yours"),
+        ({"shim": "shim.js"}, "--shim needs a tracker of yours: name it with --tracker FILE"),
+        ({"payload": "map.py", "server": SERVER}, "--payload needs a tracker of yours"),
         ({"baseline": "no/such/file.toml"}, "--baseline: "),
         ({"waive": ("QUOTA-11=x",)}, "--waive: there is no requirement 'QUOTA-11': did you mean QUOTA-1?"),
         ({"waive": ("zzz=x",)}, "--waive: there is no requirement 'zzz': `clickport list` shows every id"),
         ({"waive": ("QUOTA-1",)}, '--waive: QUOTA-1 has no reason: write QUOTA-1="no usage API"'),
         ({"waive": ("QUOTA-1= ",)}, "--waive: QUOTA-1 has no reason"),
         ({"waive": ("QUOTA-1=a", "quota-1=b")}, "--waive: QUOTA-1 is waived more than once"),
-        ({"waive": ("LINT-1=a",)}, "--waive: LINT-1 is a MAY, which never holds a verdict back"),
-        ({"shard": "0/4"}, "--shard '0/4' is no part of a whole: write 1/4 for the first of four"),
-        ({"shard": "5/4"}, "--shard '5/4' is no part of a whole"),
-        ({"shard": "one"}, "--shard 'one' is no part of a whole"),
-        ({"max_examples": -1}, "--max-examples -1 is no number: write 0 or more"),
-        ({"shrink_seconds": -1}, "--shrink-seconds -1 is no number: write 0 or more"),
+        ({"waive": ("LINT-1=a",)}, "--waive: LINT-1 is a MAY, which the verdict does not depend on"),
+        ({"shard": "0/4"}, "--shard must be K/N, such as 1/4 for the first of four (got '0/4')"),
+        ({"shard": "5/4"}, "(got '5/4')"),
+        ({"shard": "one"}, "(got 'one')"),
+        ({"max_examples": -1}, "--max-examples must be 0 or more (got -1)"),
+        ({"shrink_seconds": -1}, "--shrink-seconds must be 0 or more (got -1)"),
     ],
 )
 def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None:
-    """Options that cannot be meant together, or at all, are a usage error that names them."""
+    """Invalid options and combinations raise a usage error that names them."""
     with pytest.raises(UsageError) as caught:
         Options(**given)
     assert message in str(caught.value)
@@ -89,7 +95,7 @@ def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None
     ],
 )
 def test_lanes_follow_from_the_targets(given: dict[str, Any], lanes: tuple[Lane, ...]) -> None:
-    """Without a choice every lane is checked that the targets allow; with one, those chosen, once each."""
+    """The lanes are those chosen, once each, or else every lane that the targets allow."""
     assert Options(**given).lanes == lanes
 
 
@@ -102,41 +108,41 @@ def test_lanes_follow_from_the_targets(given: dict[str, Any], lanes: tuple[Lane,
     ],
 )
 def test_envelope_is_an_object(envelope: str | None, fields: dict[str, Any]) -> None:
-    """The fields that a server demands are read from JSON; there are none by default."""
+    """The envelope is read from a JSON object; by default it is empty."""
     assert Options(envelope=envelope).envelope_fields == fields
 
 
 def test_given_tells_what_was_chosen() -> None:
-    """Options that were left at their defaults, or given as them, are not among those given."""
+    """Only options that differ from their defaults are given."""
     options = Options(tracker="t.js", only=("PROP-*",), strict=True, table="events", domain="example.com")
     assert options.given() == {"tracker": "t.js", "only": ("PROP-*",), "strict": True}
 
 
-def test_a_key_is_not_told() -> None:
-    """A run record and its reports are shown around: the key of a dashboard is not among what they tell."""
+def test_a_key_is_not_given() -> None:
+    """The dashboard's key is not among the given options, because run records and reports are shared."""
     options = Options(server=SERVER, dashboard=SERVER, dashboard_key="ck_secret")
     assert options.given() == {"server": SERVER, "dashboard": SERVER}
 
 
 def test_waivers_are_read() -> None:
-    """A waiver is an id, however it is written, and a reason, which may hold an equals sign."""
+    """A waiver is an id, case-insensitive, and a reason, which may contain an equals sign."""
     options = Options(waive=("quota-1 = no usage API (plan=free)",))
     assert options.waivers == (Waiver(requirement="QUOTA-1", reason="no usage API (plan=free)"),)
 
 
 def test_drawing_and_shrinking_can_be_switched_off() -> None:
-    """Nought is a number of examples, and of seconds."""
+    """0 is valid as a number of examples and of seconds."""
     options = Options(max_examples=0, shrink_seconds=0)
     assert options.given() == {"max_examples": 0, "shrink_seconds": 0}
 
 
 def test_nothing_given() -> None:
-    """A run of the bundled reference has no options to tell."""
+    """A run of the bundled reference has no given options."""
     assert Options().given() == {}
 
 
 def test_command_line_can_be_pasted() -> None:
-    """Options are told as words of a command line, quoted for the shell; those not given are left out."""
+    """Options are printed as words of a command line, quoted for the shell; only those that were given."""
     options = Options(server=SERVER, readback_cmd="./rows --since '{since}'")
     assert options.command_line("server", "readback_cmd", "tracker") == [
         "--server http://127.0.0.1:8000",
@@ -152,13 +158,13 @@ def config(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
+    """Change to an empty folder and return it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_no_file_no_options(folder: Path) -> None:
-    """Where there is no configuration file nothing is set."""
+    """Without a configuration file no option is set."""
     assert (read_config(None), list(folder.iterdir())) == ({}, [])
 
 
@@ -174,7 +180,7 @@ def test_no_file_no_options(folder: Path) -> None:
     ],
 )
 def test_both_places_are_read(folder: Path, name: str, text: str) -> None:
-    """The same names mean the same in either file; a dash is an underscore, and one text a list of it."""
+    """Names mean the same in both files; a dash equals an underscore, and a string a list of one."""
     config(folder / name, text)
     expected = {"tracker": "t.js", "server_cmd": "./s", "only": ("PROP-*",), "strict": True}
     assert read_config(None) == expected
@@ -184,40 +190,40 @@ def test_both_places_are_read(folder: Path, name: str, text: str) -> None:
     ("name", "table"), [("clickport.toml", "[[waive]]"), ("pyproject.toml", "[[tool.clickport.waive]]")]
 )
 def test_waivers_are_tables(folder: Path, name: str, table: str) -> None:
-    """In a file a waiver is a table, in either place; it comes to what the command line says in one text."""
+    """A waiver is a table in either file, with the same meaning as ID=REASON on the command line."""
     texts = [f'{table}\nrequirement = "{id_}"\nreason = "none = here"\n' for id_ in ("QUOTA-1", "STORE-4")]
     config(folder / name, "".join(texts))
     assert read_config(None) == {"waive": ("QUOTA-1=none = here", "STORE-4=none = here")}
 
 
 def test_the_file_of_our_own_comes_first(folder: Path) -> None:
-    """With both files there, clickport.toml is the one that counts."""
+    """If both files exist, clickport.toml is used."""
     config(folder / "clickport.toml", 'tracker = "ours.js"\n')
     config(folder / "pyproject.toml", '[tool.clickport]\ntracker = "theirs.js"\nstrict = true\n')
     assert read_config(None) == {"tracker": "ours.js"}
 
 
 def test_a_shared_file_without_our_table_sets_nothing(folder: Path) -> None:
-    """What other tools keep in pyproject.toml is none of our options."""
+    """The tables of other tools in pyproject.toml are ignored."""
     config(folder / "pyproject.toml", '[project]\nname = "x"\n[tool.ruff]\nline-length = 110\n')
     assert read_config(None) == {}
 
 
 def test_an_explicit_file_is_the_only_one(folder: Path) -> None:
-    """A file that is named is read instead of those of the current folder, whatever it is called."""
+    """A file named explicitly is read instead of those in the current folder, whatever its name."""
     config(folder / "clickport.toml", "strict = true\n")
     path = config(folder / "other.toml", 'lane = ["tracker", "pair"]\n')
     assert read_config(path) == {"lane": ("tracker", "pair")}
 
 
 def test_an_explicit_file_may_be_shared(folder: Path) -> None:
-    """A file that is named and has a tool table is read like pyproject.toml."""
+    """A file named explicitly may have a tool table, as pyproject.toml has."""
     path = config(folder / "all.toml", '[tool.clickport]\ndomain = "example.org"\n')
     assert read_config(path) == {"domain": "example.org"}
 
 
 def test_an_explicit_file_must_be_there(folder: Path) -> None:
-    """A file that is named and is missing is a slip, not an empty configuration."""
+    """A file named explicitly that is missing is a usage error."""
     with pytest.raises(UsageError, match=r"nowhere\.toml"):
         read_config(folder / "nowhere.toml")
 
@@ -247,7 +253,7 @@ def test_an_explicit_file_must_be_there(folder: Path) -> None:
     ],
 )
 def test_bad_files_are_named(folder: Path, text: str, message: str) -> None:
-    """What is no option, or has the wrong type, is refused, naming file and option, with the way out."""
+    """An unknown option or a wrong type is refused with file, option and the way out."""
     path = config(folder / "clickport.toml", text)
     with pytest.raises(UsageError) as caught:
         read_config(None)
@@ -255,7 +261,7 @@ def test_bad_files_are_named(folder: Path, text: str, message: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_named(folder: Path) -> None:
-    """A configuration file in another encoding is a usage error."""
+    """A configuration file that is not UTF-8 is a usage error."""
     (folder / "clickport.toml").write_bytes(b'domain = "\xff"\n')
     with pytest.raises(UsageError, match=r"clickport\.toml"):
         read_config(None)

@@ -1,4 +1,4 @@
-"""What a run makes of cases that have no result: left out, cut short, or lost by a fault of ours."""
+"""Results for cases that have not run: left out, cut short, or lost by a fault of the suite."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from conformance.runner.session import Referee
 
 
 def concluded(left_out: str = "", cut_short: str = "", problem: str = "") -> CaseResult:
-    """The result of the one selected case, which has not run; the others of its lane are deselected."""
+    """Return the result of the one selected case, which has not run; the rest of its lane is deselected."""
     options = Options(tracker="t.js", only=("tracker/api-1-track-is-a-function",))
     results: list[CaseResult] = []
     referee = Referee(RunContext(options=options, run="r", since="2026-01-01"), results.append)
@@ -31,6 +31,6 @@ def concluded(left_out: str = "", cut_short: str = "", problem: str = "") -> Cas
     ],
 )
 def test_a_case_without_a_result(given: dict[str, str], expected: tuple[Status, bool, Fault | None]) -> None:
-    """Only what the user left out is no part of the verdict; what -x kept from running was not verified."""
+    """A case that the user left out is not covered by the verdict; one that -x prevented was not verified."""
     found = concluded(**given)
     assert (found.status, found.deselected, found.fault) == expected

@@ -1,4 +1,4 @@
-"""What is handed to the workers of a run: the same plain data on both sides, and a token for each case."""
+"""The run context: passed unchanged to workers, and a token for each case."""
 
 import json
 import re
@@ -33,12 +33,12 @@ BARE = RunContext(options=Options(), run="cp0123abcd", since="2026-11-24T10:00:0
 
 @pytest.mark.parametrize("setup", [FULL, BARE], ids=["full", "bare"])
 def test_a_worker_gets_the_same_setup(setup: RunContext) -> None:
-    """Through JSON and back a setup is what it was, tuples and all."""
+    """A run context is equal after conversion to JSON and back, including tuples."""
     assert RunContext.from_json(json.loads(json.dumps(setup.to_json()))) == setup
 
 
 def test_a_token_is_text_that_survives_everything() -> None:
-    """A token begins with that of its run, and is lower-case letters and digits, whatever the id."""
+    """A token begins with the token of its run, and has only lower-case letters and digits."""
     tokens = [
         FULL.token(id_, browser) for id_ in ("tracker/api-1-x", "É/😀", "") for browser in ("chromium", None)
     ]
@@ -46,7 +46,7 @@ def test_a_token_is_text_that_survives_everything() -> None:
 
 
 def test_tokens_tell_cases_and_browsers_apart() -> None:
-    """Each case has a token of its own in each browser."""
+    """Each case has its own token in each browser."""
     tokens = {
         FULL.token(f"tracker/x-{i}", browser)
         for i in range(1000)
@@ -56,12 +56,12 @@ def test_tokens_tell_cases_and_browsers_apart() -> None:
 
 
 def test_a_token_is_the_same_in_every_process() -> None:
-    """A token depends on the run, the case and the browser, and on nothing else."""
+    """A token depends only on the run, the case and the browser."""
     assert FULL.token("tracker/api-1-x", "chromium") == "cp0123abcd56466e96e"
 
 
 def test_the_users_envelope_wins() -> None:
-    """Fields given by option stand for those that the server is known to demand."""
+    """Envelope fields of the options replace those of the server."""
     own = RunContext(
         options=Options(envelope='{"site": 1}', server_cmd="./s {port}"), run="r", since="s", server=SERVER
     )
@@ -69,14 +69,14 @@ def test_the_users_envelope_wins() -> None:
 
 
 def test_bundled_finds_the_source_tree() -> None:
-    """Data is found beside the package where it was not installed."""
+    """Without installation, data is found next to the package."""
     assert (
         bundled("fixtures/requirements.toml") == Path(__file__).parents[2] / "fixtures" / "requirements.toml"
     )
 
 
 def test_a_missing_bundle_is_named() -> None:
-    """What an installation lacks is named, with both places where it could have been."""
+    """The message for missing data names both places that were searched."""
     with pytest.raises(FileNotFoundError) as caught:
         bundled("fixtures/nothing.toml")
     message = str(caught.value)

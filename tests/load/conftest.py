@@ -1,4 +1,4 @@
-"""Runs of ``clickport load`` against small servers, once for all tests that look at what came of them."""
+"""Runs of ``clickport load`` against small servers, each shared by all tests that examine it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ def load(folder: Path, *words: str) -> Ended:
     return _run(folder, ["-m", "conformance", "load", *words, "--report", "json=report.json"])
 
 
-# Faults of the small server, put in place of the line that stores.
+# Faults of the small server; they replace the line that stores.
 _STORE = '            file.write(json.dumps(row) + "\\n")\n'
 _FAULTS = """            _EVENTS.append(row) if row["meta_keys"] else None
             number = len(_EVENTS)
@@ -32,7 +32,7 @@ _FAULTS = """            _EVENTS.append(row) if row["meta_keys"] else None
 
 @pytest.fixture(scope="session")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """A run on a server that loses the 100th event, stands still for a second, alters one and doubles one."""
+    """Return a run on a server that loses the 100th event, stalls for 1 s, alters one and doubles one."""
     folder = tmp_path_factory.mktemp("faulty")
     mine = Implementations(folder)
     options = mine.server()
@@ -50,7 +50,7 @@ _SETUP = (("_SEEN: set[bytes] = set()\n", "_SEEN: set[bytes] = set()\n_EVENTS: l
 
 @pytest.fixture(scope="session")
 def bundled_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """A run on the bundled reference server, with a report of each kind."""
+    """Return a run on the bundled reference server, with a report of each kind."""
     folder = tmp_path_factory.mktemp("bundled")
     kinds = {"junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]

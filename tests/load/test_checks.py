@@ -1,4 +1,4 @@
-"""What a load run is held to: each check fails on its own fault, and says what it saw."""
+"""The checks of a load run: each fails on its own fault, with the figures in its message."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ SOUND: dict[str, Any] = {"sent": 90, "acknowledged": 90, "stored": 90, "bad": 10
 
 
 def outcome(**changed: Any) -> dict[str, str]:
-    """What each check finds wrong, by the last word of its id."""
+    """Return the failure messages, by the last word of the check's id."""
     found = {}
     for id_, check in CHECKS.items():
         try:
@@ -40,18 +40,18 @@ def outcome(**changed: Any) -> dict[str, str]:
     ],
 )
 def test_each_check_fails_on_its_fault(fault: dict[str, int], found: dict[str, str]) -> None:
-    """One fault, one case, and the numbers in its message."""
+    """One fault fails one case, with the figures in its message."""
     assert outcome(**fault) == found
 
 
 def test_examples_are_named() -> None:
-    """A failure leads to an event."""
+    """The message of a failure names examples of events."""
     found = outcome(lost=1, examples={"lost": ["cp01.a.7"]})
     assert found == {"lost": "1 of 90 acknowledged events have no row, such as n = cp01.a.7"}
 
 
 def test_nothing_malformed_is_not_testable() -> None:
-    """A mix without malformed requests says nothing about neighbours."""
+    """Without malformed requests in the mix, their effect on other requests is not testable."""
     with pytest.raises(NotTestable):
         CHECKS["load/store-5-bad-neighbours"](Reconciled(**{**SOUND, "bad": 0, "bad_refused": 0}))
 
@@ -66,7 +66,7 @@ def test_nothing_malformed_is_not_testable() -> None:
     ],
 )
 def test_verdict(acknowledged: int, reconciled: Reconciled | None, status: Status, code: Exit) -> None:
-    """The lane's SHOULD decides: proved 0, broken 1, not seen 4."""
+    """The exit code is 0 if the lane's SHOULD passed, 1 if it failed, 4 if it was not tested."""
     measured = LoadMeasurement(
         plan=Plan(), reconciled=reconciled, acknowledged=acknowledged, statuses="", canary="", report={}
     )

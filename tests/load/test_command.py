@@ -1,4 +1,4 @@
-"""``clickport load`` as a user runs it: sound and faulty servers, what it says, what it leaves behind."""
+"""``clickport load`` as a user runs it: sound and faulty servers, output, and clean-up."""
 
 import json
 import shlex
@@ -28,13 +28,13 @@ _SOON = 5
 
 
 def figures(run: Ended) -> dict[str, Any]:
-    """What the run measured."""
+    """Return the figures of the run."""
     found: dict[str, Any] = run.report["load"]
     return found
 
 
 def test_sound_server_passes(bundled_run: Ended) -> None:
-    """On the bundled server everything is stored once, as it was sent: exit code 0."""
+    """The bundled server stores every event once and unchanged: exit code 0."""
     assert bundled_run.code == 0, bundled_run.text
     assert set(bundled_run.statuses.values()) == {"pass"}
     events = figures(bundled_run)["events"]
@@ -44,24 +44,24 @@ def test_sound_server_passes(bundled_run: Ended) -> None:
 
 
 def test_rate_is_kept(bundled_run: Ended) -> None:
-    """150 a second for 3 seconds are 450 requests, whatever the server does."""
+    """At 150 requests per second, 3 s are 450 requests, whatever the server does."""
     found = figures(bundled_run)
     assert found["requests"] == pytest.approx(450, rel=0.05)
     assert found["a_second"] == pytest.approx(150, rel=0.05)
 
 
 def test_visibility_and_backlog_are_measured(bundled_run: Ended) -> None:
-    """From the rows and from the server's own figures."""
+    """Visibility is measured from the rows, and the backlog from the server's own metrics."""
     found = figures(bundled_run)
     assert found["visibility"]["p50_ms"] > 0
-    # The last look may fall between the sentinel and its row.
+    # The last reading may fall between the arrival of the sentinel and its row.
     assert 0 <= found["backlog"]["end"] <= found["backlog"]["max"]
     assert found["memory_mb"]["max"] > 10
     assert found["bytes_an_event"] > 10
 
 
 def test_reports_follow_their_schemas(bundled_run: Ended) -> None:
-    """The record and the JSON report are what their schemas say, and the canary was noticed."""
+    """The record and the JSON report are valid under their schemas, and the canary was noticed."""
     report = json.loads((SCHEMA / "report.schema.json").read_text())
     Draft202012Validator(report).validate(bundled_run.report)
     record = Draft202012Validator(json.loads((SCHEMA / "run-record.schema.json").read_text()))
@@ -74,7 +74,7 @@ def test_reports_follow_their_schemas(bundled_run: Ended) -> None:
 
 
 def test_html_has_plots(bundled_run: Ended) -> None:
-    """Rate, latency, backlog and visibility are drawn."""
+    """Rate, latency, backlog and visibility are plotted."""
     text = (bundled_run.folder / "report.html").read_text(encoding="utf-8")
     for title in ("Rate", "Latency", "Backlog", "Visibility"):
         assert f'role="img" aria-label="{title}: ' in text
@@ -83,39 +83,39 @@ def test_html_has_plots(bundled_run: Ended) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "message"),
     [
         (LOST, "acknowledged events have no row, such as n = cp"),
         (DOUBLED, "events have more than one row, such as n = cp"),
         (ALTERED, "events have a row that is not what was sent, such as n = cp"),
     ],
 )
-def test_each_fault_is_found(faulty: Ended, case: str, said: str) -> None:
-    """One event lost, one doubled, one altered: each is found by its own case, and named."""
+def test_each_fault_is_found(faulty: Ended, case: str, message: str) -> None:
+    """One lost, one doubled and one altered event are each found by their own case, and named."""
     assert faulty.code == 1, faulty.text
     [found] = [c for c in faulty.report["cases"] if c["id"] == case]
     assert found["status"] == "fail"
     assert found["detail"].startswith("1 of ")
-    assert said in found["detail"]
+    assert message in found["detail"]
 
 
 def test_no_more_is_blamed(faulty: Ended) -> None:
-    """What is right with the faulty server passes."""
+    """The other cases pass on the faulty server."""
     assert faulty.statuses[BAD] == "pass"
     events = figures(faulty)["events"]
     assert (events["lost"], events["doubled"], events["altered"], events["stray"]) == (1, 1, 1, 0)
 
 
 def test_stall_shows_in_latency(faulty: Ended) -> None:
-    """The server stood still for a second: all that was due in it waited, though little was sent in it."""
+    """A stall of 1 s raises the latency of every request due in it, though few were sent meanwhile."""
     found = figures(faulty)
     assert found["latency"]["p95_ms"] > 400
-    # What a closed model would have told: of 600 requests only those on the way, one for each sender, waited.
+    # With a closed model only those in flight, one per sender, would have waited, of 600.
     assert found["service"]["p95_ms"] < 400
 
 
 def test_server_that_stores_nothing(tmp_path: Path) -> None:
-    """202 to everything and no row: all acknowledged events are lost."""
+    """If a server answers 202 but stores no row, all acknowledged events are lost."""
     mine = Implementations(tmp_path)
     run = load(tmp_path, *mine.null_server(), "--rate", "60", "--for", "1s", "--patience", "1s")
     assert run.code == 1, run.text
@@ -125,7 +125,7 @@ def test_server_that_stores_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
-    """Rates and latencies are measured, and the run ends with 4; a missed objective ends it with 1."""
+    """Without a readback the run ends with 4, or with 1 if an objective was missed; rates are measured."""
     mine = Implementations(tmp_path)
     words = ("--rate", "40", "--for", "1s", "--objective-p95", "0.001ms")
     run = load(tmp_path, *mine.server_alone(), *words)
@@ -135,26 +135,26 @@ def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["http://192.0.2.1:8000"], 2, "load is sent to 127.0.0.1 and localhost only"),
         (["http://127.0.0.1:9"], 3, "nothing answers at http://127.0.0.1:9"),
         (["--for", "2"], 2, "'2' is no duration: write 50ms, 90s, 10m or 1h"),
         (["--mix", "none.toml"], 2, "none.toml"),
         (["--report", "pdf=x"], 2, "write KIND=PATH"),
-        (["--clickhouse", "http://127.0.0.1:1"], 2, "name the server too"),
+        (["--clickhouse", "http://127.0.0.1:1"], 2, "name it with --server or --server-cmd"),
         (["http://127.0.0.1:9", "--server-cmd", "x"], 2, "exclude each other"),
     ],
 )
-def test_what_cannot_be_meant(words: list[str], code: int, said: str) -> None:
-    """Usage is refused before anything is started, with the way out."""
+def test_what_cannot_be_meant(words: list[str], code: int, message: str) -> None:
+    """Invalid usage is refused before anything is started, with the way out."""
     found = CliRunner().invoke(main, ["load", *words])
     assert found.exit_code == code, found.output
-    assert said in found.output.replace("\n", " ")
+    assert message in found.output.replace("\n", " ")
 
 
 def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
-    """SIGINT while load is sent: 130, Locust and server are gone, the record can be read."""
+    """SIGINT during the load gives 130, stops Locust and the server, and leaves a readable record."""
     mine = Implementations(tmp_path)
     ended = interrupted(
         tmp_path,
@@ -169,7 +169,7 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_shortage_of_the_senders_is_not_the_servers(tmp_path: Path) -> None:
-    """With 64 open files for 55 senders there is no verdict, and the way out is named."""
+    """If the senders lack open files, there is no verdict, and the message names the way out."""
     words = [sys.executable, "-m", "conformance", "load", "http://127.0.0.1:9", "--rate", "550"]
     done = subprocess.run(
         ["/bin/bash", "-c", f"ulimit -n 64; {shlex.join(words)}"],
@@ -183,7 +183,7 @@ def test_a_shortage_of_the_senders_is_not_the_servers(tmp_path: Path) -> None:
 
 
 def test_a_host_is_loaded_only_if_it_is_named() -> None:
-    """Exactly as in the URL; this machine needs no leave."""
+    """Another host than this machine must be allowed explicitly, by the name used in the URL."""
     require_local("http://127.0.0.1:8000")
     require_local("http://staging.example.:8000", ["staging.example."])
     with pytest.raises(RemoteTarget, match=r"--allow-host 192\.0\.2\.1"):

@@ -1,4 +1,4 @@
-"""Figures made of answers: quantiles, what counts as an error, and what a ramp sustained."""
+"""Figures from responses: quantiles, errors, and the rate that a ramp sustained."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ START = 1_000_000.0
 def answer(
     due: float, latency: float = 0.001, *, status: int = 202, kind: RequestKind = RequestKind.EVENT
 ) -> JournalEntry:
-    """An answer that came ``latency`` seconds after the request was due; it was sent 1 ms before."""
+    """Return a response ``latency`` seconds after the request was due, which was sent 1 ms before."""
     done = START + due + latency
     return JournalEntry("a", kind, 0, status, due=START + due, sent=done - 0.001, done=done)
 
 
 def figures(*answers: JournalEntry) -> Figures:
-    """The figures of these answers."""
+    """Return the figures of these responses."""
     found = Figures()
     for one in answers:
         found.answered(one)
@@ -28,7 +28,7 @@ def figures(*answers: JournalEntry) -> Figures:
 
 
 def test_quantiles_are_right_to_two_percent() -> None:
-    """Of 1 to 1,000 ms, in any order."""
+    """Quantiles of 1 to 1,000 ms are exact to 2 %, in any order of the values."""
     histogram = Histogram()
     for number in range(1000, 0, -1):
         histogram.add(number / 1000)
@@ -38,7 +38,7 @@ def test_quantiles_are_right_to_two_percent() -> None:
 
 
 def test_memory_grows_with_time_not_with_requests() -> None:
-    """A second's hundred thousand latencies are some hundreds of counts."""
+    """100,000 latencies in one second take less than 700 counts."""
     histogram = Histogram()
     for number in range(100_000):
         histogram.add((number % 5_000 + 1) / 1000)
@@ -46,12 +46,12 @@ def test_memory_grows_with_time_not_with_requests() -> None:
 
 
 def test_nothing_has_no_quantile() -> None:
-    """Where nothing was measured nothing is said."""
+    """Without a measurement the quantiles are null."""
     assert Histogram().summary() == {"p50_ms": None, "p95_ms": None, "p99_ms": None, "max_ms": None}
 
 
 def test_latency_counts_from_when_it_was_due() -> None:
-    """A stall is in the latency of all that was due in it, though each was sent late and answered fast."""
+    """Latency counts from the time when a request was due, so that it includes stalls of the sender."""
     stalled = [answer(0.01 * n, 1.0 - 0.01 * n) for n in range(100)]
     report = figures(*stalled).report()
     assert report["latency"]["p50_ms"] == pytest.approx(500, rel=0.04)
@@ -74,19 +74,19 @@ def test_latency_counts_from_when_it_was_due() -> None:
     ],
 )
 def test_errors_are_unexpected_answers(status: int, kind: RequestKind, errors: int) -> None:
-    """A 4xx is right for what is malformed, and nothing else; a pageview may be unknown to a server."""
+    """A 4xx is expected for malformed requests only; a server need not know pageviews."""
     assert figures(answer(0, status=status, kind=kind)).report()["errors"] == errors
 
 
 def test_series_are_bounded() -> None:
-    """Ten hours are told in 240 points, without losing a request."""
+    """Ten hours are reported in 240 points, without losing a request."""
     found = figures(*(answer(60.0 * minute) for minute in range(600))).report()["series"]
     assert len(found["due"]) <= 240
     assert sum(filter(None, found["due"])) * found["step_s"] == pytest.approx(600, rel=0.01)
 
 
 def held(latency: float, *, status: int = 202) -> dict[str, Any] | None:
-    """What a ramp sustained that held 10 a second from its 5th to its 15th second, after slower steps."""
+    """Return the sustained rate of a ramp that held 10 per second from its 5th to its 15th second."""
     steps = [answer(0.1 * n, 9.0) for n in range(50)]
     hold = [answer(5 + 0.1 * n, latency, status=status) for n in range(101)]
     phases = (Phase(START, 10.0, "step"), Phase(START + 5, 10.0, "hold"))
@@ -94,12 +94,12 @@ def held(latency: float, *, status: int = 202) -> dict[str, Any] | None:
 
 
 def test_sustained_is_what_was_held_at_the_end() -> None:
-    """Only the hold counts, without the two seconds in which it began."""
+    """Only the hold counts, without its first two seconds."""
     assert held(0.01) == {"rate": 10.0, "p95_ms": pytest.approx(10, rel=0.03), "seconds": 8, "met": True}
 
 
 def test_hold_that_breaks_is_not_sustained() -> None:
-    """Slow or refused, it is said."""
+    """A hold that was slow or refused is marked as not sustained."""
     slow, refused = held(0.2), held(0.01, status=503)
     assert slow
     assert refused
@@ -107,5 +107,5 @@ def test_hold_that_breaks_is_not_sustained() -> None:
 
 
 def test_without_a_hold_nothing_is_sustained() -> None:
-    """A constant rate has no such figure."""
+    """A run at a constant rate has no sustained rate."""
     assert figures(answer(0)).sustained((Phase(START, 5.0, "constant"),), 0.05) is None

@@ -1,4 +1,4 @@
-"""Answers compared with rows: each fault is counted as what it is, and only as that."""
+"""Acknowledgements compared with rows: each kind of fault is counted separately."""
 
 import pytest
 
@@ -8,24 +8,24 @@ from conformance.load.ledger import Ledger, Reconciled, Row
 from conformance.load.mix import RequestKind
 
 RUN = "cp01"
-# Four events, of which the third was refused and the fourth never answered, and one that is none.
+# Of four events the third was refused and the fourth not answered; the fifth number is malformed.
 STATUSES = (202, 202, 503, 0)
 SOUND = {"sent": 4, "acknowledged": 2, "refused": 1, "unanswered": 1, "bad": 1, "bad_refused": 1}
 
 
 def answer(number: int, status: int, kind: RequestKind = RequestKind.EVENT) -> JournalEntry:
-    """What the sender ``a`` was told of its event."""
+    """Return the response to an event of the sender ``a``."""
     return JournalEntry("a", kind, number, status, due=0.0, sent=0.0, done=0.0)
 
 
 def row(number: int, *, sender: str = "a", intact: bool = True) -> Row:
-    """A stored row."""
+    """Return a stored row."""
     return Row(Nonce(sender, number), intact)
 
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """What was answered."""
+    """Return a ledger with the responses."""
     ledger = Ledger()
     for number, status in enumerate(STATUSES):
         ledger.answered(answer(number, status))
@@ -77,7 +77,7 @@ def ledger() -> Ledger:
 def test_each_fault_is_counted(
     ledger: Ledger, rows: list[Row], found: dict[str, int], example: dict[str, list[str]]
 ) -> None:
-    """Every kind of fault is counted once, named by its nonce, and leaves the other counts alone."""
+    """Each kind of fault is counted once, named by its nonce, and does not affect the other counts."""
     ledger.stored(rows)
     assert ledger.reconcile(RUN) == Reconciled(**{**SOUND, **found}, examples=example)
 
@@ -91,7 +91,7 @@ def test_reading_again_replaces(ledger: Ledger) -> None:
 
 
 def test_bent_record_is_noticed(ledger: Ledger) -> None:
-    """The canary takes one row away and doubles another."""
+    """The canary removes one row and doubles another, and both are noticed."""
     ledger.stored([row(0), row(1)])
     assert ledger.bend()
     found = ledger.reconcile(RUN)
@@ -99,14 +99,14 @@ def test_bent_record_is_noticed(ledger: Ledger) -> None:
 
 
 def test_too_little_to_bend(ledger: Ledger) -> None:
-    """With one event there is nothing to bend, and nothing is bent."""
+    """With a single event nothing is altered."""
     ledger.stored([row(0)])
     assert not ledger.bend()
     assert ledger.reconcile(RUN).stored == 1
 
 
 def test_millions_fit() -> None:
-    """An event takes two bytes, so that ten million take some twenty megabytes."""
+    """An event takes two bytes, so that ten million take about 20 MB."""
     ledger = Ledger()
     ledger.answered(answer(10_000_000, 202))
     ledger.stored([row(10_000_000)])

@@ -1,4 +1,4 @@
-"""What is sent: drawn from the mix, with what should be stored of it in its checksum."""
+"""Generated requests: drawn from the mix, with a checksum of the expected row."""
 
 import json
 from collections import Counter
@@ -18,19 +18,19 @@ RUN = "cp01"
 
 
 def shots(number: int, *, mix: Path | None = None, seed: int = 1) -> Iterator[GeneratedRequest]:
-    """The first requests of a sender."""
+    """Return the first requests of a sender."""
     return islice(
         EventGenerator(read(mix), run=RUN, name="a", seed=seed, envelope={"d": "x.org"}).visit(), number
     )
 
 
 def payloads(number: int) -> list[dict[str, Any]]:
-    """The events among them, as a server reads them."""
+    """Return the events among them, as a server parses them."""
     return [json.loads(s.body, parse_float=Decimal) for s in shots(number) if s.kind is RequestKind.EVENT]
 
 
 def as_stored(payload: dict[str, Any], **changed: Any) -> StoredRow:
-    """The row that the documentation asks for, with a change."""
+    """Return the documented row of an event, with a change."""
     amount = payload.get("ra")
     row = {
         "type": "custom",
@@ -44,7 +44,7 @@ def as_stored(payload: dict[str, Any], **changed: Any) -> StoredRow:
 
 
 def test_shares() -> None:
-    """Pageviews, malformed requests and events come in the shares of the mix, and all kinds of events do."""
+    """Pageviews, malformed requests and events have the shares of the mix, and each kind of event occurs."""
     kinds = Counter(shot.kind for shot in shots(8_000))
     assert kinds[RequestKind.PAGEVIEW] == pytest.approx(1_200, rel=0.1)
     assert kinds[RequestKind.MALFORMED] == pytest.approx(80, rel=0.4)
@@ -53,14 +53,14 @@ def test_shares() -> None:
 
 
 def test_numbers_are_consecutive() -> None:
-    """Each event and each malformed request has the next number: a byte in the ledger, no gap."""
+    """Events and malformed requests are numbered consecutively, as the ledger has a byte for each."""
     numbers = [shot.number for shot in shots(500) if shot.kind is not RequestKind.PAGEVIEW]
     assert numbers == list(range(len(numbers)))
     assert {shot.number for shot in shots(500) if shot.kind is RequestKind.PAGEVIEW} == {-1}
 
 
 def test_visits() -> None:
-    """A visit begins with a pageview; each event names the pageview before it and its session (STORE-4)."""
+    """A visit begins with a pageview; each event has its session and page visit (STORE-4)."""
     bodies = [json.loads(s.body) for s in shots(300) if s.kind is not RequestKind.MALFORMED]
     assert bodies[0]["t"] == "p"
     entered = ("", "")
@@ -72,13 +72,13 @@ def test_visits() -> None:
 
 
 def test_same_seed_draws_the_same() -> None:
-    """A run can be repeated."""
+    """The same seed generates the same requests."""
     assert list(shots(200, seed=3)) == list(shots(200, seed=3))
     assert list(shots(200, seed=3)) != list(shots(200, seed=4))
 
 
 def test_row_as_documented_is_intact() -> None:
-    """Rows within the limits, cut as documented, are what was sent; also those that were beyond them."""
+    """Rows within the limits, cut as documented, match the checksum, even if the event exceeded them."""
     events = payloads(8_000)
     assert max(len(event["mk"]) for event in events) == 33
     assert max(len(value) for event in events for value in event["mv"]) == 2001
@@ -98,13 +98,13 @@ def test_row_as_documented_is_intact() -> None:
     ],
 )
 def test_changed_row_is_not_intact(changed: dict[str, Any]) -> None:
-    """Each column is covered by the checksum."""
+    """The checksum covers each column."""
     bought = next(p for p in payloads(2_000) if p["n"] == "Purchase" and p.get("rc") == "EUR")
     assert not is_intact(as_stored({**bought, "ra": Decimal("49.99")}, **changed))
 
 
 def test_values_that_change_places_are_not_intact() -> None:
-    """Neighbours' values, or a value and its neighbour, do not pass for each other."""
+    """Swapped values do not match the checksum."""
     event = next(p for p in payloads(2_000) if p["n"] == "Form Submit")
     one, two = event["mv"][2:]
     assert is_intact(as_stored(event))
@@ -113,7 +113,7 @@ def test_values_that_change_places_are_not_intact() -> None:
 
 
 def test_nonces() -> None:
-    """A nonce is found wherever it stands, and those of other runs are not."""
+    """A nonce is found in any place, and those of other runs are ignored."""
     assert parse("cp01.ab.17", RUN) == Nonce("ab", 17)
     assert [parse(text, RUN) for text in ("cp02.ab.17", "cp01.17", "cp01.ab.", "cp01x.ab.1")] == [None] * 4
     event = payloads(10)[0]
@@ -126,12 +126,12 @@ def test_nonces() -> None:
     [("49.990000000", "49.99"), ("120", "120"), ("1E+3", "1000"), ("-0.50", "-0.5"), ("0.00", "0")],
 )
 def test_plain_amounts(amount: str, text: str) -> None:
-    """However a database writes an amount, its text in the checksum is one."""
+    """An amount has one notation in the checksum, however the database writes it."""
     assert plain(Decimal(amount)) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("event = 1", "mix.toml"),
         ("[[event]]\nname = 'x'", "'weight' is missing"),
@@ -140,10 +140,10 @@ def test_plain_amounts(amount: str, text: str) -> None:
         ("[share]\npageviews = 1000\n[[event]]\nname = 'x'\nweight = 1", "leave room for events"),
     ],
 )
-def test_bad_mix_is_named(tmp_path: Path, text: str, said: str) -> None:
-    """What is wrong with a mix is said with its file."""
+def test_bad_mix_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """The message about an invalid mix names its file and the fault."""
     place = tmp_path / "mix.toml"
     place.write_text(text)
     with pytest.raises(BadMix, match=r"mix\.toml") as error:
         read(place)
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Waiting for the rows of a run, where what they are read from is away for a while."""
+"""Waiting for the rows of a run while their source is temporarily unavailable."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, cast
@@ -12,45 +12,45 @@ from conformance.protocol.outcomes import TargetUnavailable
 
 
 class Away:
-    """Five rows, the sentinel among them, which cannot be read the first times."""
+    """Source of five rows, including the sentinel, that fails the first times."""
 
     def __init__(self, times: float) -> None:
         self.times = times
 
     def count(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows, or fail."""
         if self.times > 0:
             self.times -= 1
             raise TargetUnavailable("away")
         return 5
 
     def rows(self) -> Iterator[Row]:
-        """None: nobody asks."""
+        """Return no rows; they are not used."""
         return iter(())
 
     def seen(self, nonces: Collection[str], since: float) -> set[str]:  # noqa: ARG002 - as the protocol has it
-        """All of them."""
+        """Return all of the nonces."""
         return set(nonces)
 
     def size(self) -> float | None:
-        """Nobody knows."""
+        """Return no size."""
         return None
 
 
 @pytest.fixture(autouse=True)
 def sentinel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server takes the sentinel."""
+    """Pretend that the server accepted the sentinel."""
     monkeypatch.setattr(module, "_send", lambda *_: "sentinel")
 
 
 def test_what_is_away_for_a_while_is_waited_for() -> None:
-    """A database that was killed under load may come back after the load."""
+    """A database that was killed under load may come back after it, and is waited for."""
     rows = Away(3)
     settle(rows, "", cast("Any", None), domain="example.com", expected=4, patience=10)
     assert rows.times == 0
 
 
-def test_what_stays_away_is_told_after_the_patience() -> None:
-    """Without rows there is no verdict."""
+def test_what_stays_away_raises_after_the_patience() -> None:
+    """A source that stays unavailable raises its error when the patience is over."""
     with pytest.raises(TargetUnavailable, match="away"):
         settle(Away(float("inf")), "", cast("Any", None), domain="example.com", expected=4, patience=0.3)

@@ -1,4 +1,4 @@
-"""Rows as the readbacks tell them: which are of this run, and whether they are what was sent."""
+"""Rows from the readbacks: those of the run, and whether they match what was sent."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ SINCE = "2026-11-24T10:00:00Z"
 
 
 def rows(number: int) -> list[dict[str, Any]]:
-    """The first events of a sender as rows within the limits."""
+    """Return the first events of a sender as rows within the limits."""
     shots = (
         s for s in EventGenerator(read(), run=RUN, name="a", seed=1).visit() if s.kind is RequestKind.EVENT
     )
@@ -46,7 +46,7 @@ def _row(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_faults() -> list[dict[str, Any]]:
-    """Two thousand rows, three of which are changed, and some that are of others."""
+    """Return 2,000 rows, three of them changed, and some of other runs."""
     found = rows(2_000)
     found[3]["name"] += "!"
     paid = [row for row in found if row["revenue_source_amount"] == "49.99"]
@@ -60,7 +60,7 @@ def with_faults() -> list[dict[str, Any]]:
     return [*found, *others]
 
 
-# Of the columns type, amount and currency; an empty FixedString is full of NULs.
+# Types of the columns type, amount and currency; a FixedString is padded with NULs.
 _TYPES = {
     "events": ("LowCardinality(String)", "Nullable(Decimal(38, 9))", "Nullable(String)"),
     "floats": ("Enum8('custom' = 1)", "Nullable(Float64)", "LowCardinality(String)"),
@@ -70,7 +70,7 @@ _TYPES = {
 
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A ClickHouse with these rows in the column types that people choose, exact and not."""
+    """Yield a ClickHouse with these rows in commonly used column types, exact and inexact."""
     with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
         client = connect(server.url)
         for table, (kind, amount, currency) in _TYPES.items():
@@ -87,7 +87,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def table(clickhouse: str) -> Iterator[Table]:
-    """The rows of a table; connections are closed at the end."""
+    """Return a factory of the rows of a table; connections are closed at the end."""
     made: list[ClickHouseReadback] = []
 
     def rows_of(name: str) -> Stored:
@@ -101,7 +101,7 @@ def table(clickhouse: str) -> Iterator[Table]:
 
 @pytest.fixture(params=[*_TYPES, "lines"])
 def source(request: pytest.FixtureRequest, table: Table, tmp_path: Path) -> Stored:
-    """The same rows in each way that they can be read."""
+    """Return the same rows by each readback."""
     if request.param == "lines":
         place = tmp_path / "rows.jsonl"
         place.write_text("".join(json.dumps(row) + "\n" for row in with_faults()))
@@ -110,40 +110,40 @@ def source(request: pytest.FixtureRequest, table: Table, tmp_path: Path) -> Stor
 
 
 def test_each_row_is_judged(source: Stored) -> None:
-    """The three rows that were changed are not intact, all others of the run are, by SQL as in Python."""
+    """By SQL as in Python, the three changed rows do not match, and all others of the run do."""
     found = list(source.rows())
     assert len(found) == source.count() == 2_000
     assert sum(row.intact for row in found) == 1_997
     assert Row(Nonce("a", 0), True) in found
-    # The fourth event; some numbers before it went to malformed requests.
+    # The fourth event; some numbers before it belong to malformed requests.
     fourth = int(with_faults()[3]["meta_values"][0].rpartition(".")[2])
     assert Row(Nonce("a", fourth), False) in found
 
 
 def test_rows_are_looked_for_by_nonce(source: Stored) -> None:
-    """Of those asked for, those that have a row."""
+    """Of the nonces asked for, those with a row are returned."""
     [first, *_] = with_faults()
     nonce = first["meta_values"][0]
     assert source.seen([nonce, "cp01.zz.5"], since=0) == {nonce}
 
 
 def test_old_rows_are_not_searched(table: Table) -> None:
-    """In a table with times, what is older than the events that are followed is left alone."""
+    """In a table with times, rows older than the events in question are not searched."""
     found = table("events")
     nonce = with_faults()[0]["meta_values"][0]
     assert found.seen([nonce], since=4e9) == set()
 
 
 def test_size(table: Table) -> None:
-    """Bytes on disk of an event, where ClickHouse tells; nothing of what is read by a command."""
+    """ClickHouse reports the bytes on disk per event; a command reports none."""
     size = table("events").size()
     assert size
     assert 10 < size < 10_000
     assert stored(CommandReadback("true", since=SINCE), RUN).size() is None
 
 
-def test_what_cannot_be_read_is_said(table: Table) -> None:
-    """A table that is not there, a command that fails after its first row."""
+def test_what_cannot_be_read_is_named(table: Table) -> None:
+    """A missing table, or a command that fails after its first row, is named."""
     with pytest.raises(TargetUnavailable, match="nowhere"):
         list(table("nowhere").rows())
     line = json.dumps(rows(1)[0])

@@ -1,4 +1,4 @@
-"""The yardsticks and what drives them: each serves, the minimal server stores, both probes tell the same."""
+"""The baseline servers and the probes: each server works, and both probes report the same figures."""
 
 import json
 import shutil
@@ -22,21 +22,21 @@ EVENT = {"t": "e", "n": "Purchase", "mk": ["plan"], "mv": ["pro"], "ra": 49.99, 
 
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A ClickHouse for the minimal server and for prepared blocks."""
+    """Yield a ClickHouse for the minimal server and for prepared blocks."""
     with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
         yield server.url
 
 
 @pytest.fixture(scope="module")
 def empty(clickhouse: str) -> Iterator[str]:
-    """The empty callable that everything is measured against."""
+    """Yield the empty application, which everything is compared with."""
     with _server("empty-rsgi", clickhouse) as url:
         yield url
 
 
 @pytest.fixture
 def headers(tmp_path: Path) -> str:
-    """A file of headers."""
+    """Return a file of headers."""
     place = tmp_path / "headers"
     place.write_text("Content-Type: text/plain\nOrigin: https://example.com\n", encoding="ascii")
     return str(place)
@@ -44,7 +44,7 @@ def headers(tmp_path: Path) -> str:
 
 @pytest.fixture
 def bodies(tmp_path: Path) -> Path:
-    """What the probes post."""
+    """Return the bodies that the probes post."""
     place = tmp_path / "bodies"
     place.write_text(f"{json.dumps(EVENT)}\n" * 3)
     return place
@@ -52,7 +52,7 @@ def bodies(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [name for name in _SERVERS if name != "empty-rsgi"])
 def test_yardstick_takes_events(name: str, clickhouse: str) -> None:
-    """Each answers 202; the minimal server has stored the row by then."""
+    """Each server answers 202, and the minimal server has stored the row by then."""
     with _server(name, clickhouse) as url:
         assert httpx.post(url, json=EVENT).status_code == 202
     if name == "minimal":
@@ -64,36 +64,36 @@ def test_yardstick_takes_events(name: str, clickhouse: str) -> None:
 
 
 def probe(*words: str) -> dict[str, Any]:
-    """What a probe tells in its last line."""
+    """Return the figures on the last line of a probe."""
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def test_probes_tell_the_same(empty: str, bodies: Path, headers: str) -> None:
-    """The probe that is always there, and wrk where it is installed, name the same figures."""
+    """The bundled probe and, if installed, wrk report the same figures."""
     found = [probe(sys.executable, str(bundled("load/probe.py")), empty, str(bodies), headers, "0.5", "4")]
     if wrk := shutil.which("wrk"):
         lua = str(bundled("load/probe.lua"))
         found.append(
             probe(wrk, "-t", "1", "-c", "4", "-d", "1s", "-s", lua, empty, "--", str(bodies), headers)
         )
-    for told in found:
-        assert sorted(told) == ["answers", "failed", "p95_ms", "refused", "seconds"]
-        assert told["answers"] > 50
-        assert (told["refused"], told["failed"]) == (0, 0)
+    for figures in found:
+        assert sorted(figures) == ["answers", "failed", "p95_ms", "refused", "seconds"]
+        assert figures["answers"] > 50
+        assert (figures["refused"], figures["failed"]) == (0, 0)
 
 
 def test_probe_tells_refusals(bodies: Path, headers: str) -> None:
-    """What is not answered by a 2xx, or not at all, is no answer that counts."""
+    """Only responses with a 2xx count; others, and missing ones, are reported separately."""
     gone = "http://127.0.0.1:9/api/event"
-    told = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), headers, "0.1", "1")
-    assert told["answers"] == 0
-    assert told["failed"] > 0
+    figures = probe(sys.executable, str(bundled("load/probe.py")), gone, str(bodies), headers, "0.1", "1")
+    assert figures["answers"] == 0
+    assert figures["failed"] > 0
 
 
 def test_clickhouse_alone(clickhouse: str, bodies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prepared blocks are rows in the table, fifty thousand at a time."""
+    """Prepared blocks of 50,000 rows are stored in the table."""
     monkeypatch.setattr("conformance.load.yardsticks.SECONDS", 0.2)
     assert _alone(bodies, clickhouse)["rows_a_second"] > 1_000
     client = connect(clickhouse)
@@ -113,7 +113,7 @@ main()
 
 
 def test_target_is_compared_with_all(tmp_path: Path) -> None:
-    """``load --yardsticks``: a ratio to each of them, and what was acknowledged is stored."""
+    """``load --yardsticks`` reports a ratio to each server, and acknowledged events are stored."""
     words = ["load", "--rate", "100", "--for", "2s", "--yardsticks", "--report", "json=report.json"]
     ended = subprocess.run(
         [sys.executable, "-c", _BRIEFLY, *words], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -121,7 +121,7 @@ def test_target_is_compared_with_all(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = json.loads((tmp_path / "report.json").read_text())["load"]["yardsticks"]
     assert [row["name"] for row in found["yardsticks"]] == list(_SERVERS.values())
-    for row in found["yardsticks"][:-1]:  # The minimal server may not end an insert in a second.
+    for row in found["yardsticks"][:-1]:  # The minimal server may not finish an insert within a second.
         assert row["ratio"] == row["ratios"][0] > 0
         assert (row["refused"], row["failed"]) == (0, 0)
         assert row["locust_ratio"] > 0
@@ -134,7 +134,7 @@ def test_target_is_compared_with_all(tmp_path: Path) -> None:
 
 
 def test_ratios_are_those_of_a_round() -> None:
-    """A machine that is half as fast for a while changes no ratio; told is the median of all rounds."""
+    """Ratios are computed per round, so that a slow phase does not change them; the median is reported."""
 
     def drive(rate: float, p95: float) -> dict[str, Any]:
         return {"probe_a_second": rate, "probe_p95_ms": p95, "acknowledged": 100, "refused": 0, "failed": 1}

@@ -1,4 +1,4 @@
-"""The kill matrix: what it calls killed, and what it calls wrong."""
+"""The kill matrix: killed, survived, and problems of a run."""
 
 import pytest
 
@@ -31,7 +31,7 @@ INDEPENDENT = Implementation(name="i", kind=ImplementationKind.INDEPENDENT, lane
 
 
 def case(id_: str, status: Status, level: Level = Level.MUST) -> CaseResult:
-    """A result; the requirement and the lane are told by the id."""
+    """Return a result; its requirement and lane follow from the id."""
     lane, _, name = id_.partition("/")
     requirement = "-".join(name.split("-")[:2]).upper()
     return CaseResult(
@@ -40,14 +40,14 @@ def case(id_: str, status: Status, level: Level = Level.MUST) -> CaseResult:
 
 
 def judge(subject: Implementation, *results: CaseResult, interrupted: bool = False) -> MutantResult:
-    """The finding about a run with these results."""
+    """Return the finding on a run with these results."""
     info = RunInfo(target={}, lanes=subject.lanes)
     run = Run(info=info, results=results, interrupted=interrupted)
     return finding(Trial(subject=subject, run=run, seconds=1))
 
 
 def test_killed_in_each_lane() -> None:
-    """A mutant is killed when its requirement fails in every lane that it names."""
+    """A mutant is killed if its requirement fails in every lane that it names."""
     found = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.FAIL))
     assert (
         found.outcome,
@@ -58,37 +58,37 @@ def test_killed_in_each_lane() -> None:
 
 
 def test_survived_in_one_lane() -> None:
-    """A mutant that a lane does not notice has survived there."""
+    """A mutant survives in a lane in which its requirement passes."""
     found = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.PASS))
     assert (found.outcome, found.problems) == ("survived", ("PROP-3 did not fail in the server lane",))
 
 
 def test_killed_by_another_only() -> None:
-    """Noticed by an unrelated requirement alone is not noticed."""
+    """A mutant that only another requirement notices survives."""
     found = judge(MUTANT, case("tracker/wire-2-a", Status.FAIL), case("server/prop-3-a", Status.PASS))
     assert (found.outcome, found.others) == ("killed by another only", ("WIRE-2",))
 
 
 def test_an_error_is_no_kill() -> None:
-    """A check that broke down has noticed nothing."""
+    """A check that ends in an error does not kill."""
     found = judge(MUTANT, case("tracker/prop-3-a", Status.ERROR), case("server/prop-3-a", Status.FAIL))
     assert (found.outcome, found.survived) == ("survived", (Lane.TRACKER,))
 
 
 def test_null_may_pass_what_it_is_allowed_only() -> None:
-    """Whoever does nothing and passes a check has found a hole in it."""
+    """An implementation that does nothing may pass only the cases listed for it."""
     found = judge(NULL, case("tracker/api-1-a", Status.PASS), case("tracker/prop-3-a", Status.PASS))
     assert found.problems == ("passed without doing anything: tracker/prop-3-a",)
 
 
 def test_independent_must_not_fail() -> None:
-    """A failure of the independent pair is a false one, of a SHOULD as well."""
+    """A failure of the independent pair is a false failure, even of a SHOULD."""
     failed = case("tracker/prop-6-a", Status.FAIL, Level.SHOULD)
     assert judge(INDEPENDENT, failed).problems == ("false failure: tracker/prop-6-a: d",)
 
 
 def test_a_row_is_killed_by_its_own_cells() -> None:
-    """A transformation is noticed when all cases of its row fail; those of other rows are not its matter."""
+    """A transformation is killed if all cases of its row fail; cases of other rows are ignored."""
     found = judge(
         ROW,
         case("server/prop-1-verbatim-nfc-value", Status.FAIL),
@@ -102,7 +102,7 @@ def test_a_row_is_killed_by_its_own_cells() -> None:
 
 @pytest.mark.parametrize("status", [Status.PASS, Status.ERROR, Status.NOT_TESTABLE])
 def test_a_row_survives_by_one_cell(status: Status) -> None:
-    """A case of a row that does not fail, or that has no result, is named."""
+    """The case of a row that does not fail, or has no result, is named."""
     found = judge(
         ROW,
         case("server/prop-1-verbatim-nfc-value", Status.FAIL),
@@ -114,12 +114,12 @@ def test_a_row_survives_by_one_cell(status: Status) -> None:
 
 
 def test_a_row_must_fail_in_every_browser() -> None:
-    """A case that fails in one engine and passes in another has not noticed."""
+    """A case must fail in every browser."""
     failed = [case(cell, Status.FAIL) for cell in ROW.cells]
     found = judge(ROW, *failed, case("pair/prop-1-verbatim-nfc-value", Status.PASS))
     assert found.survived == (Lane.PAIR,)
 
 
 def test_an_interrupted_run_proves_nothing() -> None:
-    """A trial that did not end is a problem of its own."""
+    """An interrupted run is a problem of its own."""
     assert judge(NULL, interrupted=True).problems == ("the run did not end",)

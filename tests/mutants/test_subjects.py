@@ -1,4 +1,4 @@
-"""The faults, as data: each applies to the source as it is, and each check has one."""
+"""The mutants as data: each applies to the current source, and each check has one."""
 
 import pytest
 
@@ -11,7 +11,7 @@ MUTANTS = [subject for subject in subjects() if subject.edit]
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_fault_applies(mutant: Implementation) -> None:
-    """The text that a mutant replaces is in its file exactly once, and the result is another file."""
+    """The text to replace occurs exactly once in its file, and the replacement differs."""
     assert mutant.edit
     text = source(mutant.edit.file).read_text(encoding="utf-8")
     assert mutant.edit.apply(text) != text
@@ -19,7 +19,7 @@ def test_fault_applies(mutant: Implementation) -> None:
 
 @pytest.mark.parametrize("text", ["", "a a"])
 def test_a_fault_that_does_not_fit_is_refused(text: str) -> None:
-    """A text to replace that is missing, or there twice, is an error and no silent non-mutant."""
+    """A text that is missing or occurs twice is an error, so that no mutant equals the original."""
     with pytest.raises(ValueError, match=r"f\.py: 'a' is there"):
         Edit(file="f.py", find="a", replace="b").apply(text)
 
@@ -30,7 +30,7 @@ def test_every_check_has_a_fault() -> None:
 
 
 def test_a_check_without_a_fault_is_named() -> None:
-    """Without its mutants a requirement is named, lane by lane."""
+    """A requirement without a mutant is named with its lanes."""
     others = [subject for subject in subjects() if "PROP-3" not in subject.fails]
     found = uncovered(requirements().values(), others)
     assert found == ["PROP-3 (tracker)", "PROP-3 (server)", "PROP-3 (pair)"]

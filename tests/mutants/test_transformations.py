@@ -1,4 +1,4 @@
-"""The table of transformations: each row has its vectors, and implementations that must be noticed."""
+"""The table of transformations: each row has vectors, and implementations that must be detected."""
 
 import importlib.util
 import re
@@ -34,7 +34,7 @@ ROW = {
         "currencies": {"type": "array", "items": {"pattern": "^[A-Z]{3}$"}},
     },
 }
-# Keys that JavaScript lists before all others wherever they are written.
+# JavaScript lists these keys before all others, wherever they are written.
 ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 
 
@@ -49,7 +49,7 @@ def generator() -> ModuleType:
 
 
 def samples(row: dict[str, Any]) -> Iterator[str]:
-    """Yield every text of a row, the names that are made of its values included."""
+    """Yield every text of a row, including the names made of its values."""
     for place in ("texts", "keys", "names", "currencies"):
         yield from (expand(text, "") for text in row.get(place, []))
     if "names" not in row:
@@ -57,21 +57,21 @@ def samples(row: dict[str, Any]) -> Iterator[str]:
 
 
 def test_rows_have_their_members() -> None:
-    """Each row of the table has the members it needs and no others."""
+    """Each row of the table has exactly the members that it needs."""
     validator = Draft202012Validator(ROW)
     assert [f"{id_}: {e.message}" for id_, row in TABLE.items() for e in validator.iter_errors(row)] == []
 
 
 @pytest.mark.parametrize("folder", ["track", "ingest"])
 def test_vectors_are_those_of_the_table(folder: str) -> None:
-    """fixtures/vectors/*/verbatim.json are what `make vectors` writes."""
+    """fixtures/vectors/*/verbatim.json are equal to the output of `make vectors`."""
     script = generator()
     assert script.place(folder).read_text(encoding="utf-8") == script.render(folder)
 
 
 @pytest.mark.parametrize("lane", LANES)
 def test_every_row_has_cases_for_each_place_in_each_lane(lane: Lane) -> None:
-    """Names, keys and values are looked at in each lane, except where the table leaves a place out."""
+    """In each lane there are cases for names, keys and values, except for places that the table omits."""
     places: dict[str, Callable[[dict[str, Any]], Any]] = {
         "value": lambda row: row["texts"],
         "key": lambda row: row.get("keys", row["texts"]),
@@ -84,25 +84,25 @@ def test_every_row_has_cases_for_each_place_in_each_lane(lane: Lane) -> None:
 
 
 def test_keys_are_no_open_matter() -> None:
-    """No key of the table is blank (PROP-8), and none changes its place in a JavaScript object."""
+    """No key of the table is blank (PROP-8), or an array index, which JavaScript would list first."""
     keys = [(id_, expand(k, "")) for id_, row in TABLE.items() for k in row.get("keys", row["texts"])]
     assert [(id_, key) for id_, key in keys if not key.strip() or ARRAY_INDEX.fullmatch(key)] == []
 
 
 def test_values_are_within_the_limit() -> None:
-    """No value of the table may be cut, whichever unit is counted (PROP-3, PROP-6)."""
+    """No value of the table exceeds the limit, in any unit (PROP-3, PROP-6)."""
     values = [(id_, expand(text, "")) for id_, row in TABLE.items() for text in row["texts"]]
     assert [id_ for id_, value in values if len(value.encode("utf-16-le")) > 2 * 2000] == []
 
 
 @pytest.mark.parametrize("id_", TABLE)
 def test_the_transformation_changes_each_text(id_: str) -> None:
-    """A text that its own row's transformation leaves alone would prove nothing."""
+    """The transformation of a row changes each of its texts, as other texts would prove nothing."""
     assert [text for text in samples(TABLE[id_]) if text and TRANSFORMATIONS[id_](text) == text] == []
 
 
 def test_both_implementations_make_every_row() -> None:
-    """The transforming server and tracker have a transformation for each row, and no others."""
+    """The transforming server and tracker implement exactly the rows of the table."""
     source = (ROOT / "conformance/mutants/transforming/tracker.js").read_text(encoding="utf-8")
     members = source.partition("const TRANSFORMATIONS = {")[2].partition("\n  };")[0]
     assert list(TRANSFORMATIONS) == list(TABLE)
@@ -118,7 +118,7 @@ def test_every_case_of_the_table_has_its_mutants() -> None:
 
 
 def test_rows_share_a_run() -> None:
-    """All rows of a tracker share a run, all of a server another; every other subject runs alone."""
+    """All rows of a tracker share a run, and all rows of a server another; any other mutant runs alone."""
     planned = runs(subjects())
     assert {run.name: len(own) for run, own in planned.items() if run.rows} == {
         "transforming-tracker": len(TABLE),

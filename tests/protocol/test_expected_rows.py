@@ -1,4 +1,4 @@
-"""Stored rows against what a vector says: how many, and each value exactly."""
+"""Comparison of stored rows with a vector: their number, and each value exactly."""
 
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ ROW = {"name": "Purchase {token}", "meta_values": [], "revenue_source_amount": "
 
 
 def evidence(**vector: Any) -> Evidence:
-    """The evidence of a case that was read from a vector, before anything was seen."""
+    """Return the evidence of a case from a vector, before anything was observed."""
     case = Case(
         id="pair/rev-1-x", requirement="REV-1", lane=Lane.PAIR, level=Level.MUST, why="w", vector=vector
     )
@@ -25,7 +25,7 @@ def evidence(**vector: Any) -> Evidence:
 
 
 def row(**changes: Any) -> StoredRow:
-    """A stored row: that of ROW, changed."""
+    """Return the stored row ROW with changes."""
     facts: dict[str, Any] = {
         "type": "custom",
         "name": "Purchase cp1",
@@ -48,7 +48,7 @@ def row(**changes: Any) -> StoredRow:
     ],
 )
 def test_rows_of_a_call(vector: dict[str, Any], rows: list[StoredRow]) -> None:
-    """A call has the rows that its vector says, as many as it says; amounts are compared as decimals."""
+    """The rows of a call match in number and value; amounts are compared as decimals."""
     require_row(evidence(row=ROW, **vector), TOKEN, rows)
 
 
@@ -112,7 +112,7 @@ def test_other_rows_of_a_call(vector: dict[str, Any], rows: list[StoredRow], mes
 def test_rows_of_a_request(
     vector: list[Any] | None, accepted: bool, rows: list[StoredRow] | None, message: str | None
 ) -> None:
-    """Accepted: the rows listed. Refused, or none listed: no custom event. Nothing said: nothing asked."""
+    """An accepted request has the rows listed, a refused one none; without a list nothing is required."""
     own = evidence(**({} if vector is None else {"rows": vector}))
     seen = None
     try:
@@ -124,14 +124,14 @@ def test_rows_of_a_request(
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_without_a_readback_rows_cannot_be_tested(*, accepted: bool) -> None:
-    """No readback is never a pass: neither for rows that should be there nor for rows that should not."""
+    """Without a readback neither the presence nor the absence of rows can be tested."""
     with pytest.raises(NotTestable) as caught:
         require_rows(evidence(rows=[ROW]), TOKEN, None, accepted=accepted)
     assert str(caught.value) == NO_READBACK
 
 
 def test_a_call_without_a_readback_cannot_be_tested() -> None:
-    """An optional row that cannot be looked for is not taken to be missing."""
+    """Without a readback an optional row is not taken to be missing."""
     with pytest.raises(NotTestable):
         require_row(evidence(row=ROW, optional=True), TOKEN, None)
 
@@ -156,7 +156,7 @@ def test_expected_row(given: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_rows_are_kept_even_if_they_are_wrong() -> None:
-    """What was read back is evidence before it is judged."""
+    """Rows that are read back are kept as evidence before they are judged."""
     own = evidence(row=ROW)
     with pytest.raises(Violation):
         require_row(own, TOKEN, [row(name="other"), row()])

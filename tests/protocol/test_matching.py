@@ -39,7 +39,7 @@ LONE = "\ud83c"
     ],
 )
 def test_accepts(expected: Any, actual: Any) -> None:
-    """What a matcher or a literal stands for is no mismatch; members that are not named may be there."""
+    """A value that a matcher or literal stands for matches; an object may have further members."""
     assert mismatch(expected, actual) is None
 
 
@@ -73,7 +73,7 @@ def test_accepts(expected: Any, actual: Any) -> None:
     ],
 )
 def test_refuses(expected: Any, actual: Any, message: str) -> None:
-    """What a matcher or a literal does not stand for is a mismatch that shows both."""
+    """A value that a matcher or literal does not stand for is a mismatch; the message shows both."""
     assert mismatch(expected, actual) == message
 
 
@@ -90,7 +90,7 @@ def test_refuses(expected: Any, actual: Any, message: str) -> None:
     ],
 )
 def test_equal_numbers_are_equal(expected: Any, actual: Any) -> None:
-    """REV-1: numbers are compared by value, however they are written."""
+    """Numbers are compared by value, independent of their notation (REV-1)."""
     assert mismatch(expected, actual) is None
 
 
@@ -112,13 +112,13 @@ def test_equal_numbers_are_equal(expected: Any, actual: Any) -> None:
     ],
 )
 def test_other_numbers_are_not(expected: Any, actual: Any) -> None:
-    """REV-1: no tolerance and no conversion; a boolean or a text is no number."""
+    """Numbers match without tolerance or conversion; a boolean or a text is not a number (REV-1)."""
     assert mismatch(expected, actual) is not None
 
 
 @pytest.mark.parametrize("actual", [Decimal("sNaN"), Decimal("NaN")])
 def test_a_stored_nan_is_no_amount(actual: Decimal) -> None:
-    """REV-1: any stored amount that is no number is a mismatch, not a fault of the suite."""
+    """Any stored amount that is not a number is a mismatch, not a fault of the suite (REV-1)."""
     assert mismatch({"amount": Decimal(5)}, {"amount": actual}) == f"amount: expected 5, got {actual}"
 
 
@@ -135,7 +135,7 @@ def test_a_stored_nan_is_no_amount(actual: Decimal) -> None:
     ],
 )
 def test_mismatch_names_the_place(expected: Any, actual: Any, message: str) -> None:
-    """The message begins with the path to the first difference, or with none at the top."""
+    """The message begins with the path of the first difference, or without a path at the top level."""
     assert mismatch(expected, actual) == message
 
 
@@ -154,7 +154,7 @@ def test_mismatch_names_the_place(expected: Any, actual: Any, message: str) -> N
     ],
 )
 def test_expand(value: Any, expanded: Any) -> None:
-    """Tokens, repeats, joins and series are written out at every depth; all else stays."""
+    """Tokens, repeats, joins and series are evaluated at every depth; everything else stays."""
     assert expand(value, "cp1") == expanded
 
 
@@ -170,7 +170,7 @@ def test_expand(value: Any, expanded: Any) -> None:
     ],
 )
 def test_describe_is_one_short_line(value: Any, text: str) -> None:
-    """Values are shown on one line, shortened, without characters that cannot be printed."""
+    """Values are described on one line, shortened, without unprintable characters."""
     assert describe(value) == text
 
 
@@ -178,15 +178,15 @@ KEYS = st.text(min_size=1, max_size=3).filter(lambda key: not key.startswith("$"
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "noted"),
     [("short", []), ("odd", ["an odd one"]), ("other", [])],
 )
-def test_a_note_is_said_of_its_choice_alone(found: str, said: list[str]) -> None:
-    """A choice with a note matches like any other, and the note is said only when it is what was found."""
+def test_a_note_is_reported_for_its_choice_only(found: str, noted: list[str]) -> None:
+    """A choice with a note matches like any other; the note is reported only if that choice matched."""
     expected = {"mv": ["a", {"$any": ["short", {"$noted": ["an odd one", "odd"]}]}]}
     actual = {"mv": ["a", found]}
     assert (mismatch(expected, actual) is None) is (found != "other")
-    assert notes(expected, actual) == said
+    assert notes(expected, actual) == noted
 
 
 NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
@@ -194,7 +194,7 @@ LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=5) | st.just("{t
 
 
 def containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Lists and objects of such values."""
+    """Return a strategy for lists and objects of the given values."""
     return st.lists(children, max_size=3) | st.dictionaries(KEYS, children, max_size=3)
 
 
@@ -202,13 +202,13 @@ VALUES = st.recursive(LEAVES, containers, max_leaves=8)
 
 
 def nature(leaf: Any) -> tuple[str, Any]:
-    """What makes two leaves the same: JSON's type and the value."""
+    """Return what makes two leaves equal: the JSON type and the value."""
     number = isinstance(leaf, int | Decimal) and not isinstance(leaf, bool)
     return "number" if number else type(leaf).__name__, leaf
 
 
 def around(pairs: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Two values that are equal but for one member, which is such a pair."""
+    """Return two values that are equal except for one member, which is the given pair."""
     in_list = st.tuples(st.lists(VALUES, max_size=2), pairs, st.lists(VALUES, max_size=2)).map(
         lambda drawn: tuple([*drawn[0], one, *drawn[2]] for one in drawn[1])
     )
@@ -228,7 +228,7 @@ CHANGED = st.recursive(OTHER_LEAF | LONGER | SHORTER | MISSING, around, max_leav
 @settings(deadline=None)
 @given(VALUES)
 def test_a_literal_matches_itself(value: Any) -> None:
-    """Whatever is expected literally is matched by an equal value."""
+    """Any literal matches an equal value."""
     expanded = expand(value, "cp1")
     assert mismatch(expanded, copy.deepcopy(expanded)) is None
 
@@ -236,6 +236,6 @@ def test_a_literal_matches_itself(value: Any) -> None:
 @settings(deadline=None)
 @given(CHANGED)
 def test_a_changed_literal_never_matches(pair: tuple[Any, Any]) -> None:
-    """One other leaf, one member more or less: wherever it is, it is noticed."""
+    """A literal never matches a value with one changed, added or removed leaf, wherever it is."""
     expected, actual = pair
     assert mismatch(expand(expected, "cp1"), expand(actual, "cp1")) is not None

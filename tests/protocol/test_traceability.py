@@ -1,4 +1,4 @@
-"""From a requirement to its cases and checks, and back: nothing is missing, nothing stands alone."""
+"""Traceability from requirements to cases and checks, in both directions."""
 
 import ast
 import json
@@ -40,7 +40,7 @@ CHECKED = {"API", "PROP", "REV", "WIRE", "STORE", "DELIV", "DASH", "GOAL", "QUOT
 
 
 def table() -> Iterator[tuple[str, str, list[str]]]:
-    """The rows of the table: id, level, lanes."""
+    """Return the rows of the table: id, level, lanes."""
     words = TABLE.split()
     starts = [i for i, word in enumerate(words) if "-" in word]
     for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
@@ -48,7 +48,7 @@ def table() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def cases_of(id_: str, lane: Lane) -> list[Case]:
-    """The cases of a requirement in a lane."""
+    """Return the cases of a requirement in a lane."""
     return [case for case in catalogue() if case.requirement == id_ and case.lane is lane]
 
 
@@ -56,13 +56,13 @@ PLACES = [(row, lane) for row in requirements().values() for lane in row.lanes]
 
 
 def test_registry_is_the_specification() -> None:
-    """Ids, levels and lanes of the registry are those of the specification, in its order."""
+    """The registry has the ids, levels and lanes of the specification, in its order."""
     rows = [(row.id, str(row.level), [str(lane) for lane in row.lanes]) for row in requirements().values()]
     assert rows == list(table())
 
 
 def test_every_requirement_has_cases_or_a_reason() -> None:
-    """In each of its lanes a requirement has cases or says why not, and never both."""
+    """In each of its lanes a requirement has either cases or a reason for having none."""
     wrong = [
         (row.id, str(lane)) for row, lane in PLACES if bool(cases_of(row.id, lane)) == (lane in row.excluded)
     ]
@@ -70,7 +70,7 @@ def test_every_requirement_has_cases_or_a_reason() -> None:
 
 
 def test_reasons_are_given_for_lanes_of_the_requirement() -> None:
-    """A reason is a text, and its lane one of the requirement's."""
+    """Reasons are not empty, and their lanes are lanes of the requirement."""
     rows = requirements().values()
     wrong = [r.id for r in rows if not set(r.excluded) <= set(r.lanes) or not all(r.excluded.values())]
     assert wrong == []
@@ -83,7 +83,7 @@ def test_every_must_is_checked() -> None:
 
 
 def test_levels_of_cases() -> None:
-    """No case binds more than its requirement, and one of each lane as much: the lesser never decide."""
+    """No case has a higher level than its requirement, and in each lane one has the same level."""
     above = [
         c.id for c in catalogue() if LEVELS.index(c.level) > LEVELS.index(requirements()[c.requirement].level)
     ]
@@ -95,22 +95,22 @@ def test_levels_of_cases() -> None:
 
 
 def test_every_case_has_its_place() -> None:
-    """Each case names a known requirement, in one of that requirement's lanes, and says why it exists."""
+    """Each case names a known requirement and one of its lanes, and has a reason."""
     known = {(row.id, lane) for row, lane in PLACES}
     astray = [c.id for c in catalogue() if (c.requirement, c.lane) not in known or not c.why.strip()]
     assert astray == []
 
 
 def test_case_ids_begin_with_their_requirement() -> None:
-    """The id of a case leads to its requirement with one search."""
+    """The id of a case begins with the id of its requirement."""
     lost = [c.id for c in catalogue() if not c.id.startswith(f"{c.lane}/{c.requirement.lower()}-")]
     assert lost == []
 
 
 def test_dashboard_cases_say_where_they_look() -> None:
-    """A case of the dashboard lane is named after the way that it takes: the API, or the page in a browser.
+    """A case of the dashboard lane is named after its route: the API, or the page in a browser.
 
-    Every MUST of the lane is looked at both ways.
+    Every MUST of the lane is checked by both routes.
     """
     own = [case for case in catalogue() if case.lane is Lane.DASHBOARD]
     ways = {case.id: case.id.removeprefix(f"dashboard/{case.requirement.lower()}-")[:4] for case in own}
@@ -121,7 +121,7 @@ def test_dashboard_cases_say_where_they_look() -> None:
 
 
 def test_only_cases_on_the_page_have_a_browser() -> None:
-    """Of the dashboard lane those functions take a browser that check what is seen on the page."""
+    """In the dashboard lane, a test function takes a browser if and only if it checks the page."""
     wrong = []
     for path in sorted((ROOT / "e2e").glob("test_dashboard_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -133,13 +133,13 @@ def test_only_cases_on_the_page_have_a_browser() -> None:
 
 
 def scenario_ids() -> list[str]:
-    """The case ids of the scenarios in the fixtures."""
+    """Return the case ids of the scenarios in the fixtures."""
     lanes = tomllib.loads((FIXTURES / "scenarios.toml").read_text(encoding="utf-8"))
     return [f"{lane}/{id_}" for lane, rows in lanes.items() for id_ in rows]
 
 
 def marked(folder: Path) -> Iterator[str]:
-    """What the ``@scenarios`` marks of the test functions in a folder name."""
+    """Return the ids in the ``@scenarios`` marks of the test functions in a folder."""
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
@@ -148,13 +148,13 @@ def marked(folder: Path) -> Iterator[str]:
 
 
 def test_every_scenario_has_one_check() -> None:
-    """Each scenario is named by exactly one test function, or check of the load lane, and the reverse."""
+    """Each scenario belongs to exactly one test function or check of the load lane, and vice versa."""
     marks = [*marked(ROOT / "conformance" / "checks"), *marked(ROOT / "e2e"), *CHECKS]
     assert sorted(marks) == sorted(scenario_ids())
 
 
 def test_every_vector_lane_has_its_check() -> None:
-    """Vectors are checked by one test function a lane, in each lane that vectors name."""
+    """Each lane named by a vector has one test function that checks vectors."""
     found = []
     for folder in (ROOT / "conformance" / "checks", ROOT / "e2e"):
         for path in sorted(folder.rglob("test_*.py")):
@@ -170,7 +170,7 @@ VECTORS = sorted((FIXTURES / "vectors").rglob("*.json"))
 
 @pytest.mark.parametrize("path", VECTORS, ids=[f"{path.parent.name}-{path.stem}" for path in VECTORS])
 def test_vectors_follow_their_schema(path: Path) -> None:
-    """A file of vectors is what its schema says, so that any language can read it."""
+    """Each file of vectors is valid under its schema, so that any language can read it."""
     schema = json.loads((FIXTURES / "schema" / f"{path.parent.name}-vector.schema.json").read_text())
     errors = Draft202012Validator(schema).iter_errors(json.loads(path.read_text(encoding="utf-8")))
     assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
@@ -178,9 +178,9 @@ def test_vectors_follow_their_schema(path: Path) -> None:
 
 @pytest.mark.parametrize("path", VECTORS, ids=[f"{path.parent.name}-{path.stem}" for path in VECTORS])
 def test_vectors_are_filed_by_family(path: Path) -> None:
-    """A vector stands in the file of its requirement's family, under that requirement's id.
+    """A vector is in the file of its requirement's family, and its id begins with the requirement's.
 
-    What is made from the table of transformations is in a file of its own, and says so in its ids.
+    Vectors generated from the table of transformations are in a file of their own, and marked by their ids.
     """
     vectors = json.loads(path.read_text(encoding="utf-8"))["vectors"]
     lost = []
@@ -194,7 +194,7 @@ def test_vectors_are_filed_by_family(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((FIXTURES / "schema").glob("*.json")), ids=lambda path: path.stem)
 def test_schemas_are_schemas(path: Path) -> None:
-    """Each schema is itself valid under the draft that it names."""
+    """Each schema is valid under the JSON Schema draft that it names."""
     Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -229,14 +229,14 @@ SCENARIO = {
 
 
 def test_requirements_have_their_members() -> None:
-    """Each row of the registry has the members it needs and no others, as a slip in a name would make."""
+    """Each requirement has exactly the members that it needs, which finds misspelt names."""
     rows = tomllib.loads((FIXTURES / "requirements.toml").read_text(encoding="utf-8"))
     validator = Draft202012Validator(REQUIREMENT)
     assert [f"{id_}: {e.message}" for id_, row in rows.items() for e in validator.iter_errors(row)] == []
 
 
 def test_scenarios_have_their_members() -> None:
-    """Each scenario has the members it needs and no others."""
+    """Each scenario has exactly the members that it needs."""
     lanes = tomllib.loads((FIXTURES / "scenarios.toml").read_text(encoding="utf-8"))
     validator = Draft202012Validator(SCENARIO)
     rows = [(id_, row) for scenarios in lanes.values() for id_, row in scenarios.items()]

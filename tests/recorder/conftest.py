@@ -1,4 +1,4 @@
-"""A running recorder, and ways to speak to it byte by byte."""
+"""Fixtures: a running recorder, and raw connections to it."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -13,14 +13,14 @@ SECONDS = 10
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Recorder]:
-    """A recorder process, started once for the tests of a file."""
+    """Yield a recorder process, shared by the tests of a file."""
     with Recorder() as recorder:
         yield recorder
 
 
 @pytest.fixture
 def recorder(shared: Recorder) -> Iterator[Recorder]:
-    """A recorder that holds and forwards nothing."""
+    """Return the recorder, with no hold, fault or forwarding active."""
     yield shared
     shared.end_hold()
     shared.forward(None)
@@ -28,7 +28,7 @@ def recorder(shared: Recorder) -> Iterator[Recorder]:
 
 @pytest.fixture
 def dial(recorder: Recorder) -> Iterator[Callable[[], socket.socket]]:
-    """Open connections to the recorder; they are closed at the end."""
+    """Return a function that opens connections to the recorder; they are closed at the end."""
     opened: list[socket.socket] = []
 
     def connect() -> socket.socket:

@@ -1,4 +1,4 @@
-"""Requests that fail on purpose: no answer, a connection cut, a status; others are not touched."""
+"""Faults on purpose: no response, a reset connection, a status; other requests are not affected."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ def _post(recorder: Recorder, body: bytes) -> httpx.Response:
 
 @pytest.mark.parametrize("status", [500, 404])
 def test_a_status_is_answered_to_the_token_alone(recorder: Recorder, status: int) -> None:
-    """What carries the token gets the status and is on record; the next request is answered as ever."""
+    """Only requests with the token get the status, and they are recorded."""
     recorder.fault(f"f-{status}", str(status))
     assert _post(recorder, f"an F-{status}".encode()).status_code == status
     assert _post(recorder, b"another").status_code == 202
@@ -29,14 +29,14 @@ def test_a_status_is_answered_to_the_token_alone(recorder: Recorder, status: int
 
 
 def test_a_redirect_leads_to_where_requests_are_recorded(recorder: Recorder) -> None:
-    """A 301 leads to a path of its own."""
+    """A redirect leads to a path of the recorder, where the request is recorded."""
     recorder.fault("f-moved", "301")
     answer = _post(recorder, b"f-moved")
     assert (answer.status_code, answer.headers["Location"]) == (301, "/elsewhere/api/event")
 
 
 def test_a_cut_connection_is_an_error_for_the_client(recorder: Recorder) -> None:
-    """The request is on record, and its client sees no answer."""
+    """A request whose connection is reset is recorded, and its client gets no response."""
     recorder.fault("f-cut", "reset")
     with pytest.raises(httpx.HTTPError):
         _post(recorder, b"f-cut")
@@ -45,7 +45,7 @@ def test_a_cut_connection_is_an_error_for_the_client(recorder: Recorder) -> None
 
 
 def test_no_answer_until_the_fault_ends(recorder: Recorder) -> None:
-    """A request hangs, others are answered meanwhile, and it is answered itself when the fault is over."""
+    """A hanging request is answered when the fault ends; meanwhile others are answered."""
     recorder.fault("f-hang", "hang")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(_post, recorder, b"f-hang")

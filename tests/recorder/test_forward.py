@@ -1,4 +1,4 @@
-"""The recorder between a tracker and a server: what it passes on, and what it says when nobody is there."""
+"""Forwarding between a tracker and a server, and the response if the server is down."""
 
 import socket
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Upstream
 
     def do_POST(self) -> None:
-        """Keep the request, and answer something recognisable."""
+        """Record the request and send a recognisable response."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.seen.append((self.path, dict(self.headers), body))
         self.send_response(418)
@@ -42,12 +42,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def upstream() -> Iterator[_Upstream]:
-    """A server that answers 418."""
+    """Yield a server that answers 418."""
     server = _Upstream()
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -58,7 +58,7 @@ def upstream() -> Iterator[_Upstream]:
 
 
 def test_request_is_passed_on(recorder: Recorder, upstream: _Upstream) -> None:
-    """The server gets body and headers as they came, at its own path; Host is its own."""
+    """The server gets body and headers unchanged, at its own path and with its own Host."""
     recorder.forward(upstream.url)
     headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": "http://shop.example", "X-Mine": "1"}
     httpx.post(f"{recorder.here}/api/event", content=BODY, headers=headers)
@@ -69,7 +69,7 @@ def test_request_is_passed_on(recorder: Recorder, upstream: _Upstream) -> None:
 
 
 def test_answer_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
-    """The client gets the server's status, headers and body, repeated headers included."""
+    """The client gets the server's status, headers and body, including repeated headers."""
     recorder.forward(upstream.url)
     response = httpx.post(f"{recorder.here}/api/event", content=b"t-back")
     assert (response.status_code, response.content) == (418, b"\x1f\x8b not gzip")
@@ -80,7 +80,7 @@ def test_answer_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
 
 
 def test_header_beyond_ascii_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
-    """A header value in Latin-1 is legal, if old: the answer arrives all the same."""
+    """A header value in Latin-1 is legal, if obsolete, and is passed back."""
     recorder.forward(upstream.url)
     response = httpx.post(f"{recorder.here}/api/event", content=b"x", headers={"X-Ask": "named"})
     assert response.status_code == 418
@@ -88,7 +88,7 @@ def test_header_beyond_ascii_is_passed_back(recorder: Recorder, upstream: _Upstr
 
 
 def test_only_events_are_passed_on(recorder: Recorder, upstream: _Upstream) -> None:
-    """Pages are the recorder's own, and so is every event once forwarding has ended."""
+    """Pages are never forwarded, nor events once forwarding has ended."""
     recorder.forward(upstream.url)
     recorder.mount("/page", b"page", "text/html")
     assert httpx.get(f"{recorder.here}/page").content == b"page"
@@ -98,7 +98,7 @@ def test_only_events_are_passed_on(recorder: Recorder, upstream: _Upstream) -> N
 
 
 def test_server_that_is_down_is_502(recorder: Recorder) -> None:
-    """Nobody there: 502, readable by the page that asked, and the event is on record."""
+    """If the server is down, the response is a 502 that the page may read, and the event is recorded."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         recorder.forward(f"http://127.0.0.1:{probe.getsockname()[1]}/api/event")

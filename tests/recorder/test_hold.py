@@ -1,4 +1,4 @@
-"""A held request: kept waiting, redirected when released, and known to be gone when its client leaves."""
+"""Held requests: they wait, are redirected on release, and are marked as gone if their client leaves."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Dial = Callable[[], socket.socket]
 
 @pytest.fixture
 def later() -> Iterator[ThreadPoolExecutor]:
-    """Requests that are sent beside the test, for they wait to be answered."""
+    """Yield a pool for requests that wait for their response."""
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
@@ -24,7 +24,7 @@ def _post(recorder: Recorder, body: bytes, *, follow: bool = True) -> httpx.Resp
 
 
 def test_held_request_follows_its_redirect(recorder: Recorder, later: ThreadPoolExecutor) -> None:
-    """After the release the request is told to go elsewhere (307), and what follows is marked so."""
+    """On release a held request is redirected (307), and the request that follows is marked."""
     recorder.hold("t-follow")
     answer: Future[httpx.Response] = later.submit(_post, recorder, b"t-follow")
     [held] = recorder.wait(token="t-follow", held=True)
@@ -40,7 +40,7 @@ def test_held_request_follows_its_redirect(recorder: Recorder, later: ThreadPool
 
 
 def test_redirect_may_be_read_by_a_page(recorder: Recorder, later: ThreadPoolExecutor) -> None:
-    """The redirect allows the origin that asked; a browser would drop the request otherwise."""
+    """The redirect allows the origin of the page; otherwise a browser would drop the request."""
     recorder.hold("t-cors")
     headers = {"Origin": "http://shop.example"}
     url = f"{recorder.here}/api/event"
@@ -53,7 +53,7 @@ def test_redirect_may_be_read_by_a_page(recorder: Recorder, later: ThreadPoolExe
 
 
 def test_client_that_leaves_is_gone(recorder: Recorder, dial: Dial) -> None:
-    """A connection that its client closes while the answer is held back is noticed, with its time."""
+    """If the client closes the connection while the response is held, the exchange has the time."""
     recorder.hold("t-gone")
     connection = dial()
     connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nt-gone")
@@ -67,7 +67,7 @@ def test_client_that_leaves_is_gone(recorder: Recorder, dial: Dial) -> None:
 
 
 def test_reset_connection_is_gone(recorder: Recorder, dial: Dial) -> None:
-    """A reset says the same as an orderly end."""
+    """A reset is detected like an orderly close."""
     recorder.hold("t-reset")
     connection = dial()
     connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nt-reset")
@@ -79,7 +79,7 @@ def test_reset_connection_is_gone(recorder: Recorder, dial: Dial) -> None:
 
 
 def test_only_the_token_is_held(recorder: Recorder) -> None:
-    """Other events are answered at once, and so are pages, even with the token in their address."""
+    """Other events are answered at once, and so are pages, even with the token in their URL."""
     recorder.hold("t-mine")
     recorder.mount("/t-mine", b"page", "text/html")
     assert _post(recorder, b"t-other").status_code == 202
@@ -87,7 +87,7 @@ def test_only_the_token_is_held(recorder: Recorder) -> None:
 
 
 def test_token_is_held_in_any_case(recorder: Recorder, later: ThreadPoolExecutor) -> None:
-    """A tracker that sends the name in capitals is held like any other."""
+    """A request with the token in capitals is held as well."""
     recorder.hold("t-case")
     answer = later.submit(_post, recorder, b"T-CASE")
     assert len(recorder.wait(token="t-case", held=True)) == 1
@@ -96,7 +96,7 @@ def test_token_is_held_in_any_case(recorder: Recorder, later: ThreadPoolExecutor
 
 
 def test_preflight_waits_with_its_request(recorder: Recorder, later: ThreadPoolExecutor) -> None:
-    """A preflight bears no token: it is held too, and answered, not redirected, at the release."""
+    """A preflight carries no token: it is held too, and answered instead of redirected on release."""
     recorder.hold("t-pre")
     answer = later.submit(httpx.options, f"{recorder.here}/held/api/event", timeout=20)
     recorder.wait(path="/held/api/event", held=True)
@@ -105,7 +105,7 @@ def test_preflight_waits_with_its_request(recorder: Recorder, later: ThreadPoolE
 
 
 def test_next_hold_lets_go_of_the_last(recorder: Recorder, later: ThreadPoolExecutor) -> None:
-    """A new hold answers what the one before kept; nothing waits for ever."""
+    """A new hold releases the requests of the previous one."""
     recorder.hold("t-first")
     answer = later.submit(_post, recorder, b"t-first", follow=False)
     recorder.wait(token="t-first", held=True)

@@ -1,4 +1,4 @@
-"""The events of a foreign tracker's requests are found where only its mapping can see them."""
+"""Payload modules: events in the requests of a foreign tracker, found by the mapping only."""
 
 import base64
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ def payloads(request):
     assert request.headers['content-type'] == 'text/odd'
     return [{'t': 'e', 'n': name} for name in json.loads(base64.b64decode(request.body))]
 """
-# As a tracker would send them.
+# As a tracker sends them.
 TWO = base64.b64encode(b'["First m-two", "Second m-two"]')
 
 
 @pytest.fixture
 def mapped(tmp_path: Path) -> Iterator[Recorder]:
-    """A recorder that reads requests by MODULE."""
+    """Yield a recorder that reads requests by MODULE."""
     place = tmp_path / "mapping.py"
     place.write_text(MODULE, encoding="utf-8")
     with Recorder(str(place)) as recorder:
@@ -42,7 +42,7 @@ def post(recorder: Recorder, path: str, body: bytes, *, follow: bool = False) ->
 
 
 def test_each_event_of_a_batch_counts(mapped: Recorder) -> None:
-    """A request with two events is seen once for each, with the documented fields and what was received."""
+    """A request with two events counts twice, with the documented fields and the received body."""
     post(mapped, "/collect?v=2", TWO)
     found = mapped.wait(2, token="m-two")
     assert [(e.body, e.raw) for e in found] == [
@@ -53,26 +53,26 @@ def test_each_event_of_a_batch_counts(mapped: Recorder) -> None:
 
 
 def test_only_events_bear_tokens(mapped: Recorder) -> None:
-    """A request that the mapping says carries no event is not found by what its body holds."""
+    """A token counts only in an event, not in the body of a request that the module reads no event from."""
     post(mapped, "/hello?m-hello", b"m-hello")
     post(mapped, "/collect?v=2", base64.b64encode(b'["m-hello after"]'))
     assert [e.body for e in mapped.wait(1, token="m-hello")] == [b'{"t": "e", "n": "m-hello after"}']
 
 
 def test_own_requests_are_not_mapped(mapped: Recorder) -> None:
-    """Negative controls are the suite's own and stay as they came."""
+    """Control requests of the suite are recorded unmapped."""
     post(mapped, "/control/m-own", b"m-own")
     assert [e.body for e in mapped.wait(1, token="m-own")] == [b"m-own"]
 
 
 def test_answer_is_the_mapping_s(mapped: Recorder) -> None:
-    """A tracker gets the answer that its module asks for."""
+    """The tracker gets the response that the module defines."""
     answer = post(mapped, "/collect?v=2", TWO)
     assert (answer.status_code, answer.text) == (200, '{"fine": 1}')
 
 
 def test_hold_finds_mapped_tokens(mapped: Recorder) -> None:
-    """A request is held by a token that only the mapping sees, and keeps its query when it is redirected."""
+    """A token that only the mapping sees holds a request; its redirect keeps the query."""
     mapped.hold("m-held")
     body = base64.b64encode(b'["m-held"]')
     sender = Thread(target=post, args=(mapped, "/collect?v=2", body), kwargs={"follow": True})
@@ -84,13 +84,13 @@ def test_hold_finds_mapped_tokens(mapped: Recorder) -> None:
 
 
 def test_fault_finds_mapped_tokens(mapped: Recorder) -> None:
-    """A request fails by a token that only the mapping sees."""
+    """A token that only the mapping sees makes a request fail."""
     mapped.fault("m-500", "500")
     assert post(mapped, "/collect?v=2", base64.b64encode(b'["m-500"]')).status_code == 500
 
 
 def test_mapping_that_raises_is_named(mapped: Recorder) -> None:
-    """What the mapping cannot read is told with its file, the error and the request."""
+    """The message about a module that raises has its file, the exception and the request."""
     post(mapped, "/collect?v=2", b"bm8gSlNPTg==")
     with pytest.raises(
         MappingFault, match=r"mapping\.py: payloads\(\) raised JSONDecodeError: .*POST /collect\?v=2.*bm8gSl"
@@ -99,41 +99,41 @@ def test_mapping_that_raises_is_named(mapped: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "message"),
     [("{'n': 'One'}", "expected a list of objects, got {'n': 'One'}"), ("None", "got None"), ("[5]", "[5]")],
 )
-def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, said: str) -> None:
-    """A mapping that returns anything else is told so."""
+def test_what_is_no_list_of_payloads(tmp_path: Path, returned: str, message: str) -> None:
+    """The message about a module that returns something else shows the value."""
     place = tmp_path / "odd.py"
     place.write_text(f"def payloads(request): return {returned}\n", encoding="utf-8")
     with Recorder(str(place)) as recorder:
         post(recorder, "/any", b"{}")
         with pytest.raises(MappingFault) as caught:
             recorder.wait(1, token="m-odd")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no function payloads(request)"),
         ("payloads = 5", "has no function payloads(request)"),
         ("def payloads(request: return", "cannot be loaded: SyntaxError"),
         ("import not_there_at_all", "cannot be loaded: ModuleNotFoundError"),
-        ("ANSWER = 5\ndef payloads(request): return []", "ANSWER must be the text"),
+        ("ANSWER = 5\ndef payloads(request): return []", "ANSWER must be a string"),
     ],
 )
-def test_bad_modules_are_refused(tmp_path: Path, text: str, said: str) -> None:
-    """A module that cannot be used is named, with what is wrong with it."""
+def test_bad_modules_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    """A module that cannot be used is named with its fault."""
     place = tmp_path / "bad.py"
     place.write_text(text, encoding="utf-8")
     with pytest.raises(BadMapping) as caught:
         PayloadMapping(str(place))
-    assert (str(place) in str(caught.value), said in str(caught.value)) == (True, True), caught.value
+    assert (str(place) in str(caught.value), message in str(caught.value)) == (True, True), caught.value
 
 
 def test_module_by_its_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module is found by name from the folder that one is in; one that is not there is refused."""
+    """A dotted name is resolved from the current folder; an unknown one is refused."""
     (tmp_path / "dotted_mapping.py").write_text("def payloads(request): return []\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["", *__import__("sys").path])

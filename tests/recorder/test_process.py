@@ -1,4 +1,4 @@
-"""The recorder as a process: what does not kill it, and what must end it."""
+"""The recorder process: it survives bad input, and ends with its parent."""
 
 import os
 import signal
@@ -41,10 +41,10 @@ with Recorder() as recorder:
     ],
     ids=["TLS", "no HTTP", "version", "length", "chunk", "endless", "Latin-1", "CONNECT", "HEAD", "nothing"],
 )
-def test_malformed_request_kills_nobody(
+def test_malformed_request_does_not_end_the_process(
     recorder: Recorder, dial: Dial, junk: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What is no HTTP is refused or dropped, the next request is answered, and no traceback is printed."""
+    """Input that is not HTTP is refused or dropped without a traceback, and the next request is answered."""
     connection = dial()
     try:
         connection.sendall(junk)
@@ -52,20 +52,20 @@ def test_malformed_request_kills_nobody(
         while connection.recv(65_536):
             pass
     except OSError:
-        pass  # Closed on us in the middle: as good an answer as any.
+        pass  # A connection closed by the recorder is acceptable, too.
     assert httpx.post(f"{recorder.here}/api/event", content=b"after").status_code == 202
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_unknown_command_is_a_fault_of_the_suite(recorder: Recorder) -> None:
-    """A command that is not understood is told, and the recorder goes on."""
+    """An unknown command is reported, and the recorder continues."""
     with pytest.raises(WitnessError, match="did not understand"):
         recorder._command(op="dance")
     assert recorder.seen(token="never-sent") == []
 
 
 def test_ended_process_is_a_fault_of_the_suite() -> None:
-    """A recorder that died is told as such, not taken for silence of the tracker."""
+    """A recorder that has ended raises an error; it does not look like a tracker that sent nothing."""
     with Recorder() as recorder:
         assert recorder._process
         recorder._process.kill()
@@ -75,24 +75,22 @@ def test_ended_process_is_a_fault_of_the_suite() -> None:
 
 
 def test_process_ends_with_its_context() -> None:
-    """After the context nobody listens any more, also when a request is still held."""
+    """The process ends by itself with the context, even if a request is held; it need not be killed."""
     with Recorder() as recorder:
         assert recorder._process
-        pid, here = recorder._process.pid, recorder.here
+        process, here = recorder._process, recorder.here
         recorder.hold("t-open")
         with socket.create_connection(("127.0.0.1", int(here.rpartition(":")[2]))) as connection:
             connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nt-open")
             recorder.wait(token="t-open", held=True)
-            began = time.monotonic()
             recorder.__exit__(None, None, None)
-            assert time.monotonic() - began < 4
-    assert not Path(f"/proc/{pid}").exists()
+    assert process.returncode == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(here)
 
 
 def test_process_ends_when_its_parent_is_killed() -> None:
-    """A killed parent tidies nothing up; the recorder notices that its standard input has ended."""
+    """The recorder ends when its standard input does, even if the parent was killed."""
     parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     with parent.stdout:

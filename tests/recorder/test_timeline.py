@@ -1,4 +1,4 @@
-"""When an event's requests came and ended, counted from the call."""
+"""The timeline of an event's requests, in milliseconds since the call."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ CALLED = 1_790_000_000.0
 
 
 def exchange(target: str, *, at: float, **more: Any) -> Exchange:
-    """A POST whose head came ``at`` seconds after the call, and its body one millisecond later."""
+    """Return a POST whose head arrived ``at`` seconds after the call, and its body 1 ms later."""
     for name in {"answered", "gone"} & set(more):
         more[name] += CALLED
     return Exchange(
@@ -30,12 +30,12 @@ def exchange(target: str, *, at: float, **more: Any) -> Exchange:
 
 
 def control(*, at: float = 0.006, gone: float = 0.04) -> Exchange:
-    """The plain request of our own."""
+    """Return the control request of the suite."""
     return exchange(f"/control/t?called={CALLED * 1000:.0f}", at=at, gone=gone)
 
 
 def test_moments_count_from_the_call() -> None:
-    """The control's target says when the call was made, and its end when the page was gone."""
+    """The control's target has the time of the call, and its end is that of the page."""
     event = exchange("/api/event?x", at=0.005, gone=0.0412, held=True)
     assert timeline([event], [control()]) == {
         "from": "call",
@@ -68,7 +68,7 @@ def test_moments_count_from_the_call() -> None:
 
 
 def test_without_a_control_they_count_from_the_first_byte() -> None:
-    """An engine may give our own request up unsent: neither call nor end of the page are made up then."""
+    """If the engine discards the control unsent, the time of the call and the end of the page are unknown."""
     found = timeline([exchange("/api/event", at=5, answered=5.25, status=202)], [])
     assert found
     assert (found["from"], found["gone"]) == ("first byte", None)
@@ -76,20 +76,20 @@ def test_without_a_control_they_count_from_the_first_byte() -> None:
 
 
 def test_a_coarse_clock_makes_no_negative_moment() -> None:
-    """A page's clock may be ahead by its resolution; nothing arrives before it is sent."""
+    """A page's clock may be ahead by its resolution; no time is negative."""
     found = timeline([exchange("/api/event", at=-0.0015)], [control()])
     assert found
     assert [request["first"] for request in found["requests"]] == [0.0, 7.5]
 
 
 def test_of_nothing_there_is_no_timeline() -> None:
-    """No request, no moment."""
+    """Without a request there is no timeline."""
     assert timeline([], []) is None
 
 
 @pytest.mark.parametrize("controls", [[], [control()]])
 def test_it_is_as_the_schema_says(controls: list[Exchange]) -> None:
-    """Run record and report describe it alike."""
+    """A timeline is valid under the schema of the run record, and under that of the report."""
     found = timeline([exchange("/api/event", at=0.005)], controls)
     for name in ("run-record", "report"):
         schema: Any = json.loads(bundled(f"fixtures/schema/{name}.schema.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Runs made by hand: a green one, one with violations, one that tested nothing, one full of hostile text."""
+"""Runs made by hand: conformant, with violations, untestable, with waivers, with hostile text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -69,7 +69,7 @@ _CASES = {
 
 
 def result(case: str, status: Status = Status.PASS, **more: Any) -> CaseResult:
-    """One result of a case of ``_CASES``."""
+    """Return one result of a case of ``_CASES``."""
     lane = Lane(case.partition("/")[0])
     requirement = REGISTRY[_CASES[case]]
     values = {"level": requirement.level, "browser": "chromium" if lane is Lane.TRACKER else None}
@@ -79,7 +79,7 @@ def result(case: str, status: Status = Status.PASS, **more: Any) -> CaseResult:
 
 
 def run(*results: CaseResult, lanes: tuple[Lane, ...] = (Lane.TRACKER, Lane.SERVER), **options: Any) -> Run:
-    """A finished run of these results."""
+    """Return a finished run with these results."""
     return Run(
         info=RunInfo(
             target={"tracker": "dist/t.js", "server": "http://me:secret@127.0.0.1:8000"},
@@ -97,7 +97,7 @@ def run(*results: CaseResult, lanes: tuple[Lane, ...] = (Lane.TRACKER, Lane.SERV
 
 @pytest.fixture
 def registry() -> Mapping[str, Requirement]:
-    """A small registry: every level, three families, three lanes."""
+    """Return a small registry with every level, three families and three lanes."""
     return REGISTRY
 
 
@@ -116,14 +116,14 @@ def judged() -> Callable[[Run], Verdict]:
 
 @pytest.fixture
 def green() -> Run:
-    """Everything passed, the MAY was observed."""
+    """Return a run in which everything passed and the MAY was observed."""
     passed = [result(case) for case in _CASES if "lint" not in case]
     return run(*passed, result("server/lint-1-twins", Status.OBSERVED, detail="two rows"))
 
 
 @pytest.fixture
 def violated() -> Run:
-    """A violation in each lane, a warning, a suite's error, and a lane that nothing was verified in."""
+    """Return a run with a violation in each lane, a warning, a suite error and an unverified lane."""
     exchange = {
         "origin": "http://localhost:4000",
         "method": "POST",
@@ -165,7 +165,7 @@ def violated() -> Run:
 
 @pytest.fixture
 def untestable() -> Run:
-    """No readback: nothing could be decided."""
+    """Return a run without a readback, in which nothing could be decided."""
     why = "needs a readback: --clickhouse, --readback-url or --readback-cmd"
     cases = ("server/prop-1-one", "server/rev-1-cents")
     return run(*(result(c, Status.NOT_TESTABLE, detail=why) for c in cases), lanes=(Lane.SERVER,))
@@ -173,7 +173,7 @@ def untestable() -> Run:
 
 @pytest.fixture
 def waived(green: Run) -> Run:
-    """All passed but for a MUST that nobody could see, which is waived."""
+    """Return a run in which all passed except for a MUST that is not testable and waived."""
     blind = result("server/rev-1-cents", Status.NOT_TESTABLE, detail="no column of that name")
     others = [r for r in green.results if r.requirement != "REV-1"]
     waivers = (
@@ -185,7 +185,7 @@ def waived(green: Run) -> Run:
 
 @pytest.fixture
 def selected(green: Run) -> Run:
-    """Of three MUSTs one was selected in whole, one in part and one not at all."""
+    """Return a run in which one of three MUSTs was selected fully, one in part and one not at all."""
 
     def deselected(of: CaseResult) -> CaseResult:
         return replace(of, status=Status.NOT_RUN, detail="deselected", deselected=True)
@@ -197,7 +197,7 @@ def selected(green: Run) -> Run:
 
 @pytest.fixture
 def hostile() -> Run:
-    """NUL, escape sequences, markup of every report and lone surrogates, everywhere a target can put them."""
+    """Return a run with NUL, escape sequences, markup and lone surrogates wherever a target can put them."""
     value = {HOSTILE: [HOSTILE, {"nan": float("nan")}], "long": "x" * 100_000}
     failed = result(
         "server/prop-1-one",

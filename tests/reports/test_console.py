@@ -1,4 +1,4 @@
-"""What the terminal says, written down as a user reads it."""
+"""Output on the terminal, compared with the expected text."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -118,7 +118,7 @@ exit code 0 (conformant)
 
 @pytest.fixture
 def printed(judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]) -> Print:
-    """Print a run as into a pipe and return the text."""
+    """Return the text that is printed into a pipe."""
 
     def printed(run: Run, *, encoding: str = "utf-8", **options: Any) -> str:
         raw = io.BytesIO()
@@ -134,53 +134,53 @@ def printed(judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement
 
 
 def test_a_conformant_run_is_ledger_and_verdict(printed: Print, green: Run) -> None:
-    """Nothing to look at, nothing said of it."""
+    """A conformant run prints the ledger and the verdict only."""
     assert printed(green) == GREEN
 
 
-def test_what_is_waived_is_told_with_its_reason(printed: Print, waived: Run) -> None:
-    """A waiver is seen in the ledger and at the verdict; one that nothing asked for is told, too."""
+def test_a_waiver_is_shown_with_its_reason(printed: Print, waived: Run) -> None:
+    """A waiver is shown in the ledger and with the verdict; an idle one is shown, too."""
     assert printed(waived) == WAIVED
 
 
-def test_a_waiver_that_does_not_hold_is_told(printed: Print, green: Run, waived: Run) -> None:
-    """A waiver of what was verified says why it fails the run, and not that there is a violation."""
+def test_a_waiver_that_fails_the_run_is_named(printed: Print, green: Run, waived: Run) -> None:
+    """A waiver of a verified requirement is named as the reason for the failure, instead of a violation."""
     text = printed(replace(green, info=waived.info))
     assert "waiver: REV-1 was verified: remove its waiver\n" in text
     assert text.endswith("exit code 1 (a waiver that does not hold)\n")
 
 
-def test_a_selection_is_told_in_the_first_words(printed: Print, selected: Run) -> None:
-    """The verdict says that it is about what was selected, and how much that is."""
+def test_the_verdict_begins_with_a_selection(printed: Print, selected: Run) -> None:
+    """The verdict begins with the scope of a selection, and its size."""
     assert printed(selected) == SELECTED
 
 
 def test_a_warning_is_not_counted_as_failed(printed: Print, selected: Run) -> None:
-    """Of the cases chosen a failing SHOULD warned, as everywhere else."""
+    """A failing SHOULD is counted as a warning, not as failed."""
     bad = [replace(r, status=Status.FAIL) if r.requirement == "PROP-6" else r for r in selected.results]
     text = printed(replace(selected, results=tuple(bad)))
     assert "Of 4 cases chosen: 2 passed, 1 warned, 1 observed.\n" in text
 
 
 def test_with_all_required_a_selection_is_inconclusive(printed: Print, selected: Run) -> None:
-    """A certificate is about all: what was left out was not verified."""
+    """With all required, requirements that were left out make the run inconclusive."""
     text = printed(replace(selected, info=replace(selected.info, options={"require_all": True})))
     assert "conformant in everything that was verified: 1 of 3 MUSTs\n" in text
     assert "exit code 4" in text
 
 
 def test_what_no_readback_could_decide_is_named_with_the_way_out(printed: Print, untestable: Run) -> None:
-    """A MUST that nothing verified is named once, with its reason, beside the verdict."""
+    """Each unverified MUST is named once, with its reason, next to the verdict."""
     assert printed(untestable) == UNTESTABLE
 
 
 def test_failures_tell_call_arrival_row_and_repetition(printed: Print, violated: Run) -> None:
-    """Each failure stands alone; errors, warnings, ledger and verdict follow."""
+    """Each failure is printed separately; errors, warnings, ledger and verdict follow."""
     assert printed(violated) == VIOLATED
 
 
 def test_a_lane_that_is_pending_leaves_the_rest_conformant(printed: Print, green: Run) -> None:
-    """Excluded MUSTs turn the exit code into 4, and the verdict says what did pass."""
+    """Excluded MUSTs give exit code 4, and the verdict states which part passed."""
     lanes = (*green.info.lanes, Lane.DASHBOARD)
     text = printed(replace(green, info=replace(green.info, lanes=lanes)))
     assert text.partition("Not verified")[2] == (
@@ -190,8 +190,8 @@ def test_a_lane_that_is_pending_leaves_the_rest_conformant(printed: Print, green
     )
 
 
-def test_a_target_that_died_is_told_once(printed: Print, green: Run) -> None:
-    """However many cases met the dead target, their one finding is printed once."""
+def test_a_target_that_died_is_reported_once(printed: Print, green: Run) -> None:
+    """The message of a target that died is printed once, however many cases it ended."""
     died = tuple(
         replace(
             r, id=f"{r.id}-{n}", status=Status.ERROR, fault=Fault.TARGET, detail="it ended with exit code -9"
@@ -214,7 +214,7 @@ def test_a_target_that_died_is_told_once(printed: Print, green: Run) -> None:
 
 
 def test_a_fault_of_the_suite_is_no_verdict_on_the_target(printed: Print, green: Run) -> None:
-    """An error of ours says so, with exit code 70."""
+    """An error of the suite is named as such, with exit code 70."""
     broken = replace(green.results[0], status=Status.ERROR, fault=Fault.SUITE, detail="ValueError: 7")
     assert printed(replace(green, results=(broken, *green.results[1:])), width=100).endswith(
         "no verdict: the suite itself failed in 1 case, which says nothing about the target\n"
@@ -223,14 +223,14 @@ def test_a_fault_of_the_suite_is_no_verdict_on_the_target(printed: Print, green:
 
 
 def test_an_interrupted_run_says_that_it_is_not_whole(printed: Print, green: Run) -> None:
-    """All that ran passed, which is not said to be all."""
+    """The verdict on an interrupted run says so, although every case that ran passed."""
     text = printed(replace(green, interrupted=True, finished=""), width=100)
     assert "no violation before the run was interrupted; tracker and server not verified in full\n" in text
     assert "The run was interrupted: this is what it saw until then.\n" in text
 
 
 def test_hundreds_of_failures_stay_readable(printed: Print, violated: Run) -> None:
-    """Of a requirement three findings are shown, cases that share one are named, the rest are counted."""
+    """For each requirement three failures are shown, cases with the same one are named, others counted."""
     first = violated.results[0]
     many = tuple(replace(first, id=f"tracker/prop-1-{n}", detail=f"finding {n % 10}") for n in range(300))
     text = printed(replace(violated, results=many))
@@ -252,7 +252,7 @@ def test_hostile_evidence_is_only_text(printed: Print, hostile: Run, encoding: s
 
 
 def test_colour_is_for_terminals_and_adds_nothing_but_colour(printed: Print, violated: Run) -> None:
-    """A terminal gets escape sequences of ours only."""
+    """A terminal gets only the escape sequences of the suite."""
     coloured = printed(violated, force_terminal=True, color_system="standard")
     assert "\x1b[1;31m" in coloured
     assert (
@@ -261,8 +261,8 @@ def test_colour_is_for_terminals_and_adds_nothing_but_colour(printed: Print, vio
     )
 
 
-def test_notes_are_told_of_what_passed(green: Run, printed: Print) -> None:
-    """What is allowed, and still worth knowing, is said once, with the requirements that it is about."""
+def test_remarks_on_passed_cases_are_shown(green: Run, printed: Print) -> None:
+    """A remark about passed cases is printed once, with its requirements."""
     noted = replace(
         green, results=(replace(green.results[0], detail="counts code points"), *green.results[1:])
     )

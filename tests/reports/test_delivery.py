@@ -1,4 +1,4 @@
-"""The delivery matrix, timelines and pictures, in each report."""
+"""The delivery matrix, timelines and pictures in each report."""
 
 import base64
 import io
@@ -71,7 +71,7 @@ when      0 ms  track is called
 
 
 def picture() -> str:
-    """A black pixel."""
+    """Return a black pixel as PNG."""
     parts = (
         (b"IHDR", struct.pack(">2I5B", 1, 1, 8, 0, 0, 0, 0)),
         (b"IDAT", zlib.compress(b"\0\0")),
@@ -82,7 +82,7 @@ def picture() -> str:
 
 
 def case(way: str, browser: str, status: Status, tries: Any = None, **more: Any) -> CaseResult:
-    """A delivery case that has run."""
+    """Return the result of a delivery case."""
     values: dict[str, Any] = {
         "level": Level.MUST,
         "lane": Lane.TRACKER,
@@ -97,7 +97,7 @@ def case(way: str, browser: str, status: Status, tries: Any = None, **more: Any)
 
 @pytest.fixture
 def run() -> Run:
-    """Ways that pass, fail, are open, in error, and not run."""
+    """Return a run with exits that pass, fail, are open, are in error, and did not run."""
     return run_of(
         case("href-same", "chromium", Status.PASS, KEPT),
         case("href-cross", "chromium", Status.FAIL, CUT, timeline=TIMELINE, screenshot=picture()),
@@ -122,19 +122,19 @@ def judged(run: Run) -> Verdict:
 
 
 def rendered(kind: str, run: Run) -> str:
-    """Render a report of a kind."""
+    """Return a report of a kind."""
     return REPORTS[kind](run, judged(run), REGISTRY)
 
 
 def printed(run: Run) -> str:
-    """What the console says, 80 columns wide."""
+    """Return the console's output, 80 columns wide."""
     file = io.StringIO()
     print_run(Console(file=file, width=80, highlight=False), run, judged(run), REGISTRY)
     return file.getvalue()
 
 
 def test_console(run: Run) -> None:
-    """A row for each way out, a cell for each engine and origin; what did not run is empty."""
+    """The matrix has a row per exit and a cell per engine and origin; those that did not run are empty."""
     text = printed(run)
     assert MATRIX in text
     assert WHEN in text
@@ -142,7 +142,7 @@ def test_console(run: Run) -> None:
 
 
 def test_without_a_delivery_case_there_is_no_matrix(run: Run) -> None:
-    """A server's run says nothing of it."""
+    """The report on a run without delivery cases has no matrix."""
     none = run_of(run.results[-1], lanes=(Lane.TRACKER,))
     assert matrix(none, judged(none)) is None
     assert [kind for kind in REPORTS if "Delivery" in rendered(kind, none)] == []
@@ -150,7 +150,7 @@ def test_without_a_delivery_case_there_is_no_matrix(run: Run) -> None:
 
 
 def test_markdown(run: Run) -> None:
-    """The same as a table, with what else was counted."""
+    """The matrix is a table in Markdown, with the other counts below."""
     text = rendered("md", run)
     assert (
         "| Way out | chromium, same | chromium, cross | firefox, same | firefox, cross |\n"
@@ -163,7 +163,7 @@ def test_markdown(run: Run) -> None:
 
 
 def test_json_and_junit_hold_the_tries(run: Run) -> None:
-    """Programs get the counts; the picture stays in the run record."""
+    """JSON and JUnit contain the counts; the picture is only in the run record."""
     report = json.loads(rendered("json", run))
     schema = json.loads(bundled("fixtures/schema/report.schema.json").read_text(encoding="utf-8"))
     assert [error.message for error in Draft202012Validator(schema).iter_errors(report)] == []
@@ -177,7 +177,7 @@ def test_json_and_junit_hold_the_tries(run: Run) -> None:
 
 @pytest.fixture
 def page(run: Run, tmp_path: Path) -> Iterator[Page]:
-    """The HTML report in a narrow window without script; fails if it loads anything."""
+    """Yield the HTML report in a narrow window without script; fails if it loads anything."""
     path = tmp_path / "report.html"
     path.write_text(rendered("html", run), encoding="utf-8")
     heard: list[str] = []
@@ -195,7 +195,7 @@ def page(run: Run, tmp_path: Path) -> Iterator[Page]:
 
 
 def test_html(page: Page) -> None:
-    """The matrix marks what fails, the finding shows its timeline and the page, and nothing is too wide."""
+    """The matrix marks failures, the finding shows its timeline and the page, and nothing is too wide."""
     row = page.locator(".matrix tbody tr").first
     assert [text.split() for text in row.locator("td").all_inner_texts()] == [
         ["✓", "50/50"],
@@ -210,7 +210,7 @@ def test_html(page: Page) -> None:
     ]
     [gone] = {line.get_attribute("x1") for line in finding.locator("line.gone").all()}
     bar = finding.locator("svg.lost .bar")
-    # The event's connection outlasts the page by 1.8 of some 40 ms.
+    # The event's connection outlasts the page by 1.8 ms of about 40 ms.
     end = float(bar.get_attribute("x") or 0) + float(bar.get_attribute("width") or 0)
     assert 0.94 < float(gone or 0) / end < 0.96
     assert "the page is gone" in finding.locator("dd", has=page.locator(".timeline")).inner_text()

@@ -1,4 +1,4 @@
-"""Reports for programs: JSON, JUnit XML, Markdown; and how they get onto the disk."""
+"""Reports for programs: JSON, JUnit XML, Markdown; and the writing of files."""
 
 import html
 import json
@@ -23,19 +23,19 @@ RUNS = ("green", "violated", "untestable", "waived", "selected", "hostile")
 
 @pytest.fixture
 def rendered(judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]) -> Render:
-    """Render a report of a kind."""
+    """Return a report of a kind."""
     return lambda kind, run: REPORTS[kind](run, judged(run), registry)
 
 
 @pytest.fixture(params=RUNS)
 def any_run(request: pytest.FixtureRequest) -> Run:
-    """Each of the runs made by hand."""
+    """Return each of the runs made by hand."""
     found: Run = request.getfixturevalue(request.param)
     return found
 
 
 def test_json_is_valid_and_strict(rendered: Render, any_run: Run) -> None:
-    """The report meets its schema, is ASCII, and knows no NaN."""
+    """The report is valid under its schema, ASCII, and without NaN."""
 
     def refuse(constant: str) -> None:
         raise ValueError(constant)
@@ -47,7 +47,7 @@ def test_json_is_valid_and_strict(rendered: Render, any_run: Run) -> None:
 
 
 def test_json_of_a_violation(rendered: Render, violated: Run) -> None:
-    """Verdict, target without its password, a requirement with its reason, a case with all its evidence."""
+    """The report has the verdict, the target without its password, reasons, and a case with all evidence."""
     report: dict[str, Any] = json.loads(rendered("json", violated))
     assert (report["conformant"], report["exit_code"]) == (False, 1)
     assert report["verdict"] == "not conformant: 2 violations of PROP-1 and REV-1"
@@ -79,7 +79,7 @@ def test_json_of_a_violation(rendered: Render, violated: Run) -> None:
 
 
 def test_json_of_a_waiver(rendered: Render, waived: Run) -> None:
-    """Conformant, and what that leaves out, with the reason; at the requirement, too."""
+    """The report has the verdict and the waiver with its reason, which is also at the requirement."""
     report = json.loads(rendered("json", waived))
     assert (report["conformant"], report["exit_code"], report["partial"]) == (True, 0, False)
     assert report["waived"] == [
@@ -90,7 +90,7 @@ def test_json_of_a_waiver(rendered: Render, waived: Run) -> None:
 
 
 def test_json_of_a_selection(rendered: Render, selected: Run) -> None:
-    """Conformant in part: a program that reads one member more is not misled."""
+    """A member next to the verdict states that a selection is conformant only in part."""
     report = json.loads(rendered("json", selected))
     assert (report["conformant"], report["exit_code"], report["partial"]) == (True, 0, True)
     assert report["verdict"].startswith("conformant in what was selected: 2 of 3 MUSTs")
@@ -104,7 +104,7 @@ def test_json_of_a_selection(rendered: Render, selected: Run) -> None:
 
 @pytest.mark.parametrize("kind", REPORTS)
 def test_every_report_has_the_waiver_and_its_reason(rendered: Render, waived: Run, kind: str) -> None:
-    """What was accepted is written where people read the verdict."""
+    """Every report has the waiver and its reason next to the verdict."""
     text = html.unescape(rendered(kind, waived)).replace("\\", "")
     assert "REV-1" in text
     assert "amounts are stored <elsewhere>" in text
@@ -112,7 +112,7 @@ def test_every_report_has_the_waiver_and_its_reason(rendered: Render, waived: Ru
 
 
 def test_junit_skips_what_is_waived(rendered: Render, waived: Run) -> None:
-    """A waived case is skipped with the waiver's reason, and its own."""
+    """A waived case is skipped, with the reasons of the waiver and of the case."""
     root = ElementTree.fromstring(rendered("junit", waived))
     assert [skipped.get("message") for skipped in root.iter("skipped")] == [
         "waived: amounts are stored <elsewhere> (not testable: no column of that name)"
@@ -120,21 +120,21 @@ def test_junit_skips_what_is_waived(rendered: Render, waived: Run) -> None:
 
 
 def test_junit_has_one_word_for_a_warning(rendered: Render, violated: Run) -> None:
-    """A failing SHOULD is an expected failure, as in pytest's own report of the same run."""
+    """A failing SHOULD is an expected failure, as in pytest's report of the same run."""
     root = ElementTree.fromstring(rendered("junit", violated))
     [skipped] = [s for s in root.iter("skipped") if "no row was stored" in s.get("message", "")]
     assert (skipped.get("type"), skipped.get("message")) == ("pytest.xfail", "warning: no row was stored")
 
 
 def test_json_keeps_evidence_whole(rendered: Render, hostile: Run) -> None:
-    """Reports for people cut and escape; this one loses nothing that JSON can hold."""
+    """Reports for people cut and escape evidence; this one loses nothing that JSON can represent."""
     case = json.loads(rendered("json", hostile))["cases"][0]
     assert case["sent"] == hostile.results[0].sent
     assert case["stored"] == ["z" * 100_000]
 
 
 def test_junit_counts_by_lane(rendered: Render, violated: Run) -> None:
-    """A suite per lane; warnings and requirements without a case are skipped, faults of ours are errors."""
+    """A suite per lane; warnings and requirements without a case are skipped, faults of the suite errors."""
     root = ElementTree.fromstring(rendered("junit", violated))
     counts = ("tests", "failures", "errors", "skipped")
     assert {
@@ -159,7 +159,7 @@ def test_junit_counts_by_lane(rendered: Render, violated: Run) -> None:
 
 
 def test_junit_of_hostile_evidence_is_xml(rendered: Render, hostile: Run) -> None:
-    """What XML 1.0 cannot hold is written as its escape; a parser reads the rest as it was."""
+    """Characters that XML 1.0 forbids are written as escapes; the rest is parsed back equal."""
     text = rendered("junit", hostile)
     error = ElementTree.fromstring(text.encode()).find(".//error")
     assert error is not None
@@ -168,7 +168,7 @@ def test_junit_of_hostile_evidence_is_xml(rendered: Render, hostile: Run) -> Non
 
 
 def test_markdown_of_a_violation(rendered: Render, violated: Run) -> None:
-    """Verdict first, then the ledger, then the failures, folded."""
+    """The verdict comes first, then the ledger, then the failures, folded."""
     text = rendered("md", violated)
     assert text.startswith("## ❌ Clickport: Not conformant: 2 violations of PROP-1 and REV-1\n")
     assert "| PROP | server | 1/1 | 0/1 |  | 1 SHOULD failed |\n" in text
@@ -192,7 +192,7 @@ def test_markdown_of_hostile_evidence_stays_in_its_place(rendered: Render, hosti
 
 
 def test_markdown_of_a_target_that_does_nothing_fits_a_job_summary(rendered: Render, hostile: Run) -> None:
-    """GitHub takes 1 MiB; a thousand failures of the worst kind stay below."""
+    """A report with a thousand of the worst failures is smaller than GitHub's limit of 1 MiB."""
     many = replace(hostile, results=hostile.results[:1] * 1_000)
     assert len(rendered("md", many).encode()) < 1_000_000
 
@@ -205,7 +205,7 @@ def test_write_replaces_the_file_at_once(
     judged: Callable[[Run], Verdict],
     registry: Mapping[str, Requirement],
 ) -> None:
-    """Folders are made, an old report is replaced, nothing else is left beside it."""
+    """Folders are created, an old report is replaced, and no other file is left."""
     path = tmp_path / "new" / f"report.{kind}"
     for _ in range(2):
         write(kind, path, hostile, judged(hostile), registry)
@@ -216,7 +216,7 @@ def test_write_replaces_the_file_at_once(
 def test_write_names_the_path_that_it_cannot_write(
     tmp_path: Path, green: Run, judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]
 ) -> None:
-    """A folder in the way is told as such."""
+    """The message about a folder in place of the file names its path."""
     with pytest.raises(OSError, match=f"cannot write the json report to {tmp_path}: Is a directory"):
         write("json", tmp_path, green, judged(green), registry)
 
@@ -224,7 +224,7 @@ def test_write_names_the_path_that_it_cannot_write(
 def test_junit_skips_what_the_baseline_names(
     violated: Run, judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]
 ) -> None:
-    """A failure that the baseline names is no failure for CI: the exit code does not count it either."""
+    """A failure in the baseline is skipped, as it does not affect the exit code either."""
     verdict = judged(violated)
     known = replace(verdict, violations=verdict.violations[1:], known=verdict.violations[:1])
     root = ElementTree.fromstring(REPORTS["junit"](violated, known, registry))

@@ -1,4 +1,4 @@
-"""The HTML report as a browser shows it."""
+"""The HTML report in a browser."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ Show = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium."""
+    """Yield a Chromium."""
     path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with PLAYWRIGHT as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 def show(
     browser: Browser, tmp_path: Path, judged: Callable[[Run], Verdict], registry: Mapping[str, Requirement]
 ) -> Iterator[Show]:
-    """Open the report of a run in a window; fails if the page loads, logs or throws anything."""
+    """Return a function that opens the report of a run; fails if the page loads, logs or throws anything."""
     pages: list[Page] = []
     heard: list[str] = []
     path = tmp_path / "report.html"
@@ -59,12 +59,12 @@ def show(
 
 
 def shown(page: Page) -> list[str]:
-    """The ids in the list of cases that are to be seen."""
+    """Return the ids of the visible cases."""
     return page.locator("#cases > details:visible .title").all_inner_texts()
 
 
 def test_nothing_of_a_target_is_markup_or_script(show: Show, violated: Run) -> None:
-    """Text in every place that a target, a server or a user's path can fill stays text."""
+    """Text from a target, a server or a path never becomes markup or script."""
     evil = replace(
         violated.results[0],
         id=EVIL,
@@ -98,7 +98,7 @@ def test_hostile_characters_are_made_visible(show: Show, hostile: Run) -> None:
 
 
 def test_the_verdict_stands_on_top(show: Show, violated: Run) -> None:
-    """The heading is the verdict, and the first violation lies open with its evidence."""
+    """The heading is the verdict, and the first violation is unfolded with its evidence."""
     page = show(violated)
     assert page.locator("h1").inner_text().split("\n")[-1] == (
         "Not conformant: 2 violations of PROP-1 and REV-1."
@@ -107,7 +107,7 @@ def test_the_verdict_stands_on_top(show: Show, violated: Run) -> None:
 
 
 def test_cases_are_filtered_by_status_lane_and_words(show: Show, violated: Run) -> None:
-    """Each narrows the list, and the count follows."""
+    """Each filter narrows the list, and the count changes accordingly."""
     page = show(violated)
     page.select_option("select[name=status]", "fail")
     assert shown(page) == ["tracker/prop-1-one", "server/rev-1-cents"]
@@ -120,7 +120,7 @@ def test_cases_are_filtered_by_status_lane_and_words(show: Show, violated: Run) 
 
 
 def test_a_link_opens_its_case_even_if_it_is_filtered_away(show: Show, violated: Run) -> None:
-    """A requirement leads to its cases."""
+    """A link from a requirement opens its case, even if a filter hides it."""
     page = show(violated)
     page.select_option("select[name=status]", "error")
     page.locator("#REV-1 summary").click()
@@ -131,7 +131,7 @@ def test_a_link_opens_its_case_even_if_it_is_filtered_away(show: Show, violated:
 
 
 def test_hundreds_of_failures_are_grouped(show: Show, violated: Run) -> None:
-    """Three of a requirement are shown, the others linked; all are in the list of cases."""
+    """For each requirement three failures are shown, and the others linked; the list has all cases."""
     first = violated.results[0]
     many = tuple(replace(first, id=f"tracker/prop-1-{n}") for n in range(300))
     page = show(replace(violated, results=many))
@@ -142,21 +142,21 @@ def test_hundreds_of_failures_are_grouped(show: Show, violated: Run) -> None:
 
 @pytest.mark.parametrize("name", ["violated", "hostile", "green"])
 def test_a_phone_need_not_scroll_sideways(show: Show, request: pytest.FixtureRequest, name: str) -> None:
-    """At 360 pixels nothing is wider than the screen, even with everything open."""
+    """At 360 pixels nothing is wider than the screen, even with everything unfolded."""
     page = show(request.getfixturevalue(name), width=360)
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_dark_and_light_follow_the_reader(show: Show, green: Run) -> None:
-    """Paper and ink change places."""
+    """Foreground and background are swapped in dark mode."""
     colour = "getComputedStyle(document.body).backgroundColor"
     assert show(green).evaluate(colour) == "rgb(251, 250, 248)"
     assert show(green, dark=True).evaluate(colour) == "rgb(22, 21, 19)"
 
 
 def test_without_script_everything_is_there(show: Show, violated: Run) -> None:
-    """The list is whole, and no control shows that would do nothing."""
+    """Without script the list is complete, and controls that would not work are hidden."""
     page = show(violated, script=False)
     assert len(shown(page)) == 5
     assert page.locator("button:visible, select:visible").count() == 0

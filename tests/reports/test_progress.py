@@ -1,4 +1,4 @@
-"""The sign of life while checks run."""
+"""Progress output while checks run."""
 
 import io
 from collections.abc import Callable
@@ -18,10 +18,10 @@ class _Clock:
 
 
 @pytest.fixture
-def told(violated: Run) -> Callable[..., str]:
-    """What a run of so many cases, so many seconds each, writes into a log."""
+def log_of(violated: Run) -> Callable[..., str]:
+    """Return a function that gives the log of a number of cases of some seconds each."""
 
-    def told(cases: int, seconds: float) -> str:
+    def log_of(cases: int, seconds: float) -> str:
         file, clock = io.StringIO(), _Clock()
         progress = Progress(Console(file=file, force_terminal=True, color_system="standard"), clock=clock)
         progress.start(cases)
@@ -32,12 +32,12 @@ def told(violated: Run) -> Callable[..., str]:
         progress.stop()
         return file.getvalue()
 
-    return told
+    return log_of
 
 
-def test_a_log_gets_plain_lines_now_and_then(told: Callable[..., str]) -> None:
-    """Ten seconds apart, without control characters, though the log claims to be a terminal."""
-    assert told(30, 1) == (
+def test_a_log_gets_plain_lines_now_and_then(log_of: Callable[..., str]) -> None:
+    """A log gets a plain line every 10 s, even if it claims to be a terminal."""
+    assert log_of(30, 1) == (
         "30 cases to run\n"
         "10 of 30 cases, 5 failed (10 s)\n"
         "20 of 30 cases, 10 failed (20 s)\n"
@@ -45,13 +45,13 @@ def test_a_log_gets_plain_lines_now_and_then(told: Callable[..., str]) -> None:
     )
 
 
-def test_a_long_run_does_not_flood_the_log(told: Callable[..., str]) -> None:
-    """Three hours of cases are some fifty lines."""
-    assert len(told(10_800, 1).splitlines()) < 60
+def test_a_long_run_does_not_flood_the_log(log_of: Callable[..., str]) -> None:
+    """Three hours of cases are fewer than 60 lines."""
+    assert len(log_of(10_800, 1).splitlines()) < 60
 
 
 def test_a_terminal_gets_a_live_line_that_goes_away(violated: Run) -> None:
-    """The bar counts, and is cleared at the end."""
+    """The bar counts failures, and is cleared at the end."""
     file = io.StringIO()
     progress = Progress(Console(file=file, force_terminal=True, width=80), live=True)
     progress.start(2)

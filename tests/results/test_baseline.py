@@ -1,4 +1,4 @@
-"""Known failures: read, written, and strict."""
+"""The baseline of known failures: reading, writing, strictness."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ GOOD = {"case": ID, "reason": "the old tracker", "issue": "https://example.com/7
 
 
 def result(status: Status, id_: str = ID) -> CaseResult:
-    """A result of a case of PROP-2 in the tracker lane."""
+    """Return a result of a case of PROP-2 in the tracker lane."""
     return CaseResult(id=id_, requirement="PROP-2", lane=Lane.TRACKER, level=Level.MUST, status=status)
 
 
 def verdict(*results: CaseResult, known: KnownFailure = KNOWN, day: str = "2026-11-24") -> Verdict:
-    """The verdict of a run that checks PROP-2 only."""
+    """Return the verdict of a run that checks PROP-2 only."""
     own = [requirements()["PROP-2"]]
     return judge(requirements=own, lanes=[Lane.TRACKER], results=results, known=[known], day=day)
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    """What is written is read again, whatever the text."""
+    """A baseline that was written is read back equal, whatever the text."""
     entries = (
         KNOWN,
         KnownFailure(
@@ -41,41 +41,41 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_a_known_failure_fails_no_run() -> None:
-    """A violation that the baseline names ends the run as if its requirement were verified."""
+    """A violation in the baseline does not affect the exit code."""
     assert verdict(result(Status.FAIL)).exit_code == Exit.CONFORMANT
 
 
 def test_a_known_failure_is_not_conformant() -> None:
-    """The verdict stays false: the baseline excuses, it does not mend."""
+    """A violation in the baseline still makes the run not conformant."""
     found = verdict(result(Status.FAIL))
     assert (found.conformant, len(found.known), len(found.violations)) == (False, 1, 0)
 
 
 def test_another_failure_fails_the_run() -> None:
-    """A violation that the baseline does not name counts as ever."""
+    """A violation that is not in the baseline fails the run."""
     other = result(Status.FAIL, "tracker/prop-2-50-properties")
     assert verdict(result(Status.FAIL), other).exit_code == Exit.VIOLATION
 
 
 def test_an_entry_that_passes_fails_the_run() -> None:
-    """A known failure that is none any more has to leave the baseline."""
+    """An entry whose case passes fails the run."""
     assert verdict(result(Status.PASS)).exit_code == Exit.VIOLATION
 
 
 def test_an_entry_that_was_not_run_is_left_alone() -> None:
-    """What was deselected says nothing about its entry."""
+    """An entry whose case was deselected is not stale."""
     assert verdict(result(Status.NOT_RUN)).exit_code == Exit.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("day", "code"), [("2026-11-24", Exit.CONFORMANT), ("2026-11-25", Exit.VIOLATION)])
 def test_an_entry_expires_after_its_last_day(day: str, code: Exit) -> None:
-    """On its last day an entry counts; the day after, the failure does, and the entry is stale."""
+    """An entry applies until the end of its last day; after that it is stale and the failure counts."""
     known = KnownFailure(case=ID, reason="r", issue="i", expires="2026-11-24")
     assert verdict(result(Status.FAIL), known=known, day=day).exit_code == code
 
 
 def test_stale_says_what_to_do() -> None:
-    """Each stale entry is named, with the way out."""
+    """The message of a stale entry names it and the way out."""
     other = "tracker/prop-3-2001-characters"
     expired = KnownFailure(case=other, reason="r", issue="https://e.org/1", expires="2026-01-01")
     assert stale((KNOWN, expired), passed={ID}, day="2026-11-24") == (
@@ -90,7 +90,7 @@ def test_stale_says_what_to_do() -> None:
         (ENTRY.format(**{**GOOD, "case": "tracker/prop-2-31-propertis"}), "prop-2-31-properties"),
         (ENTRY.format(**{**GOOD, "issue": " "}), "entry 1: issue is missing"),
         (ENTRY.format(**{**GOOD, "reason": ""}), "entry 1: reason is missing"),
-        (ENTRY.format(**GOOD) + 'expires = "soon"\n', "expires is no date"),
+        (ENTRY.format(**GOOD) + 'expires = "soon"\n', "expires must be a date such as 2027-01-31 (got"),
         (ENTRY.format(**GOOD) * 2, "more than one entry"),
         ("known = 5\n", "expected a list"),
         ("other = 5\n", "expected a list"),
@@ -98,7 +98,7 @@ def test_stale_says_what_to_do() -> None:
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
-    """A file that is no baseline is refused, naming file, entry and fault."""
+    """An invalid file is refused with file, entry and fault."""
     path = tmp_path / "known.toml"
     path.write_text(text)
     with pytest.raises(BadBaseline, match=r"known\.toml") as caught:

@@ -1,4 +1,4 @@
-"""The run record: written line by line, read back whole."""
+"""The run record: written line by line, read back completely."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ RESULTS = (
 
 
 def record(path: Path, *results: CaseResult, info: RunInfo = INFO) -> list[str]:
-    """Write a record; return its lines."""
+    """Write a record and return its lines."""
     with RecordWriter(path, info) as writer:
         for result in results:
             writer.add(result)
@@ -60,37 +60,37 @@ def record(path: Path, *results: CaseResult, info: RunInfo = INFO) -> list[str]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a record goes: a folder that is not there yet."""
+    """Return the path of a record in a folder that does not exist yet."""
     return tmp_path / "deep" / "run.jsonl"
 
 
 def test_results_survive(path: Path) -> None:
-    """What was added is read back, whatever the text: lone surrogates, NUL, separators of lines."""
+    """Results are read back equal, even with lone surrogates, NUL and line separators."""
     record(path, *RESULTS)
     assert read(path).results == RESULTS
 
 
 def test_info_survives(path: Path) -> None:
-    """What was run is read back, baseline and all."""
+    """Targets, options and baseline of a run are read back equal."""
     record(path)
     assert read(path).info == INFO
 
 
 def test_a_record_is_ascii(path: Path) -> None:
-    """A record needs no encoding: it is one line of ASCII for each observation."""
+    """A record is ASCII with one line per observation, so that it needs no encoding."""
     record(path, *RESULTS)
     assert (path.read_bytes().isascii(), path.read_bytes().count(b"\n")) == (True, 4)
 
 
 def test_a_whole_run_is_finished(path: Path) -> None:
-    """A run that ended by itself says when, and that it was not interrupted."""
+    """A run that ended normally has an end time and is not interrupted."""
     record(path, *RESULTS)
     run = read(path)
     assert (run.interrupted, bool(run.finished)) == (False, True)
 
 
 def test_an_exception_is_an_interruption(path: Path) -> None:
-    """A run that was broken off keeps what it saw, and says so."""
+    """A run that ended by an exception keeps its results and is interrupted."""
 
     def broken_off() -> None:
         with RecordWriter(path, INFO) as writer:
@@ -104,7 +104,7 @@ def test_an_exception_is_an_interruption(path: Path) -> None:
 
 
 def test_a_killed_run_is_an_interruption(path: Path) -> None:
-    """Lines are on disk as soon as they are added: without its end a record is that of a killed run."""
+    """Lines are flushed at once: a record without an end is that of a killed run, and interrupted."""
     with RecordWriter(path, INFO) as writer:
         writer.add(RESULTS[0])
         run = read(path)
@@ -112,7 +112,7 @@ def test_a_killed_run_is_an_interruption(path: Path) -> None:
 
 
 def test_the_verdict_comes_from_the_record(path: Path) -> None:
-    """A record is judged by its own lanes and options: strict makes its failing SHOULD a violation."""
+    """The verdict uses the options in the record: strict makes its failing SHOULD a violation."""
     record(path, *RESULTS)
     verdict = read(path).verdict()
     assert (verdict.conformant, verdict.exit_code, verdict.violations) == (
@@ -123,7 +123,7 @@ def test_the_verdict_comes_from_the_record(path: Path) -> None:
 
 
 def test_the_baseline_counts_on_the_day_of_the_run(path: Path) -> None:
-    """A known failure is judged by the day on which the run started, not by today."""
+    """Known failures are judged by the day on which the run started, not by today."""
     known = KnownFailure(case=RESULTS[0].id, reason="r", issue="i", expires="2026-11-23")
     record(path, *RESULTS, info=RunInfo(lanes=INFO.lanes, target={}, known=(known,), started=INFO.started))
     assert read(path).verdict().stale == (
@@ -131,8 +131,8 @@ def test_the_baseline_counts_on_the_day_of_the_run(path: Path) -> None:
     )
 
 
-def test_values_that_json_lacks_are_told_as_text(path: Path) -> None:
-    """Evidence that JSON cannot hold never stops the record from being written."""
+def test_values_that_json_lacks_become_text(path: Path) -> None:
+    """Evidence that JSON cannot represent is written as text."""
     odd = CaseResult(
         id="server/x-1-y", requirement="X-1", lane=Lane.SERVER, level=Level.MAY, status=Status.PASS, sent={1j}
     )
@@ -141,7 +141,7 @@ def test_values_that_json_lacks_are_told_as_text(path: Path) -> None:
 
 
 def test_a_closed_record_takes_nothing(tmp_path: Path) -> None:
-    """A result that nobody would ever read is refused."""
+    """Adding a result after the record was closed raises an error."""
     with pytest.raises(RuntimeError, match="not open"):
         RecordWriter(tmp_path / "run.jsonl", INFO).add(RESULTS[0])
 
@@ -164,7 +164,7 @@ CASE = json.dumps({"kind": "case", "id": "a/b"})
     ids=["torn", "empty", "number", "array", "no kind", "case", "run", "end"],
 )
 def test_a_broken_line_is_named(path: Path, broken: str) -> None:
-    """A line that is none of a record is named by file and number."""
+    """An invalid line is refused with file and line number."""
     lines = record(path, *RESULTS)
     path.write_text("\n".join([*lines[:2], broken, *lines[2:]]), encoding="utf-8")
     with pytest.raises(ValueError, match=r"run\.jsonl, line 3: not a line of a run record"):
@@ -173,7 +173,7 @@ def test_a_broken_line_is_named(path: Path, broken: str) -> None:
 
 @pytest.mark.parametrize("member", ["lane", "level", "status", "fault"])
 def test_an_unknown_word_is_named(path: Path, member: str) -> None:
-    """A status, level, lane or fault that does not exist is no line of a record."""
+    """An unknown status, level, lane or fault makes a line invalid."""
     first, case, *rest = record(path, *RESULTS)
     path.write_text("\n".join([first, json.dumps({**json.loads(case), member: "odd"}), *rest]))
     with pytest.raises(ValueError, match=r"run\.jsonl, line 2: .*'odd'"):
@@ -182,7 +182,7 @@ def test_an_unknown_word_is_named(path: Path, member: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b'{"kind": "end", "finished": "", "interrupted": true}\n'])
 def test_a_file_without_a_run_is_no_record(path: Path, content: bytes) -> None:
-    """A file in which no run begins is refused by name."""
+    """A file without a line of kind "run" is refused by name."""
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"run\.jsonl: not a run record: it has no line of kind 'run'"):
@@ -190,7 +190,7 @@ def test_a_file_without_a_run_is_no_record(path: Path, content: bytes) -> None:
 
 
 def test_a_file_of_other_bytes_is_named(path: Path) -> None:
-    """A file that is no text at all is refused by name."""
+    """A file that is not UTF-8 is refused by name."""
     path.parent.mkdir()
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"run\.jsonl"):
@@ -198,13 +198,13 @@ def test_a_file_of_other_bytes_is_named(path: Path) -> None:
 
 
 def problems(line: str) -> list[str]:
-    """What the schema of the record finds wrong with a line."""
+    """Return the errors that the record's schema finds in a line."""
     schema: Any = json.loads(bundled("fixtures/schema/run-record.schema.json").read_text(encoding="utf-8"))
     return [error.message for error in Draft202012Validator(schema).iter_errors(json.loads(line))]
 
 
 def test_lines_follow_the_schema(path: Path) -> None:
-    """Each line that is written is one that the published schema describes."""
+    """Each line that is written is valid under the published schema."""
     *lines, last = record(path, *RESULTS)
     assert ([problems(line) for line in lines], last) == ([[], [], [], []], "")
 
@@ -214,6 +214,6 @@ def test_lines_follow_the_schema(path: Path) -> None:
     [{"kind": "odd"}, {"status": "odd"}, {"lane": "odd"}, {"id": "odd"}, {"more": 1}, {"seconds": -1}],
 )
 def test_the_schema_refuses_other_lines(path: Path, change: dict[str, Any]) -> None:
-    """The schema is no rubber stamp: a member with another value, or another member, is no line of it."""
+    """The schema rejects a line with another value or an additional member."""
     case = json.loads(record(path, *RESULTS)[1])
     assert problems(json.dumps({**case, **change})) != []

@@ -1,4 +1,4 @@
-"""Secrets are found in options, replaced by variables in commands, and hidden in whatever is written."""
+"""Secrets: found in options, replaced by variables in commands, hidden in everything that is written."""
 
 import pytest
 
@@ -34,7 +34,7 @@ from conformance.results.redaction import Redaction, Secret, masked, secrets_in,
     ],
 )
 def test_secrets_are_found(option: str, value: str, secrets: list[Secret]) -> None:
-    """In URLs, queries, assignments, flags, headers and JSON; a reference to a variable is none."""
+    """Secrets are found in URLs, assignments, flags, headers and JSON; references to variables are not."""
     assert secrets_in(option, value) == secrets
 
 
@@ -48,12 +48,12 @@ def test_secrets_are_found(option: str, value: str, secrets: list[Secret]) -> No
     ],
 )
 def test_a_command_names_variables(option: str, value: str, word: str) -> None:
-    """What is printed can be executed once the variables are set."""
+    """A printed command can be executed once its variables are set."""
     assert shell_word(option, value) == word
 
 
 def test_every_spelling_is_hidden() -> None:
-    """As given, decoded, in JSON, in HTML, in a basic Authorization header; keys of objects as well."""
+    """Every form is hidden: plain, decoded, JSON, HTML, basic Authorization; in keys of objects as well."""
     redaction = Redaction.of({"clickhouse": "http://me:p%22%26w%40x@h", "dashboard_key": "ck_42"})
     seen = {"a": ['p"&w@x', "p%22%26w%40x", 'p\\"&w@x', "p&quot;&amp;w@x", "bWU6cCImd0B4"], "ck_42": "ck_42."}
     assert redaction.data(seen) == {"a": ["***"] * 5, "***": "***."}
@@ -76,7 +76,7 @@ def test_the_environment_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_mistyped_url_shows_no_password(text: str) -> None:
-    """However badly it is written."""
+    """The password of a malformed URL is hidden, too."""
     assert "hidden" not in masked(text)
     assert "den@" not in masked(text)
     assert masked(text).endswith("@h") or masked(text).endswith("@h:8123")

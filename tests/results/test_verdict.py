@@ -1,4 +1,4 @@
-"""The status algebra: from results of cases to a verdict and an exit code."""
+"""Computation of the verdict and the exit code from results of cases."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SUITE, TARGET = Fault
 
 
 def requirement(id_: str, level: Level, *lanes: Lane, excluded: str = "") -> Requirement:
-    """A requirement, excluded in all its lanes if there is a reason."""
+    """Return a requirement, excluded in all its lanes if a reason is given."""
     reasons = dict.fromkeys(lanes, excluded) if excluded else {}
     return Requirement(id=id_, level=level, lanes=lanes, what="what", why="why", excluded=reasons)
 
@@ -28,7 +28,7 @@ REGISTRY = (
 
 
 def result(id_: str, status: Status, **more: Any) -> CaseResult:
-    """A result of the tracker lane, of the level of its requirement unless ``more`` says otherwise."""
+    """Return a result of the tracker lane, with the level of its requirement unless ``more`` has another."""
     levels = {row.id: row.level for row in REGISTRY}
     facts = {
         "id": f"tracker/{id_.lower()}-x",
@@ -43,18 +43,18 @@ GOOD = (result("API-1", PASS), result("API-5", PASS), result("API-9", OBSERVED))
 
 
 def verdict(*results: CaseResult, registry: Any = REGISTRY, **more: Any) -> Verdict:
-    """The verdict of a run of the tracker lane."""
+    """Return the verdict of a run of the tracker lane."""
     return judge(requirements=registry, lanes=[Lane.TRACKER], results=results, **more)
 
 
 def outcome(*results: CaseResult, **more: Any) -> tuple[bool | None, int]:
-    """What a run comes to: the verdict and the exit code."""
+    """Return (conformant, exit code) of a run."""
     found = verdict(*results, **more)
     return found.conformant, int(found.exit_code)
 
 
 def with_must(status: Status, **more: Any) -> tuple[CaseResult, ...]:
-    """A good run but for one more case of the MUST."""
+    """Return a conformant run with one more case of the MUST."""
     return (*GOOD, result("API-1", status, id="tracker/api-1-other", **more))
 
 
@@ -91,30 +91,30 @@ def test_exit_codes_are_those_of_the_documentation() -> None:
     ],
 )
 def test_outcome(results: tuple[CaseResult, ...], expected: tuple[bool | None, int]) -> None:
-    """Each way a MUST can end has its verdict and exit code, and the worst news is told first."""
+    """Each final status of a MUST has its verdict and exit code, by severity."""
     assert outcome(*results) == expected
 
 
 @pytest.mark.parametrize("fault", [SUITE, TARGET])
 @pytest.mark.parametrize("id_", ["API-5", "API-9"])
 def test_an_error_anywhere_is_never_green(id_: str, fault: Fault) -> None:
-    """An error of a SHOULD or a MAY leaves the verdict open too: something went wrong."""
+    """An error of a SHOULD or a MAY leaves the verdict open as well."""
     error = result(id_, ERROR, fault=fault, id="tracker/other")
     assert outcome(*GOOD, error) == (None, 70 if fault is SUITE else 3)
 
 
 def test_a_must_that_nothing_checked_is_never_green() -> None:
-    """A MUST without any result, beside others that passed, leaves the verdict open."""
+    """A MUST without a result leaves the verdict open, even if others passed."""
     assert outcome(*GOOD[1:]) == (None, 4)
 
 
 def test_a_lane_without_a_must_is_never_green() -> None:
-    """Where nothing is binding nothing was verified, however much passed."""
+    """A lane without a binding requirement verifies nothing, however many cases pass."""
     assert outcome(*GOOD[1:], registry=REGISTRY[1:]) == (None, 4)
 
 
-def test_an_excluded_must_is_told_with_its_reason() -> None:
-    """A MUST without a case is unverified, and the registry's reason is passed on."""
+def test_an_excluded_must_has_its_reason() -> None:
+    """A MUST without a case is unverified, with the reason from the registry."""
     later = requirement("DASH-1", Level.MUST, Lane.TRACKER, excluded="pending: the dashboard")
     found = verdict(*GOOD, registry=(*REGISTRY, later))
     row = RequirementResult(
@@ -124,21 +124,21 @@ def test_an_excluded_must_is_told_with_its_reason() -> None:
 
 
 def test_other_lanes_are_not_asked_for() -> None:
-    """A MUST of a lane that was not chosen neither decides nor appears."""
+    """A MUST of a lane that was not selected is not part of the verdict."""
     other = requirement("WIRE-6", Level.MUST, Lane.SERVER)
     found = verdict(*GOOD, registry=(*REGISTRY, other))
     assert (found.conformant, [row.id for row in found.requirements]) == (True, ["API-1", "API-5", "API-9"])
 
 
 def test_a_failing_should_warns() -> None:
-    """A SHOULD that fails is a warning, and the run is conformant."""
+    """A failing SHOULD is a warning, and the run is conformant."""
     bad = result("API-5", FAIL, id="tracker/other")
     found = verdict(*GOOD, bad)
     assert (found.conformant, found.violations, found.warnings) == (True, (), (bad,))
 
 
 def test_strict_makes_a_should_binding() -> None:
-    """With strict a SHOULD that fails is a violation."""
+    """With strict, a failing SHOULD is a violation."""
     bad = result("API-5", FAIL, id="tracker/other")
     found = verdict(*GOOD, bad, strict=True)
     assert (found.conformant, found.exit_code, found.violations, found.warnings) == (False, 1, (bad,), ())
@@ -148,20 +148,20 @@ def test_strict_makes_a_should_binding() -> None:
 def test_an_unverified_should_matters_only_if_strict(
     *, strict: bool, expected: tuple[bool | None, int]
 ) -> None:
-    """A SHOULD that could not be seen leaves the verdict open with strict, and only then."""
+    """A SHOULD that was not verified leaves the verdict open only with strict."""
     assert outcome(GOOD[0], result("API-5", NOT_TESTABLE), GOOD[2], strict=strict) == expected
 
 
 @pytest.mark.parametrize("status", [OBSERVED, NOT_RUN, NOT_TESTABLE, EXCLUDED, FAIL])
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_may_never_decides(status: Status, *, strict: bool) -> None:
-    """Whatever became of a MAY, the run is conformant."""
+    """The result of a MAY never affects the verdict."""
     assert outcome(*GOOD[:2], result("API-9", status), strict=strict) == (True, 0)
 
 
 @pytest.mark.parametrize("level", [Level.SHOULD, Level.MAY])
 def test_a_lower_level_never_breaks_a_must(level: Level) -> None:
-    """A case that binds less than its MUST leaves the MUST passed, and warns."""
+    """A failing case with a lower level than its MUST warns, and the MUST passes."""
     bad = result("API-1", FAIL, id="tracker/finer", level=level)
     found = verdict(*GOOD, bad)
     assert (found.conformant, found.requirements[0].status, found.warnings) == (True, PASS, (bad,))
@@ -169,12 +169,12 @@ def test_a_lower_level_never_breaks_a_must(level: Level) -> None:
 
 @pytest.mark.parametrize("status", [PASS, FAIL, OBSERVED])
 def test_a_lower_level_never_verifies_a_must(status: Status) -> None:
-    """A MUST of which only lesser cases are known is not verified: neither green nor refuted."""
+    """A MUST of which only cases with a lower level ran is not verified."""
     assert outcome(*GOOD[1:], result("API-1", status, level=Level.SHOULD)) == (None, 4)
 
 
 def test_a_requirement_shows_its_worst_case() -> None:
-    """The status and the reason are those of the gravest result, the cases are all its own, once each."""
+    """A requirement has the status and reason of its most severe result, and lists its cases once each."""
     twice = [result("API-1", PASS, browser=name) for name in ("chromium", "firefox")]
     other = [result("API-1", s, id=f"tracker/{s}", detail=f"{s}!") for s in (NOT_RUN, ERROR, NOT_TESTABLE)]
     assert verdict(*twice, *other).requirements[0] == RequirementResult(
@@ -192,7 +192,7 @@ def test_a_requirement_shows_its_worst_case() -> None:
     [(FAIL, ERROR), (ERROR, NOT_TESTABLE), (NOT_TESTABLE, NOT_RUN), (NOT_RUN, PASS)],
 )
 def test_order_of_statuses(worse: Status, better: Status) -> None:
-    """Fail beats error beats not-testable beats not-run beats pass, in whatever order they came."""
+    """Severity is fail, error, not-testable, not-run, pass, whatever the order of the results."""
     results = [result("API-1", better, id="tracker/a"), result("API-1", worse, id="tracker/b")]
     assert {verdict(*results).requirements[0].status, verdict(*results[::-1]).requirements[0].status} == {
         worse
@@ -200,7 +200,7 @@ def test_order_of_statuses(worse: Status, better: Status) -> None:
 
 
 def test_summary_counts_cases() -> None:
-    """The summary says how many results there are of each status."""
+    """The summary counts the results by status."""
     assert verdict(*with_must(FAIL), result("API-5", PASS)).summary == {"pass": 3, "fail": 1, "observed": 1}
 
 
@@ -210,12 +210,12 @@ WAIVER = Waiver(requirement="API-1", reason="no way to see it")
 
 
 def drawn(status: Status, **more: Any) -> CaseResult:
-    """A drawn case of the MUST."""
+    """Return a property's result for the MUST."""
     return result("API-1", status, id="tracker/api-1-fuzz", drawn=True, **more)
 
 
 def wire(status: Status, **more: Any) -> CaseResult:
-    """The case of a second MUST."""
+    """Return a result for a second MUST."""
     return result("WIRE-1", status, **more)
 
 
@@ -247,13 +247,13 @@ def wire(status: Status, **more: Any) -> CaseResult:
 def test_the_verdict_is_about_what_was_selected(
     results: tuple[CaseResult, ...], expected: tuple[bool | None, int], with_all: tuple[bool | None, int]
 ) -> None:
-    """What a selection leaves out holds nothing back, unless all is required; nothing is never green."""
+    """The verdict ignores what a selection leaves out, unless all is required; without cases it is open."""
     assert outcome(*results, registry=TWO_MUSTS) == expected
     assert outcome(*results, registry=TWO_MUSTS, require_all=True) == with_all
 
 
-def test_a_selection_is_told() -> None:
-    """Which MUSTs were left out, wholly or in part, and that the verdict is partial."""
+def test_a_selection_makes_the_verdict_partial() -> None:
+    """The verdict names the MUSTs that were left out, wholly or in part, and is marked as partial."""
     found = verdict(LEFT_OUT, result("API-1", PASS), wire(NOT_RUN, deselected=True), registry=TWO_MUSTS)
     rows = {row.id: (row.left_out, row.in_part) for row in found.requirements if row.level is Level.MUST}
     assert (found.partial, found.unverified, rows) == (
@@ -265,7 +265,7 @@ def test_a_selection_is_told() -> None:
 
 @pytest.mark.parametrize("left_out", ["API-5", "API-9"])
 def test_without_what_binds_less_the_verdict_is_whole(left_out: str) -> None:
-    """A SHOULD or a MAY that was left out makes no verdict partial."""
+    """Leaving out a SHOULD or a MAY does not make the verdict partial."""
     rest = [r for r in GOOD if r.requirement != left_out]
     assert not verdict(*rest, result(left_out, NOT_RUN, deselected=True)).partial
 
@@ -273,7 +273,7 @@ def test_without_what_binds_less_the_verdict_is_whole(left_out: str) -> None:
 @pytest.mark.parametrize("status", [NOT_RUN, NOT_TESTABLE])
 @pytest.mark.parametrize("deselected", [True, False])
 def test_a_must_is_verified_without_drawn_cases(status: Status, *, deselected: bool) -> None:
-    """Where the written cases passed, a search that was left out or saw nothing holds nothing back."""
+    """A property that was left out or not testable is not needed if the written cases passed."""
     found = verdict(*GOOD, drawn(status, deselected=deselected))
     assert (found.conformant, found.exit_code, found.partial) == (True, 0, False)
     assert outcome(*GOOD, drawn(status, deselected=deselected), require_all=True) == (None, 4)
@@ -281,12 +281,12 @@ def test_a_must_is_verified_without_drawn_cases(status: Status, *, deselected: b
 
 @pytest.mark.parametrize(("status", "expected"), [(FAIL, (False, 1)), (ERROR, (None, 70))])
 def test_a_drawn_case_refutes(status: Status, expected: tuple[bool | None, int]) -> None:
-    """What a search finds counts, whatever the written cases say."""
+    """A counterexample refutes a requirement whose written cases passed."""
     assert outcome(*GOOD, drawn(status)) == expected
 
 
 def test_a_search_alone_verifies_what_was_selected() -> None:
-    """With nothing but a search selected it is the search that decides."""
+    """If only properties are selected, they decide."""
     found = verdict(LEFT_OUT, drawn(PASS))
     assert (found.conformant, found.exit_code, found.partial) == (True, 0, True)
     assert outcome(LEFT_OUT, drawn(NOT_TESTABLE)) == (None, 4)
@@ -294,7 +294,7 @@ def test_a_search_alone_verifies_what_was_selected() -> None:
 
 @pytest.mark.parametrize("status", [NOT_TESTABLE, NOT_RUN, EXCLUDED])
 def test_a_waiver_excuses_what_was_not_verified(status: Status) -> None:
-    """A waived MUST holds nothing back, and is there with its reason."""
+    """A waived MUST does not keep the verdict open; its reason is part of the result."""
     results = (wire(PASS), result("API-1", status))
     assert outcome(*results, registry=TWO_MUSTS) == (None, 4)
     found = verdict(*results, registry=TWO_MUSTS, waivers=[WAIVER])
@@ -306,12 +306,12 @@ def test_a_waiver_excuses_what_was_not_verified(status: Status) -> None:
 
 @pytest.mark.parametrize("status", [NOT_TESTABLE, NOT_RUN])
 def test_waivers_alone_are_never_green(status: Status) -> None:
-    """Where everything is waived nothing was verified."""
+    """If every MUST is waived, nothing was verified."""
     assert outcome(result("API-1", status), waivers=[WAIVER]) == (None, 4)
 
 
 def test_a_waiver_of_what_was_verified_fails_the_run() -> None:
-    """It is strict: what can be verified needs no waiver, and an old one must not hide a later gap."""
+    """A waiver of a requirement that was verified fails the run, so that it cannot hide a later gap."""
     found = verdict(*GOOD, waivers=[WAIVER])
     assert (found.exit_code, found.bad_waivers, found.waived) == (
         Exit.VIOLATION,
@@ -321,7 +321,7 @@ def test_a_waiver_of_what_was_verified_fails_the_run() -> None:
 
 
 def test_a_waiver_of_what_fails_points_to_the_baseline() -> None:
-    """A violation stays one; known failures have a place of their own."""
+    """A waiver of a requirement that fails points to the baseline; the violation remains."""
     found = verdict(*with_must(FAIL), waivers=[WAIVER])
     assert (found.conformant, found.exit_code, len(found.violations)) == (False, 1, 1)
     [problem] = found.bad_waivers
@@ -333,7 +333,7 @@ def test_a_waiver_of_what_fails_points_to_the_baseline() -> None:
 
 @pytest.mark.parametrize("fault", [SUITE, TARGET])
 def test_a_waiver_excuses_no_error(fault: Fault) -> None:
-    """A target that could not be run, or a fault of ours, is no gap that anybody may accept."""
+    """A waiver does not excuse an error of a target or of the suite."""
     assert outcome(wire(PASS), result("API-1", ERROR, fault=fault), registry=TWO_MUSTS, waivers=[WAIVER]) == (
         None,
         70 if fault is SUITE else 3,
@@ -348,7 +348,7 @@ def test_a_waiver_excuses_no_error(fault: Fault) -> None:
     ],
 )
 def test_a_waiver_that_nothing_asks_for_is_idle(results: tuple[CaseResult, ...]) -> None:
-    """One configuration serves runs of several lanes: what one of them does not ask for is only told."""
+    """A waiver that this run has no use for is only reported, so that runs of several lanes can share it."""
     registry = TWO_MUSTS if LEFT_OUT in results else TWO_MUSTS[1:]
     found = verdict(*results, registry=registry, waivers=[WAIVER])
     assert (found.conformant, found.exit_code, found.idle_waivers, found.bad_waivers) == (
@@ -360,7 +360,7 @@ def test_a_waiver_that_nothing_asks_for_is_idle(results: tuple[CaseResult, ...])
 
 
 def test_a_waiver_may_be_for_one_lane_of_two() -> None:
-    """A requirement that is verified in one lane and cannot be in another is waived in the other."""
+    """A requirement that is verified in one lane can be waived in another."""
     both = requirement("API-1", Level.MUST, Lane.TRACKER, Lane.SERVER)
     results = (result("API-1", PASS), result("API-1", NOT_TESTABLE, lane=Lane.SERVER, id="server/x"))
     found = judge(requirements=[both], lanes=both.lanes, results=results, waivers=[WAIVER])
@@ -368,7 +368,7 @@ def test_a_waiver_may_be_for_one_lane_of_two() -> None:
 
 
 def test_what_is_not_asked_of_a_target_holds_nothing_back() -> None:
-    """A requirement that does not speak of such a target is neither verified nor missing."""
+    """A requirement that does not apply to the target is neither verified nor missing."""
     found = verdict(wire(PASS), result("API-1", NOT_RUN, not_asked=True), registry=TWO_MUSTS)
     assert (found.conformant, found.exit_code, found.partial, found.unverified) == (True, 0, False, ())
     assert outcome(result("API-1", NOT_RUN, not_asked=True)) == (None, 4)
@@ -391,7 +391,7 @@ LANES = st.lists(st.sampled_from([Lane.TRACKER, Lane.SERVER, Lane.PAIR]), unique
 @settings(deadline=None, max_examples=300)
 @given(st.lists(RESULTS, max_size=8), LANES, st.booleans())
 def test_green_means_every_must_passed(results: list[CaseResult], lanes: list[Lane], strict: bool) -> None:
-    """Whatever the results, a run is conformant only if each MUST of its lanes passed in all its cases."""
+    """For any results, a run is conformant only if each MUST of its lanes passed in all its cases."""
     found = judge(requirements=ROWS, lanes=lanes, results=results, strict=strict)
     musts = {(row.id, lane) for row in ROWS if row.level is Level.MUST for lane in row.lanes if lane in lanes}
     passed = {(r.id, r.lane) for r in found.requirements if r.level is Level.MUST and r.status is PASS}
@@ -405,6 +405,6 @@ def test_green_means_every_must_passed(results: list[CaseResult], lanes: list[La
 def test_exit_code_agrees_with_the_verdict(
     results: list[CaseResult], lanes: list[Lane], strict: bool
 ) -> None:
-    """Without a baseline 0 means conformant, 1 means not, and any other code an open verdict."""
+    """Without a baseline, exit code 0 means conformant, 1 not conformant, and any other an open verdict."""
     found = judge(requirements=ROWS, lanes=lanes, results=results, strict=strict)
     assert found.conformant is {0: True, 1: False}.get(found.exit_code)

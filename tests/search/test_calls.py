@@ -1,4 +1,4 @@
-"""Calls and bodies: written as what they are, kept as JSON, and expected as the requirements say."""
+"""Drawn calls and bodies: their source text, their storage as JSON, and the expected events."""
 
 import math
 from decimal import Decimal
@@ -28,7 +28,7 @@ SOURCES = [
 
 @pytest.mark.parametrize(("text", "source"), SOURCES)
 def test_texts_as_javascript(text: str, source: str) -> None:
-    """A text is written as a literal that a person can read, long runs in short."""
+    """A string is written as a readable literal, with long runs abbreviated by repeat()."""
     assert text_source(text) == source
 
 
@@ -47,7 +47,7 @@ CALL = Call(
 
 
 def test_a_call_as_javascript() -> None:
-    """The whole call, with keys that a literal would take for something else in brackets."""
+    """A call is written in full; keys with a special meaning in an object literal are computed keys."""
     assert CALL.source("t1") == (
         "clickport.track('Signup t1', { plan: 'pro', ['2']: -0, ['__proto__']: true, "
         "get x() { throw new Error('no') }, y: new Date(0), z: NaN }, { amount: 49.99, currency: 'EUR' })"
@@ -55,13 +55,13 @@ def test_a_call_as_javascript() -> None:
 
 
 def test_a_call_survives_being_kept() -> None:
-    """What is read back from JSON is the same call, minus zero and NaN included."""
+    """A call is equal after storage as JSON, including minus zero and NaN."""
     again = Call.from_json(CALL.to_json())
     assert (again.identity, again.source("t1")) == (CALL.identity, CALL.source("t1"))
 
 
 def test_what_a_call_must_come_to() -> None:
-    """Order, kinds and what may be left out are those of JavaScript and the requirements."""
+    """Order, types and optional properties follow JavaScript and the requirements."""
     entries = CALL.entries
     assert entries is not None
     assert [(e.key, e.kind, e.optional) for e in entries] == [
@@ -95,13 +95,13 @@ MEANINGS = [
 
 @pytest.mark.parametrize(("data", "meaning", "hostile"), MEANINGS)
 def test_what_a_body_means(data: bytes, meaning: Meaning, hostile: bool) -> None:
-    """WIRE-8's three: an event, no event, and what is open; hostile is what may be refused as well."""
+    """A body is an event, no event or open (WIRE-8); a hostile one may also be refused."""
     body = Body(data)
     assert (body.meaning, body.hostile) == (meaning, hostile)
 
 
 def test_bytes_survive_being_kept() -> None:
-    """A body that is no text is kept all the same."""
+    """A body that is not text is stored as well."""
     assert Body.from_json(Body(b"\xff{token}").to_json()) == Body(b"\xff{token}")
 
 
@@ -124,12 +124,12 @@ def test_bytes_survive_being_kept() -> None:
     ],
 )
 def test_calls_know_what_throws(call: Call, *, throws: bool) -> None:
-    """A getter, a conversion or a proxy trap that throws is told from values that are merely odd."""
+    """A throwing getter, conversion or proxy trap is distinguished from values that are merely unusual."""
     assert call.throws is throws
 
 
 def test_no_must_is_drawn_of_what_throws() -> None:
-    """Of a call whose argument throws, and that did not arrive, no MUST is examined: vectors say SHOULD."""
+    """If an argument throws and no event arrives, no MUST is examined: the vectors say SHOULD."""
     call = Call(name="Signup {token}", properties=(("a", Value(kind="getter")),))
     lost = Observation(example=call, token="cp0e", arrived=[], rows=[])
     musts = [

@@ -1,4 +1,4 @@
-"""The search: finds what breaks a condition, shrinks it, and does the same again from the same seed."""
+"""The search: it finds and shrinks counterexamples, and repeats itself with the same seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ NUMBERS = st.integers(0, 1000).map(lambda number: Body(str(number).encode()))
 
 @dataclass
 class Desk:
-    """A lab without any implementation: what is performed is seen as it is."""
+    """Executor without an implementation: it observes the examples themselves."""
 
     strategy: st.SearchStrategy[Any] = field(default_factory=lambda: NUMBERS)
     batch: int = 7
@@ -31,13 +31,13 @@ class Desk:
         self.waiting.append(Observation(example=example, token="t"))
 
     def collect(self) -> list[Observation]:
-        """Everything performed since the last time."""
+        """Return the examples performed since the last call."""
         seen, self.waiting = self.waiting, []
         return seen
 
 
 def below(limit: int) -> Callable[[Observation], bool]:
-    """A condition that numbers of ``limit`` and more break."""
+    """Return a condition that numbers from ``limit`` on violate."""
 
     def condition(seen: Observation) -> bool:
         if int(seen.body.data) >= limit:
@@ -48,14 +48,14 @@ def below(limit: int) -> Callable[[Observation], bool]:
 
 
 def searched(desk: Desk, **limits: int) -> Exploration:
-    """A search of 100 examples from seed 1."""
+    """Run a search of 100 examples with seed 1."""
     found = Exploration()
     explore(desk, {id_: below(limit) for id_, limit in limits.items()}, found, start=1, max_examples=100)
     return found
 
 
 def test_the_smallest_counterexample_is_found() -> None:
-    """What breaks a condition is shrunk to the edge, each condition on its own."""
+    """Counterexamples are shrunk to the limit, for each condition separately."""
     found = searched(Desk(), low=17, high=300)
     assert {id_: [f.seen.body.data for f in own] for id_, own in found.findings.items()} == {
         "low": [b"17"],
@@ -64,7 +64,7 @@ def test_the_smallest_counterexample_is_found() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    """Two searches from one seed perform the same examples and end with the same finds."""
+    """Two searches with the same seed perform the same examples and find the same counterexamples."""
     first, second = Desk(), Desk()
     assert [f.id("X-1") for f in searched(first, low=17).findings["low"]] == [
         f.id("X-1") for f in searched(second, low=17).findings["low"]
@@ -73,21 +73,21 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    """Without a fault there is no find, and every example has been looked at."""
+    """Without a fault there is no counterexample, and every example was examined."""
     found = searched(Desk(), none=10_000)
     assert (found.findings, found.examples, found.examined["none"]) == ({}, 100, 100)
 
 
 def test_what_was_found_before_is_tried_first() -> None:
-    """A known counterexample is the first thing performed; it is a find while it fails, and cured after."""
+    """A stored counterexample is performed first; it is found again while it fails, and cured after that."""
     desk, found = Desk(), Exploration()
     replay(desk, {"low": below(17), "high": below(300)}, [Body(b"20")], found)
     assert [f.seen.body.data for f in found.findings["low"]] == [b"20"]
     assert found.cured == {"high": ['{"body": "20"}']}
 
 
-def test_a_fault_that_does_not_happen_again_is_told() -> None:
-    """What was seen once stays a find, and says that trying it again showed nothing."""
+def test_a_fault_that_is_not_reproduced_is_kept() -> None:
+    """A counterexample that cannot be reproduced is kept, with a remark about that."""
     times = 0
 
     def once(seen: Observation) -> bool:
@@ -104,14 +104,14 @@ def test_a_fault_that_does_not_happen_again_is_told() -> None:
 
 
 def test_a_dead_target_is_not_searched_for_long() -> None:
-    """Where nothing at all comes back, one batch is enough, and nothing is shrunk."""
+    """If nothing comes back, the search ends after one batch, without shrinking."""
     desk, found = Desk(silent=True), Exploration()
     explore(desk, {"low": below(0)}, found, start=1, max_examples=100)
     assert found.examples <= desk.batch
 
 
 def test_a_search_ends_with_the_batch_in_which_its_time_is_up() -> None:
-    """What is asked for in minutes is not drawn to the end of a round, and what it found stays."""
+    """When its time is up, a search ends with the current batch and keeps its counterexamples."""
     desk, found = Desk(), Exploration()
     explore(
         desk,
@@ -126,7 +126,7 @@ def test_a_search_ends_with_the_batch_in_which_its_time_is_up() -> None:
 
 
 def test_what_cannot_be_helped_is_raised_once() -> None:
-    """A target that is gone ends the search with its own error, not with one of the search."""
+    """If the target becomes unavailable, the search raises that error instead of its own."""
 
     class Gone(Desk):
         def collect(self) -> list[Observation]:
@@ -137,5 +137,5 @@ def test_what_cannot_be_helped_is_raised_once() -> None:
 
 
 def test_an_id_depends_on_nothing_but_the_example() -> None:
-    """The id is the same in every run and on every machine: the start of the SHA-256 of what is kept."""
+    """The id is the same on every machine: the first digits of the SHA-256 of the stored example."""
     assert id_of("PROP-3", '{"body": "20"}') == "PROP-3#cce1"

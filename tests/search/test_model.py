@@ -1,4 +1,4 @@
-"""The referee's own model of texts, numbers and keys, against values written down from the standards."""
+"""The model of strings, numbers and keys, compared with values from the standards."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("number", "text"), NUMBERS)
 def test_numbers_are_written_as_javascript_prints_them(number: float, text: str) -> None:
-    """ECMAScript's Number::toString, at both ends of its three forms."""
+    """Numbers are written as by ECMAScript's Number::toString, at both ends of its three forms."""
     assert model.number_text(number) == text
 
 
@@ -44,7 +44,7 @@ REPAIRS = [
 
 @pytest.mark.parametrize(("text", "whole"), REPAIRS)
 def test_lone_surrogates_are_repaired(text: str, whole: str) -> None:
-    """Each lone surrogate is one U+FFFD; halves that stand together are a character (PROP-6)."""
+    """Each lone surrogate becomes one U+FFFD; a pair stays one character (PROP-6)."""
     assert model.repaired(text) == whole
 
 
@@ -61,12 +61,12 @@ CUTS = [
 
 @pytest.mark.parametrize(("text", "kind", "allowed"), CUTS)
 def test_what_may_be_left_of_a_value(text: str, kind: ValueKind, allowed: set[str]) -> None:
-    """2,000 UTF-16 units or code points; a pair astride the cut goes, stays whole or is U+FFFD."""
+    """A value is cut at 2,000 UTF-16 units or code points; a pair at the cut is dropped, kept or U+FFFD."""
     assert model.text_entry("plan", text) == Entry(key="plan", kind=kind, texts=frozenset(allowed))
 
 
 def test_integer_like_keys_come_first() -> None:
-    """JavaScript lists array indices first, in their order; what only looks like a number keeps its place."""
+    """Array indices come first, in numerical order; other keys that look like numbers keep their place."""
     keys = ["b", "10", "007", "2", "-1", "1.5", "a", "0", "4294967295"]
     assert model.enumerated(keys) == ["0", "2", "10", "b", "007", "-1", "1.5", "a", "4294967295"]
 
@@ -88,11 +88,11 @@ BINDINGS = [
 
 @pytest.mark.parametrize(("amount", "level"), BINDINGS)
 def test_how_much_is_asked_of_an_amount(amount: str, level: Level) -> None:
-    """REV-1: cents and 15 digits MUST, four decimals SHOULD, the rest is open."""
+    """Cents and 15 digits are a MUST, four decimals a SHOULD, anything finer is open (REV-1)."""
     assert model.binding(Decimal(amount)) is level
 
 
 @pytest.mark.parametrize("key", ["", " ", "__proto__", "constructor", "x" * 201])
 def test_odd_keys_may_be_left_out(key: str) -> None:
-    """PROP-8 is open: a property of such a key may be there or not."""
+    """Properties with unusual keys are optional, because PROP-8 leaves them open."""
     assert model.simple_entry(key, "1").optional

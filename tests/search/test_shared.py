@@ -1,4 +1,4 @@
-"""The conditions on properties, each shown what is right, what is open, and what is wrong."""
+"""The conditions of properties, each with examples that are correct, open and wrong."""
 
 from collections.abc import Sequence
 
@@ -59,7 +59,7 @@ WRONG = [
 def test_what_is_right_passes(
     condition: property_conditions.Condition, entries: Sequence[Entry], pairs: Pairs
 ) -> None:
-    """Each condition has something to look at, and finds no fault."""
+    """Each condition applies to its correct example and accepts it."""
     assert condition(entries, pairs) is True
 
 
@@ -67,13 +67,13 @@ def test_what_is_right_passes(
 def test_what_is_wrong_is_a_violation(
     condition: property_conditions.Condition, entries: Sequence[Entry], pairs: Pairs
 ) -> None:
-    """Each condition notices the fault that it is for."""
+    """Each condition rejects the fault that it is for."""
     with pytest.raises(Violation):
         condition(entries, pairs)
 
 
 def test_of_equal_keys_one_may_be_left_out() -> None:
-    """A pair is given to the entry that fits it, though an optional one of the same key comes first."""
+    """Of equal keys, a pair is matched with the entry that fits, even if an optional entry comes first."""
     entries = [
         Entry(key="a", kind=model.ValueKind.TEXT, texts=frozenset({"1"}), optional=True),
         Entry(key="a", kind=model.ValueKind.TEXT, texts=frozenset({"2"})),

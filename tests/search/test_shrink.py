@@ -1,4 +1,4 @@
-"""What broke something is made smaller: the same for every seed, within its time, and fit to be pasted."""
+"""Shrinking: independent of the seed, limited in time, and with a result that can be pasted."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ MANY = tuple((f"k{n}", Value(kind="string", of=f"v{n}")) for n in range(28))
 
 
 def text(of: str) -> Value:
-    """A string."""
+    """Return a string value."""
     return Value(kind="string", of=of)
 
 
 def keys(call: Call) -> int:
-    """How many properties a call has."""
+    """Return the number of properties of a call."""
     return len(call.properties) if isinstance(call.properties, tuple) else 0
 
 
 def of_call(example: object) -> Call:
-    """The example as a call."""
+    """Return the example as a call."""
     assert isinstance(example, Call)
     return example
 
@@ -33,7 +33,7 @@ def of_call(example: object) -> Call:
 @pytest.mark.parametrize("surplus", [(), (("zz", Value(kind="getter")), ("a", text("😀" * 300)))])
 @pytest.mark.parametrize("name", ["Signup {token}", "\ud83d購 {token} x"])
 def test_no_more_properties_than_it_takes(name: str, surplus: tuple[tuple[str, Value], ...]) -> None:
-    """Of 28 properties four are left where four are enough, whatever else the call had."""
+    """If four properties are enough, four of 28 are left, whatever else the call contains."""
     call = Call(name=name, properties=(*MANY, *surplus), revenue=(("amount", text("$5")),))
     found = of_call(smallest(call, lambda example: keys(of_call(example)) >= 4))
     assert found.source("T") == "clickport.track('T', { x: '', a: '', b: '', c: '' })"
@@ -41,7 +41,7 @@ def test_no_more_properties_than_it_takes(name: str, surplus: tuple[tuple[str, V
 
 @pytest.mark.parametrize("long", ["é" * 4001, "ab" + "文" * 2000 + "yz", "x" * 1999 + "😀yz"])
 def test_a_text_is_as_long_as_it_takes(long: str) -> None:
-    """A text over a limit ends at the limit, of one plain character, in few tries."""
+    """A text beyond a limit is shrunk to the limit, of one plain character, in few attempts."""
     tries = 0
 
     def breaks(example: object) -> bool:
@@ -56,7 +56,7 @@ def test_a_text_is_as_long_as_it_takes(long: str) -> None:
 
 
 def test_a_body_loses_what_it_does_not_need() -> None:
-    """Members, pairs and texts go; the place of the token stays."""
+    """Members, pairs and texts are removed; the place of the token stays."""
     body = Body(
         b'{"t": "e", "n": "Buy {token} now", "mk": ["a", "plan", "c"], "mv": ["1", "pro plan", "3"], "ra": 7}'
     )
@@ -68,7 +68,7 @@ def test_a_body_loses_what_it_does_not_need() -> None:
     "data", [b'{"t":"e","n":"{token}","n":"{token}"}', b"\xff{token}\x00\xfe", b'{"ra":NaN}']
 )
 def test_what_is_no_plain_json_shrinks_as_bytes(data: bytes) -> None:
-    """A body whose fault is in its bytes loses bytes, never its fault."""
+    """A body with a fault in its bytes is shrunk by bytes and keeps the fault."""
     last = data[-1:]
     found = smallest(Body(data), lambda example: last in example.data)  # type: ignore[union-attr]
     assert (last in found.data, len(found.data) <= len(data)) == (True, True)  # type: ignore[union-attr]
@@ -77,19 +77,19 @@ def test_what_is_no_plain_json_shrinks_as_bytes(data: bytes) -> None:
 @settings(deadline=None, max_examples=150)
 @given(strategies.calls)
 def test_no_key_overwrites_another(call: Call) -> None:
-    """Whatever is drawn, each key stands once in the object literal: what is pasted is what was called."""
+    """Each key occurs once in the object literal, so that the pasted call equals the drawn one."""
     if isinstance(call.properties, tuple):
         assert distinct(call.properties) == call.properties
 
 
 def test_the_later_of_two_equal_keys_counts() -> None:
-    """As in JavaScript: the first place, the last value; halves of a pair are the pair."""
+    """Of equal keys the first place and the last value count, as in JavaScript; halves form pairs."""
     twice = (("a", text("1")), ("\ud83d\udc00", text("2")), ("a", text("3")), ("\U0001f400", text("4")))
     assert distinct(twice) == (("a", text("3")), ("\U0001f400", text("4")))
 
 
 def test_the_budget_ends_shrinking() -> None:
-    """None ends it: the smallest until then is the result."""
+    """Without time left, shrinking ends with the smallest counterexample so far."""
     left = 3
 
     def breaks(example: object) -> bool | None:
@@ -102,7 +102,7 @@ def test_the_budget_ends_shrinking() -> None:
 
 
 def test_searches_share_one_account(tmp_path: Path) -> None:
-    """Each gets an equal share of what is left, through a file that all processes note what they spend in."""
+    """Each search gets an equal share of the remaining time, through a file shared by all processes."""
     ledger = tmp_path / "ledger"
     first = Budget(60, ledger=ledger, searches=3)
     assert first.left == pytest.approx(20)
@@ -114,7 +114,7 @@ def test_searches_share_one_account(tmp_path: Path) -> None:
 
 
 def test_what_is_spent_is_gone() -> None:
-    """A try takes from the account what it takes in time."""
+    """The time of an attempt is subtracted from the shared account."""
     budget = Budget(60)
     with budget.spent():
         pass

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the embedded ClickHouse: real processes, found and ended by their ids."""
+"""Fixtures for the embedded ClickHouse: real processes, identified and stopped by id."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ DEADLINE_SECONDS = 30.0
 
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHouse]:
-    """One embedded ClickHouse for all tests that only talk to it."""
+    """Yield an embedded ClickHouse, shared by the tests that only query it."""
     with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
-    """A client of it."""
+    """Yield a client of it."""
     client = connect(clickhouse.url)
     yield client
     client.close()
@@ -33,7 +33,7 @@ def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
 
 @pytest.fixture
 def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An own folder for temporary files, of this process and of those that it starts."""
+    """Return a folder for temporary files of this process and its children."""
     folder = tmp_path / "temp"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -43,7 +43,7 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until something holds; fail when it does not within the deadline."""
+    """Return a function that waits until a condition holds, and fails after a deadline."""
 
     def wait(holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -56,7 +56,7 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
 
 @pytest.fixture
 def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start ``python -m reference_server clickhouse`` with options; whatever is left of it is killed."""
+    """Return a function that starts ``python -m reference_server clickhouse``; kill what is left of it."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> subprocess.Popen[str]:
@@ -78,7 +78,7 @@ def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture(scope="session")
 def children() -> Callable[[int], list[int]]:
-    """The process ids of a process's children."""
+    """Return the ids of a process's children."""
 
     def of(pid: int) -> list[int]:
         found = []
@@ -86,7 +86,7 @@ def children() -> Callable[[int], list[int]]:
             if entry.name.isdigit():
                 try:
                     fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:  # Gone meanwhile.
+                except OSError:  # Ended meanwhile.
                     continue
                 if int(fields[1]) == pid:
                     found.append(int(entry.name))
@@ -97,7 +97,7 @@ def children() -> Callable[[int], list[int]]:
 
 @pytest.fixture(scope="session")
 def alive() -> Callable[[int], bool]:
-    """Whether a process runs; one that ended and is not reaped yet does not."""
+    """Return True if a process runs; a zombie does not."""
 
     def is_alive(pid: int) -> bool:
         try:

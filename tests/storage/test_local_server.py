@@ -1,4 +1,4 @@
-"""The embedded ClickHouse: it serves, it keeps its data, and nothing of it outlives whoever started it."""
+"""The embedded ClickHouse: it serves, keeps its data, and ends with its parent."""
 
 import os
 import signal
@@ -30,12 +30,12 @@ Alive = Callable[[int], bool]
 
 
 def test_the_pinned_wheel_holds_the_clickhouse_that_we_know(client: Client) -> None:
-    """The private entry point of the wheel still leads to ClickHouse 26.9."""
+    """The private entry point of the pinned wheel still starts ClickHouse 26.9."""
     assert str(client.server_version).startswith("26.9.")
 
 
 def test_the_types_of_the_schema_come_back_as_they_went_in(client: Client) -> None:
-    """Arrays with any character, exact decimals and milliseconds survive a round trip."""
+    """Arrays with any character, exact decimals and milliseconds are read back equal."""
     client.command(
         "CREATE TABLE trip (a Array(String), d Nullable(Decimal(38, 9)), t DateTime64(3, 'UTC')) "
         "ENGINE = MergeTree ORDER BY t"
@@ -54,15 +54,15 @@ def test_the_types_of_the_schema_come_back_as_they_went_in(client: Client) -> No
     assert stored == rows
 
 
-def test_without_the_password_nobody_gets_in(clickhouse: LocalClickHouse) -> None:
-    """The user that ClickHouse needs for itself is closed to everybody else on the machine."""
+def test_access_needs_the_password(clickhouse: LocalClickHouse) -> None:
+    """The user that ClickHouse needs for itself is closed to other users of the machine."""
     port = httpx.URL(clickhouse.url).port
     answer = httpx.post(f"http://127.0.0.1:{port}/", content="SELECT 1", trust_env=False)
     assert answer.status_code == 404
 
 
 def test_the_process_has_a_session_of_its_own(clickhouse: LocalClickHouse) -> None:
-    """Ctrl-C in a terminal, or a SYSTEM SHUTDOWN, does not reach beyond it."""
+    """Ctrl-C in a terminal, or a SYSTEM SHUTDOWN, affects only the session of the process."""
     assert clickhouse.pid is not None
     assert os.getsid(clickhouse.pid) == clickhouse.pid
 
@@ -78,7 +78,7 @@ def test_stop_leaves_no_process_and_no_folder(tmp_path: Path, temp: Path, alive:
 
 
 def test_stop_does_not_wait_for_open_connections(tmp_path: Path, temp: Path) -> None:
-    """A client that keeps its connection open does not hold the stop up until the kill."""
+    """An open connection of a client does not delay stop until the kill."""
     server = LocalClickHouse(tmp_path / "data")
     server.start()
     process = server._process
@@ -92,13 +92,13 @@ def test_stop_does_not_wait_for_open_connections(tmp_path: Path, temp: Path) -> 
 
 
 def test_the_url_needs_a_start(tmp_path: Path) -> None:
-    """Asking a stopped server for its URL says what to do."""
+    """The error on asking a stopped server for its URL names the way out."""
     with pytest.raises(ClickHouseError, match="not running: start it first"):
         _ = LocalClickHouse(tmp_path).url
 
 
 def test_two_servers_on_one_folder(clickhouse: LocalClickHouse) -> None:
-    """The second start on a folder is refused by name of the folder."""
+    """A second start on the same folder is refused, naming the folder."""
     second = LocalClickHouse(clickhouse.data_dir)
     with pytest.raises(DataFolderInUse, match=f"{clickhouse.data_dir} is in use by another process"):
         second.start()
@@ -106,17 +106,17 @@ def test_two_servers_on_one_folder(clickhouse: LocalClickHouse) -> None:
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path, temp: Path) -> None:
-    """A data folder that cannot be made is named, and nothing is left."""
+    """A data folder that cannot be created is named, and nothing is left."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StartFailed, match=f"{tmp_path}/file cannot be used"):
         LocalClickHouse(tmp_path / "file").start()
     assert list(temp.iterdir()) == []
 
 
-def test_a_failed_start_tells_what_clickhouse_said(tmp_path: Path, temp: Path) -> None:
-    """The text on the child's standard error is part of the exception."""
+def test_a_failed_start_shows_the_output_of_clickhouse(tmp_path: Path, temp: Path) -> None:
+    """The message of a failed start includes the child's standard error."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "status").mkdir()  # ClickHouse wants to write a file there.
+    (tmp_path / "data" / "status").mkdir()  # ClickHouse needs to write a file there.
     with pytest.raises(StartFailed, match=r"DB::Exception|Exception"):
         LocalClickHouse(tmp_path / "data").start()
     assert list(temp.iterdir()) == []
@@ -132,7 +132,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_ctrl_c_during_the_start_leaves_nothing(
     tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch, alive: Alive
 ) -> None:
-    """A KeyboardInterrupt while waiting ends the child that was just started."""
+    """A KeyboardInterrupt during the start stops the child."""
     server = LocalClickHouse(tmp_path / "data")
     pids: list[int | None] = []
 
@@ -148,7 +148,7 @@ def test_ctrl_c_during_the_start_leaves_nothing(
 
 
 def test_a_killed_child_is_noticed(tmp_path: Path, eventually: Eventually) -> None:
-    """poll tells the signal that ended the child."""
+    """poll names the signal that ended the child."""
     with LocalClickHouse(tmp_path / "data") as server:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
@@ -156,7 +156,7 @@ def test_a_killed_child_is_noticed(tmp_path: Path, eventually: Eventually) -> No
 
 
 def test_a_restart_after_a_kill_keeps_the_rows(tmp_path: Path) -> None:
-    """What an insert acknowledged is there when the next process serves the same folder."""
+    """Acknowledged inserts are still there when another process serves the same folder."""
     with LocalClickHouse(tmp_path / "data") as server:
         client = connect(server.url)
         client.command("CREATE TABLE kept (n UInt32) ENGINE = MergeTree ORDER BY n")
@@ -173,7 +173,7 @@ def test_a_restart_after_a_kill_keeps_the_rows(tmp_path: Path) -> None:
 def test_a_killed_parent_takes_its_clickhouse_along(
     command: Command, temp: Path, children: Children, alive: Alive, eventually: Eventually
 ) -> None:
-    """SIGKILL of the parent ends the child, which removes its run folder; the next start sweeps the data."""
+    """SIGKILL of the parent ends the child, which removes its run folder; the next start removes the data."""
     parent = command()
     assert parent.stdout
     parent.stdout.readline()
@@ -190,7 +190,7 @@ def test_a_killed_parent_takes_its_clickhouse_along(
 def test_a_signal_ends_the_command_without_a_trace(
     command: Command, temp: Path, children: Children, alive: Alive, number: signal.Signals
 ) -> None:
-    """Ctrl-C and SIGTERM: exit code 0, no process, no folder, no noise."""
+    """Ctrl-C and SIGTERM end with exit code 0, no process, no folder and no output."""
     process = command()
     assert process.stdout
     process.stdout.readline()
@@ -201,7 +201,7 @@ def test_a_signal_ends_the_command_without_a_trace(
 
 
 def test_the_command_ends_with_its_standard_input(command: Command, temp: Path) -> None:
-    """Whoever holds the other end of the pipe owns the server."""
+    """The command ends when its standard input is closed."""
     process = command()
     assert process.stdout
     process.stdout.readline()
@@ -210,7 +210,7 @@ def test_the_command_ends_with_its_standard_input(command: Command, temp: Path) 
 
 
 def test_the_command_prints_its_url_and_nothing_else(command: Command, temp: Path) -> None:  # noqa: ARG001
-    """One line on standard output: a URL that answers."""
+    """Standard output has one line, the URL of a running server."""
     process = command()
     assert process.stdout
     url = process.stdout.readline().strip()
@@ -221,7 +221,7 @@ def test_the_command_prints_its_url_and_nothing_else(command: Command, temp: Pat
 
 
 def test_the_command_says_when_its_clickhouse_dies(command: Command, temp: Path, children: Children) -> None:
-    """A crash of the child is exit code 3 and a reason."""
+    """A crash of the child gives exit code 3 and a reason."""
     process = command()
     assert process.stdout
     process.stdout.readline()
@@ -237,7 +237,7 @@ def test_the_command_says_when_its_clickhouse_dies(command: Command, temp: Path,
 
 
 def test_folders_of_the_dead_are_swept(temp: Path) -> None:
-    """A folder whose owner was killed goes with the next start; others stay, whatever ids are in use."""
+    """The next start removes the folder of a killed owner, and no other, whatever process ids are in use."""
     script = (
         "import sys; from reference_server.storage import tempdirs; print(tempdirs.make('data'), flush=True);"
         "sys.stdin.read()"
@@ -249,7 +249,7 @@ def test_folders_of_the_dead_are_swept(temp: Path) -> None:
         for _ in range(2)
     ]
     killed, living = (Path((process.stdout or sys.stdin).readline().strip()) for process in processes)
-    # What an earlier version made, or another container: its process id, which nobody has here, says nothing.
+    # Made by an earlier version or in another container, so the process id is meaningless.
     foreign = temp / "clickport-data-4194305-abc"
     foreign.mkdir()
     processes[0].kill()

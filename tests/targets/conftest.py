@@ -1,4 +1,4 @@
-"""Small scripts to be targets, and what becomes of their processes."""
+"""Small scripts used as targets, and the state of their processes."""
 
 import shlex
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Serves what files it is given beside the port: the rows of a readback, a tracker.
+# Serves the files of a folder: the rows of a readback, a tracker.
 FILES = """
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -44,13 +44,13 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 @pytest.fixture
 def files(script: Script) -> str:
-    """A command that serves the files of this test's folder, and takes events."""
+    """Return a command that serves the files of this test's folder and accepts events."""
     return script(FILES, "{port}", name="files.py")
 
 
 @pytest.fixture
 def runs() -> Callable[[int], bool]:
-    """Whether a process still runs shortly after it should have ended; a zombie does not."""
+    """Return True if a process still runs shortly after it should have ended; a zombie does not count."""
 
     def still(pid: int) -> bool:
         deadline = time.monotonic() + 10

@@ -1,4 +1,4 @@
-"""The reference tracker in real pages, watched at the recorder."""
+"""Fixtures: the reference tracker in real pages, observed at the recorder."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ TRACKER = ROOT / "tracker" / "tracker.min.js"
 
 @pytest.fixture(scope="session")
 def instruments() -> Iterator[Instruments]:
-    """Recorder and Chromium, with the built tracker mounted."""
+    """Yield a recorder and Chromium, with the built tracker mounted."""
     with prepare(Options(tracker=str(TRACKER))) as setup:
         instruments = Instruments(setup)
         try:
@@ -28,7 +28,7 @@ def instruments() -> Iterator[Instruments]:
 
 @pytest.fixture
 def tab(instruments: Instruments) -> Iterator[Tab]:
-    """A tab with a session storage of its own."""
+    """Yield a tab with its own session storage."""
     tab = instruments.tab("chromium")
     yield tab
     tab.close()
@@ -36,7 +36,7 @@ def tab(instruments: Instruments) -> Iterator[Tab]:
 
 @pytest.fixture
 def token(instruments: Instruments, request: pytest.FixtureRequest) -> str:
-    """By this the events of a test are told from all others."""
+    """Return the token that identifies the events of a test."""
     return instruments.setup.token(request.node.nodeid)
 
 

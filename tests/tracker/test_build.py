@@ -1,4 +1,4 @@
-"""The built script is that of the source, and small."""
+"""The built script: up to date and small."""
 
 import gzip
 import hashlib
@@ -16,24 +16,24 @@ FOLDER = ROOT / "tracker"
 
 
 def test_size() -> None:
-    """The whole tracker is at most 1,000 bytes gzipped."""
+    """The tracker is at most 1,000 bytes gzipped."""
     assert len(gzip.compress(TRACKER.read_bytes(), 9)) <= BUDGET
 
 
 def test_built_from_this_source() -> None:
-    """build.json names the source that tracker.min.js was built from: the one that is there."""
+    """build.json has the checksum of the current source."""
     built = json.loads((FOLDER / "build.json").read_text())
     assert built["source"] == hashlib.sha256((FOLDER / "tracker.js").read_bytes()).hexdigest()
 
 
-def test_nobody_edited_the_build() -> None:
-    """tracker.min.js has the size that its build reported."""
+def test_the_build_is_unedited() -> None:
+    """tracker.min.js has the size in build.json."""
     built = json.loads((FOLDER / "build.json").read_text())
     assert built["raw"] == len(TRACKER.read_bytes())
 
 
 def test_build_is_repeatable(tmp_path: Path) -> None:
-    """Where Node.js is at hand, `npm ci && npm run build` makes the very same file."""
+    """With Node.js, `npm ci && npm run build` produces an identical file."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("there is no npm here; the two tests above compare checksums instead")
@@ -45,5 +45,5 @@ def test_build_is_repeatable(tmp_path: Path) -> None:
 
 
 def test_lock_names_no_host() -> None:
-    """The lock file pins by checksum and names no registry's host."""
+    """The lock file pins by checksum and names no registry host."""
     assert '"resolved"' not in (FOLDER / "package-lock.json").read_text()

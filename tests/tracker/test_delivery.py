@@ -1,4 +1,4 @@
-"""What the vectors do not say: the keepalive budget, refusals, and a page that closes itself."""
+"""Delivery beyond the vectors: the keepalive budget, refusals, and a page that closes itself."""
 
 from conformance.browsers import Tab
 from conformance.harness.instruments import Instruments
@@ -6,7 +6,7 @@ from conformance.recorder import Exchange
 
 from .conftest import Arrived
 
-# fetch as the tracker finds it, noting with each call whether it asked for keepalive.
+# fetch as the tracker finds it, which records for each call whether it used keepalive.
 _NOTE = """
 window.noted = []
 const own = window.fetch
@@ -15,12 +15,12 @@ window.fetch = function (url, options) { noted.push(options.keepalive); return o
 
 
 def numbers(found: list[Exchange]) -> list[int]:
-    """The numbers in the names of events, in order."""
+    """Return the numbers in the names of events, in order."""
     return sorted(int(e.body.split(b"#")[1]) for e in found)
 
 
 def test_large_event_arrives_once(instruments: Instruments, tab: Tab, token: str, arrived: Arrived) -> None:
-    """A legal event of 180 KB, beyond the keepalive budget, arrives once while the page stays (DELIV-5)."""
+    """An event of 180 KB, beyond the keepalive budget, arrives once while the page stays (DELIV-5)."""
     tab.goto(instruments.page(before=_NOTE))
     value = "'購'.repeat(2000)"
     tab.run(
@@ -34,7 +34,7 @@ def test_large_event_arrives_once(instruments: Instruments, tab: Tab, token: str
 def test_keepalive_within_the_budget_only(
     instruments: Instruments, tab: Tab, token: str, arrived: Arrived
 ) -> None:
-    """Events of 20 KB in one task: three fit into 64 KiB and are kept alive, the rest is plain (DELIV-6)."""
+    """Of events of 20 KB in one task three fit into 64 KiB and use keepalive, the others do not (DELIV-6)."""
     tab.goto(instruments.page(before=_NOTE))
     instruments.recorder.hold(token)
     tab.run(
@@ -50,7 +50,7 @@ def test_keepalive_within_the_budget_only(
 def test_burst_of_300_arrives_whole_and_once(
     instruments: Instruments, tab: Tab, token: str, arrived: Arrived
 ) -> None:
-    """300 small events in one task are more than Chromium keeps alive; all arrive, once (DELIV-6)."""
+    """300 small events in one task exceed Chromium's keepalive limit, and all arrive once (DELIV-6)."""
     tab.goto(instruments.page())
     tab.run(f"for (let i = 0; i < 300; i++) clickport.track(`Tiny #${{i}}# {token}`)")
     assert numbers(arrived(token, 300)) == list(range(300))
@@ -59,7 +59,7 @@ def test_burst_of_300_arrives_whole_and_once(
 def test_refusal_is_tried_again_without_keepalive(
     instruments: Instruments, tab: Tab, token: str, arrived: Arrived
 ) -> None:
-    """With the budget held by another script the browser refuses; the event still arrives (DELIV-6)."""
+    """If another script uses up the budget, keepalive is refused; the event still arrives (DELIV-6)."""
     tab.goto(instruments.page(before=_NOTE))
     instruments.recorder.hold("held-by-another")
     there = instruments.recorder.there
@@ -76,7 +76,7 @@ def test_refusal_is_tried_again_without_keepalive(
 
 
 def test_closing_window_sends_once(instruments: Instruments, tab: Tab, token: str, arrived: Arrived) -> None:
-    """A closing window learns of a failure though its request lives on: no second one (DELIV-3)."""
+    """A closing window sees an error although its request survives, and sends no second one (DELIV-3)."""
     for number in range(5):
         own = f"{token}{number}x"
         page = instruments.page()

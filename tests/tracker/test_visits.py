@@ -1,4 +1,4 @@
-"""Page views, sessions and page visits, and pages in which something is missing."""
+"""Page views, sessions and page visits, and pages with missing or broken features."""
 
 import json
 from typing import Any
@@ -12,14 +12,14 @@ from .conftest import Arrived
 
 
 def payloads(instruments: Instruments, text: str, number: int) -> list[dict[str, Any]]:
-    """The bodies of a number of requests that carry a text."""
+    """Return the bodies of a number of requests that carry a text."""
     return [json.loads(exchange.body) for exchange in instruments.events(text, number)]
 
 
 def test_page_views_of_a_single_page_application(
     instruments: Instruments, tab: Tab, arrived: Arrived, token: str
 ) -> None:
-    """One page view on load and one for each change of path or query; none for a change of hash or state."""
+    """There is one page view on load and per change of path or query, none for a change of hash or state."""
     page = instruments.page()
     tab.goto(page)
     tab.run(
@@ -32,7 +32,7 @@ def test_page_views_of_a_single_page_application(
 
 
 def test_event_bears_session_and_visit(instruments: Instruments, tab: Tab, token: str) -> None:
-    """The session lasts as long as the tab, the visit as long as the page; both ride on events (STORE-4)."""
+    """Events have the session of the tab and the visit of the page (STORE-4)."""
     tab.goto(instruments.page())
     tab.run(f"clickport.track('First {token}'); clickport.track('Second {token}')")
     first, second = payloads(instruments, token, 2)
@@ -44,7 +44,7 @@ def test_event_bears_session_and_visit(instruments: Instruments, tab: Tab, token
 
 
 def test_session_is_kept_in_the_tab(instruments: Instruments, tab: Tab, token: str) -> None:
-    """The session is that of cp_sid in session storage, and no cookie is set."""
+    """The session is cp_sid in session storage, and no cookie is set."""
     tab.goto(instruments.page())
     tab.run(f"clickport.track('First {token}')")
     [sent] = payloads(instruments, token, 1)
@@ -61,7 +61,7 @@ def test_session_is_kept_in_the_tab(instruments: Instruments, tab: Tab, token: s
     ids=["no session storage", "no Navigation API", "a stub"],
 )
 def test_works_without(instruments: Instruments, tab: Tab, token: str, before: str) -> None:
-    """A page in which something is missing or in the way still sends its events."""
+    """A page in which a feature is missing or broken still sends its events."""
     tab.goto(instruments.page(before=before))
     tab.run(f"clickport.track('Still {token}')")
     assert [sent["n"] for sent in payloads(instruments, token, 1)] == [f"Still {token}"]
