@@ -1,4 +1,4 @@
-"""``clickport check``: options from the command line and the configuration file, a run, its reports."""
+"""``clickport check``: run the checks on a target and write reports."""
 
 from collections.abc import Callable, Collection
 from dataclasses import fields
@@ -15,12 +15,12 @@ Command = Callable[..., None]
 
 
 def target_options(command: Command) -> Command:
-    """Give the command an option for each field of Options."""
+    """Add an option to ``command`` for each field of Options."""
     return some_options(*(field.name for field in fields(Options)))(command)
 
 
 def some_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command an option for each of these fields of Options."""
+    """Return a decorator that adds an option for each of these fields of Options."""
     return lambda command: _with_options(command, names)
 
 
@@ -44,7 +44,7 @@ def _with_options(command: Command, names: Collection[str]) -> Command:
 
 
 def output_options(command: Command) -> Command:
-    """Give the command the options that say where its observations and reports go."""
+    """Add ``--config``, ``--run-record`` and ``--report`` to ``command``."""
     kinds = ", ".join(REPORTS)
     file = click.Path(path_type=Path, dir_okay=False)
     for option in (
@@ -59,7 +59,7 @@ def output_options(command: Command) -> Command:
             type=file,
             default="clickport-run.jsonl",
             show_default=True,
-            help="Keep every observation here, as JSON lines.",
+            help="Write every observation to this file, as JSON lines.",
         ),
         click.option(
             "--report",

@@ -101,7 +101,7 @@ def test_baseline_of_a_run_without_failures_is_none(tmp_path: Path) -> None:
         pass
     done = run("baseline", "write", str(known), "--issue", "i", "--run-record", str(record))
     assert (done.exit_code, known.exists()) == (0, False), done.output
-    assert "nothing failed" in done.output
+    assert "no case failed" in done.output
 
 
 def test_unforeseen_errors_are_no_violations(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     assert [
         name for name in ("server.py", "conformance.recorder", "chromium") if name not in ended.below
     ] == []
-    assert "interrupted; what was seen until then is in clickport-run.jsonl" in ended.errors
+    assert "interrupted; the results until then are in clickport-run.jsonl" in ended.errors
     assert "Traceback" not in ended.errors, ended.errors
     run = read(record)
     assert run.interrupted

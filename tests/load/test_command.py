@@ -163,7 +163,7 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     assert (ended.code, ended.left) == (130, {}), ended.errors
     assert all(name in ended.below for name in ("locustfile.py", "server.py"))
-    assert "interrupted; what was seen until then is in clickport-load.jsonl" in ended.errors
+    assert "interrupted; the results until then are in clickport-load.jsonl" in ended.errors
     assert "Traceback" not in ended.errors
     assert read(tmp_path / "clickport-load.jsonl").interrupted
 
