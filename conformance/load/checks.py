@@ -1,4 +1,4 @@
-"""What a load run is held to (STORE-5): each check looks at the same comparison of answers with rows."""
+"""The checks of the load lane (STORE-5), all on one comparison of answers with stored rows."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,7 +15,7 @@ Check = Callable[[Reconciled], None]
 
 
 def nothing_lost(found: Reconciled) -> None:
-    """STORE-5: each acknowledged event has a row."""
+    """Raise Violation unless each acknowledged event has a row (STORE-5)."""
     if found.lost:
         raise Violation(
             f"{_of(found.lost, found.acknowledged)} acknowledged events have no row{_such(found, 'lost')}"
@@ -23,7 +23,7 @@ def nothing_lost(found: Reconciled) -> None:
 
 
 def nothing_doubled(found: Reconciled) -> None:
-    """STORE-5: no event has two rows, whether it was acknowledged or not."""
+    """Raise Violation if an event, acknowledged or not, has more than one row (STORE-5)."""
     if found.doubled:
         raise Violation(
             f"{_of(found.doubled, found.sent)} events have more than one row{_such(found, 'doubled')}"
@@ -31,20 +31,20 @@ def nothing_doubled(found: Reconciled) -> None:
 
 
 def nothing_altered(found: Reconciled) -> None:
-    """STORE-5: name, properties, amount and currency of each row are those that were sent."""
+    """Raise Violation unless name, properties, amount and currency of each row are as sent (STORE-5)."""
     if found.altered:
         raise Violation(
             f"{_of(found.altered, found.sent)} events have a row that is not what was sent"
             f"{_such(found, 'altered')}"
         )
     if found.stray:
-        raise Violation(f"{found.stray} rows bear the run's token and a number that was never sent")
+        raise Violation(f"{found.stray} rows have the run's token and a number that was never sent")
 
 
 def bad_neighbours(found: Reconciled) -> None:
-    """STORE-5: what is no event gets its 4xx in between, and leaves no row."""
+    """Raise Violation unless each malformed request gets a 4xx and leaves no row (STORE-5)."""
     if not found.bad:
-        raise NotTestable("the mix has nothing malformed")
+        raise NotTestable("the mix has no malformed requests")
     if found.bad_refused < found.bad:
         raise Violation(f"{_of(found.bad - found.bad_refused, found.bad)} malformed requests got no 4xx")
     if found.bad_stored:
@@ -60,7 +60,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 def results(measured: LoadMeasurement, repro: str) -> list[CaseResult]:
-    """A result for each case of the lane."""
+    """Return a result for each case of the load lane."""
     return [_result(case, measured, repro) for case in catalogue() if case.lane is Lane.LOAD]
 
 
@@ -90,5 +90,5 @@ def _of(number: int, whole: int) -> str:
 
 
 def _such(found: Reconciled, kind: str) -> str:
-    """Name some: their nonce is the value of the property ``n``."""
+    """Return examples as text: nonces, which are the values of the property ``n``."""
     return f", such as n = {', '.join(found.examples[kind])}" if kind in found.examples else ""

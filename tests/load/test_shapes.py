@@ -138,7 +138,7 @@ def test_durations(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "0s", "nans", "infs", "1d"])
 def test_what_is_no_duration(text: str) -> None:
     """It says how to write one."""
-    with pytest.raises(ValueError, match="is no duration: write 50ms, 90s, 10m or 1h"):
+    with pytest.raises(ValueError, match="is not a duration: write 50ms, 90s, 10m or 1h"):
         seconds_of(text)
 
 
