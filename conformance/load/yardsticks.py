@@ -249,5 +249,5 @@ def _database(url: str) -> str:
     try:
         httpx.post(url, content=f"CREATE DATABASE {name}", trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise TargetUnavailable(f"could not make a database for the yardsticks: {error}") from error
+        raise TargetUnavailable(f"could not create a database for the yardsticks: {error}") from error
     return f"{url.rpartition('/')[0]}/{name}"

@@ -1,4 +1,4 @@
-"""The timeline of a delivery that failed, in words: what happened when, as the recorder saw it."""
+"""The timeline of a failed delivery as text: the events that the recorder saw, with their times."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ _AT_ONCE = 1.0  # milliseconds
 
 
 def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
-    """What happened when, in order: milliseconds and words."""
+    """Return the moments of a timeline in order, as milliseconds and text."""
     found: list[tuple[float, str]] = []
     if timeline["from"] == "call":
         found.append((0.0, "track is called"))
@@ -27,7 +27,7 @@ def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
 
 
 def name_of(request: Mapping[str, Any]) -> str:
-    """What a request of a timeline is called."""
+    """Return the name of a request in a timeline."""
     if request["control"]:
         return "plain fetch beside it"
     followed = ", redirected" if request["followed"] else ""
@@ -35,7 +35,7 @@ def name_of(request: Mapping[str, Any]) -> str:
 
 
 def in_words(timeline: Mapping[str, Any]) -> str:
-    """The timeline as text, a moment a line."""
+    """Return the timeline as text, one moment a line."""
     start = (
         "" if timeline["from"] == "call" else "counted from the first byte: the call's moment is unknown\n"
     )

@@ -107,7 +107,7 @@ def test_a_target_gives_ci_no_orders(check: "Check", mine: "Implementations") ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--report", "html=/dev/null/report.html"], "no report can be written to /dev/null/report.html"),
+        (["--report", "html=/dev/null/report.html"], "cannot write a report to /dev/null/report.html"),
         (["--run-record", "/dev/null/run.jsonl"], "/dev/null"),
     ],
 )

@@ -122,4 +122,4 @@ def test_a_row_must_fail_in_every_browser() -> None:
 
 def test_an_interrupted_run_proves_nothing() -> None:
     """A trial that did not end is a problem of its own."""
-    assert judge(NULL, interrupted=True).problems == ("the run did not end",)
+    assert judge(NULL, interrupted=True).problems == ("the run was interrupted",)

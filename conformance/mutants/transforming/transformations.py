@@ -1,6 +1,6 @@
-"""The transformations of ``fixtures/transformations.toml`` as functions of one text; None drops it.
+"""The transformations of ``fixtures/transformations.toml`` as functions of one text; None drops the text.
 
-Written for this trial alone: nothing that judges asks them, and expected values never come from here.
+They are used by the self-test only. No check calls them, and no expected value comes from them.
 """
 
 import base64
@@ -103,7 +103,7 @@ def _backslashes_decoded(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """Read a text as parseFloat and its like do, and write the number that was read."""
+    """Parse a text as ``parseFloat`` does and return the number as text; text without a number is kept."""
     for prefix, base in (("0x", 16), ("0b", 2), ("0o", 8)):
         if text.startswith(prefix):
             return str(int(text, base))
@@ -174,7 +174,7 @@ def _repeats_collapsed(text: str) -> str:
 
 
 def _size_below(length: int) -> int:
-    """Return the largest of the usual limits that is less than a length."""
+    """Return the largest common size limit that is less than ``length``."""
     return max(size for size in _SIZES if size < length)
 
 
@@ -184,7 +184,7 @@ def _cut_bytes(text: str) -> str:
 
 
 def _without(pattern: str) -> Transformation:
-    """Return a function that removes what a pattern matches."""
+    """Return a transformation that removes all matches of a pattern."""
     return lambda text: re.sub(pattern, "", text)
 
 
