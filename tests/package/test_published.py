@@ -155,7 +155,7 @@ LOST = result(HREF, Status.FAIL, {"of": 10, "arrived": 0})
 def test_cells(results: list[CaseResult], cell: str) -> None:
     """A cell is a count; where nothing arrived at all, or nothing was tried, it says so instead."""
     ran = {"firefox": "153"}
-    measured = script.Measured(
+    measured = script.TrackerMeasurement(
         name="x", version="1", minified=5, gzipped=3, browsers=ran, results=results, refused=["webkit"]
     )
     found = [measured.cell(f"tracker/{HREF}", browser) for browser in ("firefox", "webkit", "chromium")]
@@ -164,7 +164,7 @@ def test_cells(results: list[CaseResult], cell: str) -> None:
 
 def test_page() -> None:
     """The page has the day, the sizes, and a table for each browser with the exits in the suite's order."""
-    one = script.Measured(
+    one = script.TrackerMeasurement(
         name="one",
         version="one 1.2",
         minified=1234,
