@@ -43,34 +43,36 @@ def _with_options(command: Command, names: Collection[str]) -> Command:
     return command
 
 
+def record_option(default: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds ``--run-record`` with this default."""
+    return click.option(
+        "--run-record",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=True,
+        help="Write every observation to this file, as JSON lines.",
+    )
+
+
+def report_option(command: Command) -> Command:
+    """Add ``--report`` to ``command``."""
+    return click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="KIND=PATH",
+        help=f"Write a report of the kind {', '.join(REPORTS)} (repeatable).",
+    )(command)
+
+
 def output_options(command: Command) -> Command:
     """Add ``--config``, ``--run-record`` and ``--report`` to ``command``."""
-    kinds = ", ".join(REPORTS)
-    file = click.Path(path_type=Path, dir_okay=False)
-    for option in (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False, exists=True),
-            help="Take options from this file.  "
-            "[default: clickport.toml, or [tool.clickport] in pyproject.toml]",
-        ),
-        click.option(
-            "--run-record",
-            type=file,
-            default="clickport-run.jsonl",
-            show_default=True,
-            help="Write every observation to this file, as JSON lines.",
-        ),
-        click.option(
-            "--report",
-            "reports",
-            multiple=True,
-            metavar="KIND=PATH",
-            help=f"Write a report of the kind {kinds} (repeatable).",
-        ),
-    ):
-        command = option(command)
-    return command
+    config = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="Take options from this file.  [default: clickport.toml, or [tool.clickport] in pyproject.toml]",
+    )
+    return report_option(record_option("clickport-run.jsonl")(config(command)))
 
 
 @click.command(short_help="Check a tracker, a server, or both.")

@@ -32,7 +32,7 @@ class _SearchByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-class _Quiet:
+class _SearchListener:
     """A run listener that prints only the start: the search reports its own progress."""
 
     def start(self, total: int) -> None:
@@ -95,7 +95,7 @@ def search(
             raise click.UsageError(f"{target} and --{kind} {given[kind]} exclude each other: give one")
         given[kind] = target
     given |= {"fuzz_seconds": seconds, "only": given["only"] or ("*-fuzz*",)}
-    execute(given, jobs=1, reports=reports, run_record=run_record, config=config, watcher=_Quiet())
+    execute(given, jobs=1, reports=reports, run_record=run_record, config=config, watcher=_SearchListener())
 
 
 @fuzz.command("promote", short_help="Turn a counterexample into a vector.")

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from conformance.cli.check import some_options
+from conformance.cli.check import record_option, report_option, some_options
 from conformance.cli.execute import concluding, end
 from conformance.harness.options import Options, UsageError
 from conformance.load.mix import BadMix
@@ -22,7 +22,6 @@ from conformance.load.plan import (
 )
 from conformance.load.progress import LoadProgress
 from conformance.load.shapes import SHAPES
-from conformance.reports import REPORTS
 from conformance.results.record import Run
 from conformance.results.verdict import Exit
 
@@ -108,20 +107,8 @@ _DURATION = _Duration()
 @click.option(
     "--yardsticks", is_flag=True, help="Measure yardsticks, too, and report ratios to them (a minute more)."
 )
-@click.option(
-    "--run-record",
-    type=_FILE,
-    default="clickport-load.jsonl",
-    show_default=True,
-    help="Write the observations to this file, as JSON lines.",
-)
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="KIND=PATH",
-    help=f"Write a report of the kind {', '.join(REPORTS)} (repeatable).",
-)
+@record_option("clickport-load.jsonl")
+@report_option
 def load(url: str | None, **given: Any) -> None:
     """Send events at a rate and compare the acknowledged events with the stored rows (STORE-5).
 

@@ -53,7 +53,7 @@ def checksum(
 
 
 def nonce_of(row: StoredRow, run: str) -> Nonce | None:
-    """Return the nonce among a row's property values, at any position; None if there is none."""
+    """Return the nonce among a row's property values, at any position; None without one."""
     for value in row.meta_values:
         if isinstance(value, str) and value.startswith(run):
             return parse(value, run)

@@ -35,8 +35,8 @@ _UNSEEN_SECONDS = 2.0
 class LoadMeasurement:
     """The outcome of a load.
 
-    ``reconciled`` is None without a readback or an acknowledged event, ``canary`` is ``noticed`` if the
-    comparison was seen to notice a falsified ledger, ``report`` is plain data.
+    ``reconciled`` needs a readback and an acknowledged event, else None. ``canary`` is ``noticed`` if the
+    comparison noticed a falsified ledger, else empty. ``report`` is plain data.
     """
 
     plan: Plan

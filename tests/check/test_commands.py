@@ -10,6 +10,8 @@ from conformance.cli import main
 from conformance.protocol.requirements import requirements
 from conformance.results.record import RecordWriter, RunInfo
 
+MUTANT = "server-defaults-to-euros"
+
 
 def run(*arguments: str) -> Result:
     """Run ``clickport`` in this process."""
@@ -112,17 +114,19 @@ def test_unforeseen_errors_are_no_violations(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_reports_of_the_selftest_are_checked_first() -> None:
-    """An invalid --report or --only is a usage error before any implementation is run."""
+    """An invalid --report or --only ends with 2 before any implementation is run."""
     assert run("selftest", "--report", "pdf=x").exit_code == 2
     assert run("selftest", "--only", "nobody").exit_code == 2
+    done = run("selftest", "--quick", "--only", MUTANT, "--report", "json=/dev/null/m.json")
+    assert (done.exit_code, "cannot write a report" in done.output, MUTANT in done.output) == (2, True, False)
 
 
 def test_selftest_notices_one_fault(tmp_path: Path) -> None:
     """A mutant is run by the real command, killed, and reported in all three formats."""
     reports = [f"--report=json={tmp_path / 'm.json'}", f"--report=html={tmp_path / 'm.html'}"]
-    done = run("selftest", "--quick", "--only", "server-defaults-to-euros", *reports)
+    done = run("selftest", "--quick", "--only", MUTANT, *reports)
     assert done.exit_code == 0, done.output
     [subject] = json.loads((tmp_path / "m.json").read_text())["subjects"]
     assert (subject["outcome"], subject["killed"]) == ("killed", ["server"])
-    assert "server-defaults-to-euros" in done.output
-    assert "server-defaults-to-euros" in (tmp_path / "m.html").read_text()
+    assert MUTANT in done.output
+    assert MUTANT in (tmp_path / "m.html").read_text()
