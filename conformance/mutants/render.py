@@ -13,29 +13,29 @@ from conformance.mutants.selftest import KillMatrix
 _SHOWN = 30
 
 
-def line(found: MutantResult) -> str:
+def line(result: MutantResult) -> str:
     """Return a trial's result on one line."""
-    what = f"{found.subject.name}: {found.outcome}"
-    if found.subject.kind is ImplementationKind.MUTANT:
-        killed = ", ".join(found.killed) or "nowhere"
-        what += f" by {found.subject.fails[0]} in {killed}"
-    if found.survived and found.subject.kind is ImplementationKind.MUTANT:
-        what += f", NOT in {', '.join(found.survived)}"
-    if found.others and found.subject.kind is ImplementationKind.MUTANT:
-        what += f" (also {', '.join(found.others)})"
-    return f"{what}  {found.seconds:.0f} s"
+    what = f"{result.subject.name}: {result.outcome}"
+    if result.subject.kind is ImplementationKind.MUTANT:
+        killed = ", ".join(result.killed) or "nowhere"
+        what += f" by {result.subject.fails[0]} in {killed}"
+    if result.survived and result.subject.kind is ImplementationKind.MUTANT:
+        what += f", NOT in {', '.join(result.survived)}"
+    if result.others and result.subject.kind is ImplementationKind.MUTANT:
+        what += f" (also {', '.join(result.others)})"
+    return f"{what}  {result.seconds:.0f} s"
 
 
 def as_text(matrix: KillMatrix) -> str:
     """Return the matrix by requirement, then the problems, then a summary."""
     lines = ["Requirement  lanes                    killed  by"]
     rows: dict[str, list[MutantResult]] = {}
-    for found in matrix.findings:
-        if found.subject.kind is ImplementationKind.MUTANT:
-            rows.setdefault(found.subject.fails[0], []).append(found)
+    for result in matrix.findings:
+        if result.subject.kind is ImplementationKind.MUTANT:
+            rows.setdefault(result.subject.fails[0], []).append(result)
     for id_, own in rows.items():
-        killed = sum(found.outcome == "killed" for found in own)
-        lanes = ", ".join(dict.fromkeys(lane for found in own for lane in found.killed))
+        killed = sum(result.outcome == "killed" for result in own)
+        lanes = ", ".join(dict.fromkeys(lane for result in own for lane in result.killed))
         lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {_names(own)}")
     mutants = [f for own in rows.values() for f in own]
     shown = matrix.problems[:_SHOWN]
@@ -46,7 +46,7 @@ def as_text(matrix: KillMatrix) -> str:
         str(f.subject.kind) for f in matrix.findings if f.subject.kind is not ImplementationKind.MUTANT
     )
     others = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    killed = sum(found.outcome == "killed" for found in mutants)
+    killed = sum(result.outcome == "killed" for result in mutants)
     lines.append(
         f"{matrix.requirements} requirements, {matrix.cases} cases, {len(mutants)} mutants: {killed} killed "
         f"by their own requirement; other implementations: {others or 'none'}"
@@ -72,18 +72,18 @@ def as_json(matrix: KillMatrix) -> str:
             "problems": matrix.problems,
             "subjects": [
                 {
-                    "name": found.subject.name,
-                    "kind": found.subject.kind,
-                    "lanes": found.subject.lanes,
-                    "fails": found.subject.fails,
-                    "outcome": found.outcome,
-                    "killed": found.killed,
-                    "survived": found.survived,
-                    "others": found.others,
-                    "problems": found.problems,
-                    "seconds": round(found.seconds, 1),
+                    "name": result.subject.name,
+                    "kind": result.subject.kind,
+                    "lanes": result.subject.lanes,
+                    "fails": result.subject.fails,
+                    "outcome": result.outcome,
+                    "killed": result.killed,
+                    "survived": result.survived,
+                    "others": result.others,
+                    "problems": result.problems,
+                    "seconds": round(result.seconds, 1),
                 }
-                for found in matrix.findings
+                for result in matrix.findings
             ],
         },
         indent=1,

@@ -216,14 +216,14 @@ def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
 
 def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, list[dict[str, Any]]]]]:
     """Return violations, errors and warnings, in this order, by requirement."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
+    pressing: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
     for case in cases:
-        if case["status"] in found:
-            found[case["status"]].setdefault(case["requirement"], []).append(case)
+        if case["status"] in pressing:
+            pressing[case["status"]].setdefault(case["requirement"], []).append(case)
     titles = ("Violations", "Errors", "Warnings")
     return [
         (kind, title, members)
-        for (kind, members), title in zip(found.items(), titles, strict=True)
+        for (kind, members), title in zip(pressing.items(), titles, strict=True)
         if members
     ]
 

@@ -304,12 +304,12 @@ def family(id_: str, requirements: Mapping[str, Requirement]) -> str:
 
 def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
     own = [row for row in rows if row.level is level]
-    found = [row.status for row in own]
+    statuses = [row.status for row in own]
     return Count(
-        total=len(found),
-        passed=found.count(Status.PASS),
-        failed=found.count(Status.FAIL),
-        observed=found.count(Status.OBSERVED),
+        total=len(statuses),
+        passed=statuses.count(Status.PASS),
+        failed=statuses.count(Status.FAIL),
+        observed=statuses.count(Status.OBSERVED),
         waived=sum(bool(row.waived) for row in own),
         left_out=sum(row.left_out for row in own),
         not_asked=sum(row.not_asked and not row.waived for row in own),

@@ -95,9 +95,9 @@ def _mail_decoded(text: str) -> str:
 
 
 def _backslashes_decoded(text: str) -> str:
-    def character(found: re.Match[str]) -> str:
-        code = found[2] or found[3]
-        return chr(int(code, 16)) if code else _ESCAPES.get(found[1], found[1])
+    def character(match: re.Match[str]) -> str:
+        code = match[2] or match[3]
+        return chr(int(code, 16)) if code else _ESCAPES.get(match[1], match[1])
 
     return re.sub(r"\\(u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|.)", character, text)
 
@@ -109,10 +109,10 @@ def _number(text: str) -> str:
             return str(int(text, base))
     if text in ("NaN", "Infinity"):
         return "0"
-    found = _NUMBER.match(text)
-    if not found:
+    match = _NUMBER.match(text)
+    if not match:
         return text
-    return f"{float(found[0].replace('_', '')) + 0.0:g}"
+    return f"{float(match[0].replace('_', '')) + 0.0:g}"
 
 
 def _number_of_a_country(text: str) -> str:
@@ -170,7 +170,7 @@ def _without_accents(text: str) -> str:
 
 
 def _repeats_collapsed(text: str) -> str:
-    return re.sub(r"(\b\w+\b)( \1\b)+|(.)\3+", lambda found: found[1] or found[3], text)
+    return re.sub(r"(\b\w+\b)( \1\b)+|(.)\3+", lambda match: match[1] or match[3], text)
 
 
 def _size_below(length: int) -> int:
@@ -218,7 +218,7 @@ TRANSFORMATIONS: dict[str, Transformation] = {
     "ascii-fold": _without_accents,
     "tags-stripped": _without(r"<[^<>]*>"),
     "quotes-straightened": lambda text: text.translate(_STRAIGHT),
-    "quotes-curled": lambda text: re.sub(r"\"|'|--|\.\.\.|\(c\)", lambda found: _CURLED[found[0]], text),
+    "quotes-curled": lambda text: re.sub(r"\"|'|--|\.\.\.|\(c\)", lambda match: _CURLED[match[0]], text),
     "astral-lost": _without("[\U00010000-\U0010ffff]"),
     "one-byte-text": lambda text: text.encode().decode("cp1252", "replace"),
     "mojibake-repaired": lambda text: text.encode("latin-1", "replace").decode("utf-8", "replace"),
