@@ -1,11 +1,11 @@
-"""Measures what one sender costs the others: ordinary events beside streams of costly ones.
+"""Measure how much streams of costly requests slow down ordinary events.
 
-Each stream of accepted requests is paced at a megabyte a second, headers not counted, by connections of its
-own. Meanwhile ordinary events are sent one after the other. Printed for each stream: the median time of
-ordinary events as a multiple of that without a stream, and by how much the memory of all processes has grown.
+Each stream is paced at 1 MB of bodies a second over connections of its own, while ordinary events are sent
+one at a time. For each stream it prints the median time of the ordinary events as a multiple of their time
+without the stream, and the growth of the memory of all server processes.
 
-With ``--requests N`` it sends N drawn requests (conformance/search/body_strategies.py) instead, as fast as
-they go, and counts the answers. Everything stays on 127.0.0.1 and ends by itself.
+``--requests N`` sends N drawn requests (conformance/search/body_strategies.py) at full speed instead and
+counts the answers. All traffic stays on 127.0.0.1, and the server is stopped at the end.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from conformance.search.body_strategies import bodies
 
-_RATE = 1_000_000  # Bytes a second of a stream.
+_RATE = 1_000_000  # Bytes a second of a stream, all connections together.
 _CONNECTIONS = 4
 _HEADERS = {"Content-Type": "text/plain"}
 _ORDINARY = {
@@ -78,21 +78,21 @@ _STREAMS: dict[str, Callable[[], bytes]] = {
 
 @dataclass
 class _Sent:
-    """The answers to the requests of some senders."""
+    """The counts of the answers and the sent bytes of several senders."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     bytes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, status: int, size: int) -> None:
-        """Count an answer."""
+        """Count an answer to a body of ``size`` bytes."""
         with self.lock:
             self.statuses[status] += 1
             self.bytes += size
 
 
 class _Sender:
-    """One connection to the server, opened anew if it is closed."""
+    """One connection to the server, reopened if it is closed."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url).netloc
@@ -122,20 +122,20 @@ def _server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
             process.wait(60)
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def _memory(process: psutil.Process) -> tuple[float, float]:
     """Return the memory of all processes of a server, and that of its ClickHouse, in MB."""
-    everybody = [process, *process.children(recursive=True)]
-    sizes = [(one.memory_info().rss / 1e6, "clickhouse" in " ".join(one.cmdline())) for one in everybody]
+    processes = [process, *process.children(recursive=True)]
+    sizes = [(one.memory_info().rss / 1e6, "clickhouse" in " ".join(one.cmdline())) for one in processes]
     return sum(size for size, _ in sizes), sum(size for size, of_clickhouse in sizes if of_clickhouse)
 
 
 def _stream(url: str, make: Callable[[], bytes], ends: float, sent: _Sent) -> None:
-    """Send bodies at a share of the rate until it is time, or slower if the answers are."""
+    """Send bodies until ``ends`` at this connection's share of the rate, or as fast as answers allow."""
     sender, begun, size = _Sender(url), time.monotonic(), 0
     while time.monotonic() < ends:
         body = make()
@@ -145,22 +145,22 @@ def _stream(url: str, make: Callable[[], bytes], ends: float, sent: _Sent) -> No
 
 
 def _ordinary(url: str, seconds: float) -> list[float]:
-    """Send ordinary events one after the other, and return the milliseconds that each took."""
+    """Send ordinary events one at a time for ``seconds`` and return the milliseconds of each."""
     sender, ends, took = _Sender(url), time.monotonic() + seconds, []
     body = json.dumps(_ORDINARY).encode()
     while time.monotonic() < ends:
         begun = time.perf_counter()
         if (status := sender.post(body)) != 202:
-            raise SystemExit(f"an ordinary event got {status}")
+            raise SystemExit(f"an ordinary event got status {status}, expected 202")
         took.append(1000 * (time.perf_counter() - begun))
         time.sleep(0.002)
     return took
 
 
 def _fairness(url: str, process: psutil.Process, seconds: float, only: str) -> bool:
-    _ordinary(url, seconds)  # The first ones warm up.
+    _ordinary(url, seconds)  # Warm-up.
     fair, before = True, _memory(process)
-    _tell(f"{'stream':40}    alone   beside  ratio  MB/s   growth, of it ClickHouse, and answers")
+    _print(f"{'stream':40}    alone   beside  ratio  MB/s   growth, of it ClickHouse, and answers")
     for name, make in ((name, make) for name, make in _STREAMS.items() if only in name):
         alone = statistics.median(_ordinary(url, seconds / 2))
         sent, ends = _Sent(), time.monotonic() + seconds
@@ -174,7 +174,7 @@ def _fairness(url: str, process: psutil.Process, seconds: float, only: str) -> b
             thread.join()
         growth, in_clickhouse = (now - then for now, then in zip(_memory(process), before, strict=True))
         fair = fair and beside < 15 * alone and growth < 250
-        _tell(
+        _print(
             f"{name:40} {alone:5.2f} ms {beside:5.2f} ms {beside / alone:6.1f} "
             f"{sent.bytes / seconds / 1e6:5.2f} {growth:5.0f} MB {in_clickhouse:5.0f} MB  "
             f"{dict(sent.statuses)}"
@@ -183,8 +183,8 @@ def _fairness(url: str, process: psutil.Process, seconds: float, only: str) -> b
 
 
 def _drawn(number: int, seed_: int) -> list[bytes]:
-    """Return drawn bodies; they are sent again and again, with another token each time."""
-    found: list[bytes] = []
+    """Return ``number`` drawn bodies, in which ``{token}`` is to be replaced for each request."""
+    drawn: list[bytes] = []
 
     @seed(seed_)
     @settings(
@@ -196,10 +196,10 @@ def _drawn(number: int, seed_: int) -> list[bytes]:
     )
     @given(bodies)
     def draw(body: object) -> None:
-        found.append(body.data)  # type: ignore[attr-defined]
+        drawn.append(body.data)  # type: ignore[attr-defined]
 
     draw()
-    return found
+    return drawn
 
 
 def _hostile(url: str, process: psutil.Process, number: int) -> bool:
@@ -222,20 +222,20 @@ def _hostile(url: str, process: psutil.Process, number: int) -> bool:
         thread.join()
     took = time.monotonic() - begun
     status = _Sender(url).post(json.dumps(_ORDINARY).encode())
-    _tell(
+    _print(
         f"{number} requests of {len(drawn)} kinds in {took:.0f} s: {dict(sent.statuses)}; the next: {status}"
     )
     sizes = ", ".join(f"{size:.0f} ({part:.0f})" for size, part in growth)
-    _tell(f"memory of all processes (and of ClickHouse), MB: {sizes}")
+    _print(f"memory of all processes (and of ClickHouse), MB: {sizes}")
     return status == 202 and not any(code >= 500 for code in sent.statuses)
 
 
 def main() -> int:
-    """Measure, and return 1 if the promise was not kept."""
+    """Measure; return 1 if ordinary events slowed down 15 times, memory grew by 250 MB, or a 5xx was seen."""
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    options.add_argument("--seconds", type=float, default=10, help="how long each stream is sent")
-    options.add_argument("--only", default="", help="a part of the names of the streams to be sent")
-    options.add_argument("--requests", type=int, default=0, help="send so many drawn requests instead")
+    options.add_argument("--seconds", type=float, default=10, help="seconds for which each stream is sent")
+    options.add_argument("--only", default="", help="send only the streams whose names contain this")
+    options.add_argument("--requests", type=int, default=0, help="send this many drawn requests instead")
     given_ = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (url, process):
         if given_.requests:

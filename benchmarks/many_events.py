@@ -1,9 +1,9 @@
-"""Sends ten million events through the reference server and prints what became of them, as Markdown.
+"""Send ten million events through the reference server and print rates, backlog and sizes as Markdown.
 
-Needs wrk, the sender that is fast enough. The events are drawn from load/mix.toml; there are 200,000
-different ones, sent again and again, each time a row of its own. Then the loader alone empties an outbox,
-and ClickHouse alone takes prepared blocks into the same tables, rollups and all. Everything stays on
-127.0.0.1 and ends by itself.
+Needs wrk, because Locust is too slow. 200,000 different requests are drawn from load/mix.toml and sent
+repeatedly; each request becomes a row. Then the loader alone empties an outbox, and ClickHouse alone inserts
+prepared blocks into the same tables, rollups included. All traffic stays on 127.0.0.1, and every process is
+stopped at the end.
 """
 
 import argparse
@@ -41,9 +41,7 @@ _PARTS = """
 SELECT table = 'events' AS own, sum(bytes_on_disk), sum(rows) FROM system.parts
 WHERE active AND database = currentDatabase() AND (table = 'events' OR table LIKE 'rollup%') GROUP BY own
 """
-
-
-# In no order: as they are stored, the largest events stand beside each other.
+# In random order: in the order of storage, the largest events would be adjacent.
 _SAMPLE = """
 SELECT * FROM (SELECT * FROM events WHERE cityHash64(pageview_id) % {share:UInt32} = 0)
 ORDER BY cityHash64(pageview_id, meta_values) LIMIT {rows:UInt32} OFFSET {offset:UInt32}
@@ -52,7 +50,7 @@ ORDER BY cityHash64(pageview_id, meta_values) LIMIT {rows:UInt32} OFFSET {offset
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What was seen at one moment: answers are not known then, so ``accepted`` is from the outbox."""
+    """The state at one moment. ``accepted`` is read from the outbox, because wrk reports only at its end."""
 
     seconds: float
     accepted: int
@@ -61,17 +59,17 @@ class Sample:
 
 
 def bodies(file: Path) -> None:
-    """Write different events and pageviews, a line each."""
-    sender = EventGenerator(
+    """Write 200,000 different events and pageviews, one a line."""
+    generator = EventGenerator(
         read(), run=f"cp{token_hex(4)}", name="many", seed=1, envelope={"d": "example.com"}
     )
-    shots = (shot.body for shot in sender.visit() if shot.kind is not RequestKind.MALFORMED)
-    file.write_bytes(b"\n".join(next(shots) for _ in range(DIFFERENT)) + b"\n")
+    valid = (request.body for request in generator.visit() if request.kind is not RequestKind.MALFORMED)
+    file.write_bytes(b"\n".join(next(valid) for _ in range(DIFFERENT)) + b"\n")
 
 
 @contextmanager
 def served(folder: Path, clickhouse: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
-    """The reference server: its address and process."""
+    """Run the reference server; yield its address and process."""
     command = [sys.executable, "-P", "-m", "reference_server", "serve", "--port", "0", "--data", str(folder)]
     process = subprocess.Popen(
         [*command, "--workers", str(workers)],
@@ -81,10 +79,10 @@ def served(folder: Path, clickhouse: str, workers: int) -> Iterator[tuple[str, p
     )
     try:
         assert process.stdout
-        found = re.search(r"http://\S+", process.stdout.readline())
-        if not found:
-            raise SystemExit("the server did not start")
-        yield found[0], psutil.Process(process.pid)
+        address = re.search(r"http://\S+", process.stdout.readline())
+        if not address:
+            raise SystemExit("the reference server did not start: see its message above")
+        yield address[0], psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(60)
@@ -93,12 +91,12 @@ def served(folder: Path, clickhouse: str, workers: int) -> Iterator[tuple[str, p
 def send(
     url: str, file: Path, events: int, server: psutil.Process, outboxes: Path
 ) -> tuple[int, list[Sample]]:
-    """Send until so many events were accepted; return the acknowledged ones and what was seen meanwhile."""
+    """Send until ``events`` are acknowledged; return their number and a sample every 20 s."""
     samples: list[Sample] = []
     acknowledged = 0
     began = time.monotonic()
     while acknowledged < events:
-        # A part at a time: wrk knows only of seconds.
+        # In runs of 20 s: wrk can stop after a time, not after a number of requests.
         words = [
             "wrk",
             "-t",
@@ -113,11 +111,11 @@ def send(
             "--",
             str(file),
         ]
-        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-        found = json.loads(told.splitlines()[-1])
-        if found["refused"] or found["failed"]:
-            raise SystemExit(f"not all were acknowledged: {found}")
-        acknowledged += found["answers"]
+        output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        counts = json.loads(output.splitlines()[-1])
+        if counts["refused"] or counts["failed"]:
+            raise SystemExit(f"some requests were not acknowledged: {counts}")
+        acknowledged += counts["answers"]
         now = census(outboxes)
         memory = sum(each.memory_info().rss for each in server.children(recursive=True))
         sample = Sample(
@@ -132,7 +130,7 @@ def send(
 
 
 def loader_alone(folder: Path, url: str, client: Client, share: int) -> float:
-    """Rows a second that the loader moves out of an outbox that is full of them."""
+    """Return the rows a second that the loader alone moves from a filled outbox to ClickHouse."""
     rows = client.raw_query(_SAMPLE, {"offset": 0, "rows": SAMPLE, "share": share}, fmt=FORMAT).splitlines()
     outbox = Outbox.create(folder / "left", max_bytes=16 * 1024**3)
     for first in range(0, TIMES * SAMPLE, BLOCK):
@@ -149,7 +147,7 @@ def loader_alone(folder: Path, url: str, client: Client, share: int) -> float:
 
 
 def clickhouse_alone(client: Client, share: int) -> float:
-    """Rows a second of the same rows as prepared blocks, with views in place of the loader."""
+    """Return the rows a second of inserting prepared blocks; materialized views fill the rollups."""
     client.command("CREATE TABLE prepared AS events ENGINE = MergeTree ORDER BY (site_id, type, name)")
     for rollup in ROLLUPS:
         name = f"prepared_{rollup.table}"
@@ -167,7 +165,7 @@ def clickhouse_alone(client: Client, share: int) -> float:
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run the three measurements and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -188,7 +186,7 @@ def main() -> None:
                 time.sleep(0.05)
             drained = time.monotonic() - ended
         client = connect(clickhouse.url)
-        _tell(client, acknowledged, samples, drained)
+        _print(client, acknowledged, samples, drained)
         share = max(acknowledged // (2 * SAMPLE), 1)
         pace = loader_alone(folder, clickhouse.url, client, share)
         most = clickhouse_alone(client, share)
@@ -199,7 +197,7 @@ def main() -> None:
         client.close()
 
 
-def _tell(client: Client, acknowledged: int, samples: list[Sample], drained: float) -> None:
+def _print(client: Client, acknowledged: int, samples: list[Sample], drained: float) -> None:
     [[stored]] = client.query("SELECT count() FROM events").result_rows
     sizes = {own: size for own, size, _ in client.query(_PARTS).result_rows}
     last = samples[-1]

@@ -1,9 +1,9 @@
-"""How long the panels of the dashboard take on a million events and more: a table in Markdown.
+"""Measure the queries of the dashboard's panels on a million events or more; print a Markdown table.
 
     python benchmarks/panel_times.py 1e6 1e7 1e8
 
-The events are made inside ClickHouse: 90 days of one site, half of them pageviews, 20 names, sessions of six
-events. Times are medians of five, the whole way from the question to Python objects.
+The events are generated in ClickHouse: 90 days of one site, half of them pageviews, 20 names, sessions of six
+events. Times are medians of five and include the conversion to Python objects.
 """
 
 import sys
@@ -27,10 +27,10 @@ SITE = "example.com"
 DAYS = 90
 CHUNK = 1_000_000
 TRIES = 5
-# Not UTC, and not even whole hours from it: the ends of its days cost most.
+# Half an hour off UTC: the ends of its days are the most expensive to query.
 TIMEZONE = "Asia/Kolkata"
 
-# Events of a session are as far apart as 100 seconds, whatever the number of events.
+# The events of a session are 100 seconds apart, for any number of events.
 EVENTS = """
 INSERT INTO events
 WITH greatest(1, intDiv({total:UInt64} * 100, 86400 * {days:UInt64})) AS apart,
@@ -51,7 +51,7 @@ FROM numbers({first:UInt64}, {count:UInt64})
 
 
 def panels(reader: Reader) -> dict[str, Callable[[], object]]:
-    """Return what the dashboard asks for."""
+    """Return the queries of the dashboard, by panel."""
 
     def of(period: str) -> dict[str, Callable[[], object]]:
         range_ = reader.range(SITE, period)
@@ -80,7 +80,7 @@ def panels(reader: Reader) -> dict[str, Callable[[], object]]:
 
 
 def fill(client: Client, total: int) -> float:
-    """Make the events and return the seconds that it took."""
+    """Insert ``total`` events and fill the rollups; return the seconds that this took."""
     began = time.monotonic()
     now = datetime.now(UTC)
     for first in range(0, total, CHUNK):
@@ -97,7 +97,7 @@ def fill(client: Client, total: int) -> float:
 
 
 def sizes(client: Client, total: int) -> dict[str, float]:
-    """Return how many bytes each table takes for an event."""
+    """Return the bytes on disk of each table, divided by the number of events."""
     query = (
         "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND table IN {tables:Array(String)} "
     )
@@ -107,7 +107,7 @@ def sizes(client: Client, total: int) -> dict[str, float]:
 
 
 def measured(total: int) -> dict[str, float]:
-    """Return every figure for a number of events."""
+    """Return all figures, by name, for ``total`` events."""
     with tempfile.TemporaryDirectory() as folder, LocalClickHouse(Path(folder) / "clickhouse") as clickhouse:
         client = connect(clickhouse.url)
         migrate(client)
@@ -130,7 +130,7 @@ def _milliseconds(ask: Callable[[], object]) -> float:
 
 
 def main(numbers: list[str]) -> None:
-    """Print the table; the growth is from the first number of events to the last."""
+    """Print the table; the growth is the ratio of the last number of events to the first."""
     totals = [int(float(number)) for number in numbers] or [1_000_000, 10_000_000]
     columns = [measured(total) for total in totals]
     header = ["", *(f"{total:,} events" for total in totals), "growth"]

@@ -1,8 +1,8 @@
-"""Measures what published trackers deliver when their page is left: ``make published-trackers``.
+"""Measure what published trackers deliver when their page is left: ``make published-trackers``.
 
-Installs them from npm as ``benchmarks/published/package-lock.json`` says, bundles each, runs the delivery
-lane on it, and writes docs/published-trackers.md. Everything else it makes is in ``.clickport/published``,
-out of git.
+Install the trackers from npm by ``benchmarks/published/package-lock.json``, bundle each, run the delivery
+cases on it, and write docs/published-trackers.md. All other files are written to ``.clickport/published``,
+which git ignores.
 """
 
 import gzip
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "benchmarks" / "published"
 MADE = ROOT / ".clickport" / "published"
 PAGE = ROOT / "docs" / "published-trackers.md"
-# What the page shows: each way out, and that the event arrives at all while its page stays.
+# The cases in the page's tables: each exit, and an event whose page stays open.
 CASES = ("deliv-2-*", "deliv-4-call-returns-at-once")
 STAYS = "tracker/deliv-4-call-returns-at-once"
 _EXIT = "tracker/deliv-2-"
@@ -40,7 +40,7 @@ _ENGINES = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKitGTK"}
 
 @dataclass(frozen=True, kw_only=True)
 class Tracker:
-    """A script to measure and what maps it; the reference needs no mapping."""
+    """A script to measure, and the options of its mapping; the reference has no mapping."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class Tracker:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerMeasurement:
-    """A tracker and what was seen of it, in which browsers; in those that ``refused`` it could not be run."""
+    """The results of a tracker; it could not be run in the browsers ``refused``."""
 
     name: str
     version: str
@@ -61,18 +61,17 @@ class TrackerMeasurement:
     refused: Sequence[str] = ()
 
     def cell(self, case: str, browser: str) -> str:
-        """What the table says of a case in a browser."""
+        """Return the text of a case's cell for a browser: ``arrived/tried``, or a reason."""
         if browser not in self.browsers and browser not in self.refused:
             return NOT_MEASURED
         own = [result for result in self.results if result.browser == browser]
-        found = next((result for result in own if result.id == case), None)
-        if found is None:
+        result = next((result for result in own if result.id == case), None)
+        # Without any arrival the mapping may be at fault.
+        if result is None or not any(map(_arrived, own)):
             return NOT_APPLICABLE
-        if not any(map(_arrived, own)):
-            return NOT_APPLICABLE
-        if found.status in (Status.ERROR, Status.NOT_TESTABLE):
+        if result.status in (Status.ERROR, Status.NOT_TESTABLE):
             return "undecided"
-        return f"{_arrived(found)}/{_tried(found)}"
+        return f"{_arrived(result)}/{_tried(result)}"
 
 
 @click.command()
@@ -94,7 +93,7 @@ def main(repeat: int, names: tuple[str, ...], browsers: tuple[str, ...], render_
     trackers = list(_trackers())
     if unknown := sorted(set(names) - {tracker.name for tracker in trackers}):
         known = ", ".join(tracker.name for tracker in trackers)
-        raise click.UsageError(f"--tracker {unknown[0]}: known are {known}")
+        raise click.UsageError(f"--tracker {unknown[0]}: unknown; the trackers are {known}")
     for browser in () if render_only else browsers or [browser.name for browser in installed()]:
         for tracker in trackers:
             if not names or tracker.name in names:
@@ -106,7 +105,7 @@ def main(repeat: int, names: tuple[str, ...], browsers: tuple[str, ...], render_
 
 
 def _install() -> None:
-    """Install what the lock file names, once. Raises click.ClickException when npm cannot."""
+    """Install the packages of the lock file unless that is done. Raises click.ClickException if npm fails."""
     lock, done = (PUBLISHED / "package-lock.json").read_bytes(), MADE / "installed"
     if done.exists() and done.read_bytes() == lock and (PUBLISHED / "node_modules").exists():
         return
@@ -114,7 +113,7 @@ def _install() -> None:
     try:
         subprocess.run(command, cwd=PUBLISHED, check=True)
     except FileNotFoundError as error:
-        raise click.ClickException("there is no npm: install Node.js 20 or newer") from error
+        raise click.ClickException("npm is not installed: install Node.js 20 or newer") from error
     except subprocess.CalledProcessError as error:
         raise click.ClickException(
             f"{' '.join(command)} failed in benchmarks/published/, see above"
@@ -138,7 +137,7 @@ def _trackers() -> Iterable[Tracker]:
 
 
 def _bundle(name: str, entry: Path, row: Mapping[str, Any]) -> Path:
-    """Make one minified classic script of a package, whose exports are ``foreign``."""
+    """Bundle a package as one minified classic script, with its exports in the global ``foreign``."""
     script = MADE / f"{name}.js"
     external = [f"--external:{pattern}" for pattern in row.get("external", ())]
     words = [str(entry), "--bundle", "--minify", "--format=iife", "--global-name=foreign", *external]
@@ -156,7 +155,7 @@ def _output(record: Path) -> Path:
 
 
 def _measure(tracker: Tracker, browser: str, repeat: int) -> None:
-    """Run the check; a verdict is not what it is run for. What it could not do is not applicable."""
+    """Run the delivery cases on a tracker and keep the record; the verdict is ignored."""
     record = _record(tracker, browser)
     begun = record.with_suffix(".begun")
     words = ["--tracker", str(tracker.script.relative_to(ROOT)), *tracker.mapping, "--lane", "tracker"]
@@ -201,7 +200,7 @@ def _tried(result: CaseResult) -> int:
 
 
 def render(measured: Sequence[TrackerMeasurement], *, day: date) -> str:
-    """The whole page."""
+    """Return the page docs/published-trackers.md."""
     versions: dict[str, str] = {}
     for one in measured:
         versions |= one.browsers

@@ -1,4 +1,4 @@
-"""How long from ``track()`` in one tab to the row on the dashboard in another: 50 tries, in Chromium."""
+"""Measure the time from ``track()`` in one tab to the row on the dashboard in another, in Chromium."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ SITE = f"{uuid.uuid4().hex[:12]}.example"
 
 
 def main() -> None:
-    """Measure, and print a line."""
+    """Measure and print median, p95 and maximum."""
     command = [sys.executable, "-m", "reference_server", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -35,7 +35,7 @@ def _tries(url: str) -> list[float]:
     with PLAYWRIGHT as playwright:
         browser = playwright.chromium.launch(executable_path=find("chromium").path or None)
         shop, dashboard = browser.new_page(), browser.new_page()
-        shop.goto(f"{url}/healthz")  # Any page; the tracker is put into it.
+        shop.goto(f"{url}/healthz")  # Any page of this origin will do.
         shop.set_content(f'<script data-domain="{SITE}" src="{url}/tracker.js"></script>')
         shop.wait_for_function("window.clickport")
         dashboard.goto(f"{url}/{SITE}?tab=events")

@@ -1,9 +1,10 @@
-"""Yardsticks for a server: ``python baselines.py empty-rsgi|empty-wsgi|flask PORT``.
+"""Baseline servers for load runs: ``python baselines.py empty-rsgi|empty-wsgi|flask PORT``.
 
-Each is served by granian with the settings of the reference server: one process, HTTP/1.1. A further
-yardstick, ``reference_server/minimal.py``, is started by granian's own command.
-``clickhouse FILE SECONDS`` is no server: it feeds the ClickHouse of CLICKHOUSE_URL with prepared blocks made
-of the payloads in FILE, and prints what that came to as JSON.
+Each is served by granian with the settings of the reference server: one process, HTTP/1.1. The fourth
+baseline, ``reference_server/minimal.py``, is started by granian's own command.
+
+``python baselines.py clickhouse FILE SECONDS`` starts no server. It inserts prepared blocks, made of the
+payloads in FILE, into the ClickHouse at CLICKHOUSE_URL and prints ``{"rows": …, "seconds": …}``.
 """
 
 import json
@@ -26,7 +27,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-BLOCK_ROWS = 50_000  # As the loader of the reference server has them.
+BLOCK_ROWS = 50_000  # The block size of the reference server's loader.
 TYPES = {
     "timestamp": "DateTime64(3, 'UTC')",
     "type": "LowCardinality(String)",
@@ -43,20 +44,20 @@ ENGINE = MergeTree ORDER BY (toDate(timestamp), type, name, timestamp)
 
 
 async def empty_rsgi(_scope: Any, protocol: Any) -> None:
-    """Read a body and say 202."""
+    """Read the body and respond with 202."""
     await protocol()
     protocol.response_empty(202, [("content-length", "0")])
 
 
 def empty_wsgi(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Read a body and say 202."""
+    """Read the body and respond with 202."""
     environ["wsgi.input"].read()
     start_response("202 Accepted", [("Content-Length", "0")])
     return [b""]
 
 
 def flask() -> Flask:
-    """A Flask application that reads a body and says 202."""
+    """Return a Flask application that reads the body and responds with 202."""
     app = Flask(__name__)
 
     @app.post("/api/event")
@@ -68,7 +69,7 @@ def flask() -> Flask:
 
 
 def row(payload: dict[str, Any]) -> tuple[Any, ...]:
-    """The columns of a payload."""
+    """Return a payload as a row of the table ``blocks``."""
     amount = payload.get("ra")
     return (
         datetime.now(UTC),
@@ -82,7 +83,7 @@ def row(payload: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def connect() -> Client:
-    """A client of CLICKHOUSE_URL, with the table in place."""
+    """Return a client for CLICKHOUSE_URL; create the table ``blocks`` unless it exists."""
     parts = urlsplit(os.environ["CLICKHOUSE_URL"])
     client = clickhouse_connect.get_client(
         host=parts.hostname or "localhost",
@@ -101,11 +102,11 @@ def _insert(client: Client, rows: list[tuple[Any, ...]]) -> None:
 
 
 def feed(payloads: Path, seconds: float) -> dict[str, float]:
-    """Insert one prepared block over and over; return rows and seconds."""
+    """Insert one prepared Native block repeatedly for ``seconds``; return ``rows`` and ``seconds`` taken."""
     client = connect()
     lines = payloads.read_text(encoding="utf-8").splitlines()
-    some = [row(json.loads(line, parse_float=Decimal)) for line in lines]
-    _insert(client, (some * (BLOCK_ROWS // len(some) + 1))[:BLOCK_ROWS])
+    rows = [row(json.loads(line, parse_float=Decimal)) for line in lines]
+    _insert(client, (rows * (BLOCK_ROWS // len(rows) + 1))[:BLOCK_ROWS])
     block = client.raw_query(f"SELECT * FROM blocks LIMIT {BLOCK_ROWS}", fmt="Native")  # noqa: S608 - a number
     began = time.monotonic()
     inserts = 0
@@ -125,7 +126,7 @@ _SERVERS = {
 def _serve(name: str, port: int) -> None:
     target, interface, factory = _SERVERS[name]
     Granian(
-        f"baselines:{target}",
+        f"{Path(__file__).stem}:{target}",
         port=port,
         interface=interface,
         loop=Loops.uvloop,

@@ -1,14 +1,13 @@
-"""Locust users that send events at a rate, whatever the server does: ``locust -f load/locustfile.py``.
+"""Locust users that send events at a fixed rate: ``locust -f load/locustfile.py``.
 
-The model is open: requests are due by schedule, not when the one before has been answered. Each sender (a
-Locust user) has a schedule of its own: so many requests a second, evenly, from a random moment on. Latency
-counts from the moment at which a request was due. So a server that stalls for a second shows that second in
-the latency of everything that became due meanwhile, instead of being sent less and looking well. What the
-senders are behind with is sent as soon as they are free; more load is more senders.
+The model is open: a request is due by schedule, not when the previous one has been answered. Each sender (a
+Locust user) sends at even intervals, starting at a random moment of its first interval. Latency is measured
+from the time a request was due (so there is no coordinated omission): a server that stalls for a second shows
+that second in the latency of every request that became due meanwhile. Overdue requests are sent as soon as
+their sender is free; a higher rate uses more senders.
 
-Locust's own statistics, its web page and its workers (``--processes``, ``--master``, ``--worker``) work as
-ever; ``clickport load`` runs this file, reads the journals that it writes, and compares them with what is
-stored.
+Locust's statistics, web page and workers (``--processes``, ``--master``, ``--worker``) work as usual.
+``clickport load`` runs this file and compares the journals that it writes with the stored rows.
 """
 
 import json
@@ -46,12 +45,12 @@ from conformance.targets import Server
 _NAMES = {RequestKind.EVENT: "event", RequestKind.PAGEVIEW: "pageview", RequestKind.MALFORMED: "malformed"}
 _LOG = logging.getLogger(__name__)
 
-# The shape judges steps of a few seconds: workers have to tell more often than every third.
+# The shape judges steps of 5 s: Locust's default of a report every 3 s from each worker is too rare.
 runners.WORKER_REPORT_INTERVAL = 0.5
 
 
 class State:
-    """What the senders of this process share."""
+    """The state that the senders of this process share: schedule, journal, headers and event generator."""
 
     def __init__(self, options: Namespace, host: str) -> None:
         name = secrets.token_hex(4)
@@ -60,9 +59,9 @@ class State:
         self.random = Random(f"{options.seed} {options.shape}")  # noqa: S311 - traffic, not secrets
         self.interval = 0.0 if options.shape == "flood" else options.senders / options.rate
         self.journal = Journal(folder, name)
-        # As a browser sends it (WIRE-5).
+        # The headers of a browser (WIRE-5).
         self.headers = with_browser_headers({"Content-Type": TEXT}, options.domain)
-        self.sender = EventGenerator(
+        self.generator = EventGenerator(
             read(Path(options.mix) if options.mix else None),
             run=options.run or f"cp{secrets.token_hex(4)}",
             name=name,
@@ -77,18 +76,18 @@ _states: dict[Environment, State] = {}
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: LocustArgumentParser) -> None:
     add = parser.add_argument_group("clickport").add_argument
-    add("--rate", type=float, default=DEFAULT_RATE, help="Requests a second; of a ramp, the first step")
+    add("--rate", type=float, default=DEFAULT_RATE, help="Requests a second; for a ramp, in its first step")
     add("--shape", choices=list(SHAPES), default="constant", help="How the rate changes")
     add("--for", dest="duration", type=seconds_of, default=60.0, help="How long: 90s, 10m, 1h")
     add("--senders", type=int, default=0, help="Senders that share the (first) rate (default: rate / 10)")
-    add("--objective-p95", type=seconds_of, default=DEFAULT_OBJECTIVE, help="What a ramp may reach: 50ms")
-    add("--mix", default="", help="What is sent (default: load/mix.toml)")
+    add("--objective-p95", type=seconds_of, default=DEFAULT_OBJECTIVE, help="Highest p95 of a ramp: 50ms")
+    add("--mix", default="", help="The TOML file of events to send (default: load/mix.toml)")
     add("--seed", type=int, default=0, help="The same seed draws the same requests")
-    add("--domain", default="example.com", help="The site whose pages seem to send (Origin, Referer)")
-    add("--allow-host", action="append", default=[], help="A host that may be loaded beside this machine")
+    add("--domain", default="example.com", help="The site named in Origin and Referer")
+    add("--allow-host", action="append", default=[], help="A remote host that may be loaded")
     add("--envelope", default="{}", help="Extra members of each payload, as JSON")
-    add("--run", default="", help="The token of the run, which begins each nonce")
-    add("--journal", default="", help="The folder for what was sent and answered (default: a temporary one)")
+    add("--run", default="", help="The token of the run: the first part of each nonce")
+    add("--journal", default="", help="The folder for the journals (default: a temporary one)")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -113,44 +112,46 @@ def _begin(environment: Environment, **_: Any) -> None:
 
 
 class Visitor(FastHttpUser):
-    """A sender: page by page, event by event, each when it is due."""
+    """A sender with a schedule of its own: it sends pageviews and events, each when it is due."""
 
     network_timeout = 30.0
     connection_timeout = 10.0
 
     def on_start(self) -> None:
-        """Begin somewhere within the first interval, so that senders do not march in step."""
+        """Start at a random moment of the first interval, so that senders do not send in step."""
         if self.environment not in _states:
             raise StopUser
         self._shared = _states[self.environment]
         self._due = clock() + self._shared.random.random() * self._shared.interval
-        self._shots: Iterator[GeneratedRequest] = iter(self._shared.sender.visit())
+        self._requests: Iterator[GeneratedRequest] = iter(self._shared.generator.visit())
         gevent.sleep(max(0.0, self._due - clock()))
 
     def wait_time(self) -> float:
-        """Until the next request is due; nothing if that is past."""
+        """Return the seconds until the next request is due; 0 if it is overdue."""
         return max(0.0, self._due - clock())
 
     @task
     def send(self) -> None:
-        """Send what is due, and write down what came of it."""
+        """Send the request that is due and write the answer to the journal."""
         due = self._due if self._shared.interval else clock()
         self._due = due + self._shared.interval
-        shot = next(self._shots)
+        generated = next(self._requests)
         sent = clock()
         with self.client.post(
             self._shared.url,
-            data=cast("str", shot.body),  # Bytes are taken as well.
+            data=cast("str", generated.body),  # Annotated as str; bytes are accepted, too.
             headers=self._shared.headers,
-            name=_NAMES[shot.kind],
+            name=_NAMES[generated.kind],
             catch_response=True,
             allow_redirects=False,
         ) as response:
             done = clock()
             status = response.status_code
-            fine = is_expected(shot.kind, status)
+            fine = is_expected(generated.kind, status)
             text = "" if fine else str(response.text or response.error if status else response.error)
-            self._shared.journal.add(shot.kind, shot.number, status, due=due, sent=sent, done=done, text=text)
+            self._shared.journal.add(
+                generated.kind, generated.number, status, due=due, sent=sent, done=done, text=text
+            )
             response.request_meta["response_time"] = (done - due) * 1000
             if fine:
                 response.success()
@@ -159,7 +160,7 @@ class Visitor(FastHttpUser):
 
 
 class Arrivals(LoadTestShape):
-    """Turns a rate into senders, once a second."""
+    """The load shape: once a second, the number of senders for the rate that is due."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -169,7 +170,7 @@ class Arrivals(LoadTestShape):
         self._base: tuple[Counter[int], int, int] | None = None
 
     def tick(self) -> tuple[int, float] | None:
-        """How many senders there should be now; None at the end."""
+        """Return the number of senders wanted now (twice: Locust's spawn rate); None ends the run."""
         assert self.runner
         options = self.runner.environment.parsed_options
         assert options

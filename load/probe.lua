@@ -1,9 +1,9 @@
--- For wrk: posts the lines of a file, one after the other, and tells what came of it as a line of JSON.
+-- A script for wrk: posts the lines of a file in turn and prints the counts as a line of JSON.
 local bodies = {}
 local number = 0
 
 function init(args)
-  -- The second file has the headers, a name and a value in a line each.
+  -- The second file holds the headers, one "name: value" a line.
   local headers = {}
   for line in io.lines(args[2]) do
     local name, value = line:match("^([^:]+): (.*)$")

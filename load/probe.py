@@ -1,9 +1,8 @@
-"""Posts the lines of a file as fast as a server answers.
+"""A closed-loop load generator, used if wrk is not installed.
 
-``python probe.py URL BODIES HEADERS SECONDS CONNECTIONS``, the first two of them files of lines.
-
-What stands in where wrk is not installed: connections of one process that each wait for their answer. Prints
-what came of it as a line of JSON, like ``probe.lua``.
+``python probe.py URL BODIES HEADERS SECONDS CONNECTIONS`` posts the lines of the file BODIES in turn, with
+the headers in the file HEADERS, over connections that each wait for their answer. It prints the counts as a
+line of JSON with the members that ``probe.lua`` prints.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 
 class Probe:
-    """Counts answers until the time is up."""
+    """Requests to one URL, and the counts of their answers."""
 
     def __init__(self, url: str, bodies: list[bytes], headers: list[str], seconds: float) -> None:
         self._parts = urlsplit(url)
@@ -27,7 +26,7 @@ class Probe:
         self.refused = self.failed = 0
 
     async def connection(self) -> None:
-        """Send, wait for the answer, send: until the time is up."""
+        """Send requests over one connection, one at a time, until the time is up; reconnect if it breaks."""
         while time.monotonic() < self._end:
             try:
                 reader, writer = await asyncio.open_connection(self._parts.hostname, self._parts.port or 80)
@@ -63,14 +62,14 @@ async def _main(url: str, bodies: str, headers: str, seconds: float, connections
     began = time.monotonic()
     await asyncio.gather(*(probe.connection() for _ in range(connections)))
     latencies = sorted(probe.latencies) or [0.0]
-    told = {
+    counts = {
         "answers": len(probe.latencies),
         "seconds": time.monotonic() - began,
         "refused": probe.refused,
         "failed": probe.failed,
         "p95_ms": latencies[int(len(latencies) * 0.95)] * 1000,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(counts) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Tries mutants that others have made on the checks, each until a case fails.
+"""Run the checks on mutants made by a mutation-testing tool, each until a case fails.
 
-``tracker FILE`` tries those that ``mutants_of.mjs`` lists. ``check OPTION ...`` is ``clickport check`` with
-these options, ended at the first case that fails, for tools that make the mutants themselves: exit code 0
-when every case was met, else 1. ``docs/mutation-testing.md`` says what came of it.
+``tracker FILE`` runs them on the mutants that ``mutants_of.mjs`` lists in FILE. ``check OPTION ...`` runs
+``clickport check`` with these options until a case fails, for tools that apply the mutants themselves; it
+exits with 0 if no case failed, else with 1. The results are in ``docs/mutation-testing.md``.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from conformance.results.verdict import Exit, Status
 from conformance.targets.server import reference_clickhouse
 
 _LOOK_SECONDS, _TIDY_SECONDS = 0.1, 60.0
-# Nothing failed; not every case may have been asked for.
+# The exit codes of a run in which no case failed; it may have been a selection of cases.
 _FINE = (Exit.CONFORMANT, Exit.INCONCLUSIVE)
 _TRACKER = ("--skip", "*-fuzz*", "--jobs", "1")
 
 
 def mutated(source: str, mutant: Mapping[str, Any]) -> str:
-    """The source with the one change of a mutant; an expression stays one, whatever is around it."""
+    """Return the source with the change of a mutant; an expression is put into parentheses."""
     start, end = (_offset(source, mutant["location"][edge]) for edge in ("start", "end"))
     new = str(mutant["replacement"])
     return source[:start] + (new if mutant["mutatorName"] == "BlockStatement" else f"({new})") + source[end:]
@@ -42,7 +42,7 @@ def _offset(source: str, place: Mapping[str, int]) -> int:
 
 
 def first_failure(options: Sequence[str]) -> str:
-    """The id of the first case that fails, SHOULDs included, or what went wrong. Empty: none does."""
+    """Return the id of the first failing case, SHOULDs included, or an error; empty if no case fails."""
     with tempfile.TemporaryDirectory(prefix="clickport-mutant-") as folder:
         record = Path(folder) / "run.jsonl"
         command = [sys.executable, "-m", "conformance", "check", *options, "--run-record", str(record)]
@@ -55,20 +55,20 @@ def first_failure(options: Sequence[str]) -> str:
             process.send_signal(signal.SIGINT)
             code = process.wait(_TIDY_SECONDS)
             errors.seek(0)
-            said = errors.read().strip()[-200:]
-        return _failed(record) or ("" if code in _FINE else f"exit code {code}: {said}")
+            message = errors.read().strip()[-200:]
+        return _failed(record) or ("" if code in _FINE else f"exit code {code}: {message}")
 
 
 def _failed(record: Path) -> str:
     if not record.exists():
         return ""
-    # The last line may not be there as a whole yet.
+    # The last line may be incomplete.
     results = (json.loads(line) for line in record.read_text(encoding="utf-8").split("\n")[:-1])
     return next((r["id"] for r in results if r.get("status") in (Status.FAIL, Status.ERROR)), "")
 
 
 def tracker(mutants: Path, options: Sequence[str], *, only: Sequence[str] | None, lane: Lane) -> None:
-    """Try mutants of the reference tracker, and tell of each as it is done."""
+    """Run the checks on mutants of the reference tracker and print the result of each."""
     source = bundled("tracker/tracker.js").read_text(encoding="utf-8")
     with ExitStack() as stack:
         options = [*_TRACKER, "--lane", lane, *options]
@@ -82,36 +82,36 @@ def tracker(mutants: Path, options: Sequence[str], *, only: Sequence[str] | None
                 script.write_text(mutated(source, mutant), encoding="utf-8")
                 killer = first_failure([*options, "--tracker", str(script)])
             line = mutant["location"]["start"]["line"] + 1
-            told = f"{mutant['id']}, line {line}: {killer or 'SURVIVED'}: {mutant['replacement'][:60]!r}"
-            sys.stdout.write(f"{told}\n")
+            result = f"{mutant['id']}, line {line}: {killer or 'SURVIVED'}: {mutant['replacement'][:60]!r}"
+            sys.stdout.write(f"{result}\n")
             sys.stdout.flush()
 
 
 def _server(clickhouse: str) -> list[str]:
-    """The options for the reference server."""
+    """Return the options of ``check`` for the reference server on this ClickHouse."""
     os.environ["CLICKHOUSE_URL"] = clickhouse
     command = f"{shlex.quote(sys.executable)} -m reference_server serve --port {{port}}"
     return ["--server-cmd", command, "--clickhouse", clickhouse, "--envelope", '{"d": "example.com"}']
 
 
 def main() -> None:
-    """Read the command line."""
+    """Run the subcommand of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ways = parser.add_subparsers(dest="way", required=True)
-    of_tracker = ways.add_parser("tracker")
-    of_tracker.add_argument("mutants", type=Path, help="what mutants_of.mjs has printed")
-    of_tracker.add_argument("--id", action="append", help="this mutant only (repeatable)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_tracker = commands.add_parser("tracker")
+    of_tracker.add_argument("mutants", type=Path, help="the output of mutants_of.mjs")
+    of_tracker.add_argument("--id", action="append", help="run this mutant only (repeatable)")
     of_tracker.add_argument("--lane", default=Lane.TRACKER, choices=(Lane.TRACKER, Lane.PAIR), type=Lane)
-    of_tracker.add_argument("--only", default="*", help="on these cases or requirements only")
+    of_tracker.add_argument("--only", default="*", help="run these cases or requirements only")
     of_tracker.add_argument("--browser", default="chromium")
-    ways.add_parser("check", prefix_chars="\0").add_argument("option", nargs="*")
+    commands.add_parser("check", prefix_chars="\0").add_argument("option", nargs="*")
     chosen = parser.parse_args()
-    # What a shell puts into the background ignores Ctrl-C, and so would the checks, which are ended by it.
+    # A shell's background jobs ignore SIGINT, and the checks, which are ended by it, would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.nice(10)
-    if chosen.way == "tracker":
+    if chosen.command == "tracker":
         options = ["--browser", chosen.browser, "--only", chosen.only]
         tracker(chosen.mutants, options, only=chosen.id, lane=chosen.lane)
     else:

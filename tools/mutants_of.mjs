@@ -1,4 +1,4 @@
-// Lists Stryker's mutants of a script as JSON; for a folder in which @stryker-mutator/core is installed:
+// Prints Stryker's mutants of a script as JSON. Run it in a folder in which @stryker-mutator/core is installed:
 //   node mutants_of.mjs tracker.js > mutants.json
 import { readFileSync } from 'node:fs'
 import { createInstrumenter } from '@stryker-mutator/instrumenter'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with the package and everything it is developed with, and sees to browsers. Done once: a second
-# run compares a checksum and returns. PYTHON chooses the interpreter (3.11 or newer).
+# Creates .venv with the package and its development tools, and installs browsers. A second run compares a checksum
+# and returns. PYTHON chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,11 +8,11 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 3; }
 
 python=${PYTHON:-python3}
-command -v "$python" >/dev/null || fail "no $python here: install Python 3.11 or newer, or set PYTHON"
+command -v "$python" >/dev/null || fail "$python is not installed: install Python 3.11 or newer, or set PYTHON"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "$("$python" --version) is too old: install Python 3.11 or newer, or set PYTHON"
 
-# The package.
+# The package with all extras.
 wanted=$(cat pyproject.toml tools/setup.sh | sha256sum)
 stamp=.venv/setup-done
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
@@ -23,14 +23,14 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "the command is .venv/bin/clickport"
 fi
 
-# Components of React and Vue, for two cases of API-4.
+# React and Vue components, for two cases of API-4.
 if [ ! -e fixtures/frameworks/dist ]; then
   if command -v npm >/dev/null; then
     say "installing React and Vue and building a component of each (once, about 45 MB)"
     (cd fixtures/frameworks && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
-      say "that failed: the cases with React and Vue are told as not testable"
+      say "that failed: the cases with React and Vue will be reported as not testable"
   else
-    say "no npm here: the cases with React and Vue are told as not testable"
+    say "npm is not installed: the cases with React and Vue will be reported as not testable"
   fi
 fi
 
@@ -42,20 +42,20 @@ if ! cmp -s reference_server/web/dashboard/npm/package-lock.json reference_serve
     (cd reference_server/web/dashboard/npm && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
       say "that failed: the dashboard shows tables instead of charts"
   else
-    say "no npm here: the dashboard shows tables instead of charts"
+    say "npm is not installed: the dashboard shows tables instead of charts"
   fi
 fi
 
-# Three browsers: the system's, or, for Chromium and Firefox, those that Playwright downloads where that is possible.
+# Three browsers: from the system's packages or, for Chromium and Firefox, downloaded by Playwright.
 browsers() { .venv/bin/python -m conformance.browsers "$@"; }
 if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing Chromium, Firefox and WebKitGTK from the system's packages (once, about 700 MB)"
-    apt-get update -qq || say "apt-get update failed; trying with the lists there are"
+    apt-get update -qq || say "apt-get update failed: trying with the existing package lists"
     for packages in chromium-headless-shell firefox-esr "webkit2gtk-driver xvfb xauth"; do
       # shellcheck disable=SC2086 - a list of names
       DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null ||
-        say "not here by that name: $packages"
+        say "could not install: $packages"
     done
   fi
   for name in chromium firefox; do
@@ -64,13 +64,13 @@ if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then
       .venv/bin/python -m playwright install "$name" || true
     }
   done
-  browsers chromium >/dev/null || fail "without Chromium the tests cannot run"
-  browsers || say "without these browsers the checks run in the others"
+  browsers chromium >/dev/null || fail "Chromium is not available, and the tests need it: install it, then run this again"
+  browsers || say "the checks run in the other browsers"
 fi
-# A fast sender for make load, and clocks that go wrong for tests of the server.
+# wrk is the fast probe of `make load`; faketime sets the server's clock in a test.
 if ! { command -v wrk && command -v faketime; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   say "installing wrk and faketime from the system's packages (once, about 2 MB)"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk faketime >/dev/null ||
-    say "not here: make load compares by a slower sender, and a test of the clock is left out"
+    say "that failed: make load uses a slower probe, and a test of the clock is skipped"
 fi
 touch .venv/browsers-done

@@ -1,4 +1,4 @@
-"""Writes fixtures/vectors/*/verbatim.json from fixtures/transformations.toml: ``make vectors``."""
+"""Generate fixtures/vectors/*/verbatim.json from fixtures/transformations.toml: ``make vectors``."""
 
 import json
 import sys
@@ -15,25 +15,25 @@ _JOINED = " | "
 
 
 def place(folder: str) -> Path:
-    """Return the path of the file that holds the vectors of a folder."""
+    """Return the path of the generated file in the folder ``track`` or ``ingest``."""
     return _FIXTURES / "vectors" / folder / "verbatim.json"
 
 
 def render(folder: str) -> str:
-    """Return the file of the folder ``track`` or ``ingest``, as JSON that people can read."""
+    """Return the content of the file in the folder ``track`` or ``ingest``: JSON, laid out for people."""
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     made = [vector for id_, row in rows.items() for vector in _vectors(folder, id_, row)]
     return '{"vectors": [\n\n' + ",\n\n".join(map(_written, made)) + "\n\n]}\n"
 
 
 def _written(vector: Mapping[str, Any]) -> str:
-    """Return a vector as JSON: what it is about in the first line, each other member in one of its own."""
+    """Return a vector as JSON: the first three members on one line, then one member a line."""
     members = [f"{_json(name)}: {_json(value)}" for name, value in vector.items()]
     return "{" + ", ".join(members[:3]) + ",\n " + ",\n ".join(members[3:]) + "}"
 
 
 def _vectors(folder: str, id_: str, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the vectors of a row: one for its values, one for its keys, one for each name and currency."""
+    """Yield the vectors of a row: for all its values, for all its keys, for each name and each currency."""
     values, keys = row["texts"], row.get("keys", row["texts"])
     if values:
         named = {f"k{number}": value for number, value in enumerate(values, start=1)}
@@ -64,7 +64,7 @@ def _of_properties(
 
 
 def _of_name(folder: str, line: Mapping[str, Any], cell: str, name: Any) -> Iterator[dict[str, Any]]:
-    # The name is the sample and nothing else, so the token is in a property.
+    # The name must be the sample alone, so the token is in a property.
     marker = _marker(cell)
     if folder == "ingest":
         request = {"t": "e", "n": name, "mk": ["cell"], "mv": [marker]}
@@ -86,7 +86,7 @@ def _of_currency(folder: str, line: Mapping[str, Any], cell: str, code: str) -> 
 
 
 def _marker(cell: str) -> str:
-    """Return the text by which an event tells its cell: the selftest's implementations look for it."""
+    """Return the text that names an event's cell, for the implementations of the self-test."""
     return f"Verbatim {cell} {{token}}"
 
 
@@ -122,7 +122,7 @@ def _js_object(keys: Sequence[Any], values: Sequence[Any]) -> str:
 
 
 def _js(text: Any) -> str:
-    """Return a text, or a form of a long one, as an expression of JavaScript."""
+    """Return a text, or a matcher for a long text, as a JavaScript expression."""
     match text:
         case {"$repeat": [part, times]}:
             return f"{_js(part)}.repeat({times})"
@@ -132,7 +132,7 @@ def _js(text: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON in which everything that is not seen, or that an editor may compose, is escaped."""
+    """Return JSON with invisible characters, and those that an editor may normalise, escaped."""
     return "".join(c if _plain(c) else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
 
 

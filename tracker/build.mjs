@@ -7,7 +7,7 @@ import { transformSync } from 'esbuild'
 const BUDGET = 1000 // bytes, gzipped
 
 const source = readFileSync(new URL('tracker.js', import.meta.url))
-// 2020 is where optional chaining came in; ??= and ||= are written out.
+// ES2020 has optional chaining; ??= and ||= are compiled.
 const { code } = transformSync(source, { minify: true, target: 'es2020', format: 'esm', legalComments: 'none' })
 const script = code.trimEnd()
 const sizes = {
@@ -17,10 +17,10 @@ const sizes = {
 }
 console.log(`tracker.min.js: ${sizes.raw} bytes, ${sizes.gzip} gzipped (of ${BUDGET}), ${sizes.brotli} with brotli`)
 if (sizes.gzip > BUDGET) {
-  console.error(`over budget by ${sizes.gzip - BUDGET} bytes: nothing written`)
+  console.error(`tracker.min.js is ${sizes.gzip - BUDGET} bytes over its budget of ${BUDGET} bytes: nothing was written`)
   process.exit(1)
 }
 writeFileSync(new URL('tracker.min.js', import.meta.url), script)
-// With the source's checksum a stale build is noticed where there is no Node.js, too.
+// The checksum of the source lets a test notice a stale build without Node.js.
 const sha256 = createHash('sha256').update(source).digest('hex')
 writeFileSync(new URL('build.json', import.meta.url), JSON.stringify({ source: sha256, ...sizes }, null, 2) + '\n')

@@ -1,32 +1,32 @@
 /*
- * The reference tracker: page views, and custom events through window.clickport.track().
+ * The reference tracker: page views, and custom events by window.clickport.track().
  *
  *   <script defer data-domain="example.com" src="/tracker.js"></script>
  *
- * data-domain  the site that events belong to; without it, the host of the page
- * data-api     the endpoint; without it, /api/event on the origin that this script came from
+ * data-domain  the site of the events; default: the host of the page
+ * data-api     the endpoint; default: /api/event on the origin of this script
  *
- * Built into tracker.min.js, which may weigh 1,000 bytes gzipped. Ids such as PROP-2 are requirements of the
- * protocol; README.md gives the reasons for what the protocol leaves open.
+ * Built into tracker.min.js, at most 1,000 bytes gzipped. Ids such as PROP-2 are requirements of the protocol;
+ * README.md gives the reasons for decisions that the protocol leaves open.
  */
 (() => {
-  // The Fetch standard lets the keepalive bodies in flight of a page sum up to 64 KiB. Chromium and Firefox
-  // also stop at 256 requests in flight. Counting every request as at least 256 bytes keeps both limits with
-  // one number, because 256 × 256 = 65,536 (DELIV-6).
+  // The Fetch standard limits the keepalive bodies in flight of a page to 64 KiB in total. Chromium and Firefox
+  // also allow at most 256 requests in flight. Counting each request as at least 256 bytes respects both limits
+  // with one number, because 256 × 256 = 65,536 (DELIV-6).
   const KEEPALIVE_BUDGET = 65536;
   const LEAST_COST = 256;
-  // A refusal by the browser takes a few milliseconds, as nothing leaves it; see post().
+  // In milliseconds. A refusal by the browser takes only a few, because nothing is sent; see post().
   const REFUSED_WITHIN = 100;
 
-  // A page may define `window.clickport` itself, with a queue `q` for early calls (API-9). Anything else that
-  // has a track function is this script, included before (API-7).
+  // A page may define a stub `window.clickport` with a queue `q` for early calls (API-9). An object with a
+  // track function and no queue is this script, included before (API-7).
   const stub = window.clickport;
   if (stub?.track && !stub.q) return;
 
-  // Both are taken now: currentScript is gone later, and a page that replaces fetch afterwards, with something
-  // that throws perhaps, has no effect here (API-8).
+  // Both are read now: currentScript is null later, and a page that replaces fetch afterwards must not affect
+  // the tracker (API-8).
   const { fetch } = window;
-  // A module, or a script that was put into the page as text, is told neither its element nor its address.
+  // A module, or a script inserted as text, has no currentScript and no src.
   const { src, dataset } = document.currentScript || document.querySelector('[data-domain]');
   const endpoint = dataset.api || new URL('/api/event', src || location);
 
@@ -44,27 +44,27 @@
   // With the u flag, \p{Cs} matches lone surrogates and never half of a pair.
   const replaceSurrogates = (text, replacement) => text.replace(/\p{Cs}/gu, replacement);
 
-  // JSON is put together from strings: JSON.stringify never looks for toJSON on a primitive, while any array or
-  // object would be bent by a page that defines Array.prototype.toJSON or Object.prototype.toJSON (API-8).
+  // JSON is concatenated from strings: JSON.stringify ignores toJSON for primitives, while a page that defines
+  // Array.prototype.toJSON or Object.prototype.toJSON would change arrays and objects (API-8).
   const quote = (text) => JSON.stringify(replaceSurrogates(text, '\ufffd'));
 
-  // String(value) in 2,000 UTF-16 code units at most (PROP-3, PROP-5). Ill-formed text is repaired first, so
-  // that a lone surrogate found after the cut is half of a pair that straddled the limit: it goes (PROP-6).
-  // The first slice only keeps megabytes away from the regular expression.
+  // String(value), cut to 2,000 UTF-16 code units (PROP-3, PROP-5). Ill-formed text is repaired first, so that
+  // a lone surrogate after the cut can only be half of a pair at the limit, which is removed (PROP-6). The
+  // first slice only keeps very long text from the regular expression.
   const short = (value) =>
     quote(replaceSurrogates(replaceSurrogates(String(value).slice(0, 2001), '\ufffd').slice(0, 2000), ''));
 
-  // Not Math.random, which a page may have seeded, nor randomUUID, which plain http lacks.
+  // Not Math.random, which a page may have seeded, nor randomUUID, which needs a secure context.
   const id = () => crypto.getRandomValues(new Uint32Array(3)).join('-');
 
   let session = id();
 
-  // One request; a cost of 0 means without keepalive. Never rejects (DELIV-7).
+  // Sends one request; a cost of 0 means without keepalive. Never rejects (DELIV-7).
   const post = async (body, cost) => {
     inFlight += cost;
     try {
-      // A string body is sent as text/plain;charset=UTF-8, which needs no preflight (WIRE-5). Without a
-      // prototype, nothing that the page put on Object.prototype is taken for an option (API-8).
+      // A string body is sent as text/plain;charset=UTF-8, which needs no preflight (WIRE-5). The options have
+      // no prototype, so that properties which the page added to Object.prototype are not options (API-8).
       const answer = fetch(endpoint, {
         __proto__: null,
         method: 'POST',
@@ -72,19 +72,19 @@
         credentials: 'omit',
         keepalive: cost > 0,
       });
-      // A timer, not a clock: it starts when the calling task is over, and while the page is busy the refusal
-      // waits before it in line, so that a slow page is not taken for a slow network.
+      // A timer, not a clock: it starts after the calling task, and in a busy page the refusal is queued before
+      // it, so that a slow page is not mistaken for a slow network.
       await 0;
       let late;
       setTimeout(() => {
         late = 1;
       }, REFUSED_WITHIN);
       await answer.then(
-        // The browser gives the bytes back when the answer has been read to its end.
+        // The browser releases the budget when the response has been read to its end.
         (response) => response.text(),
-        // The browser refuses at once when other scripts hold the budget: once more, without keepalive. A
-        // network failure that comes later may have reached the server and is never repeated (DELIV-3); nor is
-        // what a page is told when it is left or closed, while its request lives on.
+        // The browser refuses immediately if other scripts use the budget: send again without keepalive. After
+        // a later failure the request may have reached the server, so it is not repeated (DELIV-3). Nor is it
+        // after a failure in a page that is left or closed, whose request may still be delivered.
         () => {
           cost && !left && !closed && !late && post(body, 0);
         },
@@ -93,8 +93,8 @@
     inFlight -= cost;
   };
 
-  // What is known at the time of the call is put down then. A prerendered page that nobody ever sees sends
-  // nothing; its session storage is not yet that of the tab, either.
+  // The context is read at the time of the call. A prerendered page sends when it is shown, or never; until
+  // then its session storage is not that of the tab.
   const send = (event) => {
     const head =
       '{"t":' + event +
@@ -104,7 +104,7 @@
       ',"p":' + short(visit) +
       ',"s":';
     const go = () => {
-      // Storage may be forbidden or full: then the session lasts as long as the page.
+      // If storage is forbidden or full, the session lasts as long as the page.
       attempt(() => {
         session = sessionStorage.cp_sid ||= session;
       });
@@ -115,7 +115,7 @@
     document.prerendering ? document.addEventListener('prerenderingchange', go) : go();
   };
 
-  // A page view, if the path or the query is another one, or the page is back from the back/forward cache.
+  // Sends a page view if path or query have changed, or if the back/forward cache has restored the page.
   const view = (event) => {
     const now = location.pathname + location.search;
     left = 0;
@@ -129,8 +129,8 @@
   };
 
   const track = (name, properties, revenue) =>
-    // Objects of the page run code of the page: getters, toString, proxies. What throws costs no more than
-    // itself: a property, the revenue (API-5).
+    // Objects of the page may run its code: getters, toString, proxies. An exception drops only the property
+    // or the revenue that caused it (API-5).
     attempt(() => {
       let keys = '';
       let values = '';
@@ -161,7 +161,7 @@
     left = 1;
   });
   addEventListener('popstate', view);
-  // pushState has no event of its own; the Navigation API tells of it without patching a built-in (API-8).
+  // pushState fires no event; the Navigation API reports it without patching a built-in (API-8).
   window.navigation?.addEventListener('currententrychange', view);
   attempt(() => stub.q.forEach((call) => track(...call)));
 })();

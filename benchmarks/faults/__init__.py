@@ -1,1 +1,1 @@
-"""Faults under load, counted: what was acknowledged is stored once (STORE-5)."""
+"""Faults of processes, disks, network and clock under load, and the events that they cost (STORE-5)."""

@@ -1,8 +1,8 @@
-"""Breaks things under load and counts what is left: acknowledged = stored, once (STORE-5).
+"""Inject faults under load and count the events: each acknowledged one must be stored once (STORE-5).
 
-Each run starts a ClickHouse and the reference server, sends events by ``clickport load`` from outside, does
-one thing to them meanwhile, and lets the load run compare what was acknowledged with the rows.
-Everything stays on 127.0.0.1 and ends by itself.
+Each run starts a ClickHouse and the reference server, sends events by ``clickport load``, injects one fault
+meanwhile, and takes the comparison of acknowledged events with rows from the load run. All traffic stays on
+127.0.0.1, and every process is stopped at the end.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from reference_server.delivery.census import census
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
 
-# Modules whose faults are registered beside those of ``faults``.
+# Modules that are imported because they register faults.
 _MORE = (outages, refusals)
 _ROWS = "SELECT count() FROM events"
-# By how much the sums of the rollups differ from the events, added up.
+# The sum of the absolute differences between the rollups' totals and the events.
 _DIFFERENCES = """
 WITH (SELECT count() FROM events) AS events,
     (SELECT count() FROM events WHERE type = 'custom') AS customs,
@@ -44,7 +44,7 @@ SELECT sum(abs(expected - found)) FROM (
 
 
 def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
-    """Try one fault once; return the figures of the load run and what was set aside."""
+    """Inject one fault once; return the counts of the load run, quarantined events and remarks."""
     seconds = max(seconds, FAULTS[name].seconds)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-faults-")))
@@ -66,13 +66,15 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         ]
         load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         stack.callback(load.kill)
-        _until(lambda: census(scene.outboxes).accepted > 0, "nothing was acknowledged")
+        _until(lambda: census(scene.outboxes).accepted > 0, f"no event was acknowledged within {WAIT:g} s")
         FAULTS[name].act(scene)
-        said, told = load.communicate(timeout=seconds + 10 * WAIT)
+        output, errors = load.communicate(timeout=seconds + 10 * WAIT)
         if not report.exists():
-            raise SystemExit(f"{name}: the load run ended with {load.returncode}:\n{said}{told}")
-        # Events beside those of the load run count, too.
-        _until(lambda: census(scene.outboxes).pending == 0, "events wait")
+            raise SystemExit(
+                f"{name}: the load run ended with exit code {load.returncode}:\n{output}{errors}"
+            )
+        # Wait for events that a fault has sent, too.
+        _until(lambda: census(scene.outboxes).pending == 0, f"events are still pending after {WAIT:g} s")
         counted = census(scene.outboxes)
         figures = json.loads(report.read_text(encoding="utf-8"))["load"]
         return {
@@ -83,7 +85,7 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
             "errors": figures["errors"],
             "requests": figures["requests"],
             "notes": scene.notes,
-            "unlike": _ask(rows_url, _DIFFERENCES),
+            "differences": _ask(rows_url, _DIFFERENCES),
         }
 
 
@@ -104,17 +106,17 @@ def _until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 def main() -> None:
-    """Try the faults and print a row for each run."""
+    """Inject the faults and print a row for each run; exit with 1 if events were lost, doubled or altered."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("faults", nargs="*", help=f"any of {', '.join(FAULTS)}; all of them without any")
-    parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
+    parser.add_argument("faults", nargs="*", help=f"any of {', '.join(FAULTS)} (default: all)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each fault (default: 3)")
     parser.add_argument("--rate", type=float, default=550, help="requests a second (default: 550)")
-    parser.add_argument("--seconds", type=float, default=30, help="of load (default: 30)")
+    parser.add_argument("--seconds", type=float, default=30, help="seconds of load (default: 30)")
     given = parser.parse_args()
     if unknown := set(given.faults) - set(FAULTS):
-        parser.error(f"no fault is called {', '.join(sorted(unknown))}: there are {', '.join(FAULTS)}")
+        parser.error(f"unknown fault {', '.join(sorted(unknown))}: the faults are {', '.join(FAULTS)}")
     sys.stdout.write(
         "| fault | acknowledged | not acknowledged | stored | lost | doubled | altered | set aside"
         " | rollups differ by | |\n"
@@ -123,15 +125,17 @@ def main() -> None:
     wrong = 0
     for name in given.faults or FAULTS:
         for _ in range(given.runs):
-            found = run(name, given.rate, given.seconds)
-            lost = found["lost"] - found["quarantined"]
-            wrong += lost + found["doubled"] + found["altered"] + found["unlike"]
-            counts = (found["acknowledged"], found["errors"], found["stored"], lost, found["doubled"])
-            more = (found["altered"], found["quarantined"], found["unlike"])
+            counts = run(name, given.rate, given.seconds)
+            lost = counts["lost"] - counts["quarantined"]
+            wrong += lost + counts["doubled"] + counts["altered"] + counts["differences"]
+            numbers = (
+                *(counts["acknowledged"], counts["errors"], counts["stored"], lost, counts["doubled"]),
+                *(counts["altered"], counts["quarantined"], counts["differences"]),
+            )
             cells = [
                 FAULTS[name].title,
-                *(f"{count:,}" for count in (*counts, *more)),
-                "; ".join(found["notes"]),
+                *(f"{number:,}" for number in numbers),
+                "; ".join(counts["notes"]),
             ]
             sys.stdout.write(f"| {' | '.join(cells)} |\n")
             sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""The faults, each a function that does one thing to a scene while events are sent.
+"""The faults: functions that break one thing while events are sent.
 
-A fault is added by a function with the decorator ``fault``; modules of faults are imported by ``__main__``.
+The decorator ``fault`` registers a function; ``__main__`` imports the modules that use it.
 """
 
 import os
@@ -22,7 +22,7 @@ Prepare = Callable[[LoadScenario, ExitStack], None]
 
 @dataclass(frozen=True, kw_only=True)
 class FaultScenario:
-    """A row of the table: its title, what is done before the server starts, and under load."""
+    """A fault: its title in the table, a preparation before the server starts, and the act under load."""
 
     title: str
     act: Act
@@ -40,9 +40,9 @@ def _as_it_is(_scene: LoadScenario, _stack: ExitStack) -> None:
 
 
 def fault(name: str, title: str, *, prepare: Prepare = _as_it_is, seconds: float = 0) -> Callable[[Act], Act]:
-    """Register the decorated function as a fault.
+    """Return a decorator that registers a function as the fault ``name``.
 
-    ``prepare`` runs before the server starts and registers on the stack what has to end with the run.
+    ``prepare`` is called before the server starts; it registers its clean-up on the stack.
     """
 
     def register(act: Act) -> Act:
@@ -66,13 +66,13 @@ def _with_a_faked_clock(scene: LoadScenario, _: ExitStack) -> None:
 
 
 def _faked(file: Path) -> Mapping[str, str]:
-    """What lets the server read its clock through ``file``; timers go on as they are."""
-    found = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if not found:
+    """Return an environment in which a process reads its clock through ``file``; timers are not affected."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if not library:
         raise SystemExit("clock: libfaketime is not installed: apt-get install faketime")
     file.write_text("+0", encoding="ascii")
     return {
-        "LD_PRELOAD": str(found),
+        "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -116,7 +116,7 @@ def _kill_clickhouse(scene: LoadScenario) -> None:
 
 @fault("disk", "no room for the outbox, a third of the time")
 def _fill_disk(scene: LoadScenario) -> None:
-    """No file of a worker may grow any more, for a third of the time."""
+    """Limit the size of the workers' files for a third of the time, so that they cannot grow."""
     scene.pause(0.2)
     workers = scene.workers()
     _, most = resource.prlimit(workers[0].pid, resource.RLIMIT_FSIZE)
@@ -129,7 +129,7 @@ def _fill_disk(scene: LoadScenario) -> None:
 
 @fault("poison", "ClickHouse refuses every event in pounds")
 def _poison(scene: LoadScenario) -> None:
-    """From here on ClickHouse refuses every event in pounds."""
+    """Make ClickHouse refuse every event in pounds for the rest of the run."""
     scene.pause(0.2)
     client = connect(scene.clickhouse.url)
     client.command("ALTER TABLE events ADD CONSTRAINT no_pounds CHECK revenue_source_currency != 'GBP'")
@@ -138,7 +138,7 @@ def _poison(scene: LoadScenario) -> None:
 
 @fault("sigterm", "SIGTERM with a full outbox, ClickHouse away")
 def _terminate(scene: LoadScenario) -> None:
-    """ClickHouse is away, the outbox fills, and the server is told to end; then both come back."""
+    """Stop ClickHouse, let the outbox fill, end the server by SIGTERM, then start both again."""
     scene.pause(0.15)
     scene.clickhouse.stop()
     scene.pause(0.3)
@@ -150,7 +150,7 @@ def _terminate(scene: LoadScenario) -> None:
 
 @fault("clock", "the clock goes an hour back, and half an hour ahead", prepare=_with_a_faked_clock)
 def _turn_back(scene: LoadScenario) -> None:
-    """The server's clock goes an hour back, and half an hour ahead of that."""
+    """Set the server's clock an hour back, then half an hour ahead of that."""
     file = Path(scene.clock["FAKETIME_TIMESTAMP_FILE"])
     for shift in ("-3600", "-1800"):
         scene.pause(0.3)

@@ -1,4 +1,4 @@
-"""Faults in which ClickHouse answers, and refuses: for memory, and for its disk."""
+"""Faults in which ClickHouse answers but refuses inserts: too little memory, a full disk."""
 
 import subprocess
 from contextlib import ExitStack, suppress
@@ -19,7 +19,7 @@ _DISK_BYTES = 256 * 1024**2
 
 @fault("memory", "ClickHouse has 64 MB, and 40 events have a name of 39 KB and 30 properties")
 def _little_memory(scene: LoadScenario) -> None:
-    """The cap is lowered for most of the time; with it, ClickHouse could not answer the load run."""
+    """Lower the cap for most of the run; under it, ClickHouse could not answer the load run."""
     scene.pause(0.1)
     normal = _embedded_settings._MEMORY_BYTES
     scene.clickhouse.stop()
@@ -44,7 +44,7 @@ def _on_a_small_disk(scene: LoadScenario, stack: ExitStack) -> None:
     folder = str(scene.clickhouse.data_dir)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", folder]
     if subprocess.run(mount, check=False).returncode:
-        raise SystemExit("clickhouse-disk: a disk of its own needs the right to mount one: run it as root")
+        raise SystemExit("clickhouse-disk: mounting a small disk needs root: run it as root")
     stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
     scene.clickhouse.start()
 

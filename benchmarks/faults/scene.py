@@ -1,4 +1,4 @@
-"""Start what runs while events are sent: a ClickHouse, the reference server, and the way between them."""
+"""The processes of a fault run: a ClickHouse, the reference server, and a proxy between them."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ WAIT = 60.0
 
 @dataclass
 class LoadScenario:
-    """What runs while events are sent."""
+    """The processes, settings and remarks of a fault run."""
 
     folder: Path
     seconds: float
@@ -39,16 +39,16 @@ class LoadScenario:
 
     @property
     def url(self) -> str:
-        """The address of the server, the same after each start."""
+        """Return the address of the server, the same after each start."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def outboxes(self) -> Path:
-        """The folder of the outboxes."""
+        """Return the folder of the outboxes."""
         return self.folder / "server" / "state" / "outbox"
 
     def serve(self) -> None:
-        """Start the server on its folder and port."""
+        """Start the server with this run's folder and port, and wait until it listens."""
         options = ["--port", str(self.port), "--data", str(self.folder / "server"), "--workers", "2"]
         self.server = subprocess.Popen(
             [sys.executable, "-P", "-m", "reference_server", "serve", *options],
@@ -85,30 +85,30 @@ class LoadScenario:
         return None
 
     def end(self, number: signal.Signals) -> None:
-        """Send the server a signal and wait for its end."""
+        """Send a signal to the server and wait until it has ended."""
         assert self.server
         self.server.send_signal(number)
         self.server.wait(WAIT)
 
     def close(self) -> None:
-        """Leave no server."""
+        """End the server, if it runs."""
         if self.server and self.server.poll() is None:
             self.end(signal.SIGTERM)
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes: those that listen on the port."""
+        """Return the worker processes, which are those that listen on the port."""
         assert self.server
         below = psutil.Process(self.server.pid).children(recursive=True)
         return [each for each in below if any(c.laddr.port == self.port for c in each.net_connections("tcp"))]
 
     def pause(self, share: float) -> None:
-        """Let a part of the time of the load go by."""
+        """Wait for a share (0 to 1) of the duration of the load."""
         time.sleep(share * self.seconds)
 
 
 @contextmanager
 def forgetful(scene: LoadScenario) -> Iterator[str]:
-    """A way to ClickHouse on which the answers to two inserts in three get lost: it has the rows."""
+    """Run a proxy that can drop the answers to two of three inserts, whose rows are stored; yield its URL."""
     url = scene.clickhouse.url
     target = urlsplit(url)
     inserts = 0

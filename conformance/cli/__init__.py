@@ -1,4 +1,4 @@
-"""The ``clickport`` command: options in, exit code out."""
+"""The ``clickport`` command and its subcommands."""
 
 import io
 import os
@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 class _Command(click.Group):
-    """What nobody foresaw is a fault of the suite, and must not look like a violation."""
+    """A group that reports an unexpected exception as a fault of the suite, never as a violation."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return list(COMMANDS)
@@ -52,7 +52,7 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except BrokenPipeError:  # Whoever read what is printed has seen enough: `clickport list | head`.
+        except BrokenPipeError:  # The reader of the pipe has closed it: `clickport list | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
         except Exception:
@@ -60,7 +60,7 @@ class _Command(click.Group):
             from conformance.results.redaction import masked  # noqa: PLC0415
 
             click.echo(harmless(masked(traceback.format_exc())), err=True)
-            click.echo("a fault of the suite itself: please report it, with the lines above", err=True)
+            click.echo("fault of the suite itself: please report it, with the lines above", err=True)
             sys.exit(Exit.SUITE_FAULT)
 
 
@@ -72,9 +72,9 @@ def main() -> None:
     Checks trackers and ingest servers over the wire: what clickport.track() was called with, what reached the
     network although the page was left, and what was stored.
     """
-    # A console that cannot say a character shows its number.
+    # A console whose encoding lacks a character shows its code point.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # An end that CI or a supervisor asks for is tidied up after like Ctrl-C.
+    # SIGTERM, from CI or a supervisor, cleans up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

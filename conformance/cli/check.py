@@ -1,4 +1,4 @@
-"""``clickport check``: options from the command line and the configuration file, a run, its reports."""
+"""``clickport check``: run the checks on a target and write reports."""
 
 from collections.abc import Callable, Collection
 from dataclasses import fields
@@ -15,12 +15,12 @@ Command = Callable[..., None]
 
 
 def target_options(command: Command) -> Command:
-    """Give the command an option for each field of Options."""
+    """Add an option to ``command`` for each field of Options."""
     return some_options(*(field.name for field in fields(Options)))(command)
 
 
 def some_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command an option for each of these fields of Options."""
+    """Return a decorator that adds an option for each of these fields of Options."""
     return lambda command: _with_options(command, names)
 
 
@@ -43,34 +43,36 @@ def _with_options(command: Command, names: Collection[str]) -> Command:
     return command
 
 
+def record_option(default: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds ``--run-record`` with this default."""
+    return click.option(
+        "--run-record",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=True,
+        help="Write every observation to this file, as JSON lines.",
+    )
+
+
+def report_option(command: Command) -> Command:
+    """Add ``--report`` to ``command``."""
+    return click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="KIND=PATH",
+        help=f"Write a report of the kind {', '.join(REPORTS)} (repeatable).",
+    )(command)
+
+
 def output_options(command: Command) -> Command:
-    """Give the command the options that say where its observations and reports go."""
-    kinds = ", ".join(REPORTS)
-    file = click.Path(path_type=Path, dir_okay=False)
-    for option in (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False, exists=True),
-            help="Take options from this file.  "
-            "[default: clickport.toml, or [tool.clickport] in pyproject.toml]",
-        ),
-        click.option(
-            "--run-record",
-            type=file,
-            default="clickport-run.jsonl",
-            show_default=True,
-            help="Keep every observation here, as JSON lines.",
-        ),
-        click.option(
-            "--report",
-            "reports",
-            multiple=True,
-            metavar="KIND=PATH",
-            help=f"Write a report of the kind {kinds} (repeatable).",
-        ),
-    ):
-        command = option(command)
-    return command
+    """Add ``--config``, ``--run-record`` and ``--report`` to ``command``."""
+    config = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="Take options from this file.  [default: clickport.toml, or [tool.clickport] in pyproject.toml]",
+    )
+    return report_option(record_option("clickport-run.jsonl")(config(command)))
 
 
 @click.command(short_help="Check a tracker, a server, or both.")

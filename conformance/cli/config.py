@@ -13,12 +13,13 @@ _PLACES = (Path("clickport.toml"), Path("pyproject.toml"))
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """Return the options that a file sets, by field of Options; without a path, those of the current folder.
+    """Return the options set by a configuration file, keyed by field of Options.
 
-    Raises UsageError, naming file and option, for what is no option or has the wrong type.
+    Without ``path``, read ``clickport.toml`` or ``pyproject.toml`` in the current folder, if there is one.
+    Raises UsageError, naming file and option, for an unknown option or a value of the wrong type.
     """
     if path and not path.exists():
-        raise UsageError(f"{path}: there is no such file")
+        raise UsageError(f"{path}: no such file")
     for place in [path] if path else _PLACES:
         if place.exists():
             return dict(_option(place, name, value) for name, value in _section(place).items())
@@ -26,7 +27,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
 
 def _section(path: Path) -> dict[str, Any]:
-    """The options in a file: a table of its own in a file that others share, else all there is."""
+    """Return the table ``tool.clickport`` of a shared file, or the whole of a file of its own."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -44,8 +45,8 @@ def _option(path: Path, name: str, value: Any) -> tuple[str, Any]:
     field = known.get(name.replace("_", "-"))
     if field is None:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        raise UsageError(f"{path}: {name!r} is no option: {hint}")
+        hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+        raise UsageError(f"{path}: unknown option {name!r}: {hint}")
     if names := field.metadata.get("tables"):
         return field.name, tuple(_text_of(path, name, names, table) for table in _list(value))
     if field.metadata.get("multiple"):
@@ -67,7 +68,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text_of(path: Path, option: str, names: tuple[str, str], table: Any) -> str:
-    """The text that the command line takes for a table of two texts: ``QUOTA-1=no usage API``."""
+    """Return a table of two texts in the form of the command line: ``QUOTA-1=no usage API``."""
     key, value = names
     if not isinstance(table, dict) or set(table) != set(names) or not all(map(_is_text, table.values())):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""``clickport doctor``: whether this machine can run the checks, and what is missing."""
+"""``clickport doctor``: report whether this machine can run the checks, and what is missing."""
 
 import platform
 import socket
@@ -22,7 +22,7 @@ _EXTRAS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """One thing looked at; ``needed`` for more than the reference server."""
+    """The state of one prerequisite; ``needed`` is False if checks can run without it."""
 
     name: str
     fine: bool
@@ -32,39 +32,39 @@ class Diagnosis:
 
 @click.command(short_help="Say whether this machine can run the checks.")
 def doctor() -> None:
-    """Look at Python, packages, browsers and the loopback interface; ends with 3 if checks cannot run."""
-    findings = list(_look())
-    for finding in findings:
-        mark = "ok     " if finding.fine else "MISSING" if finding.needed else "absent "
-        click.echo(f"{mark}  {finding.name}: {finding.text}")
-    if not all(finding.fine for finding in findings if finding.needed):
+    """Check Python, packages, browsers and the loopback interface; exit with 3 if checks cannot run."""
+    diagnoses = list(_diagnose())
+    for diagnosis in diagnoses:
+        mark = "ok     " if diagnosis.fine else "MISSING" if diagnosis.needed else "absent "
+        click.echo(f"{mark}  {diagnosis.name}: {diagnosis.text}")
+    if not all(diagnosis.fine for diagnosis in diagnoses if diagnosis.needed):
         sys.exit(Exit.COULD_NOT_RUN)
 
 
-def _look() -> Iterator[Diagnosis]:
+def _diagnose() -> Iterator[Diagnosis]:
     yield Diagnosis(
         name="clickport",
         fine=True,
         text=f"{__version__}, Python {platform.python_version()} ({sys.executable})",
     )
     yield Diagnosis(name="playwright", fine=True, text=version("playwright"))
-    others = any(map(_is_here, BROWSERS))
+    any_installed = any(map(_is_installed, BROWSERS))
     for name in BROWSERS:
         try:
-            found = find(name)
-            yield Diagnosis(name=name, fine=True, text=f"{found.version} {found.path}")
+            browser = find(name)
+            yield Diagnosis(name=name, fine=True, text=f"{browser.version} {browser.path}")
         except BrowserMissing as error:
-            yield Diagnosis(name=name, fine=False, text=str(error), needed=not others)
+            yield Diagnosis(name=name, fine=False, text=str(error), needed=not any_installed)
     yield from _hosts()
     for name, (user, extra) in _EXTRAS.items():
         try:
             yield Diagnosis(name=name, fine=True, text=version(name), needed=False)
         except PackageNotFoundError:
-            text = f"only {user} needs it: pip install 'clickport-conformance[{extra}]'"
+            text = f"needed by {user} only: pip install 'clickport-conformance[{extra}]'"
             yield Diagnosis(name=name, fine=False, text=text, needed=False)
 
 
-def _is_here(browser: str) -> bool:
+def _is_installed(browser: str) -> bool:
     try:
         return bool(find(browser))
     except BrowserMissing:
@@ -72,7 +72,7 @@ def _is_here(browser: str) -> bool:
 
 
 def _hosts() -> Iterator[Diagnosis]:
-    """Both origins of the recorder must lead to this machine."""
+    """Diagnose the hosts of the recorder's two origins: both must resolve to this machine."""
     for host in ("127.0.0.1", "localhost"):
         try:
             with socket.create_server(("127.0.0.1", 0)) as server:

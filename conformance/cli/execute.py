@@ -1,9 +1,9 @@
-"""A run from the command line: options put together, the run, its reports, the exit code."""
+"""The frame of every command that runs checks: merged options, reports, one exit code for each outcome."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from conformance.results.verdict import Exit, Verdict
 from conformance.runner.run import Watcher, run
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+"""Exit code after Ctrl-C, by the shells' convention: 128 + SIGINT."""
 
 
 def execute(
@@ -37,7 +37,10 @@ def execute(
     config: Path | None,
     watcher: Watcher | None = None,
 ) -> NoReturn:
-    """Run what the options say and end with the exit code of the verdict. Raises click.UsageError."""
+    """Run the checks that the options select and exit with the code of the verdict.
+
+    Options of the command line (``given``) override those of the configuration file. Raises click.UsageError.
+    """
     try:
         merged = _merged(read_config(config), given)
     except UsageError as error:
@@ -45,31 +48,19 @@ def execute(
     with concluding(merged, reports, run_record) as conclude:
         options = Options(**merged)
         conclude(run(options, jobs=jobs, record=run_record, watcher=watcher or _progress(options)))
-    raise AssertionError("concluding ends the process")
+    raise AssertionError("concluding exits the process")
 
 
 @contextmanager
-def concluding(
-    given: Mapping[str, Any], reports: Sequence[str], record: Path
-) -> Iterator[Callable[[Run], Verdict]]:
-    """Yield what prints a run and writes its reports; end with the exit code that says what came of it.
+def exit_codes(
+    redaction: Redaction, *, when_interrupted: Callable[[], str] = lambda: "interrupted"
+) -> Iterator[None]:
+    """Exit with a line on standard error and the documented code for each failure that is not a verdict.
 
-    Reports are checked before the run: that they can be written. After Ctrl-C they tell what was seen until
-    then. Whatever is printed here holds no secret of ``given``. Raises click.UsageError.
+    ``when_interrupted`` returns the line to print after Ctrl-C. Raises click.UsageError for a bad option.
     """
-    redaction, begun = Redaction.of(given), time.time()
     try:
-        wanted = [parsed_report(text) for text in reports]
-        for _, path in wanted:
-            require_writable(path)
-        concluded: list[Verdict] = []
-
-        def conclude(found: Run) -> Verdict:
-            concluded.append(_told(found, wanted))
-            return concluded[-1]
-
-        yield conclude
-        sys.exit(concluded[-1].exit_code)
+        yield
     except (UsageError, UnknownSelector) as error:
         raise click.UsageError(harmless(redaction.text(str(error)))) from error
     except (TargetUnavailable, BrowserMissing) as error:
@@ -77,28 +68,55 @@ def concluding(
     except OSError as error:
         end(redaction.text(f"could not write: {error}"), Exit.USAGE)
     except KeyboardInterrupt:
-        seen = f"what was seen until then is in {record}"
-        with suppress(OSError, ValueError):  # Nothing was seen yet.
-            if record.stat().st_mtime >= begun:  # Else it is that of a run before.
-                _told(read(record), wanted)
-        end(f"interrupted; {seen}", INTERRUPTED)
+        end(when_interrupted(), INTERRUPTED)
 
 
-def _told(found: Run, wanted: Sequence[tuple[str, Path]]) -> Verdict:
-    """Print a run and write its reports, these also when nobody reads what is printed."""
-    verdict = found.verdict()
+@contextmanager
+def concluding(
+    given: Mapping[str, Any], reports: Sequence[str], record: Path
+) -> Iterator[Callable[[Run], Verdict]]:
+    """Yield a function that prints a run and writes its reports; exit with the code of its verdict.
+
+    Raise before the run if a report cannot be written. After Ctrl-C, report what the record holds until then.
+    No secret of ``given`` is printed. Raises click.UsageError.
+    """
+    redaction, started = Redaction.of(given), time.time()
+    wanted: list[tuple[str, Path]] = []
+    verdicts: list[Verdict] = []
+
+    def conclude(run: Run) -> Verdict:
+        verdicts.append(_publish(run, wanted))
+        return verdicts[-1]
+
+    def conclude_interrupted() -> str:
+        with suppress(OSError, ValueError):  # The run was interrupted before its first observation.
+            if record.stat().st_mtime >= started:  # An older record is that of an earlier run.
+                _publish(read(record), wanted)
+        return f"interrupted; the results until then are in {record}"
+
+    with exit_codes(redaction, when_interrupted=conclude_interrupted):
+        wanted += [parse_report(text, REPORTS) for text in reports]
+        for _, path in wanted:
+            require_writable(path)
+        yield conclude
+        sys.exit(verdicts[-1].exit_code)
+
+
+def _publish(run: Run, wanted: Sequence[tuple[str, Path]]) -> Verdict:
+    """Print a run and write its reports; a closed standard output does not stop the reports."""
+    verdict = run.verdict()
     try:
-        print_run(Console(highlight=False), found, verdict, requirements())
+        print_run(Console(highlight=False), run, verdict, requirements())
         sys.stdout.flush()
-    except BrokenPipeError:  # Piped into head, say.
+    except BrokenPipeError:  # For example, the output is piped into `head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     for kind, path in wanted:
-        write(kind, path, found, verdict, requirements())
+        write(kind, path, run, verdict, requirements())
     return verdict
 
 
 def _merged(configured: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the command line before those of the file; waivers of both, since each is about its own."""
+    """Return the file's options overridden by those of the command line; waivers of both are kept."""
     merged = {**configured, **{k: v for k, v in given.items() if v not in (None, ())}}
     waivers = (*configured.get("waive", ()), *given.get("waive", ()))
     return {**merged, "waive": waivers}
@@ -109,15 +127,15 @@ def _progress(options: Options) -> Progress:
     return Progress(Console(stderr=True), strict=options.strict, known=known)
 
 
-def parsed_report(text: str) -> tuple[str, Path]:
-    """Kind and path of a ``--report``. Raises UsageError."""
+def parse_report(text: str, kinds: Iterable[str]) -> tuple[str, Path]:
+    """Return the kind and path of a ``--report KIND=PATH``. Raises UsageError."""
     kind, separator, path = text.partition("=")
-    if kind not in REPORTS or not separator or not path:
-        raise UsageError(f"--report {text!r}: write KIND=PATH, the kind being {', '.join(REPORTS)}")
+    if kind not in kinds or not separator or not path:
+        raise UsageError(f"--report {text!r}: write KIND=PATH, where KIND is one of {', '.join(kinds)}")
     return kind, Path(path)
 
 
 def end(message: str, code: int) -> NoReturn:
-    """Say why on standard error, and end."""
+    """Print ``message`` to standard error, without secrets or control characters, and exit with ``code``."""
     click.echo(harmless(masked(message)), err=True)
     sys.exit(code)

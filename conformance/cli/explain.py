@@ -1,4 +1,4 @@
-"""``clickport explain``: one requirement or case, with what it is for and what would break it."""
+"""``clickport explain``: print one requirement or case with its reason, an example and its mutants."""
 
 import json
 from typing import Any
@@ -17,15 +17,15 @@ _SHOWN = 160
 def explain(id_: str) -> None:
     """Explain a requirement (PROP-3) or a case (tracker/prop-3-2001-characters).
 
-    Shows the sentence, why it matters in data, the cases, a call or request that must be handled right, and
-    the faults that prove that the checks notice.
+    Prints the sentence, why it matters in data, the cases, a call or request with its expected result, and
+    the mutants that the checks are proved to notice.
     """
-    found = requirements().get(id_.upper())
+    named = requirements().get(id_.upper())
     cases = [c for c in catalogue() if c.requirement == id_.upper() or id_ in (c.id, c.id.partition("/")[2])]
-    if not found and not cases:
+    if not named and not cases:
         known = [*requirements(), *(name for case in catalogue() for name in case.id.partition("/")[::2])]
         raise click.UsageError(str(UnknownSelector(id_, known)))
-    requirement = found or requirements()[cases[0].requirement]
+    requirement = named or requirements()[cases[0].requirement]
     click.echo(
         "\n".join([*_head(requirement), "", *_cases(requirement, cases), *_examples(requirement, cases)])
     )
@@ -63,11 +63,11 @@ def _examples(requirement: Requirement, cases: list[Case]) -> list[str]:
         lines += [
             "Good:",
             f"  {_cut(vector['call'])}",
-            f"  → {_cut(_spelled(expected))}",
+            f"  → {_cut(_readable(expected))}",
         ]
     elif vector:
         expected = vector.get("rows", vector.get("status"))
-        lines += ["Good:", f"  {_cut(_spelled(vector['request']))}", f"  → {_cut(_spelled(expected))}"]
+        lines += ["Good:", f"  {_cut(_readable(vector['request']))}", f"  → {_cut(_readable(expected))}"]
     mutants = [s for s in subjects() if s.edit and requirement.id in s.fails]
     lines += ["Bad (faults that the checks are seen to notice):"] if mutants else ["Bad: no mutant yet"]
     return [*lines, *(line for mutant in mutants for line in _mutant(mutant))]
@@ -79,19 +79,19 @@ def _mutant(mutant: Implementation) -> list[str]:
     return [f"  {mutant.name} ({', '.join(mutant.lanes)})", f"    - {old}", f"    + {new}"]
 
 
-def _spelled(value: Any) -> str:
-    """A value of a vector as people read it: see ``matching.py`` for what can stand in one."""
+def _readable(value: Any) -> str:
+    """Return a vector's value with its matchers (see ``matching.py``) in words."""
     match value:
         case {"$repeat": [text, times]}:
-            return f"{_spelled(text)} × {times}"
+            return f"{_readable(text)} × {times}"
         case {"$join": [*parts]}:
-            return " + ".join(map(_spelled, parts))
+            return " + ".join(map(_readable, parts))
         case {"$series": [text, count]}:
             return f'"{text}0" … "{text}{count - 1}"'
         case {"$any": [*choices]}:
-            return " or ".join(map(_spelled, choices))
+            return " or ".join(map(_readable, choices))
         case {"$noted": [note, noted]}:
-            return f"{_spelled(noted)} (told: {note})"
+            return f"{_readable(noted)} (remark: {note})"
         case {"$absent": True} | {"$empty": True}:
             return "nothing"
         case {"$string": True}:
@@ -99,9 +99,9 @@ def _spelled(value: Any) -> str:
         case {"$number": True}:
             return "any number"
         case dict():
-            return "{" + ", ".join(f"{_spelled(k)}: {_spelled(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{_readable(k)}: {_readable(v)}" for k, v in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(_spelled, value)) + "]"
+            return "[" + ", ".join(map(_readable, value)) + "]"
         case _:
             return json.dumps(value, ensure_ascii=False)
 

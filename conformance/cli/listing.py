@@ -1,4 +1,4 @@
-"""``clickport list``: the requirements and their cases."""
+"""``clickport list``: print the requirements and their cases."""
 
 import click
 
@@ -8,9 +8,9 @@ from conformance.protocol.requirements import Lane, requirements
 
 @click.command("list", short_help="List requirements and their cases.")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
-@click.option("--cases", is_flag=True, help="With each requirement's cases, and why they are there.")
+@click.option("--cases", is_flag=True, help="Print each requirement's cases and their reasons, too.")
 def list_(patterns: tuple[str, ...], cases: bool) -> None:
-    """List the requirements, all or those whose id or a case's id matches a GLOB, such as 'prop-*'."""
+    """List all requirements, or those whose id or case ids match a GLOB, such as 'prop-*'."""
     try:
         chosen, _ = select(lanes=Lane, only=patterns)
     except UnknownSelector as error:

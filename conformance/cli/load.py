@@ -1,4 +1,4 @@
-"""``clickport load``: events at a rate, each followed to its row, with a verdict and figures."""
+"""``clickport load``: send events at a rate, compare acknowledgements with rows, and report figures."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from conformance.cli.check import some_options
+from conformance.cli.check import record_option, report_option, some_options
 from conformance.cli.execute import concluding, end
 from conformance.harness.options import Options, UsageError
 from conformance.load.mix import BadMix
@@ -22,7 +22,6 @@ from conformance.load.plan import (
 )
 from conformance.load.progress import LoadProgress
 from conformance.load.shapes import SHAPES
-from conformance.reports import REPORTS
 from conformance.results.record import Run
 from conformance.results.verdict import Exit
 
@@ -46,7 +45,7 @@ class _Duration(click.ParamType[float]):
 _DURATION = _Duration()
 
 
-@click.command(short_help="Load a server: is all stored, once, and how fast?")
+@click.command(short_help="Load a server: is every event stored, once, and how fast?")
 @click.argument("url", required=False)
 @some_options(*_TARGETS)
 @click.option(
@@ -55,7 +54,7 @@ _DURATION = _Duration()
     default=DEFAULT_RATE,
     show_default=f"{DEFAULT_RATE:g}",
     metavar="N",
-    help="Requests a second; of a ramp, those of its first step.",
+    help="Requests a second; for a ramp, those of its first step.",
 )
 @click.option(
     "--for",
@@ -74,7 +73,7 @@ _DURATION = _Duration()
     "--objective-p95",
     "objective",
     type=_DURATION,
-    help="What 95 % of latencies must stay below, else it ends with 1. A ramp climbs up to it.  "
+    help="Exit with 1 unless 95 % of latencies stay below this. A ramp climbs up to it.  "
     "[default: 50ms for a ramp, else none]",
 )
 @click.option(
@@ -83,41 +82,35 @@ _DURATION = _Duration()
     metavar="N",
     help="Senders that share the rate, each with a connection.  [default: a tenth of the rate; flood 32]",
 )
-@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Of Locust.")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes of Locust."
+)
 @click.option(
     "--allow-host",
     "allowed",
     multiple=True,
     metavar="NAME",
-    help="Load a server on this host, too, named exactly as in its URL (repeatable). For servers that you "
-    "own: a load run is an attack on anybody else's.",
+    help="Allow a server on this host, named exactly as in its URL (repeatable). Only for servers that you "
+    "own: a load run on any other is an attack.",
 )
-@click.option("--mix", type=_FILE, help="What is sent, as TOML.  [default: that of load/mix.toml]")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same draws the same.")
+@click.option("--mix", type=_FILE, help="The TOML file of events to send.  [default: load/mix.toml]")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed draws the same events."
+)
 @click.option(
     "--patience",
     type=_DURATION,
     default="15s",
     show_default=True,
-    help="How long a row may take after its acknowledgement.",
-)
-@click.option("--yardsticks", is_flag=True, help="Measure ratios to yardsticks, too (a minute more).")
-@click.option(
-    "--run-record",
-    type=_FILE,
-    default="clickport-load.jsonl",
-    show_default=True,
-    help="Keep what was seen here, as JSON lines.",
+    help="How long a row may take to appear after its acknowledgement.",
 )
 @click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="KIND=PATH",
-    help=f"Write a report of the kind {', '.join(REPORTS)} (repeatable).",
+    "--yardsticks", is_flag=True, help="Measure yardsticks, too, and report ratios to them (a minute more)."
 )
+@record_option("clickport-load.jsonl")
+@report_option
 def load(url: str | None, **given: Any) -> None:
-    """Send events at a rate and compare what was acknowledged with what is stored (STORE-5).
+    """Send events at a rate and compare the acknowledged events with the stored rows (STORE-5).
 
     \b
     clickport load                                          the bundled reference server
@@ -125,12 +118,12 @@ def load(url: str | None, **given: Any) -> None:
     clickport load --server-cmd "./ingest --port {port}" --readback-cmd "./rows --since {since}"
     clickport load --shape ramp --objective-p95 50ms --report html=load.html
 
-    Requests are due by schedule, whatever the server does, and latency counts from when they were due. Load
-    goes to servers on this machine only, and to hosts that --allow-host names.
+    Requests follow a schedule that does not depend on the server, and latency counts from the scheduled time.
+    Load is sent only to this machine and to hosts named by --allow-host.
 
     \b
     Exit codes: 0 nothing lost, doubled or altered, 1 a violation or a missed objective, 2 usage,
-    3 could not run, 4 inconclusive (no readback, or nothing was acknowledged), 70 fault of the suite itself.
+    3 could not run, 4 inconclusive (no readback, or no event was acknowledged), 70 fault of the suite itself.
     """
     _execute(url, **given)
 
@@ -154,7 +147,7 @@ def _execute(
             "pip install 'clickport-conformance[load]'",
             Exit.COULD_NOT_RUN,
         )
-    from conformance.load.run import load as run  # noqa: PLC0415 - Locust's companions are an extra
+    from conformance.load.run import load as run_load  # noqa: PLC0415 - needs the `load` extra
 
     asked = {name: value for name in _TARGETS if (value := given.pop(name)) is not None}
     with concluding({"server": url, **asked}, reports, run_record) as conclude:
@@ -165,7 +158,7 @@ def _execute(
             plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
             require_descriptors(plan)
             with LoadProgress(Console(stderr=True)) as progress:
-                found = run(
+                run = run_load(
                     options,
                     plan,
                     yardsticks=yardsticks,
@@ -175,17 +168,17 @@ def _execute(
                 )
         except (RemoteTarget, BadMix) as error:
             raise UsageError(str(error)) from error
-        verdict = conclude(found)
-        missed = objective is not None and not (found.load or {})["objective"]["met"]
+        verdict = conclude(run)
+        missed = objective is not None and not (run.load or {})["objective"]["met"]
         if missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
-            end(_missed(found), Exit.VIOLATION)
-    raise AssertionError("concluding ends the process")
+            end(_missed(run), Exit.VIOLATION)
+    raise AssertionError("concluding exits the process")
 
 
-def _missed(found: Run) -> str:
-    figures = found.load or {}
-    what = figures["sustained"] or figures["latency"]
+def _missed(run: Run) -> str:
+    figures = run.load or {}
+    measured = figures["sustained"] or figures["latency"]
     return (
-        f"the objective was missed: p95 {what['p95_ms']} ms and {figures['errors']} errors, "
-        f"where {figures['objective']['p95_ms']:g} ms and no more than one error in a thousand were asked for"
+        f"the objective was missed: p95 {measured['p95_ms']} ms and {figures['errors']} errors; required are "
+        f"p95 {figures['objective']['p95_ms']:g} ms and at most one error in 1,000 requests"
     )

@@ -1,40 +1,41 @@
-"""``clickport selftest``: the kill matrix of the referee itself."""
+"""``clickport selftest``: run the suite on every mutant and print the kill matrix."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from conformance.browsers import BROWSERS
+from conformance.cli.execute import exit_codes, parse_report
 from conformance.mutants import render
 from conformance.mutants.matrix import MutantResult
 from conformance.mutants.selftest import Scope, choose, selftest
-from conformance.protocol.outcomes import TargetUnavailable
+from conformance.reports import require_writable
+from conformance.results.redaction import Redaction
 from conformance.results.verdict import Exit
 
 _RENDERERS = {"json": render.as_json, "html": render.as_html}
 
 
-@click.command("selftest", short_help="Try the referee: does each check notice its fault?")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Subjects at a time.")
-@click.option("--only", multiple=True, metavar="GLOB", help="Try these subjects or requirements only.")
+@click.command("selftest", short_help="Test the suite: does each check notice its fault?")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Implementations at a time."
+)
+@click.option("--only", multiple=True, metavar="GLOB", help="Run only these implementations or requirements.")
 @click.option(
     "--own",
     "scope",
     flag_value=Scope.OWN,
     type=Scope,
-    help="Let mutants meet the vectors of their own requirement only.",
+    help="Run mutants against the vectors of their own requirement only.",
 )
 @click.option(
     "--quick",
     "scope",
     flag_value=Scope.QUICK,
     type=Scope,
-    help="The same, in one lane of each mutant only.",
+    help="Like --own, in only one lane of each mutant.",
 )
-@click.option(
-    "--cases", multiple=True, metavar="GLOB", help="Try them on these cases only, such as '*-fuzz*'."
-)
+@click.option("--cases", multiple=True, metavar="GLOB", help="Run only these cases, such as '*-fuzz*'.")
 @click.option(
     "--browser",
     "browsers",
@@ -56,40 +57,34 @@ def selftest_(
     browsers: tuple[str, ...],
     reports: tuple[str, ...],
 ) -> None:
-    """Run the references, an independent pair, nulls and every mutant through `clickport check`.
+    """Run the references, an independent pair, the null pair and every mutant through `clickport check`.
 
-    Fails when a mutant survives or is killed by an unrelated requirement only, when something that does
-    nothing passes, when the independent pair fails anything, or when a MUST or SHOULD has no mutant.
+    Exits with 1 if a mutant survives or is killed by unrelated requirements only, if an implementation that
+    does nothing passes, if the independent pair fails a case, or if a MUST or SHOULD has no mutant.
     """
-    wanted = [_report(text) for text in reports]
     chosen = choose(only, cases)
     if not chosen:
-        raise click.UsageError(f"--only {' '.join(only)}: no subject or requirement is called so")
+        raise click.UsageError(f"--only {' '.join(only)}: no implementation or requirement matches")
     done = 0
 
-    def tell(found: MutantResult) -> None:
+    def print_result(result: MutantResult) -> None:
         nonlocal done
         done += 1
-        click.echo(f"{done:>3}/{len(chosen)}  {render.line(found)}")
+        click.echo(f"{done:>3}/{len(chosen)}  {render.line(result)}")
 
-    try:
+    with exit_codes(Redaction.of({})):
+        wanted = [parse_report(text, _RENDERERS) for text in reports]
+        for _, path in wanted:
+            require_writable(path)
         matrix = selftest(
-            chosen, jobs=jobs, scope=scope or Scope.WHOLE, cases=cases, browsers=browsers, on_finding=tell
+            chosen,
+            jobs=jobs,
+            scope=scope or Scope.WHOLE,
+            cases=cases,
+            browsers=browsers,
+            on_finding=print_result,
         )
-    except TargetUnavailable as error:
-        click.echo(f"could not run: {error}", err=True)
-        sys.exit(Exit.COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    click.echo("\n" + render.as_text(matrix))
-    for kind, path in wanted:
-        path.write_text(_RENDERERS[kind](matrix), encoding="utf-8")
+        click.echo("\n" + render.as_text(matrix))
+        for kind, path in wanted:
+            path.write_text(_RENDERERS[kind](matrix), encoding="utf-8")
     sys.exit(Exit.VIOLATION if matrix.problems else Exit.CONFORMANT)
-
-
-def _report(text: str) -> tuple[str, Path]:
-    kind, _, path = text.partition("=")
-    if kind not in _RENDERERS or not path:
-        raise click.UsageError(f"--report {text!r}: write {' or '.join(f'{k}=PATH' for k in _RENDERERS)}")
-    return kind, Path(path)

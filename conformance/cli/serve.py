@@ -1,4 +1,4 @@
-"""``clickport serve``: the reference server, started like anybody's."""
+"""``clickport serve``: start the reference server as a program of its own."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
-    """Run the reference server on an embedded ClickHouse, or the one that CLICKHOUSE_URL names."""
-    # In this very process, so that whoever stops it by its id (a supervisor, CI) stops the server.
+    """Run the reference server on an embedded ClickHouse, or on the one at CLICKHOUSE_URL."""
+    # Replace this process, so that stopping it by its id (a supervisor, CI) stops the server.
     os.environ["CLICKPORT_COMMAND"] = "clickport"
     os.execv(sys.executable, [sys.executable, "-m", "reference_server", "serve", *arguments])  # noqa: S606

@@ -1,1 +1,1 @@
-"""The load lane: sends at a rate, follows each event to its row, and measures on the way (STORE-5)."""
+"""The load lane: send events at a rate, compare acknowledgements with rows (STORE-5), and measure."""

@@ -1,4 +1,4 @@
-"""Waits, after a run, until everything that was acknowledged is stored or will not be."""
+"""Wait, after a load, until no more of the acknowledged events can be expected to be stored."""
 
 import time
 
@@ -12,30 +12,30 @@ from conformance.protocol.browser_headers import TEXT, with_browser_headers
 from conformance.protocol.outcomes import TargetUnavailable
 
 SENTINEL = "sentinel"
-"""The sender of the event that is sent after all others."""
+"""The sender name in the nonce of the last event, which is sent after the load."""
 
 _POLL_SECONDS, _SHARE = 0.1, 3
 _TIMEOUT_SECONDS = 30.0
 
 
-def settle(
-    stored: Stored, url: str, sender: EventGenerator, *, domain: str, expected: int, patience: float
+def await_rows(
+    stored: Stored, url: str, generator: EventGenerator, *, domain: str, expected: int, patience: float
 ) -> float:
-    """Send a sentinel and wait for it, and for as many rows as were acknowledged; return how long it took.
+    """Send a sentinel, wait for it and for more than ``expected`` rows, and return the seconds that took.
 
-    Rows may come late as long as more of them come: it ends when for ``patience`` seconds there was none, or
-    a few after the sentinel has come. Where rows are read may be away for ``patience`` seconds, too. Raises
-    TargetUnavailable.
+    Late rows are waited for while their number grows. The wait ends when it has not grown for ``patience``
+    seconds, or for ``LATE_ROW_SECONDS`` if the sentinel is stored. The readback may be unavailable for up to
+    ``patience`` seconds. Raises TargetUnavailable.
     """
-    began = time.monotonic()
-    sentinel = _send(url, sender, domain, patience)
+    started = time.monotonic()
+    sentinel = _send(url, generator, domain, patience)
     since = clock()
     number, grown = -1, time.monotonic()
     seen = False
     while True:
         asked = time.monotonic()
         try:
-            found = stored.count()
+            rows = stored.count()
             seen = seen or sentinel in stored.seen([sentinel], since)
         except TargetUnavailable:
             if time.monotonic() - grown > patience:
@@ -43,32 +43,35 @@ def settle(
             time.sleep(_POLL_SECONDS)
             continue
         now = time.monotonic()
-        if found != number:
-            number, grown = found, now
-        complete = seen and found > expected
+        if rows != number:
+            number, grown = rows, now
+        complete = seen and rows > expected
         if complete or now - grown > (min(patience, LATE_ROW_SECONDS) if seen else patience):
-            return (grown if found > expected else now) - began
+            return (grown if rows > expected else now) - started
         time.sleep(max(_POLL_SECONDS, _SHARE * (now - asked)))
 
 
-def _send(url: str, sender: EventGenerator, domain: str, patience: float) -> str:
-    """Send an event until one is acknowledged: a server may be full, and say so."""
+def _send(url: str, generator: EventGenerator, domain: str, patience: float) -> str:
+    """Send events until one is acknowledged, as a full server may refuse some; return its nonce.
+
+    Raises TargetUnavailable if none is acknowledged within ``patience`` seconds.
+    """
     deadline = time.monotonic() + patience
     while True:
-        shot = next(shot for shot in sender.visit() if shot.kind is RequestKind.EVENT)
+        request = next(drawn for drawn in generator.visit() if drawn.kind is RequestKind.EVENT)
         try:
             response = httpx.post(
                 url,
-                content=shot.body,
+                content=request.body,
                 headers=with_browser_headers({"Content-Type": TEXT}, domain),
                 timeout=_TIMEOUT_SECONDS,
                 trust_env=False,
             )
             problem = f"answered {response.status_code}"
             if response.is_success:
-                return sender.text(shot)
+                return generator.nonce_of(request)
         except httpx.HTTPError as error:
             problem = str(error)
         if time.monotonic() > deadline:
-            raise TargetUnavailable(f"{url} takes no event after the load any more: {problem}")
+            raise TargetUnavailable(f"{url} accepted no event for {patience:g} s after the load: {problem}")
         time.sleep(_POLL_SECONDS)

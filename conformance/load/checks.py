@@ -1,4 +1,4 @@
-"""What a load run is held to (STORE-5): each check looks at the same comparison of answers with rows."""
+"""The checks of the load lane (STORE-5), all on one comparison of answers with stored rows."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,41 +14,41 @@ from conformance.results.verdict import CaseResult
 Check = Callable[[Reconciled], None]
 
 
-def nothing_lost(found: Reconciled) -> None:
-    """STORE-5: each acknowledged event has a row."""
-    if found.lost:
+def nothing_lost(counts: Reconciled) -> None:
+    """Raise Violation unless each acknowledged event has a row (STORE-5)."""
+    if counts.lost:
         raise Violation(
-            f"{_of(found.lost, found.acknowledged)} acknowledged events have no row{_such(found, 'lost')}"
+            f"{_of(counts.lost, counts.acknowledged)} acknowledged events have no row{_such(counts, 'lost')}"
         )
 
 
-def nothing_doubled(found: Reconciled) -> None:
-    """STORE-5: no event has two rows, whether it was acknowledged or not."""
-    if found.doubled:
+def nothing_doubled(counts: Reconciled) -> None:
+    """Raise Violation if an event, acknowledged or not, has more than one row (STORE-5)."""
+    if counts.doubled:
         raise Violation(
-            f"{_of(found.doubled, found.sent)} events have more than one row{_such(found, 'doubled')}"
+            f"{_of(counts.doubled, counts.sent)} events have more than one row{_such(counts, 'doubled')}"
         )
 
 
-def nothing_altered(found: Reconciled) -> None:
-    """STORE-5: name, properties, amount and currency of each row are those that were sent."""
-    if found.altered:
+def nothing_altered(counts: Reconciled) -> None:
+    """Raise Violation unless name, properties, amount and currency of each row are as sent (STORE-5)."""
+    if counts.altered:
         raise Violation(
-            f"{_of(found.altered, found.sent)} events have a row that is not what was sent"
-            f"{_such(found, 'altered')}"
+            f"{_of(counts.altered, counts.sent)} events have a row that is not what was sent"
+            f"{_such(counts, 'altered')}"
         )
-    if found.stray:
-        raise Violation(f"{found.stray} rows bear the run's token and a number that was never sent")
+    if counts.stray:
+        raise Violation(f"{counts.stray} rows have the run's token and a number that was never sent")
 
 
-def bad_neighbours(found: Reconciled) -> None:
-    """STORE-5: what is no event gets its 4xx in between, and leaves no row."""
-    if not found.bad:
-        raise NotTestable("the mix has nothing malformed")
-    if found.bad_refused < found.bad:
-        raise Violation(f"{_of(found.bad - found.bad_refused, found.bad)} malformed requests got no 4xx")
-    if found.bad_stored:
-        raise Violation(f"{found.bad_stored} malformed requests left a row{_such(found, 'bad_stored')}")
+def bad_neighbours(counts: Reconciled) -> None:
+    """Raise Violation unless each malformed request gets a 4xx and leaves no row (STORE-5)."""
+    if not counts.bad:
+        raise NotTestable("the mix has no malformed requests")
+    if counts.bad_refused < counts.bad:
+        raise Violation(f"{_of(counts.bad - counts.bad_refused, counts.bad)} malformed requests got no 4xx")
+    if counts.bad_stored:
+        raise Violation(f"{counts.bad_stored} malformed requests left a row{_such(counts, 'bad_stored')}")
 
 
 CHECKS: Mapping[str, Check] = {
@@ -60,16 +60,16 @@ CHECKS: Mapping[str, Check] = {
 
 
 def results(measured: LoadMeasurement, repro: str) -> list[CaseResult]:
-    """A result for each case of the lane."""
+    """Return a result for each case of the load lane."""
     return [_result(case, measured, repro) for case in catalogue() if case.lane is Lane.LOAD]
 
 
 def _result(case: Case, measured: LoadMeasurement, repro: str) -> CaseResult:
     evidence = Evidence(case=case, repro=repro)
-    found = measured.reconciled
+    counts = measured.reconciled
     evidence.sent = measured.plan.words()
     evidence.received = measured.statuses
-    evidence.stored = vars(found) if found else None
+    evidence.stored = vars(counts) if counts else None
     try:
         CHECKS[case.id](_testable(measured))
     except (Violation, NotTestable) as error:
@@ -89,6 +89,6 @@ def _of(number: int, whole: int) -> str:
     return f"{number} of {whole}"
 
 
-def _such(found: Reconciled, kind: str) -> str:
-    """Name some: their nonce is the value of the property ``n``."""
-    return f", such as n = {', '.join(found.examples[kind])}" if kind in found.examples else ""
+def _such(counts: Reconciled, kind: str) -> str:
+    """Return examples as text: nonces, which are the values of the property ``n``."""
+    return f", such as n = {', '.join(counts.examples[kind])}" if kind in counts.examples else ""

@@ -1,4 +1,4 @@
-"""How an event of a load run is known again: a nonce, and a checksum over all that should be stored of it."""
+"""The fingerprint of a load run's event: a nonce, and a checksum of everything that must be stored."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from zlib import crc32
 from conformance.readback import StoredRow
 
 NONCE_KEY, CHECKSUM_KEY = "n", "c"
-"""Keys of the first two properties of each event."""
+"""The keys of the first two properties of each event."""
 
-# Control characters that no mix has, so that a value which wanders between two members changes the checksum.
+# Separators that occur in no mix: a value that moves to another member changes the checksum.
 MEMBER, GROUP = "\x1f", "\x1e"
 
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """``RUN.SENDER.NUMBER``: each sender counts its events from 0, so that a byte keeps the fate of one."""
+    """The identity of an event, ``RUN.SENDER.NUMBER``; each sender counts its events from 0."""
 
     sender: str
     number: int
 
     def text(self, run: str) -> str:
-        """As it is sent."""
+        """Return the nonce as it is sent in a run."""
         return f"{run}.{self.sender}.{self.number}"
 
 
 def parse(text: str, run: str) -> Nonce | None:
-    """The nonce in a text; None if it is none of this run's."""
+    """Return the nonce in a text; None unless it is one of this run."""
     head, _, number = text.rpartition(".")
     token, _, sender = head.partition(".")
     return Nonce(sender, int(number)) if token == run and sender and number.isdecimal() else None
@@ -43,16 +43,17 @@ def checksum(
     currency: str,
     kind: str = "custom",
 ) -> str:
-    """CRC-32 of what a row should hold; its own property is left out. ``stored.py`` says the same in SQL.
+    """Return the CRC-32, in decimal, of what a row must hold except the checksum itself.
 
-    ``amount`` is a plain decimal without zeros at its end, empty when there is no revenue.
+    ``amount`` is a plain decimal without trailing zeros, empty without revenue. ``stored.py`` computes the
+    same in SQL.
     """
     members = (kind, name, MEMBER.join(keys), MEMBER.join(values), amount, currency)
     return str(crc32(GROUP.join(members).encode("utf-8", "surrogatepass")))
 
 
 def nonce_of(row: StoredRow, run: str) -> Nonce | None:
-    """The nonce that a row carries, wherever among its values."""
+    """Return the nonce among a row's property values, at any position; None without one."""
     for value in row.meta_values:
         if isinstance(value, str) and value.startswith(run):
             return parse(value, run)
@@ -60,7 +61,7 @@ def nonce_of(row: StoredRow, run: str) -> Nonce | None:
 
 
 def is_intact(row: StoredRow) -> bool:
-    """Whether a row is what was sent: its checksum is where it was put, and right."""
+    """Return True if a row is as it was sent: its second property is the checksum of the others."""
     if len(row.meta_values) < 2 or len(row.meta_keys) < 2 or row.meta_keys[1] != CHECKSUM_KEY:
         return False
     keys, values = ([*members[:1], *members[2:]] for members in (row.meta_keys, row.meta_values))
@@ -74,7 +75,7 @@ def is_intact(row: StoredRow) -> bool:
 
 
 def plain(amount: Decimal | str | None) -> str:
-    """An amount as it goes into the checksum: ``49.99``, ``25``, ``-0.5``; empty for none."""
+    """Return an amount as it enters the checksum: ``49.99``, ``25``, ``-0.5``; empty for None."""
     if amount is None or isinstance(amount, str):
         return amount or ""
     return format(amount.normalize(), "f")

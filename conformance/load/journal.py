@@ -1,4 +1,4 @@
-"""What each sender writes down: a line for each answer, on disk, read by the referee while it grows."""
+"""The journals of a load run: files with a line for each answer, read while the senders append to them."""
 
 import time
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from typing import TextIO
 
 from conformance.load.mix import RequestKind
 
-# Of answers that should not be, so many a status are kept with their text.
+# The number of unexpected answers, for each status, whose text is kept.
 _TEXTS = 3
 _PHASES = "phases"
 _SUFFIX = ".tsv"
 
-# One clock for all processes of this machine, which no correction of the time sets back.
+# Monotonic time since the epoch: the same in all processes, and not affected by clock adjustments.
 _EPOCH = time.time() - time.monotonic()
 
 
 def clock() -> float:
-    """Seconds since the epoch."""
+    """Return monotonic seconds since the epoch."""
     return _EPOCH + time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request as its sender saw it; times in seconds since the epoch.
+    """One request and its answer, as the sender saw them; times are in seconds since the epoch.
 
-    ``due`` is when it should have been sent: latency counts from there, so that a server which stalls does
-    not hide what it did to those who had to wait. ``status`` is 0 when there was no answer.
+    ``due`` is the scheduled time. Latency counts from it, so that a server that stalls cannot hide the wait
+    of the requests that became due meanwhile. ``status`` is 0 without an answer.
     """
 
     sender: str
@@ -41,17 +41,20 @@ class JournalEntry:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the server took it."""
+        """Return True if the server accepted the request (2xx)."""
         return 200 <= self.status < 300
 
     @property
     def expected(self) -> bool:
-        """Whether it is the answer that it should be."""
+        """Return True if the status is right for this kind of request."""
         return is_expected(self.kind, self.status)
 
 
 def is_expected(kind: RequestKind, status: int) -> bool:
-    """Whether a status answers a request of this kind as it should; a pageview is not documented (WIRE-8)."""
+    """Return True if a status is right for a kind of request.
+
+    An event must get a 2xx, a malformed request a 4xx; a pageview may get either or a redirect (WIRE-8).
+    """
     match kind:
         case RequestKind.EVENT:
             return 200 <= status < 300
@@ -63,7 +66,7 @@ def is_expected(kind: RequestKind, status: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From ``start`` on requests are sent at ``rate`` a second; ``name`` says why."""
+    """A part of a run: from ``start`` on, ``rate`` requests a second; ``name`` is the shape's reason."""
 
     start: float
     rate: float
@@ -71,7 +74,7 @@ class Phase:
 
 
 class Journal:
-    """The writing side: one file for each sender, a line at a time, so that a killed sender loses none."""
+    """The file of one sender, written line by line, so that a killed sender loses no answer."""
 
     def __init__(self, folder: Path, sender: str) -> None:
         self._file: TextIO = (folder / f"{sender}{_SUFFIX}").open("a", buffering=1, encoding="ascii")
@@ -88,7 +91,7 @@ class Journal:
         done: float,
         text: str = "",
     ) -> None:
-        """Write an answer down; its ``text`` only if it is one of the first of its kind."""
+        """Append an answer; keep ``text`` only of the first three answers with its status."""
         if text:
             seen = self._texts[status] = self._texts.get(status, 0) + 1
             text = text[:200].encode("unicode_escape").decode() if seen <= _TEXTS else ""
@@ -96,31 +99,29 @@ class Journal:
 
 
 def begin_phase(folder: Path, rate: float, name: str) -> None:
-    """Write down that the rate changes now."""
+    """Append a phase that starts now."""
     with (folder / _PHASES).open("a", encoding="ascii") as file:
         file.write(f"{clock():.6f}\t{rate}\t{name}\n")
 
 
 def phases(folder: Path) -> tuple[Phase, ...]:
-    """The rates in the order they were asked for."""
-    place = folder / _PHASES
+    """Return the phases of a run, in order."""
+    file = folder / _PHASES
     rows = (
-        (line.split("\t") for line in place.read_text(encoding="ascii").splitlines())
-        if place.exists()
-        else ()
+        (line.split("\t") for line in file.read_text(encoding="ascii").splitlines()) if file.exists() else ()
     )
     return tuple(Phase(float(start), float(rate), name) for start, rate, name in rows)
 
 
 class JournalReader:
-    """The reading side: what has been added to all journals of a folder since the last look."""
+    """A reader that follows all journals of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._places: dict[Path, int] = {}
 
     def new(self) -> Iterator[JournalEntry]:
-        """The answers that are new, sender by sender; a line that is still being written waits."""
+        """Yield the answers appended since the last call, sender by sender; skip an incomplete last line."""
         for file in sorted(self._folder.glob(f"*{_SUFFIX}")):
             with file.open("rb") as lines:
                 lines.seek(self._places.get(file, 0))

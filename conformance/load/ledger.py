@@ -1,4 +1,4 @@
-"""What became of each event: a byte for its answer and a byte for its rows, so that millions fit."""
+"""The ledger of a load run: a byte for the answer and a byte for the rows of each event."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from conformance.load.journal import JournalEntry
 from conformance.load.mix import RequestKind
 
 _EXAMPLES = 5
-# Fates of a number: never answered (or not used), and what was answered.
+# The fates of a number: unused or unanswered, or the kind of its answer.
 _NONE, _ACKNOWLEDGED, _REFUSED, _SILENT, _BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED = range(7)
 _ROWS, _ALTERED = 0x7F, 0x80
 _WRONG = ("lost", "doubled", "altered", "bad_stored")
@@ -18,7 +18,7 @@ _WRONG = ("lost", "doubled", "altered", "bad_stored")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A stored row of this run: whose it is, and whether it is what was sent."""
+    """A stored row of this run; ``intact`` is True if its checksum is right."""
 
     nonce: Nonce | None
     intact: bool
@@ -26,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled:
-    """Counts of events (not of requests: pageviews are not followed), and examples of what is wrong.
+    """Counts of events, and examples of nonces by what is wrong; pageviews are not counted.
 
-    ``stored`` are acknowledged events with a row at least; ``unacknowledged`` are rows of events whose sender
-    got no answer or a refusal, which is no fault; ``stray`` rows bear the run's token and were never sent.
-    Of what is no event ``bad`` were sent, ``bad_refused`` got their 4xx and ``bad_stored`` left a row.
+    ``stored`` counts acknowledged events with at least one row. ``unacknowledged`` counts events that have a
+    row although their sender got a refusal or no answer, which is allowed. ``stray`` counts rows with the
+    run's token and a number that was never sent. ``bad`` counts malformed requests, ``bad_refused`` those
+    that got a 4xx and ``bad_stored`` those that left a row.
     """
 
     sent: int = 0
@@ -56,7 +57,7 @@ class _SenderLedger:
 
 
 class Ledger:
-    """Takes answers as they come, then rows, then compares."""
+    """The answers and the stored rows of every event, and their comparison."""
 
     def __init__(self) -> None:
         self._senders: dict[str, _SenderLedger] = {}
@@ -64,7 +65,7 @@ class Ledger:
         self.acknowledged = 0
 
     def answered(self, answer: JournalEntry) -> None:
-        """Keep what a sender was told."""
+        """Keep an answer to an event or a malformed request."""
         if answer.kind is RequestKind.PAGEVIEW:
             return
         fates = self._senders.setdefault(answer.sender, _SenderLedger()).fates
@@ -74,7 +75,7 @@ class Ledger:
         self.acknowledged += fates[answer.number] == _ACKNOWLEDGED
 
     def stored(self, rows: Iterable[Row]) -> None:
-        """Keep what is stored, instead of what was read before."""
+        """Replace the stored rows by these."""
         self._stray = 0
         for sender in self._senders.values():
             sender.rows = bytearray(len(sender.fates))
@@ -89,7 +90,10 @@ class Ledger:
                 self._stray += 1
 
     def bend(self) -> bool:
-        """Take the row of one acknowledged event away and give another one two: what a canary looks at."""
+        """Falsify the ledger for a canary: one acknowledged event loses its row, another gets a second one.
+
+        Return False if there are no two events to do that to.
+        """
         for sender in self._senders.values():
             places = _good(sender)
             first, second = next(places, None), next(places, None)
@@ -99,12 +103,12 @@ class Ledger:
         return False
 
     def reconcile(self, run: str) -> Reconciled:
-        """Compare; examples are nonces."""
+        """Return the comparison of answers with rows, with nonces of ``run`` as examples."""
         count = Counter[str]()
         examples: dict[str, list[str]] = {}
         for name, sender in self._senders.items():
             rows = sender.rows or bytes(len(sender.fates))
-            # Millions of events, but few kinds of fate.
+            # Count by fate first: there are millions of events, but few fates.
             for fate, number in Counter(zip(sender.fates, rows, strict=True)).items():
                 for kind in _kinds(*fate):
                     count[kind] += number
@@ -131,7 +135,7 @@ def _good(sender: _SenderLedger) -> Iterator[int]:
 
 
 def _kinds(fate: int, rows: int) -> Iterator[str]:
-    """In which counts an event belongs."""
+    """Yield the counts of Reconciled to which an event belongs."""
     number, altered = rows & _ROWS, bool(rows & _ALTERED)
     if fate in (_BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED):
         yield "bad"

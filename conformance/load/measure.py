@@ -1,4 +1,4 @@
-"""One load: Locust started, its journals followed while it sends, rows awaited and compared at the end."""
+"""One load: start Locust, follow its journals while it sends, then wait for the rows and compare."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.harness.run_context import RunContext
-from conformance.load.await_rows import SENTINEL, settle
+from conformance.load.await_rows import SENTINEL, await_rows
 from conformance.load.figures import ERROR_SHARE, Figures
 from conformance.load.fingerprint import Nonce
 from conformance.load.journal import JournalEntry, JournalReader, Phase, clock, phases
@@ -25,15 +25,19 @@ from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.process import Process, free_port
 
 _POLL_SECONDS = 0.2
-# Of the acknowledged events so many a second are followed to their row.
+# The acknowledged events that are followed to their row, a second.
 _FOLLOWED_A_SECOND = 20.0
-# Once everything is stored, those are still looked for.
+# The longest wait for followed events once everything is stored.
 _UNSEEN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadMeasurement:
-    """What a load came to. ``reconciled`` is None without a readback; ``report`` is plain data."""
+    """The outcome of a load.
+
+    ``reconciled`` needs a readback and an acknowledged event, else None. ``canary`` is ``noticed`` if the
+    comparison noticed a falsified ledger, else empty. ``report`` is plain data.
+    """
 
     plan: Plan
     reconciled: Reconciled | None
@@ -44,9 +48,10 @@ class LoadMeasurement:
 
 
 def measure(setup: RunContext, plan: Plan, progress: LoadProgress, *, patience: float) -> LoadMeasurement:
-    """Send what the plan says to the server of a setup. Raises TargetUnavailable and RuntimeError.
+    """Load the server of ``setup`` by ``plan`` and compare the acknowledged events with the stored rows.
 
-    ``patience`` is how many seconds a row may take.
+    ``patience`` is the longest wait for a row, in seconds. Raises TargetUnavailable, and RuntimeError if
+    Locust fails or the canary is not noticed.
     """
     return _Run(setup, plan, progress).go(patience)
 
@@ -64,23 +69,23 @@ class _Run:
         self._phases: tuple[Phase, ...] = ()
 
     def go(self, patience: float) -> LoadMeasurement:
-        watch = Monitor(
+        monitor = Monitor(
             self._url,
             self._stored(),
             visible=lambda moment, seconds: self._figures.at(moment).visible.add(seconds),
             figures=self._observed,
         )
-        found = self._stored()
-        settled = None
-        with watch:
-            self._send(watch)
+        rows = self._stored()
+        waited = None
+        with monitor:
+            self._send(monitor)
             self._require_answers()
-            if found and self._ledger.acknowledged:
-                settled = self._settle(found, patience)
-                watch.wait_for_rows(min(patience, _UNSEEN_SECONDS))
-        return self._conclude(found, settled)
+            if rows and self._ledger.acknowledged:
+                waited = self._await_rows(rows, patience)
+                monitor.wait_for_rows(min(patience, _UNSEEN_SECONDS))
+        return self._conclude(rows, waited)
 
-    def _send(self, watch: Monitor) -> None:
+    def _send(self, monitor: Monitor) -> None:
         with tempfile.TemporaryDirectory(prefix="clickport-load-") as name:
             folder = Path(name)
             journals = JournalReader(folder)
@@ -88,12 +93,12 @@ class _Run:
             with locust(self._plan, self._url, self._setup.run, folder) as process:
                 while process.exit_code is None:
                     time.sleep(_POLL_SECONDS)
-                    self._follow(journals, watch)
+                    self._follow(journals, monitor)
                     second = self._figures.number(clock()) - 2
                     if second in self._figures.seconds:
                         part = f"{second + 1} s"
-                        self._progress.show(part, self._figures.seconds[second], watch.unseen())
-                self._follow(journals, watch)
+                        self._progress.show(part, self._figures.seconds[second], monitor.unseen())
+                self._follow(journals, monitor)
                 if process.exit_code:
                     tail = process.tail(40)
                     raise RuntimeError(f"Locust ended with exit code {process.exit_code}.\n{tail}")
@@ -102,15 +107,15 @@ class _Run:
     def _require_answers(self) -> None:
         statuses = self._figures.statuses
         if not statuses:
-            raise RuntimeError("Locust ended without having sent anything")
+            raise RuntimeError("Locust ended without sending a request")
         if set(statuses) == {"no answer"}:
             why = "; ".join(self._figures.report()["texts"]) or "no reason was given"
             raise TargetUnavailable(f"{self._url} answered none of {statuses.total()} requests: {why}")
 
-    def _conclude(self, found: Stored | None, settled: float | None) -> LoadMeasurement:
+    def _conclude(self, rows: Stored | None, waited: float | None) -> LoadMeasurement:
         reconciled, canary = None, ""
-        if found and settled is not None:
-            self._ledger.stored(row for row in found.rows() if not _is_sentinel(row))
+        if rows and waited is not None:
+            self._ledger.stored(row for row in rows.rows() if not _is_sentinel(row))
             reconciled = self._ledger.reconcile(self._setup.run)
             canary = self._canary(reconciled)
         return LoadMeasurement(
@@ -119,40 +124,40 @@ class _Run:
             acknowledged=self._ledger.acknowledged,
             statuses=", ".join(f"{n} times {status}" for status, n in self._figures.statuses.items()),
             canary=canary,
-            report=self._report(reconciled, settled, found.size() if found else None),
+            report=self._report(reconciled, waited, rows.size() if rows else None),
         )
 
-    def _settle(self, found: Stored, patience: float) -> float:
+    def _await_rows(self, rows: Stored, patience: float) -> float:
         self._progress.say(f"waiting for the rows of {self._ledger.acknowledged} acknowledged events")
-        sender = EventGenerator(
+        generator = EventGenerator(
             read(self._plan.mix), run=self._setup.run, name=SENTINEL, seed=0, envelope=self._setup.envelope
         )
         acknowledged = self._ledger.acknowledged
-        return settle(
-            found,
+        return await_rows(
+            rows,
             self._url,
-            sender,
+            generator,
             domain=self._plan.domain,
             expected=acknowledged,
             patience=patience,
         )
 
     def _canary(self, before: Reconciled) -> str:
-        """Bend the record of two events and compare again: what does not notice that proves nothing."""
+        """Falsify the ledger of two events and compare again. Raises RuntimeError unless that is noticed."""
         if not self._ledger.bend():
             return ""
         after = self._ledger.reconcile(self._setup.run)
         if (after.lost, after.doubled) != (before.lost + 1, before.doubled + 1):
-            raise RuntimeError(f"a bent record was not noticed: {before} became {after}")
+            raise RuntimeError(f"the comparison did not notice a falsified ledger: {before} became {after}")
         return "noticed"
 
-    def _follow(self, tail: JournalReader, watch: Monitor) -> None:
-        for answer in tail.new():
+    def _follow(self, journals: JournalReader, monitor: Monitor) -> None:
+        for answer in journals.new():
             self._figures.answered(answer)
             self._ledger.answered(answer)
             sampled = answer.kind is RequestKind.EVENT and answer.number % self._stride == 0
             if sampled and answer.acknowledged:
-                watch.follow(_nonce(answer, self._setup.run), answer.done)
+                monitor.follow(_nonce(answer, self._setup.run), answer.done)
 
     def _observed(self, backlog: float | None, memory: float | None) -> None:
         second = self._figures.at(clock())
@@ -163,7 +168,7 @@ class _Run:
         return stored(readback, self._setup.run) if readback else None
 
     def _report(
-        self, reconciled: Reconciled | None, settled: float | None, size: float | None
+        self, reconciled: Reconciled | None, waited: float | None, size: float | None
     ) -> dict[str, Any]:
         plan, report = self._plan, self._figures.report()
         p95 = report["latency"]["p95_ms"]
@@ -183,7 +188,7 @@ class _Run:
             "objective": {"p95_ms": plan.objective * 1000, "met": met},
             "sustained": sustained,
             "events": _plain(reconciled),
-            "settled_s": None if settled is None else round(settled, 2),
+            "settled_s": None if waited is None else round(waited, 2),
             "bytes_an_event": None if size is None else round(size, 1),
             **report,
         }
@@ -191,8 +196,9 @@ class _Run:
 
 @contextmanager
 def locust(plan: Plan, url: str, run: str, journal: Path) -> Iterator[Process]:
-    """Locust, sending; stopped, with its workers, at the end. It runs in the folder of its journals, so that
-    no configuration file of somebody else's tests is taken for its own.
+    """Run Locust by a plan; stop it, with its workers, at the end.
+
+    Its working folder is that of its journals, so that it reads no Locust configuration of the user's.
     """
     words = [
         *(sys.executable, "-P", "-m", "locust", "-f", str(bundled("load/locustfile.py"))),

@@ -1,4 +1,4 @@
-"""The mix of a load run: what visitors send, drawn from ``load/mix.toml``."""
+"""The requests of a load run, drawn from a mix (``load/mix.toml``)."""
 
 import json
 import tomllib
@@ -21,11 +21,11 @@ _EVENT = {"weight", "name", "properties", "amounts", "currencies", "fill"}
 
 
 class BadMix(ValueError):
-    """A mix that cannot be read; the message names file and place."""
+    """A mix that cannot be read or is inconsistent; the message names the file and the place in it."""
 
 
 class RequestKind(StrEnum):
-    """What a request is: an event, a pageview, or nothing that may be accepted."""
+    """The kind of a request: an event, a pageview, or malformed (it must be refused)."""
 
     EVENT = "e"
     PAGEVIEW = "p"
@@ -34,7 +34,7 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GeneratedRequest:
-    """One request to be sent. A pageview has no nonce: its row is not documented, so it is not followed."""
+    """One request to send. ``number`` is -1 for a pageview, which has no nonce: its row is not specified."""
 
     kind: RequestKind
     body: bytes
@@ -43,7 +43,7 @@ class GeneratedRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """An event of the mix. ``currencies`` may hold an empty text: then none is sent."""
+    """An event of the mix. An empty text among ``currencies`` means that no currency is sent."""
 
     name: str
     properties: Mapping[str, Sequence[str]]
@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Templates with their cumulative weights, and the shares of 1,000 that are no events."""
+    """Templates with their cumulative weights; ``pageviews`` and ``bad`` are numbers in 1,000 requests."""
 
     events: Sequence[Template]
     weights: Sequence[float]
@@ -64,7 +64,7 @@ class Mix:
 
 
 def read(path: Path | None = None) -> Mix:
-    """Read a mix; without a path, the bundled one. Raises BadMix."""
+    """Read the mix at ``path``, or the bundled one. Raises BadMix."""
     place = path or bundled("load/mix.toml")
     try:
         data = tomllib.loads(place.read_text(encoding="utf-8"))
@@ -84,13 +84,19 @@ def read(path: Path | None = None) -> Mix:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadMix(f"{place}: {error}") from error
     if not 0 <= mix.pageviews + mix.bad < 1000 or mix.weights[-1] <= 0:
-        raise BadMix(f"{place}: the shares must leave room for events, whose weights must not all be 0")
+        raise BadMix(
+            f"{place}: pageviews and malformed must be less than 1000 together, to leave room for events, "
+            "and the weights of the events must not all be 0"
+        )
     return mix
 
 
 def _template(row: Mapping[str, Any]) -> Template:
     if unknown := set(row) - _EVENT:
-        raise ValueError(f"event {row.get('name')!r}: {', '.join(sorted(unknown))} is no member of an event")
+        raise ValueError(
+            f"event {row.get('name')!r}: unknown key {', '.join(sorted(unknown))}: "
+            f"the keys are {', '.join(sorted(_EVENT))}"
+        )
     properties: dict[str, list[str]] = {k: list(v) for k, v in row.get("properties", {}).items()}
     if fill := row.get("fill"):
         properties = {f"p{i}": ["x" * fill["characters"]] for i in range(fill["properties"])}
@@ -115,7 +121,7 @@ def _is_plain(text: str) -> bool:
 
 
 class EventGenerator:
-    """Draws what one sender sends, request by request; the same seed draws the same but for the nonces."""
+    """A generator of one sender's requests; the same seed draws the same requests, except for nonces."""
 
     def __init__(
         self, mix: Mix, *, run: str, name: str, seed: int, envelope: Mapping[str, Any] | None = None
@@ -124,16 +130,16 @@ class EventGenerator:
         self._run = run
         self._name = name
         self._random = Random(seed)  # noqa: S311 - traffic, not secrets
-        # What every payload of this run has: the closing part of its JSON.
-        self._tail = json.dumps(dict(envelope or {}))[1:-1]
+        # The JSON members of the envelope, which end every payload.
+        self._envelope = json.dumps(dict(envelope or {}))[1:-1]
         self._next = 0
 
     def visit(self) -> "Visit":
-        """A new visitor's tab."""
+        """Return the visit of a new visitor, an endless iterator of requests."""
         return Visit(self, self._random)
 
-    def shot(self, visit: "Visit") -> GeneratedRequest:
-        """The next request of a visit: it begins with a pageview."""
+    def draw(self, visit: "Visit") -> GeneratedRequest:
+        """Draw the next request of a visit; the first is a pageview, if the mix has pageviews."""
         drawn = self._random.randrange(1000)
         if self._mix.pageviews and (visit.pageview == "" or drawn < self._mix.pageviews):
             visit.enter()
@@ -142,9 +148,9 @@ class EventGenerator:
             return self._malformed()
         return self._event(visit)
 
-    def text(self, shot: GeneratedRequest) -> str:
-        """The nonce of a shot, as it was sent."""
-        return Nonce(self._name, shot.number).text(self._run)
+    def nonce_of(self, request: GeneratedRequest) -> str:
+        """Return the nonce of a generated request, as it was sent."""
+        return Nonce(self._name, request.number).text(self._run)
 
     def _event(self, visit: "Visit") -> GeneratedRequest:
         draw = self._random
@@ -154,7 +160,7 @@ class EventGenerator:
         amount = draw.choice(event.amounts) if event.amounts else ""
         currency = draw.choice(event.currencies) if amount else ""
         kept = [(key, value[:_CHARACTERS]) for key, value in pairs[: _PROPERTIES - 2]]
-        mark = checksum(
+        fingerprint = checksum(
             name=event.name,
             keys=(NONCE_KEY, *(key for key, _ in kept)),
             values=(nonce, *(value for _, value in kept)),
@@ -165,7 +171,7 @@ class EventGenerator:
             "t": "e",
             "n": event.name,
             "mk": [NONCE_KEY, CHECKSUM_KEY, *(key for key, _ in pairs)],
-            "mv": [nonce, mark, *(value for _, value in pairs)],
+            "mv": [nonce, fingerprint, *(value for _, value in pairs)],
         }
         head = json.dumps(payload, ensure_ascii=False)[:-1]
         if amount:
@@ -183,28 +189,28 @@ class EventGenerator:
         return Nonce(self._name, self._next - 1).text(self._run)
 
     def _closed(self, head: str, visit: "Visit") -> bytes:
-        tail = f",{self._tail}" if self._tail else ""
-        return f'{head},"s":"{visit.session}","p":"{visit.pageview}"{tail}}}'.encode()
+        envelope = f",{self._envelope}" if self._envelope else ""
+        return f'{head},"s":"{visit.session}","p":"{visit.pageview}"{envelope}}}'.encode()
 
 
 class Visit:
-    """A tab: one session, and pageviews to which events are linked (STORE-4)."""
+    """The requests of one tab: a session, and pageviews to which its events are linked (STORE-4)."""
 
-    def __init__(self, sender: EventGenerator, random: Random) -> None:
-        self._sender = sender
+    def __init__(self, generator: EventGenerator, random: Random) -> None:
+        self._generator = generator
         self._random = random
         self.session = self._id()
         self.pageview = ""
 
     def enter(self) -> None:
-        """See another page; after some of them it is another visitor's tab."""
+        """Begin another pageview and, for one in five, another visitor's session."""
         if self._random.random() < 0.2:
             self.session = self._id()
         self.pageview = self._id()
 
     def __iter__(self) -> Iterator[GeneratedRequest]:
         while True:
-            yield self._sender.shot(self)
+            yield self._generator.draw(self)
 
     def _id(self) -> str:
         return "".join(self._random.choices(_VISIT, k=16))

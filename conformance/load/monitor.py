@@ -1,4 +1,4 @@
-"""Looks at the target while it is loaded: how soon rows are visible, what waits, how much memory is held."""
+"""Observe the target under load: delay until rows are visible, backlog, and memory of its processes."""
 
 import re
 import threading
@@ -15,19 +15,21 @@ from conformance.load.stored import Stored
 from conformance.protocol.outcomes import TargetUnavailable
 
 _PENDING = re.compile(rb"^clickport_events_pending (\S+)$", re.MULTILINE)
-# Visibility is asked for again after three times as long as the answer took: a quarter of the time at most.
+# The pause between two queries is three times the duration of a query: the readback is busy for at most a
+# quarter of the time.
 _SHARE, _LEAST_SECONDS = 3, 0.05
 _METRICS_SECONDS = 1.0
 _TIMEOUT_SECONDS = 5.0
-# So many events are followed at a time; what becomes visible is followed by others.
+# The most events that are followed at the same time.
 _FOLLOWED = 400
 
 
 class Monitor:
-    """Two threads: one asks for rows, the other for the server's own figures.
+    """Two threads: one queries the readback for rows, the other reads the server's metrics and memory.
 
-    ``visible`` is called with the moment of an acknowledgement and the seconds until the row was there, at
-    most; ``figures`` with what waits and the megabytes that the server's processes hold, None if unknown.
+    ``visible`` is called with the time of an acknowledgement and an upper bound of the seconds until its row
+    was visible; ``figures`` once a second with the number of events that wait and the megabytes held by the
+    server's processes, each None if unknown.
     """
 
     def __init__(
@@ -54,18 +56,18 @@ class Monitor:
         self.problem = ""
 
     def follow(self, nonce: str, moment: float) -> None:
-        """Look out for the row of an event that was acknowledged at ``moment``, unless many are followed."""
+        """Follow an event that was acknowledged at ``moment`` to its row, unless 400 are followed already."""
         with self._lock:
             if self._stored and len(self._followed) < _FOLLOWED:
                 self._followed[nonce] = moment
 
     def unseen(self) -> int:
-        """How many of those followed have no row yet."""
+        """Return the number of followed events without a visible row."""
         with self._lock:
             return len(self._followed)
 
     def wait_for_rows(self, seconds: float) -> None:
-        """Give those that are followed so many seconds more to be seen."""
+        """Wait up to ``seconds`` for the rows of all followed events."""
         deadline = clock() + seconds
         while self.unseen() and clock() < deadline and not self._end.wait(_LEAST_SECONDS):
             pass
@@ -81,7 +83,7 @@ class Monitor:
             began = clock()
             try:
                 seen = self._stored.seen(followed, min(followed.values()))
-            except TargetUnavailable as error:  # Away for a moment, perhaps: the end of the run will tell.
+            except TargetUnavailable as error:  # It may be temporary: `await_rows` raises if it is not.
                 self.problem, seen = str(error), set()
             now = clock()
             for nonce in seen & set(followed):
@@ -106,11 +108,11 @@ class Monitor:
             response = http.get(self._metrics)
         except httpx.HTTPError:
             return None
-        found = _PENDING.search(response.content)
-        if not found:  # A server without such figures is asked once.
+        match = _PENDING.search(response.content)
+        if not match:  # The server has no such metric: stop asking.
             self._metrics = None
             return None
-        return float(found[1])
+        return float(match[1])
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -132,7 +134,7 @@ def _listeners(port: int) -> list[psutil.Process]:
             c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid
         }
         return [psutil.Process(pid) for pid in pids]
-    except psutil.Error:  # Not everybody may look.
+    except psutil.Error:  # Not permitted for this user.
         return []
 
 

@@ -1,4 +1,4 @@
-"""What a load run is to do: one value for the command, the Locust processes and the report."""
+"""The plan of a load run: one value shared by the command, the Locust processes and the report."""
 
 import ipaddress
 import json
@@ -19,10 +19,10 @@ except ImportError:  # Windows
 
 DEFAULT_RATE = 550.0
 DEFAULT_OBJECTIVE = 0.05
-# Of the first rate each sender has about so many requests a second.
+# Requests a second of one sender, at the first rate.
 _A_SENDER = 10.0
 _FLOOD_SENDERS = 32
-# Senders of a ramp or a spike at its top, beside those of the start; files and sockets beside theirs.
+# A ramp or spike may need four times the first senders; this process needs 64 descriptors of its own.
 _GROWTH, _OWN_DESCRIPTORS = 4, 64
 _SECONDS = {"constant": 60, "ramp": 120, "spike": 60, "soak": 3600, "flood": 10}
 
@@ -33,7 +33,10 @@ class RemoteTarget(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The options of a run; ``objective`` is the 95th percentile of latency in seconds."""
+    """The options of a load run. ``objective`` is a limit for the 95th percentile of latency, in seconds.
+
+    ``seconds`` and ``senders`` may be 0: the shape's default.
+    """
 
     shape: str = "constant"
     rate: float = DEFAULT_RATE
@@ -49,18 +52,18 @@ class Plan:
 
     @property
     def duration(self) -> float:
-        """How long requests are sent, in seconds."""
+        """Return the seconds for which requests are sent."""
         return self.seconds or float(_SECONDS[self.shape])
 
     @property
     def first_senders(self) -> int:
-        """How many senders share the first rate: each has a connection and a schedule of its own."""
+        """Return the number of senders at the first rate; each has its own connection and schedule."""
         if self.senders:
             return self.senders
         return _FLOOD_SENDERS if self.shape == "flood" else max(1, math.ceil(self.rate / _A_SENDER))
 
     def arguments(self, url: str, run: str, journal: Path) -> list[str]:
-        """The words by which Locust is told; ``load/locustfile.py`` knows them."""
+        """Return the plan as command-line arguments of ``load/locustfile.py``."""
         return [
             *("--host", url, "--shape", self.shape, "--rate", str(self.rate)),
             *("--for", f"{self.duration}s", "--senders", str(self.first_senders)),
@@ -80,14 +83,14 @@ class Plan:
         ]
 
     def words(self) -> str:
-        """The plan in words: ``constant, 550 a second for 60 s, 55 senders``."""
+        """Return the plan as text: ``constant, 550 a second for 60 s, 55 senders``."""
         rate = "" if self.shape == "flood" else f"{self.rate:g} a second "
         what = f"{self.shape}, {rate}for {self.duration:g} s, {self.first_senders} senders"
         return what + (f" in {self.processes} processes" if self.processes > 1 else "")
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of ``50ms``, ``90s``, ``10m`` or ``1h``. Raises ValueError."""
+    """Return the seconds of ``50ms``, ``90s``, ``10m`` or ``1h``. Raises ValueError."""
     for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
         number = text.removesuffix(unit)
         if number != text:
@@ -98,13 +101,14 @@ def seconds_of(text: str) -> float:
             if 0 < value < math.inf:
                 return value
             break
-    raise ValueError(f"{text!r} is no duration: write 50ms, 90s, 10m or 1h")
+    raise ValueError(f"{text!r} is not a duration: write 50ms, 90s, 10m or 1h")
 
 
 def require_descriptors(plan: Plan) -> None:
-    """Raise this process's limit of open files for the senders. Raises TargetUnavailable if that is refused.
+    """Raise this process's soft limit of open files as far as the senders need.
 
-    A sender without a descriptor reaches nobody, and that would look like a fault of the server.
+    Raises TargetUnavailable if the hard limit is too low: a sender without a descriptor cannot connect, which
+    would look like a fault of the server.
     """
     if resource is None:
         return
@@ -115,24 +119,24 @@ def require_descriptors(plan: Plan) -> None:
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise TargetUnavailable(
             f"{plan.first_senders} senders need {wanted} open files, and this process may have {hard}: raise "
-            f"the limit (ulimit -n {wanted}), or send with fewer (--users, --rate)"
+            f"the limit (ulimit -n {wanted}), or use fewer senders (--users, --rate)"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def require_local(url: str, allowed: Sequence[str] = ()) -> None:
-    """Raise RemoteTarget, which says what else to do, unless a server is here or allowed by name."""
+    """Raise RemoteTarget unless the host of ``url`` is this machine or is named in ``allowed``."""
     host = urlsplit(url).hostname or ""
     if host in {name.lower() for name in allowed}:
         return
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError as error:
-        raise RemoteTarget(f"{url}: {host or 'it'} is no host: {error}") from error
-    far = sorted(str(address) for address in found if not ipaddress.ip_address(address).is_loopback)
-    if far:
+        raise RemoteTarget(f"{url}: the host {host!r} could not be resolved: {error}") from error
+    remote = sorted(str(address) for address in addresses if not ipaddress.ip_address(address).is_loopback)
+    if remote:
         raise RemoteTarget(
-            f"{url} is {far[0]}, which is not this machine: load is sent to 127.0.0.1 and localhost only. "
-            f"For a server that you own say --allow-host {host}, or make a tunnel: "
+            f"{url} is {remote[0]}, which is not this machine: load is sent to 127.0.0.1 and localhost only. "
+            f"For a server that you own, add --allow-host {host} or open a tunnel: "
             f"ssh -L 8000:localhost:8000 {host}"
         )

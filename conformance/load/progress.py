@@ -1,4 +1,4 @@
-"""A sign of life while load is sent: a live line on a terminal, now and then a plain line in a log."""
+"""Progress of a load run: a live line on a terminal, a plain line every 10 s in a log."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _SECONDS = 10.0
 
 
 class LoadProgress:
-    """Told several times a second how it goes."""
+    """Prints the progress of a load run; ``live`` and ``clock`` are for tests."""
 
     def __init__(
         self, console: Console, *, live: bool | None = None, clock: Callable[[], float] = time.monotonic
@@ -22,22 +22,22 @@ class LoadProgress:
         self._console = console
         self._live = (console.is_interactive and console.file.isatty()) if live is None else live
         self._clock = clock
-        self._told = clock()
+        self._printed = clock()
         self._status: Status | None = None
 
     def say(self, text: str) -> None:
-        """Begin another part of the run."""
+        """Print that another part of the run begins."""
         if self._live:
             self._line(text)
         else:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-            self._told = self._clock()
+            self._printed = self._clock()
 
     def show(self, part: str, second: Second, unseen: int) -> None:
-        """Tell of the last whole second, if it is time to."""
-        if not self._live and self._clock() - self._told < _SECONDS:
+        """Print the figures of the last complete second; in a log, at most every 10 s."""
+        if not self._live and self._clock() - self._printed < _SECONDS:
             return
-        self._told = self._clock()
+        self._printed = self._clock()
         text = f"{part}: {describe(second, unseen)}"
         if self._live:
             self._line(text)
@@ -62,7 +62,7 @@ class LoadProgress:
 
 
 def describe(second: Second, unseen: int) -> str:
-    """One second in words: ``550 due, 548 acknowledged, p95 3.2 ms, 0 errors, 12 waiting, …``."""
+    """Return one second as text: ``550 due, 548 acknowledged, p95 3.2 ms, 0 errors, …``."""
     parts = [f"{second.due} due", f"{second.acknowledged} acknowledged"]
     p95 = second.latency.quantile(0.95)
     parts += [f"p95 {p95 * 1000:.1f} ms"] if p95 is not None else []

@@ -1,4 +1,4 @@
-"""A load run from its options to its record: the target started, loaded, compared; yardsticks on demand."""
+"""A load run from its options to its record."""
 
 import shlex
 from collections.abc import Mapping
@@ -21,10 +21,11 @@ from conformance.results.redaction import shell_word
 def load(
     options: Options, plan: Plan, *, yardsticks: bool, patience: float, record: Path, progress: LoadProgress
 ) -> Run:
-    """Load the server that ``options`` name and return the record, which is kept in a file as well.
+    """Load the server that ``options`` name, write the record to the file ``record``, and return it.
 
-    Raises RemoteTarget and BadMix before anything is started, TargetUnavailable when there can be no verdict,
-    OSError when the record cannot be written, and KeyboardInterrupt.
+    With ``yardsticks``, drive baseline servers, too, and add ratios to them. ``patience`` is the longest wait
+    for a row, in seconds. Raises RemoteTarget and BadMix before anything is started, TargetUnavailable if
+    there can be no verdict, OSError if the record cannot be written, and KeyboardInterrupt.
     """
     if options.server:
         require_local(options.server, plan.allowed)
@@ -46,7 +47,7 @@ def load(
 def _info(setup: RunContext, plan: Plan) -> RunInfo:
     info = setup.info()
     target = {kind: name for kind, name in info.target.items() if kind != "tracker"}
-    # The lane has a SHOULD alone: it decides here.
+    # The load lane has only a SHOULD, so it has to decide the verdict.
     chosen = {**info.options, "strict": True, "load": plan.words(), "seed": plan.seed}
     return replace(info, target=target, lanes=(Lane.LOAD,), options=chosen)
 

@@ -1,4 +1,4 @@
-"""How many requests a second are due, moment by moment. Pure; the locustfile asks once a second."""
+"""The shapes of a load: the requests a second that are due at each time. Pure; asked once a second."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 STEP_SECONDS = 5.0
-# The first moments after a change of the rate are those of new connections, and of what was late before.
 SETTLE_SECONDS = 2.0
+"""The seconds after a change of the rate that are not judged: connections open, late requests drain."""
 HOLD = "hold"
-"""The phase of what is sustained."""
+"""The name of the phase in which a ramp holds the rate that it has found."""
 
 _GROWTH, _RETREAT, _CLOSE = 1.3, 0.9, 1.1
 _SPIKE = 5.0
@@ -18,7 +18,7 @@ _SEARCH = 0.6
 
 @dataclass(frozen=True, kw_only=True)
 class HeldRate:
-    """What came of the time since the rate was last changed: 95 % were faster than ``p95`` (seconds)."""
+    """Measurements since the last change of the rate; ``p95`` is in seconds."""
 
     p95: float
     errors: int
@@ -27,41 +27,44 @@ class HeldRate:
 
 @dataclass(frozen=True, kw_only=True)
 class Want:
-    """So many a second from now on; ``phase`` names the reason."""
+    """A wanted rate, in requests a second, and the name of its phase."""
 
     rate: float
     phase: str
 
 
 class Shape(Protocol):
-    """``want`` is asked with the seconds since the start; None ends the run."""
+    """A rate over time."""
 
     def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:
-        """Return what is wanted now; ``seen`` tells what came of the last change."""
+        """Return the rate at ``seconds`` since the start; None ends the run.
+
+        ``seen`` returns the measurements since the last change of the rate.
+        """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """The same rate until the time is up; also that of a soak, which only lasts longer."""
+    """One rate until the time is up; used for a soak, too."""
 
     rate: float
     seconds: float
 
     def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
-        """The rate."""
+        """Return the constant rate."""
         return Want(rate=self.rate, phase="constant") if seconds < self.seconds else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spike:
-    """The rate, five times the rate in the middle fifth of the time, the rate."""
+    """The rate, with five times the rate in the middle fifth of the time."""
 
     rate: float
     seconds: float
 
     def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
-        """The rate, or the spike."""
+        """Return the rate, or five times the rate during the spike."""
         share = seconds / self.seconds
         if share >= 1:
             return None
@@ -71,12 +74,13 @@ class Spike:
 
 @dataclass(kw_only=True)
 class Ramp:
-    """Steps of 5 s, each 1.3 times the last, until p95 or errors break the objective: the knee is passed.
+    """A search for the highest rate that meets the objective, then a hold at that rate.
 
-    One bad step may be the machine's: it counts when it breaks again. Then the rates between the best good
-    one and the least bad one are halved until they are within a tenth, and what was good is held, or nine
-    tenths of it as often as it breaks: what is held at the end is the sustained maximum. At most 60 % of the
-    time is searched.
+    Steps of 5 s climb by a factor of 1.3 until p95 or errors break the objective. A step that breaks it is
+    repeated once, because another load on the machine may be the cause. The search then narrows the interval
+    between the best rate that met the objective and the lowest that did not, by their geometric mean, until
+    they differ by 10 % or 60 % of the time is used. The best rate is held for the rest of the time; each
+    failed hold lowers the rate by 10 %. The rate held at the end is the sustained maximum.
     """
 
     rate: float
@@ -89,7 +93,7 @@ class Ramp:
     _bad: float = field(default=math.inf, init=False)
 
     def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:
-        """The rate of this step."""
+        """Return the rate of the current step or hold."""
         if seconds >= self.seconds:
             return None
         if seconds - self._began >= STEP_SECONDS:
@@ -110,14 +114,14 @@ class Ramp:
             self._next(seconds, fine)
 
     def _next(self, seconds: float, fine: bool) -> None:
-        """What to try after a step that counts."""
+        """Choose the next rate after a step that counts, or begin the hold."""
         self._phase = "step"
         if fine:
             self._good = max(self._good, self.rate)
         else:
             self._bad = min(self._bad, self.rate)
-        found = self._good and self._bad <= self._good * _CLOSE
-        if found or seconds >= _SEARCH * self.seconds:
+        narrowed = self._good and self._bad <= self._good * _CLOSE
+        if narrowed or seconds >= _SEARCH * self.seconds:
             self._phase, self.rate = HOLD, self._good or self.rate * _RETREAT
         elif not self._good:
             self.rate /= 2
@@ -127,26 +131,26 @@ class Ramp:
 
 @dataclass(frozen=True, kw_only=True)
 class Flood:
-    """As many as it takes from a fixed number of senders, each waiting for its answer: a closed model."""
+    """A closed model: a fixed number of senders, each sending as soon as it is answered."""
 
     seconds: float
 
     def want(self, seconds: float, seen: Callable[[], HeldRate]) -> Want | None:  # noqa: ARG002 - it is a Shape
-        """No rate: whoever is answered sends again."""
+        """Return a rate of 0, which stands for "no schedule"."""
         return Want(rate=0.0, phase="flood") if seconds < self.seconds else None
 
 
 SHAPES: Mapping[str, str] = {
     "constant": "the rate until the time is up",
-    "ramp": "from the rate upwards until the objective breaks, then what is sustained",
-    "spike": "the rate, with five times as much in the middle",
-    "soak": "the rate for an hour, unless --for says otherwise",
-    "flood": "as many as it takes, each sender waiting for its answer",
+    "ramp": "from the rate upwards until the objective breaks, then the highest rate that can be held",
+    "spike": "the rate, with five times the rate in the middle",
+    "soak": "the rate for an hour, unless --for is given",
+    "flood": "as fast as the server answers: each sender waits for its answer, then sends again",
 }
 
 
 def shape(name: str, *, rate: float, seconds: float, objective: float) -> Shape:
-    """Make the shape of that name. Raises KeyError."""
+    """Return the shape called ``name``; ``objective`` is a p95 in seconds. Raises KeyError."""
     match name:
         case "constant" | "soak":
             return Constant(rate=rate, seconds=seconds)

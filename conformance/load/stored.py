@@ -1,4 +1,4 @@
-"""The stored rows of a load run, by any readback: how many, which, and whether each is what was sent."""
+"""The stored rows of a load run, read by any readback and verified by their checksums."""
 
 from collections.abc import Collection, Iterator
 from typing import Protocol
@@ -8,15 +8,15 @@ from conformance.load.ledger import Row
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
 
-# Clocks of server and senders may differ by so much.
+# The largest difference between the clocks of server and senders.
 _EARLIER_SECONDS = 15
 
-# Text without the NULs that fill up a FixedString, and an amount kept as text without zeros at its end.
+# Text without the NULs that pad a FixedString, and an amount without trailing zeros.
 _UNPADDED = "toStringCutToZero(ifNull(toString({}), ''))"
 _AMOUNT = rf"""replaceRegexpOne(
     {_UNPADDED.format("revenue_source_amount")}, '(\\.\\d*[1-9])0+$|\\.0*$', '\\1'
 )"""
-# The same as ``marks.checksum`` and ``marks.is_intact``, where the rows are.
+# ``fingerprint.is_intact`` in SQL, so that rows need not be fetched.
 _INTACT = f"""
 ifNull(meta_keys[2] = '{CHECKSUM_KEY}' AND meta_values[2] = toString(CRC32(concat(
     {_UNPADDED.format("type")}, '{GROUP}', name, '{GROUP}',
@@ -31,27 +31,27 @@ _NONCE = "arrayFirst(v -> startsWith(v, {run:String}), meta_values)"
 
 
 class Stored(Protocol):
-    """Rows of one run. All raise TargetUnavailable."""
+    """The rows of one run. All methods raise TargetUnavailable if the readback fails."""
 
     def count(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         ...
 
     def rows(self) -> Iterator[Row]:
-        """All of them, one at a time."""
+        """Yield all rows."""
         ...
 
     def seen(self, nonces: Collection[str], since: float) -> set[str]:
-        """Those of the nonces that have a row; none was sent before ``since``, a time of ``clock``."""
+        """Return those nonces that have a row; all were sent at ``since`` (a time of ``clock``) or later."""
         ...
 
     def size(self) -> float | None:
-        """Bytes on disk of an event, if that can be told."""
+        """Return the bytes on disk of an event; None if unknown."""
         ...
 
 
 def stored(readback: Readback, run: str) -> Stored:
-    """The rows that a readback finds."""
+    """Return the rows of a run as a readback finds them."""
     if isinstance(readback, ClickHouseReadback):
         return _ByQuery(readback, run)
     assert isinstance(readback, UrlReadback | CommandReadback)
@@ -71,12 +71,12 @@ class _ByQuery:
     def rows(self) -> Iterator[Row]:
         for line in self._lines("SELECT {nonce}, {intact} FROM {table} WHERE {nonce} != ''"):
             text, tab, intact = line.partition("\t")
-            if not tab or intact not in ("0", "1"):  # An error that came after the first rows.
+            if not tab or intact not in ("0", "1"):  # ClickHouse reports a late error within the rows.
                 raise TargetUnavailable(f"could not read {self._readback.name}: {line[:500]}")
             yield Row(parse(text, self._run), intact == "1")
 
     def seen(self, nonces: Collection[str], since: float) -> set[str]:
-        # By its time, if it has one: a table with millions of rows is not searched over and over.
+        # Restrict by time, if the table has one: a scan of millions of rows would load the target.
         recent = "timestamp >= fromUnixTimestamp64Milli({since:Int64}) AND "
         recent = recent if self._described().get("timestamp", "").startswith("DateTime") else ""
         wanted = ",".join(f"'{nonce}'" for nonce in nonces)
@@ -97,7 +97,7 @@ class _ByQuery:
                 "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "  # noqa: S608 - a checked name
                 f"WHERE active AND {where} AND table = '{table}' FORMAT TSV"
             )
-        except TargetUnavailable:  # Not everybody may look there.
+        except TargetUnavailable:  # This user may not read system.parts.
             return None
         size, rows = map(int, line.split("\t"))
         return size / rows if rows else None
@@ -111,7 +111,7 @@ class _ByQuery:
     def _lines(self, sql: str, **params: str) -> Iterator[str]:
         for name, text in (("{table}", self._readback.table), ("{nonce}", _NONCE), ("{intact}", _INTACT)):
             sql = sql.replace(name, text)
-        # One thread: it is the server that is to be measured.
+        # One thread, to take as little as possible from the server that is measured.
         sql = f"{sql} FORMAT TSV SETTINGS max_threads = 1"
         return self._readback.lines(sql, param_run=f"{self._run}.", **params)
 

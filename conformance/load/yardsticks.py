@@ -1,7 +1,7 @@
-"""Ratios to yardsticks of the same run: empty callables, a bare Flask, the minimal server, ClickHouse alone.
+"""Ratios of the target to yardsticks: empty callables, a bare Flask, the minimal server, ClickHouse alone.
 
-Locust is slower than what it is to measure. So each is driven twice: by Locust, as the target was, and by a
-probe that is fast; and what Locust can send at most is told, for readers to see whether it was the limit.
+Locust may be slower than the servers that it drives. Each is therefore driven by Locust and by a fast probe,
+and the most that Locust can send is reported, so that readers see whether Locust was the limit.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from conformance.harness.run_context import RunContext
-from conformance.load.await_rows import settle
+from conformance.load.await_rows import await_rows
 from conformance.load.journal import JournalReader, clock
 from conformance.load.measure import locust
 from conformance.load.mix import EventGenerator, RequestKind, read
@@ -34,9 +34,9 @@ from conformance.targets.process import Process, free_port
 from conformance.targets.server import EVENT_PATH, reference_clickhouse
 
 SECONDS = 4.0
-# What others do on the machine comes and goes: the probe takes turns.
+# The probe drives the servers in turn, in rounds, because other load on the machine varies.
 ROUNDS, ROUND_SECONDS = 3, 3.0
-# Events come from many visitors at once. Locust cannot drive as many as fast, and says so by its figures.
+# The probe's connections and Locust's senders: Locust is slower with more.
 _CONNECTIONS, _SENDERS = 128, 32
 _BODIES = 2_000
 _LIMIT_SECONDS = 60.0
@@ -46,18 +46,18 @@ _SERVERS = {
     "flask": "bare Flask on granian, 202",
     "minimal": "reference_server/minimal.py on granian, an INSERT in each request",
 }
-# In a process of its own, with the options that load/baselines.py sets for the others.
+# The same options as those of the servers in load/baselines.py.
 _MINIMAL = (
     *("-P", "-m", "granian", "--interface", "wsgi", "--factory", "reference_server.minimal:create_app"),
     *("--loop", "uvloop", "--http", "1", "--no-ws", "--no-log", "--port"),
 )
-# With Locust so much of what it can send at all is called its limit.
+# Locust is called the limit if the target takes this share of the most that Locust can send.
 _LIMIT_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Tool:
-    """How requests are made: the plan of Locust, and the words of the probe, which get URL and file."""
+    """The means to drive a server: Locust's plan, and the probe's command with ``{url}`` for the URL."""
 
     plan: Plan
     bodies: Path
@@ -66,7 +66,10 @@ class _Tool:
 
 
 def compare(setup: RunContext, plan: Plan, progress: LoadProgress) -> dict[str, Any]:
-    """Drive the yardsticks and the target, in turn; return plain data. Raises TargetUnavailable."""
+    """Drive the target and the yardsticks in turn and return the comparison as plain data.
+
+    Raises TargetUnavailable.
+    """
     assert setup.server
     with (
         tempfile.TemporaryDirectory(prefix="clickport-yardsticks-") as name,
@@ -101,7 +104,7 @@ def _compared(
 ) -> dict[str, Any]:
     target, *others = rows
     for number, row in enumerate(others, start=1):
-        # Of what was driven one after the other, as a machine that others use is not the same for long.
+        # Ratios within each round, because the load of a shared machine changes between rounds.
         ratios = [_ratio(drives[0]["probe_a_second"], drives[number]["probe_a_second"]) for drives in rounds]
         row["ratios"] = ratios
         known = [ratio for ratio in ratios if ratio is not None]
@@ -125,7 +128,7 @@ def _compared(
 
 
 def _over(drives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The rounds of one server in one: sums of counts, medians of the rest."""
+    """Return the rounds of one server as one: sums of the integers (counts), medians of the floats."""
     return {
         key: (sum if isinstance(value, int) else median)(drive[key] for drive in drives)
         for key, value in drives[0].items()
@@ -138,12 +141,12 @@ def _ratio(ours: float | None, theirs: float) -> float | None:
 
 def _tool(setup: RunContext, plan: Plan, run: str, folder: Path) -> _Tool:
     bodies = folder / "bodies"
-    sender = EventGenerator(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
-    shots = (shot.body for shot in sender.visit() if shot.kind is RequestKind.EVENT)
-    bodies.write_bytes(b"\n".join(next(shots) for _ in range(_BODIES)) + b"\n")
+    generator = EventGenerator(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
+    events = (request.body for request in generator.visit() if request.kind is RequestKind.EVENT)
+    bodies.write_bytes(b"\n".join(next(events) for _ in range(_BODIES)) + b"\n")
     headers = folder / "headers"
-    named = with_browser_headers({"Content-Type": TEXT}, plan.domain).items()
-    headers.write_text("".join(f"{name}: {value}\n" for name, value in named), encoding="ascii")
+    pairs = with_browser_headers({"Content-Type": TEXT}, plan.domain).items()
+    headers.write_text("".join(f"{name}: {value}\n" for name, value in pairs), encoding="ascii")
     flood = replace(plan, shape="flood", seconds=SECONDS, senders=_SENDERS, processes=1)
     words: tuple[str, ...]
     wrk = shutil.which("wrk")
@@ -152,14 +155,14 @@ def _tool(setup: RunContext, plan: Plan, run: str, folder: Path) -> _Tool:
         sizes = (str(ROUND_SECONDS), str(_CONNECTIONS))
         words = (sys.executable, "-P", script, "{url}", str(bodies), str(headers), *sizes)
         return _Tool(plan=flood, bodies=bodies, name="load/probe.py (wrk is not installed)", words=words)
-    told = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout.split()
+    version = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout.split()
     lua = ("-s", str(bundled("load/probe.lua")), "{url}", "--", str(bodies), str(headers))
     words = (wrk, "-t", "1", "-c", str(_CONNECTIONS), "-d", f"{ROUND_SECONDS:.0f}s", *lua)
-    return _Tool(plan=flood, bodies=bodies, name=" ".join(told[:2]), words=words)
+    return _Tool(plan=flood, bodies=bodies, name=" ".join(version[:2]), words=words)
 
 
 def _by_locust(tool: _Tool, url: str, run: str, folder: Path) -> float:
-    """Drive a server by Locust: answers a second."""
+    """Drive a server by Locust for ``SECONDS`` and return its answers a second."""
     journal = folder / token_hex(4)
     journal.mkdir()
     with locust(tool.plan, url, f"{run}l", journal) as process:
@@ -170,46 +173,48 @@ def _by_locust(tool: _Tool, url: str, run: str, folder: Path) -> float:
 
 
 def _by_probe(tool: _Tool, url: str) -> dict[str, Any]:
-    """Drive a server by the probe, once: counts are integers, all else is not."""
-    found = json.loads(_output(tuple(word.replace("{url}", url) for word in tool.words)).splitlines()[-1])
-    acknowledged = found["answers"] - found["refused"]
+    """Drive a server by the probe for one round; counts are integers, measurements are floats."""
+    counts = json.loads(_output(tuple(word.replace("{url}", url) for word in tool.words)).splitlines()[-1])
+    acknowledged = counts["answers"] - counts["refused"]
     return {
-        "probe_a_second": round(acknowledged / found["seconds"], 1),
-        "probe_p95_ms": round(float(found["p95_ms"]), 3),
+        "probe_a_second": round(acknowledged / counts["seconds"], 1),
+        "probe_p95_ms": round(float(counts["p95_ms"]), 3),
         "acknowledged": acknowledged,
-        "refused": found["refused"],
-        "failed": found["failed"],
+        "refused": counts["refused"],
+        "failed": counts["failed"],
     }
 
 
 def _durably(setup: RunContext, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
-    """Drive the target by the probe, until all that it acknowledged is stored.
+    """Drive the target by the probe and wait until every acknowledged event is stored.
 
-    The bodies repeat, so rows are counted.
+    Rows are counted, not matched, because the bodies repeat.
     """
     assert setup.server
     url, readback = setup.server.event_url, setup.readback()
     if not readback:
         return _by_probe(tool, url)
-    found = stored(readback, run)
-    before, began = found.count(), clock()
+    rows = stored(readback, run)
+    before, started = rows.count(), clock()
     drive = _by_probe(tool, url)
     ended = clock()
-    sender = EventGenerator(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
+    generator = EventGenerator(read(plan.mix), run=run, name="after", seed=0, envelope=setup.envelope)
     expected = before + int(drive["acknowledged"])
-    settled = settle(found, url, sender, domain=plan.domain, expected=expected, patience=_LIMIT_SECONDS / 2)
+    waited = await_rows(
+        rows, url, generator, domain=plan.domain, expected=expected, patience=_LIMIT_SECONDS / 2
+    )
     return {
         **drive,
-        "stored": found.count() - before - 1,
-        "stored_after_s": round(settled, 2),
-        "durable_a_second": round(drive["acknowledged"] / (ended - began + settled), 1),
+        "stored": rows.count() - before - 1,
+        "stored_after_s": round(waited, 2),
+        "durable_a_second": round(drive["acknowledged"] / (ended - started + waited), 1),
     }
 
 
 def _alone(bodies: Path, clickhouse: str) -> dict[str, float]:
     words = (sys.executable, str(bundled("load/baselines.py")), "clickhouse", str(bodies), str(SECONDS))
-    found = json.loads(_output(words, CLICKHOUSE_URL=clickhouse))
-    return {"rows_a_second": round(found["rows"] / found["seconds"], 1)}
+    counts = json.loads(_output(words, CLICKHOUSE_URL=clickhouse))
+    return {"rows_a_second": round(counts["rows"] / counts["seconds"], 1)}
 
 
 def _output(words: tuple[str, ...], **env: str) -> str:
@@ -231,7 +236,7 @@ def _server(name: str, clickhouse: str) -> Iterator[str]:
 
 @contextmanager
 def _clickhouse(setup: RunContext) -> Iterator[str]:
-    """A database of its own in the ClickHouse of the bundled server, or in one of its own."""
+    """Yield the URL of a new database, in the bundled server's ClickHouse if there is one."""
     if setup.server and setup.server.clickhouse:
         yield _database(setup.server.clickhouse)
     else:
@@ -244,5 +249,5 @@ def _database(url: str) -> str:
     try:
         httpx.post(url, content=f"CREATE DATABASE {name}", trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise TargetUnavailable(f"could not make a database for the yardsticks: {error}") from error
+        raise TargetUnavailable(f"could not create a database for the yardsticks: {error}") from error
     return f"{url.rpartition('/')[0]}/{name}"

@@ -1,1 +1,1 @@
-"""The referee on trial: references, faults, nulls and an independent pair, run by the users' own command."""
+"""Self-test of the suite: references, mutants, nulls and an independent pair, run by `clickport check`."""

@@ -1,4 +1,4 @@
-"""Who is tried: mutants and the others, read from data, each with the case against it."""
+"""The implementations of the self-test, read from data, each with the results expected of it."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ _CELL = re.compile(r"-verbatim-(?P<row>.+)-(name|key|value|currency)(-\d+)?$")
 
 
 class ImplementationKind(StrEnum):
-    """What a subject is, and so what is expected of it."""
+    """The kind of an implementation, which decides the results expected of it."""
 
     REFERENCE = "reference"
     INDEPENDENT = "independent"
@@ -30,26 +30,29 @@ class ImplementationKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A fault: in ``file`` the text ``find``, which is there once, becomes ``replace``."""
+    """A fault: in ``file``, the only occurrence of the text ``find`` is replaced by ``replace``."""
 
     file: str
     find: str
     replace: str
 
     def apply(self, text: str) -> str:
-        """The text with the fault in it. Raises ValueError unless ``find`` is there exactly once."""
+        """Return the text with the fault. Raises ValueError unless ``find`` occurs exactly once."""
         times = text.count(self.find)
         if times != 1:
-            raise ValueError(f"{self.file}: {self.find!r} is there {times} times, expected once")
+            raise ValueError(
+                f"{self.file}: {self.find!r} occurs {times} times, expected once: "
+                "adapt the mutant in conformance/mutants/mutants.toml"
+            )
         return text.replace(self.find, self.replace)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """One implementation to be tried. ``fails`` and ``passes`` are as in ``implementations.toml``.
+    """One implementation to be checked. ``fails`` and ``passes`` are as in ``implementations.toml``.
 
-    ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it makes, each in the
-    cases of its own, ``cells``, which must all fail. Such subjects share an implementation, and so a run.
+    ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it applies, ``cells`` the
+    ids of their cases, which must all fail. Implementations with rows share a run.
     """
 
     name: str
@@ -62,13 +65,16 @@ class Implementation:
     cells: tuple[str, ...] = ()
 
     def in_one_lane(self) -> "Implementation":
-        """The same, a mutant in the first of its lanes only."""
+        """Return a mutant with only the first of its lanes; any other implementation unchanged."""
         return replace(self, lanes=self.lanes[:1]) if self.kind is ImplementationKind.MUTANT else self
 
 
 @cache
 def subjects() -> tuple[Implementation, ...]:
-    """Every subject. Raises ValueError, naming it, for one that names no requirement or lane of it."""
+    """Return all implementations.
+
+    Raises ValueError, naming the mutant, if its requirement or one of its lanes is unknown.
+    """
     others = _read("implementations.toml").items()
     mutants = _read("mutants.toml").items()
     return (
@@ -80,13 +86,15 @@ def subjects() -> tuple[Implementation, ...]:
 
 
 def runs(subjects: Iterable[Implementation]) -> dict[Implementation, list[Implementation]]:
-    """Return the subjects that are to be run, and what each run tells about: itself, or the rows it makes."""
-    found: dict[str, list[Implementation]] = {}
+    """Return the runs that are needed: the implementation to run → the implementations that it judges.
+
+    Those with rows of transformations are joined to one for each side; any other is run by itself.
+    """
+    groups: dict[str, list[Implementation]] = {}
     for subject in subjects:
-        found.setdefault(f"transforming-{subject.lanes[0]}" if subject.rows else subject.name, []).append(
-            subject
-        )
-    return {_together(name, own): own for name, own in found.items()}
+        name = f"transforming-{subject.lanes[0]}" if subject.rows else subject.name
+        groups.setdefault(name, []).append(subject)
+    return {_together(name, own): own for name, own in groups.items()}
 
 
 def _together(name: str, subjects: list[Implementation]) -> Implementation:
@@ -95,7 +103,7 @@ def _together(name: str, subjects: list[Implementation]) -> Implementation:
 
 
 def source(file: str) -> Path:
-    """Where a file of the reference implementations is. The referee starts them and never imports them."""
+    """Return the path of a file of the reference implementations, which are started and never imported."""
     package, _, rest = file.partition("/")
     if package == "reference_server":
         return reference_server() / rest
@@ -103,10 +111,12 @@ def source(file: str) -> Path:
 
 
 def reference_server() -> Path:
-    """The folder of the reference server's package. Raises FileNotFoundError."""
+    """Return the folder of the reference server's package. Raises FileNotFoundError."""
     spec = find_spec("reference_server")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the package reference_server is not installed")
+        raise FileNotFoundError(
+            "the package reference_server is not installed: pip install 'clickport-conformance[reference]'"
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -114,8 +124,8 @@ def _transforming(lane: Lane) -> Iterator[Implementation]:
     """Yield a mutant for each row of the transformations, in the lane of its side and in the pair."""
     cells: dict[str, list[Case]] = {}
     for case in catalogue():
-        if (found := _CELL.search(case.id)) and case.lane in (lane, Lane.PAIR):
-            cells.setdefault(found["row"], []).append(case)
+        if (match := _CELL.search(case.id)) and case.lane in (lane, Lane.PAIR):
+            cells.setdefault(match["row"], []).append(case)
     for row, own in cells.items():
         yield Implementation(
             name=f"{lane}-transforms-{row}",
@@ -146,7 +156,7 @@ def _mutant(name: str, row: Mapping[str, Any]) -> Implementation:
     requirement = requirements().get(row["kills"])
     if requirement is None or not set(lanes) <= set(requirement.lanes):
         raise ValueError(
-            f"mutant {name}: {row['kills']} in {', '.join(lanes)} is no requirement in its lanes"
+            f"mutant {name}: there is no requirement {row['kills']} with the lanes {', '.join(lanes)}"
         )
     edit = Edit(file=row["file"], find=row["find"], replace=row["replace"])
     return Implementation(

@@ -1,4 +1,4 @@
-"""The kill matrix: what each trial showed, and what is wrong with the referee if anything is. Pure."""
+"""The kill matrix: the result of each trial, and the problems of the suite that it reveals. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from conformance.results.verdict import Status
 
 @dataclass(frozen=True, kw_only=True)
 class MutantResult:
-    """What a trial showed: ``killed`` and ``survived`` are lanes of a mutant, ``others`` what else failed."""
+    """The result of a trial.
+
+    ``killed`` and ``survived`` are lanes of a mutant; ``others`` are requirements that failed unexpectedly.
+    """
 
     subject: Implementation
     seconds: float
@@ -24,7 +27,7 @@ class MutantResult:
 
     @property
     def outcome(self) -> str:
-        """One word for the table."""
+        """Return the outcome as a word or two, for the table."""
         if self.subject.kind is not ImplementationKind.MUTANT:
             return "as expected" if not self.problems else "wrong"
         if not self.survived and not self.problems:
@@ -33,17 +36,16 @@ class MutantResult:
 
 
 def finding(trial: Trial) -> MutantResult:
-    """Judge one trial."""
+    """Return the result of a trial."""
     subject = trial.subject
     if trial.run is None:
         return MutantResult(
             subject=subject, seconds=trial.seconds, problems=(f"did not run: {trial.problem}",)
         )
-    found = statuses(trial.run)
-    failed = {key for key, status in found.items() if status == Status.FAIL}
+    failed = {key for key, status in statuses(trial.run).items() if status == Status.FAIL}
     missed = _missed(trial.run, subject, failed)
     lanes = {lane for _, lane in missed}
-    # What else fails in a run that several share is the others' doing.
+    # In a shared run, other failures are those of the other implementations.
     others = () if subject.cells else sorted({id_ for id_, _ in failed} - set(subject.fails))
     return MutantResult(
         subject=subject,
@@ -56,7 +58,7 @@ def finding(trial: Trial) -> MutantResult:
 
 
 def _missed(run: Run, subject: Implementation, failed: set[tuple[str, Lane]]) -> list[tuple[str, Lane]]:
-    """Return what should have failed and did not: requirements, or single cases, with their lanes."""
+    """Return the requirements, or single cases, that did not fail and should have, with their lanes."""
     if not subject.cells:
         return [(id_, lane) for id_ in subject.fails for lane in subject.lanes if (id_, lane) not in failed]
     seen: dict[str, set[Status]] = {}
@@ -68,7 +70,7 @@ def _missed(run: Run, subject: Implementation, failed: set[tuple[str, Lane]]) ->
 
 def _problems(run: Run, subject: Implementation, missed: Iterable[tuple[str, Lane]]) -> Iterable[str]:
     if run.interrupted:
-        yield "the run did not end"
+        yield "the run was interrupted"
     for result in run.results:
         if subject.cells and result.id not in subject.cells:
             continue
@@ -90,7 +92,7 @@ def _problems(run: Run, subject: Implementation, missed: Iterable[tuple[str, Lan
 
 
 def uncovered(requirements: Iterable[Requirement], subjects: Sequence[Implementation]) -> list[str]:
-    """The MUSTs and SHOULDs, by lane, that are checked and have no mutant."""
+    """Return the MUSTs and SHOULDs, with their lanes, that are checked and have no mutant."""
     tried = {
         (id_, lane)
         for s in subjects

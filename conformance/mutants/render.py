@@ -13,56 +13,56 @@ from conformance.mutants.selftest import KillMatrix
 _SHOWN = 30
 
 
-def line(found: MutantResult) -> str:
-    """One line about a trial."""
-    what = f"{found.subject.name}: {found.outcome}"
-    if found.subject.kind is ImplementationKind.MUTANT:
-        killed = ", ".join(found.killed) or "nowhere"
-        what += f" by {found.subject.fails[0]} in {killed}"
-    if found.survived and found.subject.kind is ImplementationKind.MUTANT:
-        what += f", NOT in {', '.join(found.survived)}"
-    if found.others and found.subject.kind is ImplementationKind.MUTANT:
-        what += f" (also {', '.join(found.others)})"
-    return f"{what}  {found.seconds:.0f} s"
+def line(result: MutantResult) -> str:
+    """Return a trial's result on one line."""
+    what = f"{result.subject.name}: {result.outcome}"
+    if result.subject.kind is ImplementationKind.MUTANT:
+        killed = ", ".join(result.killed) or "nowhere"
+        what += f" by {result.subject.fails[0]} in {killed}"
+    if result.survived and result.subject.kind is ImplementationKind.MUTANT:
+        what += f", NOT in {', '.join(result.survived)}"
+    if result.others and result.subject.kind is ImplementationKind.MUTANT:
+        what += f" (also {', '.join(result.others)})"
+    return f"{what}  {result.seconds:.0f} s"
 
 
 def as_text(matrix: KillMatrix) -> str:
-    """The matrix by requirement, then what is wrong, then the sum of it."""
+    """Return the matrix by requirement, then the problems, then a summary."""
     lines = ["Requirement  lanes                    killed  by"]
     rows: dict[str, list[MutantResult]] = {}
-    for found in matrix.findings:
-        if found.subject.kind is ImplementationKind.MUTANT:
-            rows.setdefault(found.subject.fails[0], []).append(found)
+    for result in matrix.findings:
+        if result.subject.kind is ImplementationKind.MUTANT:
+            rows.setdefault(result.subject.fails[0], []).append(result)
     for id_, own in rows.items():
-        killed = sum(found.outcome == "killed" for found in own)
-        lanes = ", ".join(dict.fromkeys(lane for found in own for lane in found.killed))
+        killed = sum(result.outcome == "killed" for result in own)
+        lanes = ", ".join(dict.fromkeys(lane for result in own for lane in result.killed))
         lines.append(f"{id_:<12} {lanes:<24} {killed}/{len(own):<5} {_names(own)}")
     mutants = [f for own in rows.values() for f in own]
     shown = matrix.problems[:_SHOWN]
     lines += ["", *(f"PROBLEM  {problem}" for problem in shown)]
     if len(matrix.problems) > len(shown):
-        lines.append(f"and {len(matrix.problems) - len(shown)} more (--report json=PATH has them all)")
+        lines.append(f"and {len(matrix.problems) - len(shown)} more (--report json=PATH lists all)")
     kinds = Counter(
         str(f.subject.kind) for f in matrix.findings if f.subject.kind is not ImplementationKind.MUTANT
     )
     others = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    killed = sum(found.outcome == "killed" for found in mutants)
+    killed = sum(result.outcome == "killed" for result in mutants)
     lines.append(
         f"{matrix.requirements} requirements, {matrix.cases} cases, {len(mutants)} mutants: {killed} killed "
-        f"by their own requirement; beside them {others or 'nobody'}"
+        f"by their own requirement; other implementations: {others or 'none'}"
     )
-    lines.append("the referee notices" if not matrix.problems else f"{len(matrix.problems)} problems")
+    lines.append("no problems" if not matrix.problems else f"{len(matrix.problems)} problems")
     return "\n".join(lines)
 
 
 def _names(findings: Iterable[MutantResult]) -> str:
-    """Return the names of mutants, those that share an implementation as one."""
+    """Return the names of mutants; those that share a run as one name with their number."""
     names = [f"{f.subject.lanes[0]}-transforms-*" if f.subject.rows else f.subject.name for f in findings]
     return ", ".join(name if times == 1 else f"{name} ({times})" for name, times in Counter(names).items())
 
 
 def as_json(matrix: KillMatrix) -> str:
-    """The matrix for programs."""
+    """Return the matrix as JSON."""
     return json.dumps(
         {
             "ok": not matrix.problems,
@@ -72,18 +72,18 @@ def as_json(matrix: KillMatrix) -> str:
             "problems": matrix.problems,
             "subjects": [
                 {
-                    "name": found.subject.name,
-                    "kind": found.subject.kind,
-                    "lanes": found.subject.lanes,
-                    "fails": found.subject.fails,
-                    "outcome": found.outcome,
-                    "killed": found.killed,
-                    "survived": found.survived,
-                    "others": found.others,
-                    "problems": found.problems,
-                    "seconds": round(found.seconds, 1),
+                    "name": result.subject.name,
+                    "kind": result.subject.kind,
+                    "lanes": result.subject.lanes,
+                    "fails": result.subject.fails,
+                    "outcome": result.outcome,
+                    "killed": result.killed,
+                    "survived": result.survived,
+                    "others": result.others,
+                    "problems": result.problems,
+                    "seconds": round(result.seconds, 1),
                 }
-                for found in matrix.findings
+                for result in matrix.findings
             ],
         },
         indent=1,
@@ -105,7 +105,7 @@ _PAGE = """<!doctype html>
   td.killed { color: light-dark(#0a6b34, #6fd99a) }
   td.wrong { color: light-dark(#b00020, #ff8a8a); font-weight: 600 }
 </style>
-<h1>{{ "The referee notices" if not matrix.problems else matrix.problems | length ~ " problems" }}</h1>
+<h1>Kill matrix: {{ matrix.problems | length if matrix.problems else "no" }} problems</h1>
 <p>{{ matrix.requirements }} requirements, {{ matrix.cases }} cases, {{ matrix.findings | length }} subjects.
 {% if matrix.scope != "whole" %}Mutants met the cases of their own requirement only
 {%- if matrix.scope == "quick" %}, in one lane{% endif %}.{% endif %}</p>
@@ -128,5 +128,5 @@ _PAGE = """<!doctype html>
 
 
 def as_html(matrix: KillMatrix) -> str:
-    """The matrix for people, in one file."""
+    """Return the matrix as an HTML document."""
     return Environment(autoescape=True).from_string(_PAGE).render(matrix=matrix)

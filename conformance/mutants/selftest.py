@@ -1,4 +1,4 @@
-"""``clickport selftest``: each subject before the referee, some at a time, and the matrix of it."""
+"""``clickport selftest``: run the suite on each implementation, several at a time, and judge the results."""
 
 import tempfile
 import threading
@@ -18,7 +18,10 @@ from conformance.targets.server import reference_clickhouse
 
 
 class Scope(StrEnum):
-    """What mutants meet: everything; the vectors of their own requirement; these, and in one lane only."""
+    """The cases that mutants are run against.
+
+    WHOLE: all cases of their lanes; OWN: the vectors of their own requirement; QUICK: as OWN, in one lane.
+    """
 
     WHOLE = "whole"
     OWN = "own"
@@ -27,7 +30,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KillMatrix:
-    """All findings, in the order of the subjects, and the requirements that no mutant tries."""
+    """The results in the order of the implementations, and the requirements without a mutant."""
 
     findings: tuple[MutantResult, ...]
     uncovered: tuple[str, ...]
@@ -37,15 +40,15 @@ class KillMatrix:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong with the referee, one line each."""
-        missing = (f"{id_}: no mutant tries it" for id_ in self.uncovered)
+        """Return the problems of the suite, one line each."""
+        missing = (f"{id_}: it has no mutant" for id_ in self.uncovered)
         return (*(f"{f.subject.name}: {text}" for f in self.findings for text in f.problems), *missing)
 
 
 def choose(only: Sequence[str], cases: Sequence[str] = ()) -> list[Implementation]:
-    """Return the subjects whose name, or whose requirement, matches one of the globs; all without any.
+    """Return the implementations whose name or requirement matches a glob of ``only``; all without globs.
 
-    Those that are noticed by certain cases are left out if others are chosen by ``cases``.
+    If ``cases`` selects cases, implementations that must fail particular cases are left out.
     """
     named = [s for s in subjects() if not only or any(_matches(s, pattern.lower()) for pattern in only)]
     return [subject for subject in named if not (cases and subject.cells)]
@@ -60,13 +63,15 @@ def selftest(
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
 ) -> KillMatrix:
-    """Try the chosen subjects; ``cases``: all meet these only; trackers run in each of ``browsers``.
+    """Run the suite on the chosen implementations, ``jobs`` at a time, and return the matrix.
 
-    Raises TargetUnavailable when the reference cannot be run here."""
+    ``cases`` are globs of the only cases to run; trackers run in each of ``browsers``; ``on_finding`` is
+    called with each result as it is known. Raises TargetUnavailable if the reference cannot run here.
+    """
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
         pool, stop = ThreadPoolExecutor(jobs), threading.Event()
         try:
-            # The slowest first, so that none of them runs alone at the end.
+            # The slowest first, so that no slow one runs alone at the end.
             tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
             own = scope is not Scope.WHOLE
             planned = runs(tried)
@@ -79,21 +84,21 @@ def selftest(
                 )
                 for s in ordered
             ]
-            found = {}
+            results = {}
             for done in as_completed(trials):
                 trial = done.result()
                 members = planned[trial.subject]
                 for subject in members:
                     result = finding(replace(trial, subject=subject, seconds=trial.seconds / len(members)))
-                    found[subject.name] = result
+                    results[subject.name] = result
                     on_finding(result)
         finally:
-            # All have ended, unless this one is interrupted.
+            # All trials have ended unless this process is interrupted.
             stop.set()
             pool.shutdown(cancel_futures=True)
     whole = len(chosen) == len(subjects())
     return KillMatrix(
-        findings=tuple(found[s.name] for s in chosen),
+        findings=tuple(results[s.name] for s in chosen),
         uncovered=tuple(uncovered(requirements().values(), chosen)) if whole else (),
         cases=len(catalogue()),
         requirements=len(requirements()),

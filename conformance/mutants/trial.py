@@ -1,4 +1,4 @@
-"""Runs ``clickport check``, or ``load``, on a subject, as a user would, and reads its run record."""
+"""Run ``clickport check`` or ``load`` on an implementation as a user would, and read the run record."""
 
 import os
 import shlex
@@ -28,13 +28,13 @@ from conformance.results.record import Run, read
 
 _DOMAIN = "example.com"
 _SECONDS, _LOOK_SECONDS, _TIDY_SECONDS = 1800.0, 0.2, 30.0
-# Enough to see a fault of one in a thousand, and no longer.
+# Enough requests to notice a fault in one of a thousand.
 _LOAD = ("--rate", "300", "--for", "6s", "--patience", "5s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of a subject: the record of its run, or what kept it from being one."""
+    """The run of an implementation: its record, or the problem that prevented one."""
 
     subject: Implementation
     seconds: float
@@ -52,12 +52,13 @@ def run_check_on(
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
 ) -> Trial:
-    """Try a subject in a folder of its own, with a database of its own in ``clickhouse``.
+    """Run the suite on an implementation, with a folder and a database in ``clickhouse`` of its own.
 
-    A mutant meets the cases of a requirement up to the first that fails in each lane. With ``own`` so do
-    nulls and liars, nobody is searched, and a mutant meets only the requirement that it must fail. With
-    ``cases`` they meet only those of these ids. An implementation of transformations meets only the cases of
-    these. Trackers run in each of ``browsers``. Once ``stop`` is set the run ends, and tidies up.
+    A mutant is run against each requirement until a case of it fails in the lane. With ``own``, null and
+    lying implementations are, too; nothing is searched; and a mutant is run against the requirement that it
+    must fail only. ``cases`` are globs of the only cases to run. An implementation of transformations is run
+    against their cases only. Trackers run in each of ``browsers``. Once ``stop`` is set, the run is ended and
+    cleans up.
     """
     started = time.monotonic()
     try:
@@ -70,11 +71,11 @@ def run_check_on(
 
 
 def _selectors(subject: Implementation, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
-    """The options that say which cases a subject meets."""
+    """Yield the options that select the cases for an implementation."""
     if subject.rows:
         yield from (word for row in subject.rows for word in ("--only", f"*-verbatim-{row}-*"))
         return
-    # One failure of a requirement tells as much as ten, and those of a null or a liar take the longest.
+    # One failure of a requirement is enough, and the failures of null and lying implementations are slow.
     if subject.kind is ImplementationKind.MUTANT or (
         own and subject.kind in (ImplementationKind.NULL, ImplementationKind.LYING)
     ):
@@ -94,7 +95,7 @@ def _run(
     folder.mkdir()
     database = _database(clickhouse, subject.name)
     record = folder / "run.jsonl"
-    # Most of a null's cases wait for what never comes.
+    # Most cases of a null implementation wait until their timeout.
     jobs = "3" if subject.kind is ImplementationKind.NULL else "1"
     command = [sys.executable, "-m", "conformance"]
     if subject.lanes == (Lane.LOAD,):
@@ -111,14 +112,17 @@ def _run(
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        said = _said(process, stop)
+        output = _output(process, stop)
     if not record.exists():
-        raise ValueError(f"exit code {process.returncode}: {said.strip()[-800:]}")
+        raise ValueError(f"exit code {process.returncode}: {output.strip()[-800:]}")
     return read(record)
 
 
-def _said(process: subprocess.Popen[str], stop: threading.Event) -> str:
-    """What a process told, at its end. Raises ValueError when it had to be ended because it took too long."""
+def _output(process: subprocess.Popen[str], stop: threading.Event) -> str:
+    """Wait for a process and return its errors, or else its output. Raises ValueError on a timeout.
+
+    End the process if ``stop`` is set or the timeout has passed.
+    """
     deadline = time.monotonic() + _SECONDS
     while not stop.is_set() and time.monotonic() < deadline:
         with suppress(subprocess.TimeoutExpired):
@@ -132,7 +136,7 @@ def _said(process: subprocess.Popen[str], stop: threading.Event) -> str:
         out, err = process.communicate()
     if stop.is_set():
         return err or out
-    raise ValueError(f"it did not end in {_SECONDS:g} s: {(err or out).strip()[-800:]}")
+    raise ValueError(f"the run did not end within {_SECONDS:g} s: {(err or out).strip()[-800:]}")
 
 
 def _tracker(subject: Implementation, folder: Path) -> Path:
@@ -190,7 +194,7 @@ def _here(name: str) -> str:
 
 
 def _python_path(folder: Path) -> str:
-    """The subject's own copy of the server comes before the installed one."""
+    """Return a PYTHONPATH on which the copy of the server in ``folder`` precedes the installed one."""
     return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", ""))))
 
 
@@ -200,10 +204,10 @@ def _database(clickhouse: str, name: str) -> str:
     try:
         httpx.post(clickhouse, content=f"CREATE DATABASE {database}", trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise TargetUnavailable(f"could not make a database for {name}: {error}") from error
+        raise TargetUnavailable(f"could not create a database for {name}: {error}") from error
     return clickhouse.rpartition("/")[0] + f"/{database}"
 
 
 def statuses(run: Run) -> Mapping[tuple[str, Lane], str]:
-    """The status of each requirement in each lane of a run."""
+    """Return the status of each requirement of a run, by id and lane."""
     return {(r.id, r.lane): str(r.status) for r in run.verdict().requirements}

@@ -1,4 +1,4 @@
-"""Reports: renderers of the run record. Nothing here runs a check or decides a verdict."""
+"""Renderers of the run record, one for each kind of report. They run no checks and decide no verdict."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -24,10 +24,10 @@ REPORTS: Mapping[str, Renderer] = {
 
 
 def write(kind: str, path: Path, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
-    """Write a report of a kind in ``REPORTS``, all of it or nothing. Raises OSError, naming the path."""
+    """Write a report of a kind in ``REPORTS`` atomically. Raises OSError, naming the path."""
     text = REPORTS[kind](run, verdict, requirements)
     try:
-        if path.is_char_device() or path.is_fifo():  # /dev/stdout, say
+        if path.is_char_device() or path.is_fifo():  # For example /dev/stdout.
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
             _replace(path.resolve(), text)
@@ -36,20 +36,20 @@ def write(kind: str, path: Path, run: Run, verdict: Verdict, requirements: Mappi
 
 
 def require_writable(path: Path) -> None:
-    """Raise OSError, naming the path, unless a report can be written there; nothing is left behind."""
+    """Raise OSError, naming the path, unless a report can be written there; create its folder only."""
     try:
         if path.is_dir():
-            raise IsADirectoryError("it is a folder")
+            raise IsADirectoryError("it is a folder, not a file")
         if not path.is_char_device() and not path.is_fifo():
             path.resolve().parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path.resolve().parent):
                 pass
     except OSError as error:
-        raise OSError(f"no report can be written to {path}: {error.strerror or error}") from error
+        raise OSError(f"cannot write a report to {path}: {error.strerror or error}") from error
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside ``path`` and rename, so that nobody ever reads half a report."""
+    """Write to a temporary file beside ``path`` and rename it, so that no reader sees half a report."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         draft = Path(folder, path.name)

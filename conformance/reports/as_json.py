@@ -1,4 +1,7 @@
-"""The report for programs: ``fixtures/schema/report.schema.json``. Pure ASCII: no evidence breaks it."""
+"""The JSON report, for programs; its schema is ``fixtures/schema/report.schema.json``.
+
+It is pure ASCII, so that no evidence (a lone surrogate, for example) makes it invalid.
+"""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +16,7 @@ from conformance.results.verdict import CaseResult, RequirementResult, Verdict
 
 
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
-    """Return the JSON report. Evidence is whole: only reports for people cut it."""
+    """Return the JSON report. Unlike reports for people, it holds evidence in full length."""
     return json.dumps(report(run, verdict, requirements), indent=2, allow_nan=False) + "\n"
 
 

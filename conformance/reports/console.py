@@ -1,7 +1,7 @@
-"""What ``clickport check`` prints at its end: failures, the ledger, what was not verified, the verdict.
+"""The console report: failures, the ledger, unverified requirements and the verdict.
 
-Every line is wrapped here and printed as plain text, so that evidence is never taken for markup and a log
-without colour or with 80 columns loses nothing.
+Lines are wrapped here and printed as plain text: evidence is never interpreted as markup, and a log without
+colour or with 80 columns loses nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from conformance.results.verdict import CaseResult, Verdict
 
 __all__ = ["Progress", "print_run"]
 
-# A target that does nothing fails every case: the first ones show all there is to learn from it.
+# A target that does nothing fails every case: only the first failures are printed with their evidence.
 _WHOLE = 12
 _PER_REQUIREMENT = 3
 _NAMES = 6
@@ -41,7 +41,7 @@ _STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "brok
 
 
 def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
-    """Print the end of a run."""
+    """Print the report of a finished or interrupted run."""
     page = _Page(console)
     shortened = (
         _findings(page, "FAIL", "red", verdict.violations, requirements, whole=_WHOLE),
@@ -61,34 +61,34 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
 
 
 class _Page:
-    """Prints text with a hanging indent, in what the console's encoding can say."""
+    """A console that prints text with a hanging indent, with escapes for what its encoding lacks."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @property
     def width(self) -> int:
-        """How many columns there are."""
+        """Return the width of the console in columns."""
         return self._console.width
 
     def line(
         self, text: str = "", *, label: str = "", style: str = "", indent: int = 0, wrap: bool = True
     ) -> None:
-        """Print ``text`` after ``label``, which takes the style if there is one, with a hanging indent."""
-        body = Text(self._sayable(text), style="" if label or indent else style)
+        """Print ``text`` after ``label`` with a hanging indent; ``style`` applies to the label, if given."""
+        body = Text(self._encodable(text), style="" if label or indent else style)
         label = label.ljust(indent)
         room = max(self._console.width - len(label), _NARROWEST)
         lines = body.wrap(self._console, room, overflow="fold") if wrap and text else [body]
         for number, part in enumerate(lines):
             part.rstrip()
-            lead = Text(self._sayable(label) if number == 0 else " " * len(label), style=style)
+            lead = Text(self._encodable(label) if number == 0 else " " * len(label), style=style)
             whole = Text.assemble(lead, part)
             whole.rstrip()
-            # Wrapping may have put a command to the beginning of a line.
+            # Wrapping may have moved a CI command to the beginning of a line.
             safe = harmless(whole.plain)
             self._console.print(whole if safe == whole.plain else Text(safe), soft_wrap=True)
 
-    def _sayable(self, text: str) -> str:
+    def _encodable(self, text: str) -> str:
         encoding = self._console.encoding
         return harmless(text).encode(encoding, "backslashreplace").decode(encoding)
 
@@ -102,9 +102,9 @@ def _findings(
     *,
     whole: int = 0,
 ) -> bool:
-    """Print ``results`` by requirement: so many findings ``whole``, the others in short.
+    """Print ``results`` by requirement: the first ``whole`` findings with evidence, the others without.
 
-    Return whether something was left out.
+    Return True if evidence or cases were left out.
     """
     more = False
     for requirement, findings in summary.findings(results).items():
@@ -146,7 +146,7 @@ def _head(page: _Page, word: str, style: str, result: CaseResult) -> None:
 
 
 def _repeat(page: _Page, result: CaseResult) -> None:
-    if result.repro:  # not wrapped: it is there to be copied
+    if result.repro:  # Not wrapped, so that it can be copied.
         repro = visible(cut(result.repro, _REPRO_LIMIT), keep="")
         page.line(repro, label="repeat:", indent=_INDENT, style="dim", wrap=False)
 
@@ -180,24 +180,24 @@ def _shares(row: summary.LedgerRow) -> Iterator[str]:
 
 
 def _delivery(page: _Page, run: Run, verdict: Verdict) -> None:
-    found = delivery.matrix(run, verdict)
-    if found is None:
+    matrix = delivery.matrix(run, verdict)
+    if matrix is None:
         return
     page.line("Delivery: tries in which the event was kept when its page was left", style="bold")
-    first = max(map(len, found.rows))
-    engines = "".join(f"{one_line(engine)[: 2 * _CELL - 2]:<{2 * _CELL}}" for engine in found.engines)
+    first = max(map(len, matrix.rows))
+    engines = "".join(f"{one_line(engine)[: 2 * _CELL - 2]:<{2 * _CELL}}" for engine in matrix.engines)
     page.line(f"  {'':<{first}}  {engines}", style="dim", wrap=False)
-    origins = "".join(f"{origin:<{_CELL}}" for _, origin in found.columns)
+    origins = "".join(f"{origin:<{_CELL}}" for _, origin in matrix.columns)
     page.line(f"  {'':<{first}}  {origins}", style="dim", wrap=False)
-    for way, row in found.rows.items():
+    for way, row in matrix.rows.items():
         cells = "".join(f"{_sign(cell):<{_CELL}}" for cell in row)
         failed = any(cell and cell.mark in ("fail", "error") for cell in row)
         page.line(f"  {way:<{first}}  {cells}".rstrip(), style="red" if failed else "", wrap=False)
-    legend = [f"{_SIGNS[mark]} {words}" for mark, words in _LEGEND.items() if mark in found.marks]
+    legend = [f"{_SIGNS[mark]} {words}" for mark, words in _LEGEND.items() if mark in matrix.marks]
     if legend:
         page.line(", ".join(legend), label="  ", style="dim")
-    for engine, told in found.sums.items():
-        page.line(one_line(f"{engine}, {told}"), label="  ")
+    for engine, counts in matrix.sums.items():
+        page.line(one_line(f"{engine}, {counts}"), label="  ")
     page.line()
 
 
@@ -242,12 +242,12 @@ def _drawn(page: _Page, run: Run) -> None:
 
 
 def _notes(page: _Page, run: Run) -> None:
-    found = summary.notes(run)
-    if found:
+    notes = summary.notes(run)
+    if notes:
         page.line("Notes on what passed", style="bold")
-    for note, about in found.items():
+    for note, about in notes.items():
         page.line(one_line(f"{about}: {note}"), label="  ")
-    if found:
+    if notes:
         page.line()
 
 

@@ -1,4 +1,4 @@
-"""Leaving a page: the matrix of ways out, engines and origins."""
+"""The delivery matrix: exits (ways to leave a page) by engine and origin (DELIV-2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from conformance.results.verdict import CaseResult, Status, Verdict
 _CASES = "tracker/deliv-2-"
 ORIGINS = ("same", "cross")
 
-# The ways in the order in which they are shown; others follow, under their names in the ids.
+# Exits in the order in which they are shown, and their titles. Others follow, titled by their case ids.
 _WORDS = {
     "href": "location.href",
     "replace": "location.replace",
@@ -33,11 +33,11 @@ _WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One way out in one engine to one origin.
+    """The tries of one exit in one engine to one origin.
 
-    Delivered is, where answers were held back, that a request lived on when the page was gone, and elsewhere
-    that it arrived. ``mark``: pass, fail, warning, known (by the baseline), open (a MAY: measured only) or
-    error.
+    An event counts as delivered if its request is alive after the page is gone; for exits without held
+    answers, if it arrived. ``mark`` is pass, fail, warning, known (in the baseline), open (a MAY: measured
+    only), error or another status.
     """
 
     mark: str
@@ -45,43 +45,43 @@ class Cell:
 
     @property
     def share(self) -> str:
-        """How many of the tries delivered the event, as people read it: ``49/50``."""
+        """Return the delivered tries of all tries, such as ``49/50``; without tries, the mark."""
         if not self.tries:
             return self.mark
         return f"{self.tries.get('kept', self.tries['arrived'])}/{self.tries['of']}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What else was counted, where that differs: ``arrived 50``, ``once 48``."""
+        """Return other counts if they differ: ``arrived 50``, ``once 48``."""
         arrived, once = (self.tries.get(name, 0) for name in ("arrived", "once"))
-        told = (
+        counts = (
             (arrived != self.tries.get("kept", arrived), "arrived", arrived),
             (once != arrived, "once", once),
         )
-        return tuple(f"{word} {number}" for differs, word, number in told if differs)
+        return tuple(f"{word} {number}" for differs, word, number in counts if differs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryMatrix:
-    """Way out → a cell for each of ``columns``, which are engines and origins; None: not run."""
+    """A row of cells for each exit, one for each (engine, origin) of ``columns``; None if not run."""
 
     columns: tuple[tuple[str, str], ...]
     rows: Mapping[str, tuple[Cell | None, ...]]
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines, each once."""
+        """Return the engines in the order of the columns."""
         return tuple(dict.fromkeys(engine for engine, _ in self.columns))
 
     @property
     def marks(self) -> frozenset[str]:
-        """The marks that occur."""
+        """Return the marks that occur in the matrix."""
         return frozenset(cell.mark for row in self.rows.values() for cell in row if cell)
 
     @property
     def sums(self) -> Mapping[str, str]:
-        """For each engine what was counted where answers were held back, all ways out together."""
-        told = {}
+        """Return, by engine, the counts of all exits with held answers, as text."""
+        sums = {}
         for engine in self.engines:
             tries = [
                 cell.tries
@@ -91,16 +91,16 @@ class DeliveryMatrix:
             ]
             if tries:
                 counts = (f"{sum(each[name] for each in tries)} {name}" for name in _COUNTED)
-                told[engine] = f"{sum(each['of'] for each in tries)} tries: {', '.join(counts)}"
-        return told
+                sums[engine] = f"{sum(each['of'] for each in tries)} tries: {', '.join(counts)}"
+        return sums
 
 
-# What is counted beside the tries themselves, see ``drivers/delivery_counts.py``.
+# The counts of ``drivers/delivery_counts.py``, apart from the tries.
 _COUNTED = ("arrived", "once", "kept", "undelayed")
 
 
 def matrix(run: Run, verdict: Verdict) -> DeliveryMatrix | None:
-    """Lay the delivery cases of a run out as a matrix; None when none has run."""
+    """Return the delivery cases of a run as a matrix; None if none has run."""
     cells: dict[str, dict[tuple[str, str], Cell]] = {}
     for result in run.results:
         place = _place(result)
@@ -121,7 +121,7 @@ def matrix(run: Run, verdict: Verdict) -> DeliveryMatrix | None:
 
 
 def _place(result: CaseResult) -> tuple[str, str] | None:
-    """The way out and the origin of a delivery case that has run."""
+    """Return the exit and the origin of a delivery case that has run; None for any other case."""
     way, _, origin = result.id.removesuffix("-origin").rpartition("-")
     if not result.id.startswith(_CASES) or origin not in ORIGINS or result.status is Status.NOT_RUN:
         return None

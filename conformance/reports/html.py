@@ -1,4 +1,4 @@
-"""The HTML report: one file, nothing loaded from elsewhere, readable without its script."""
+"""The HTML report: one file that loads nothing and is readable without its script."""
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ _SYMBOLS = {
     "known": "✕",
     "open": "◉",
 }
-# Of the statuses of a requirement's lanes the first that occurs is the one it is coloured and sorted by.
+# The worst first: a requirement is coloured by the first of these statuses that one of its lanes has.
 _WORST = (
     *("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "waived", "observed"),
     *("pass", "not asked"),
@@ -44,7 +44,7 @@ _WORST = (
 
 
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
-    """Return the HTML document. What it shows is escaped by the template and refused by its own CSP."""
+    """Return the HTML document. Evidence is escaped, and the document's CSP allows only its own script."""
     style, script = _own("report.css"), _own("report.js")
     return _template().render(
         style=style,
@@ -70,7 +70,7 @@ def _template() -> Template:
 
 
 def _own(name: str) -> Markup:
-    """Text of this package, which alone goes into the page unescaped."""
+    """Return a file of this package as markup, the only text that is not escaped."""
     return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours, not of a target
 
 
@@ -188,7 +188,7 @@ def _case(
 
 
 def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
-    """A bar for each request, on a scale of 1,000 units that ends shortly after the last moment."""
+    """Return a bar for each request, on a scale of 1,000 units that ends 4 % after the last moment."""
     end_of_all = max(*(at for at, _ in timeline_text.moments(timeline)), 1) * 1.04
     unit = 1000 / end_of_all
 
@@ -203,7 +203,7 @@ def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
             "name": one_line(timeline_text.name_of(request)),
             "kind": "control" if request["control"] else fate,
             "x": start,
-            "width": max(round(stop - start, 1), 4),  # a moment is seen, too
+            "width": max(round(stop - start, 1), 4),  # A short request must be visible.
         }
 
     return {
@@ -215,15 +215,15 @@ def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, list[dict[str, Any]]]]]:
-    """What needs a look, most pressing first, by requirement."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
+    """Return violations, errors and warnings, in this order, by requirement."""
+    pressing: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
     for case in cases:
-        if case["status"] in found:
-            found[case["status"]].setdefault(case["requirement"], []).append(case)
+        if case["status"] in pressing:
+            pressing[case["status"]].setdefault(case["requirement"], []).append(case)
     titles = ("Violations", "Errors", "Warnings")
     return [
         (kind, title, members)
-        for (kind, members), title in zip(found.items(), titles, strict=True)
+        for (kind, members), title in zip(pressing.items(), titles, strict=True)
         if members
     ]
 
@@ -231,7 +231,7 @@ def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, l
 def _ledger(
     verdict: Verdict, requirements: Mapping[str, Requirement]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Family → lane → what its cell shows."""
+    """Return the cells of the ledger, by family and lane."""
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for row in summary.ledger(verdict, requirements):
         table.setdefault(row.family, {})[row.lane] = {
@@ -253,9 +253,9 @@ def _ledger(
 def _note(level: Level, count: summary.Count) -> str:
     if level is Level.MAY:
         return " observed"
-    told = {"not verified": count.open, "waived": count.waived, "not selected": count.left_out}
-    whole = next((word for word, number in told.items() if number == count.total), "")
-    return f" {whole}" if whole else "".join(f", {n} {word}" for word, n in told.items() if n)
+    counts = {"not verified": count.open, "waived": count.waived, "not selected": count.left_out}
+    all_of = next((word for word, number in counts.items() if number == count.total), "")
+    return f" {all_of}" if all_of else "".join(f", {n} {word}" for word, n in counts.items() if n)
 
 
 def _mark(counts: Mapping[Level, summary.Count]) -> str:
@@ -264,7 +264,7 @@ def _mark(counts: Mapping[Level, summary.Count]) -> str:
         return "fail"
     if should.failed:
         return "warning"
-    # SHOULDs decide the sign only where there is no MUST, and MAYs never do.
+    # SHOULDs decide the sign only if there is no MUST; MAYs never do.
     deciding = must if must.total else should
     return "pass" if deciding.passed and not deciding.open else "not run"
 
@@ -272,7 +272,7 @@ def _mark(counts: Mapping[Level, summary.Count]) -> str:
 def _families(
     verdict: Verdict, requirements: Mapping[str, Requirement], anchors: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Family → its requirements, each with a row per lane."""
+    """Return the requirements by family, each with a row for each of its lanes."""
     rows: dict[str, list[RequirementResult]] = {}
     for row in verdict.requirements:
         rows.setdefault(row.id, []).append(row)

@@ -1,10 +1,9 @@
-"""JUnit XML, for CI systems: a suite per lane, a test case per case and browser.
+"""JUnit XML, for CI systems: a suite for each lane, a test case for each case and browser.
 
-JUnit knows no warnings, no known failures and no inconclusive runs. A failing SHOULD that does not count is
-therefore *skipped*, as an expected failure is by pytest (``type="pytest.xfail"``), with a message that begins
-with ``warning:``, and one that the baseline names with ``known:``. What is waived is skipped with ``waived:``
-and the reason, and a requirement without any case is a skipped test case of its own. The verdict is a
-property of each suite.
+JUnit has no warnings, known failures or inconclusive runs. A failing SHOULD that does not count is therefore
+*skipped*, as pytest writes an expected failure (``type="pytest.xfail"``), with a message that begins with
+``warning:``; a failure in the baseline is skipped with ``known:``; a waived requirement with ``waived:`` and
+the reason. A requirement without a case is a skipped test case. The verdict is a property of each suite.
 """
 
 from collections.abc import Mapping
@@ -110,7 +109,7 @@ def _describe(case: Element, properties: tuple[tuple[str, str], ...]) -> None:
 
 
 def _evidence(result: CaseResult) -> str:
-    told = [visible(cut(result.detail))] if result.detail else []
-    told += [f"{word}:\n{show(value)}" for word, value in summary.steps(result)]
-    told += [f"repeat: {visible(result.repro)}"] if result.repro else []
-    return "\n\n".join(told)
+    parts = [visible(cut(result.detail))] if result.detail else []
+    parts += [f"{word}:\n{show(value)}" for word, value in summary.steps(result)]
+    parts += [f"repeat: {visible(result.repro)}"] if result.repro else []
+    return "\n\n".join(parts)

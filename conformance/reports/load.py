@@ -1,4 +1,4 @@
-"""What reports say of a load run: its figures and its yardsticks, worded once for all of them."""
+"""The figures and yardsticks of a load run as text, shared by all reports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from conformance.reports.text import one_line
 
 @dataclass(frozen=True, kw_only=True)
 class Yardstick:
-    """A row of the comparison: answers (of ClickHouse, rows) a second, and the target as a multiple of it."""
+    """A row of the comparison, as text: answers (for ClickHouse, rows) a second, and target / this."""
 
     name: str
     probe: str
@@ -19,7 +19,7 @@ class Yardstick:
 
 
 def figures(load: Mapping[str, Any]) -> dict[str, str]:
-    """The figures of a run in words, by what they are about."""
+    """Return the figures of a load run as text, by topic."""
     return dict(_figures(load))
 
 
@@ -69,7 +69,7 @@ def _summary(quantiles: Mapping[str, float | None]) -> str:
 
 
 def duration(milliseconds: float | None) -> str:
-    """``0.35 ms``, ``12 ms``, ``1.2 s``."""
+    """Return a duration as text, such as ``0.35 ms``, ``12 ms`` or ``1.2 s``; ``–`` for None."""
     if milliseconds is None:
         return "–"
     if milliseconds >= 1000:
@@ -78,11 +78,11 @@ def duration(milliseconds: float | None) -> str:
 
 
 def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[str, ...]]:
-    """The comparison, the target first, and what is to be said of it; both empty where there is none."""
-    found = load.get("yardsticks")
-    if not found:
+    """Return the rows of the comparison, the target first, and remarks; both empty without yardsticks."""
+    comparison = load.get("yardsticks")
+    if not comparison:
         return (), ()
-    target, alone = found["target"], found["clickhouse_alone"]
+    target, alone = comparison["target"], comparison["clickhouse_alone"]
     rows = [
         Yardstick(
             name=one_line(target["name"]),
@@ -99,7 +99,7 @@ def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[st
                 locust=_rate(row["locust_a_second"]),
                 locust_ratio=_times(row["locust_ratio"]),
             )
-            for row in found["yardsticks"]
+            for row in comparison["yardsticks"]
         ),
         Yardstick(
             name="ClickHouse alone, prepared Native blocks (rows)",
@@ -109,24 +109,30 @@ def yardsticks(load: Mapping[str, Any]) -> tuple[tuple[Yardstick, ...], tuple[st
             locust_ratio="",
         ),
     ]
-    return tuple(rows), tuple(_remarks(found, target))
+    return tuple(rows), tuple(_remarks(comparison, target))
 
 
-def _remarks(found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(comparison: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"By {one_line(found['probe'])}, {found['connections']} connections, each waiting for its answer: "
-        f"medians of {found['rounds']} rounds of {found['seconds']:g} s, all in turn. And by Locust."
+        f"Probe: {one_line(comparison['probe'])} with {comparison['connections']} connections, each "
+        f"waiting for its answer; medians of {comparison['rounds']} rounds of {comparison['seconds']:g} s, "
+        "in each of which the servers take turns."
     )
-    spans = (f"{row['name']} {_span(row['ratios'])}" for row in found["yardsticks"])
-    yield f"The ratios of the rounds: {'; '.join(spans)}."
-    limit = "the limit of its column" if found["locust_is_the_limit"] else "more than the target takes"
-    yield f"Locust sends {_rate(found['locust_at_most'])} a second at most, to the empty callable: {limit}."
+    spans = (f"{row['name']} {_span(row['ratios'])}" for row in comparison["yardsticks"])
+    yield f"Range of the rounds' ratios: {'; '.join(spans)}."
+    limit = (
+        "Locust is the limit of its column" if comparison["locust_is_the_limit"] else "the target takes less"
+    )
+    yield (
+        f"Locust sends at most {_rate(comparison['locust_at_most'])} requests a second, measured with the "
+        f"empty callable: {limit}."
+    )
     if "stored" in target:
         yield (
-            f"Of the probe's events {target['acknowledged']:,} were acknowledged and {target['stored']:,} "
-            "stored (those that were on their way at its end among them), the last "
-            f"{target['stored_after_s']} s later: {_rate(target['durable_a_second'])} a second from the "
-            "first request to the last row. The ratio to ClickHouse alone is that of these."
+            f"{target['acknowledged']:,} events of the probe were acknowledged and {target['stored']:,} "
+            "stored (including requests in flight when it ended), the last of them "
+            f"{target['stored_after_s']} s after it ended: {_rate(target['durable_a_second'])} a second from "
+            "the first request to the last row. The ratio to ClickHouse alone uses this rate."
         )
 
 

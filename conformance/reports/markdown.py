@@ -1,6 +1,6 @@
-"""Markdown, for the summary page of a CI job: verdict, ledger, failures and what was not verified.
+"""Markdown, for the summary page of a CI job: verdict, ledger, failures and unverified requirements.
 
-Whatever came from a target stands in fences that it cannot close, or with its punctuation escaped.
+Text from a target is written in fences that it cannot close, or with its punctuation escaped.
 """
 
 import html
@@ -14,7 +14,7 @@ from conformance.results.record import Run
 from conformance.results.redaction import masked
 from conformance.results.verdict import CaseResult, Verdict
 
-# A step summary holds 1 MiB; failures beyond these are named without their evidence.
+# GitHub limits a step summary to 1 MiB: only the first 30 failures are written with their evidence.
 _SHOWN = 30
 _VALUE_LIMIT = 1_000
 _SYMBOLS = {"good": "✅", "bad": "❌", "open": "🟡", "broken": "⚠️"}
@@ -60,17 +60,17 @@ def _ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> Iterab
 
 
 def _delivery(run: Run, verdict: Verdict) -> Iterable[str]:
-    found = delivery.matrix(run, verdict)
-    if found is None:
+    matrix = delivery.matrix(run, verdict)
+    if matrix is None:
         return
-    titles = (f"{_escape(engine)}, {origin}" for engine, origin in found.columns)
-    lines = [f"| Way out | {' | '.join(titles)} |", f"|:--|{'--:|' * len(found.columns)}"]
-    for way, row in found.rows.items():
+    titles = (f"{_escape(engine)}, {origin}" for engine, origin in matrix.columns)
+    lines = [f"| Way out | {' | '.join(titles)} |", f"|:--|{'--:|' * len(matrix.columns)}"]
+    for way, row in matrix.rows.items():
         cells = (_cell(cell) if cell else "" for cell in row)
         lines.append(f"| {_escape(way)} | {' | '.join(cells)} |")
     yield "### Delivery: tries in which the event was kept when its page was left"
     yield "\n".join(lines)
-    yield "\n".join(f"- {_escape(engine)}, {told}" for engine, told in found.sums.items())
+    yield "\n".join(f"- {_escape(engine)}, {counts}" for engine, counts in matrix.sums.items())
 
 
 def _load(run: Run) -> Iterable[str]:
@@ -99,10 +99,10 @@ def _cell(cell: delivery.Cell) -> str:
 
 
 def _notes(run: Run) -> Iterable[str]:
-    found = summary.notes(run)
-    if found:
+    notes = summary.notes(run)
+    if notes:
         yield "### Notes on what passed"
-        yield "\n".join(f"- {_escape(about)}: {_escape(note)}" for note, about in found.items())
+        yield "\n".join(f"- {_escape(about)}: {_escape(note)}" for note, about in notes.items())
 
 
 def _share(level: Level, count: summary.Count) -> str:
@@ -155,5 +155,5 @@ def _fence(text: str, language: str = "text") -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as such, on one line: no markup, no mention, no table cell of its own."""
+    """Return text on one line, with everything escaped that Markdown or GitHub would interpret."""
     return _PUNCTUATION.sub(r"\\\1", one_line(text))

@@ -1,4 +1,4 @@
-"""Plots of a load run over time, as paths of an SVG. Pure."""
+"""Plots of a load run over time, as SVG paths. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ _LATENCIES = ((99, "warn"), (95, "link"), (50, "good"))
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One series: ``path`` is that of an SVG, ``kind`` its colour."""
+    """One series: ``path`` is SVG path data, ``kind`` names its colour."""
 
     name: str
     kind: str
@@ -21,7 +21,11 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Series over time on a canvas of 480 × 150; ticks are places with labels, ``limit`` is a place."""
+    """Series over time on a canvas of 480 × 150.
+
+    ``ticks`` are y coordinates with labels, ``times`` x coordinates with labels; ``limit`` is the y
+    coordinate of a horizontal line.
+    """
 
     title: str
     about: str
@@ -33,10 +37,10 @@ class Plot:
 
 
 def plots(load: Mapping[str, Any]) -> tuple[Plot, ...]:
-    """The plots that there is data for."""
+    """Return the plots of a load run, without those that have no data."""
     series, step = load["series"], load["series"]["step_s"]
     objective = load["objective"]["p95_ms"]
-    found = (
+    candidates = (
         _plot(
             "Rate",
             "requests a second",
@@ -70,15 +74,15 @@ def plots(load: Mapping[str, Any]) -> tuple[Plot, ...]:
             step,
         ),
     )
-    return tuple(plot for plot in found if plot)
+    return tuple(plot for plot in candidates if plot)
 
 
 def _bridged(values: Sequence[float | None]) -> list[float | None]:
-    """What is looked at now and then stands until the next look."""
-    found: list[float | None] = []
+    """Return the values with each gap filled by the value before it: they are sampled, not counted."""
+    bridged: list[float | None] = []
     for value in values:
-        found.append(found[-1] if value is None and found else value)
-    return found
+        bridged.append(bridged[-1] if value is None and bridged else value)
+    return bridged
 
 
 def _plot(
@@ -92,7 +96,7 @@ def _plot(
     known = [value for values, _ in lines.values() for value in values if value is not None]
     if not known:
         return None
-    # An objective far above all there is would press it to the ground.
+    # An objective far above the values would flatten their lines: leave it out.
     shown = limit if limit and limit[0] <= 4 * max(known) else None
     top = _above(max([*known, *([shown[0]] if shown else [])]))
     number = max(len(values) for values, _ in lines.values())
@@ -114,7 +118,7 @@ def _plot(
 
 
 def _path(values: Sequence[float | None], top: float) -> str:
-    """A line through the values, broken where there is none."""
+    """Return path data of a line through the values, interrupted at each None."""
     words, pen = [], "M"
     for number, value in enumerate(values):
         if value is None:
@@ -135,7 +139,7 @@ def _y(value: float, top: float) -> float:
 
 
 def _above(value: float) -> float:
-    """The next value that a scale may end with."""
+    """Return the smallest round value that is at least ``value``, for the end of a scale."""
     return _unit(value) * math.ceil(value / _unit(value)) if value > 0 else 1.0
 
 
@@ -144,6 +148,6 @@ def _round_values(top: float) -> list[float]:
 
 
 def _unit(top: float) -> float:
-    """1, 2 or 5 times a power of ten, a few of which reach up to ``top``."""
+    """Return the step of a scale up to ``top``: 1, 2 or 5 times a power of ten, at most 4 steps."""
     power = 10 ** math.floor(math.log10(top / _TICKS))
     return float(next(unit * power for unit in (1, 2, 5, 10) if unit * power * _TICKS >= top))

@@ -1,4 +1,4 @@
-"""A sign of life while checks run: a live line on a terminal, now and then a plain line in a log."""
+"""Progress of a run: a live line on a terminal, a plain line every 10 s or more in a log."""
 
 import time
 from collections import Counter
@@ -13,11 +13,16 @@ from conformance.reports.text import one_line
 from conformance.results.verdict import CaseResult, Status
 
 _SECONDS = 10.0
-_SHARE = 0.1  # of the time so far: an hour's run writes some thirty lines, not hundreds
+# A log line is due when 10 % of the elapsed time has passed: about thirty lines for an hour, not hundreds.
+_SHARE = 0.1
 
 
 class Progress:
-    """Told of every case as it ends; ``live`` and ``clock`` are for tests."""
+    """Prints the progress of a run, case by case; ``live`` and ``clock`` are for tests.
+
+    ``known`` are ids of cases and counterexamples in the baseline. With ``strict``, failing SHOULDs count as
+    failures.
+    """
 
     def __init__(
         self,
@@ -30,19 +35,19 @@ class Progress:
     ) -> None:
         self._console = console
         self._binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
-        # A log that asks for colour calls itself a terminal too: ask the file.
         self._known = frozenset(known)
+        # A log with forced colour counts as interactive for rich: ask the file as well.
         self._live = (console.is_interactive and console.file.isatty()) if live is None else live
         self._clock = clock
         self._bar: Live | None = None
         self._counts: Counter[str] = Counter()
         self._total = self._done = 0
-        self._started = self._told = clock()
+        self._started = self._printed = clock()
 
     def start(self, total: int) -> None:
-        """Begin, with the number of cases that will run."""
+        """Start, with the number of cases that will run."""
         self._total, self._done = total, 0
-        self._started = self._told = self._clock()
+        self._started = self._printed = self._clock()
         self._counts.clear()
         if self._live:
             self._bar = Live(
@@ -59,7 +64,7 @@ class Progress:
             self._console.print(f"{total} case{'s' * (total != 1)} to run", highlight=False, soft_wrap=True)
 
     def case_done(self, result: CaseResult) -> None:
-        """Count one case, and tell if it is time to."""
+        """Count a case, and print the tally if it is due."""
         self._done += 1
         kind = self._kind(result)
         if kind:
@@ -68,10 +73,10 @@ class Progress:
             description = f"{self._tally()}  {one_line(result.id)[:40]}"
             self._bar.update(self._bar.task_ids[0], advance=1, description=description.strip())
         elif self._due():
-            self._tell()
+            self._print()
 
     def stop(self) -> None:
-        """End; may be called more than once."""
+        """Remove the live line; may be called more than once."""
         if self._bar:
             self._bar.stop()
             self._bar = None
@@ -94,11 +99,11 @@ class Progress:
 
     def _due(self) -> bool:
         now = self._clock()
-        return now - self._told >= max(_SECONDS, _SHARE * (now - self._started))
+        return now - self._printed >= max(_SECONDS, _SHARE * (now - self._started))
 
-    def _tell(self) -> None:
-        self._told = self._clock()
+    def _print(self) -> None:
+        self._printed = self._clock()
         tally = self._tally() or "no failure"
-        seconds = self._told - self._started
+        seconds = self._printed - self._started
         line = f"{self._done} of {self._total} cases, {tally} ({seconds:.0f} s)"
         self._console.print(line, highlight=False, soft_wrap=True)

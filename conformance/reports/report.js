@@ -1,4 +1,4 @@
-// Filters the list of cases, opens what a link points to, copies what repeats a case. The page works without it.
+// Filters the list of cases, opens the target of a link, and copies repeat commands. The page works without it.
 (() => {
   const form = document.querySelector("#filter");
   const rows = [...document.querySelectorAll("#cases > details")];

@@ -1,4 +1,4 @@
-"""What every report says, computed once from run, verdict and registry; the renderers only word it."""
+"""The content that all reports share, computed from run, verdict and registry. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from conformance.results.verdict import CaseResult, Exit, Fault, RequirementResu
 NO_CASE = "no case of it has run"
 
 WHEN = "when"
-"""The step that tells a timeline."""
+"""The name of the step that shows a timeline."""
 
 _NAMED = 4
 _NOTHING = "nothing"
@@ -40,7 +40,7 @@ EXIT_WORDS: Mapping[Exit, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """How the requirements of one level fare in one place of the ledger."""
+    """The requirements of one level in one row of the ledger, counted by outcome."""
 
     total: int = 0
     passed: int = 0
@@ -52,7 +52,7 @@ class Count:
 
     @property
     def open(self) -> int:
-        """The number of those that were asked for and not decided."""
+        """Return the number of requirements that were asked for and not decided."""
         decided = self.passed + self.failed + self.observed
         return self.total - decided - self.waived - self.left_out - self.not_asked
 
@@ -67,7 +67,7 @@ class LedgerRow:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is not green: ``1 MUST failed``, ``2 SHOULD not verified``."""
+        """Return the outcomes other than passed as text: ``1 MUST failed``, ``2 SHOULD not verified``."""
         return tuple(
             f"{', '.join(members)} {words}"
             for name, words in _REMARKS.items()
@@ -89,11 +89,11 @@ class Headline:
 
 
 def headline(run: Run, verdict: Verdict) -> Headline:
-    """Say the verdict in one sentence, and in asides what qualifies it."""
+    """Return the verdict as one sentence, and asides that qualify it."""
     tone, sentence = _sentence(run, verdict)
     asides = []
     if run.interrupted:
-        asides.append("The run was interrupted: this is what it saw until then.")
+        asides.append("The run was interrupted: these are its results until then.")
     if chosen := _chosen(run, verdict):
         asides.append(chosen)
     if verdict.known and verdict.violations:
@@ -102,7 +102,7 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     asides += [f"waiver: {problem}" for problem in verdict.bad_waivers]
     asides += [f"Waived: {names}: {why}." for why, names in waived(verdict).items()]
     if verdict.idle_waivers:
-        asides.append(f"Nothing in this run asks for {_listed(verdict.idle_waivers)}, which is waived.")
+        asides.append(f"Waived, but not asked for in this run: {_listed(verdict.idle_waivers)}.")
     if verdict.errors and verdict.conformant is False:
         asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
     if verdict.warnings:
@@ -114,7 +114,7 @@ def headline(run: Run, verdict: Verdict) -> Headline:
 
 
 def notes(run: Run) -> Mapping[str, str]:
-    """What is to be said of cases that passed: the note, and the requirements that it is about."""
+    """Return the remarks on cases that passed, each with the requirements and lanes that it concerns."""
     groups: dict[str, dict[str, None]] = {}
     for result in run.results:
         if result.status is Status.PASS and result.detail:
@@ -123,7 +123,7 @@ def notes(run: Run) -> Mapping[str, str]:
 
 
 def drawn(run: Run) -> tuple[str, ...]:
-    """How much each lane drew for its properties, and how often each of them had to do with it."""
+    """Return a line for each lane: the examples drawn, their rate, the least often applicable property."""
     places: dict[tuple[str, str], list[CaseResult]] = {}
     for result in run.results:
         if result.fuzzed:
@@ -136,7 +136,7 @@ def drawn(run: Run) -> tuple[str, ...]:
         lines.append(
             f"{lane}{f' {browser}' if browser else ''}: {_number(most['examples'], 'example')}, "
             f"{most['a_second']} a second, for {len(results)} properties; the fewest, "
-            f"{least.fuzzed['examined']}, had to do with {least.requirement}"
+            f"{least.fuzzed['examined']}, applied to {least.requirement}"
             + (f"; broken by {', '.join(broken)}" if broken else "")
         )
     return tuple(lines)
@@ -180,12 +180,12 @@ def _conformant(run: Run, verdict: Verdict) -> str:
         (not passed, f"what was selected binds less than a {binding(run)[0]}"),
     )
     of_all = " and ".join(plural(level, total) for level in binding(run))
-    told = "".join(f", {text}" for applies, text in remarks if applies)
-    return f"conformant in what was selected: {passed} of {total} {of_all}{told}"
+    qualified = "".join(f", {text}" for applies, text in remarks if applies)
+    return f"conformant in what was selected: {passed} of {total} {of_all}{qualified}"
 
 
 def _chosen(run: Run, verdict: Verdict) -> str:
-    """What came of the cases that were chosen, where others were left out."""
+    """Return the outcomes of the chosen cases as a sentence; empty unless others were left out."""
     asked = [result for result in run.results if not result.not_asked]
     chosen = [result for result in asked if result.status is not Status.NOT_RUN]
     if len(chosen) == len(asked) or not chosen:
@@ -193,26 +193,26 @@ def _chosen(run: Run, verdict: Verdict) -> str:
     kinds = Counter(
         "warned" if is_warning(r, verdict) else _PAST.get(r.status, status_word(r.status)) for r in chosen
     )
-    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    return f"Of {_number(len(chosen), 'case')} chosen: {told}."
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    return f"Of {_number(len(chosen), 'case')} chosen: {counts}."
 
 
 def _requirements_of(results: Sequence[CaseResult], verdict: Verdict) -> str:
-    """Name the requirements of these cases in the order of the registry, or count them if they are many."""
-    found = {result.requirement for result in results}
-    known = dict.fromkeys(row.id for row in verdict.requirements if row.id in found)
-    ids = dict.fromkeys([*known, *sorted(found)])
+    """Name the requirements of these cases in the order of the registry; count them if more than four."""
+    named = {result.requirement for result in results}
+    known = dict.fromkeys(row.id for row in verdict.requirements if row.id in named)
+    ids = dict.fromkeys([*known, *sorted(named)])
     return _listed(ids) if len(ids) <= _NAMED else _number(len(ids), "requirement")
 
 
 def exit_code(run: Run, verdict: Verdict) -> str:
-    """Say the exit code and what it means."""
+    """Return the exit code with its meaning, such as ``1 (violation)``."""
     unfinished = ", of a run that was interrupted" if run.interrupted else ""
     words = EXIT_WORDS[verdict.exit_code]
     if verdict.exit_code is Exit.VIOLATION and not verdict.violations:
         words = "a waiver that does not hold" if verdict.bad_waivers else "stale baseline"
     if verdict.exit_code is Exit.CONFORMANT and verdict.known:
-        words = "no violation but those that the baseline names"
+        words = "no violation except those in the baseline"
     return f"{int(verdict.exit_code)} ({words}{unfinished})"
 
 
@@ -224,18 +224,18 @@ def _no_verdict(errors: Sequence[CaseResult]) -> str:
 
 
 def binding(run: Run) -> tuple[Level, ...]:
-    """The levels that decide this run."""
+    """Return the levels that decide the verdict of this run."""
     return (Level.MUST, Level.SHOULD) if run.info.strict else (Level.MUST,)
 
 
 def verified(run: Run, verdict: Verdict) -> tuple[int, int]:
-    """How many binding requirements passed, and how many there are; one in two lanes counts twice."""
+    """Return the numbers of passed and of all binding requirements; one in two lanes counts twice."""
     rows = _binding_rows(run, verdict)
     return sum(r.status is Status.PASS for r in rows), len(rows)
 
 
 def _binding_rows(run: Run, verdict: Verdict) -> list[RequirementResult]:
-    """The requirements that decide this run, without those that nobody asks of the target."""
+    """Return the requirements that decide this run, without those not asked of the target."""
     asked = (r for r in verdict.requirements if not r.not_asked or r.waived)
     return [r for r in asked if r.level in binding(run)]
 
@@ -245,12 +245,12 @@ def _left_out(run: Run, verdict: Verdict) -> int:
 
 
 def unverified(run: Run, verdict: Verdict) -> tuple[RequirementResult, ...]:
-    """The binding requirements that were asked for, and that nothing decided."""
+    """Return the binding requirements that were asked for and not decided."""
     return tuple(r for r in verdict.requirements if r.level in binding(run) and r.open)
 
 
 def waived(verdict: Verdict) -> Mapping[str, str]:
-    """The waived requirements by reason: ``{"no usage API": "QUOTA-1 (server)"}``."""
+    """Return the waived requirements by reason: ``{"no usage API": "QUOTA-1 (server)"}``."""
     groups: dict[str, list[RequirementResult]] = {}
     for row in verdict.waived:
         groups.setdefault(row.waived, []).append(row)
@@ -258,16 +258,13 @@ def waived(verdict: Verdict) -> Mapping[str, str]:
 
 
 def waiver_of(result: CaseResult, verdict: Verdict) -> str:
-    """The reason for which the requirement of a case is waived in its lane; empty if it is not."""
+    """Return the reason for which a case's requirement is waived in its lane; empty if it is not waived."""
     own = (r for r in verdict.waived if (r.id, r.lane) == (result.requirement, result.lane))
     return next((row.waived for row in own), "")
 
 
 def by_reason(rows: Iterable[RequirementResult]) -> Mapping[str, str]:
-    """Group undecided requirements: the reason, and their names with their lane.
-
-    ``{"pending: needs the dashboard lane": "DASH-1, DASH-2 (dashboard)"}``
-    """
+    """Return requirements by reason: ``{"pending: needs a dashboard": "DASH-1, DASH-2 (dashboard)"}``."""
     groups: dict[str, list[RequirementResult]] = {}
     for row in rows:
         groups.setdefault(reason(row), []).append(row)
@@ -275,7 +272,7 @@ def by_reason(rows: Iterable[RequirementResult]) -> Mapping[str, str]:
 
 
 def names(rows: Iterable[RequirementResult]) -> str:
-    """Name requirements, lane by lane: ``DASH-1, DASH-2 (dashboard), QUOTA-1 (server)``."""
+    """Return ids by lane, as text: ``DASH-1, DASH-2 (dashboard), QUOTA-1 (server)``."""
     lanes: dict[Lane, list[str]] = {}
     for row in rows:
         lanes.setdefault(row.lane, []).append(row.id)
@@ -283,7 +280,7 @@ def names(rows: Iterable[RequirementResult]) -> str:
 
 
 def reason(row: RequirementResult) -> str:
-    """Why a requirement is not green; never empty unless it passed."""
+    """Return the reason why a requirement did not pass; empty only if it passed or was observed."""
     if row.reason or row.status in (Status.PASS, Status.OBSERVED):
         return row.reason
     return NO_CASE if not row.cases else f"its cases are {row.status}"
@@ -301,18 +298,18 @@ def ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> tuple[L
 
 
 def family(id_: str, requirements: Mapping[str, Requirement]) -> str:
-    """The family of a requirement, also of one that this registry no longer knows."""
+    """Return the family of a requirement, also of one that is not in this registry any more."""
     return requirements[id_].family if id_ in requirements else id_.rpartition("-")[0]
 
 
 def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
     own = [row for row in rows if row.level is level]
-    found = [row.status for row in own]
+    statuses = [row.status for row in own]
     return Count(
-        total=len(found),
-        passed=found.count(Status.PASS),
-        failed=found.count(Status.FAIL),
-        observed=found.count(Status.OBSERVED),
+        total=len(statuses),
+        passed=statuses.count(Status.PASS),
+        failed=statuses.count(Status.FAIL),
+        observed=statuses.count(Status.OBSERVED),
         waived=sum(bool(row.waived) for row in own),
         left_out=sum(row.left_out for row in own),
         not_asked=sum(row.not_asked and not row.waived for row in own),
@@ -320,7 +317,7 @@ def _count(rows: Iterable[RequirementResult], level: Level) -> Count:
 
 
 def findings(results: Iterable[CaseResult]) -> Mapping[str, Sequence[Sequence[CaseResult]]]:
-    """Group cases by requirement, then by what was found; an error is of no requirement."""
+    """Group cases by requirement, then by detail; errors are grouped under an empty requirement."""
     groups: dict[str, dict[str, list[CaseResult]]] = {}
     for result in results:
         requirement = "" if result.status is Status.ERROR else result.requirement
@@ -329,20 +326,20 @@ def findings(results: Iterable[CaseResult]) -> Mapping[str, Sequence[Sequence[Ca
 
 
 def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
-    """The evidence of a case in the order it came about, each under a word that fits its lane."""
+    """Return the evidence of a case in chronological order, each piece with a word that fits the lane."""
     first, second = ("called", "arrived") if result.lane in _IN_BROWSERS else ("sent", "answered")
     when = timeline_text.in_words(result.timeline) if result.timeline else None
-    found = ((first, result.sent), (second, result.received), (WHEN, when), ("stored", result.stored))
-    return tuple((word, "nothing" if value == [] else value) for word, value in found if value is not None)
+    pieces = ((first, result.sent), (second, result.received), (WHEN, when), ("stored", result.stored))
+    return tuple((word, "nothing" if value == [] else value) for word, value in pieces if value is not None)
 
 
 def status_word(status: Status, *, warning: bool = False) -> str:
-    """The status as people read it."""
+    """Return the status as a word for people; ``warning`` for a failure that does not count."""
     return "warning" if warning else status.value.replace("-", " ")
 
 
 def row_word(row: RequirementResult) -> str:
-    """The status of a requirement as people read it: what is yet to come is pending, not excluded."""
+    """Return the status of a requirement as a word; one excluded as pending is ``pending``."""
     if row.waived or row.not_asked:
         return "waived" if row.waived else "not asked"
     pending = row.status is Status.EXCLUDED and row.reason.startswith(_PENDING)
@@ -350,24 +347,24 @@ def row_word(row: RequirementResult) -> str:
 
 
 def row_reason(row: RequirementResult) -> str:
-    """Why a requirement is not green, to be said after ``row_word``."""
+    """Return the reason of a requirement's status, for use after ``row_word``."""
     if row.waived:
         return f"{row.waived} ({status_word(row.status)}: {reason(row)})"
     return reason(row).removeprefix(_PENDING) if row_word(row) == "pending" else reason(row)
 
 
 def is_known(result: CaseResult, verdict: Verdict) -> bool:
-    """Whether this failure is one that the baseline names."""
+    """Return True if this failure is in the baseline."""
     return any(result is k or result == k for k in verdict.known)
 
 
 def is_warning(result: CaseResult, verdict: Verdict) -> bool:
-    """Whether a failure of this case does not count."""
+    """Return True if this case failed and its failure does not count."""
     return any(result is w or result == w for w in verdict.warnings)
 
 
 def plural(noun: str, number: int) -> str:
-    """The noun, with an s unless there is one of it."""
+    """Return the noun, with an ``s`` unless ``number`` is 1."""
     return noun if number == 1 else f"{noun}s"
 
 
@@ -376,6 +373,6 @@ def _number(number: int, noun: str) -> str:
 
 
 def _listed(items: Iterable[str]) -> str:
-    """Join words: ``tracker, server and pair``."""
+    """Join words: ``tracker, server and pair``; ``nothing`` without words."""
     *most, last = tuple(items) or (_NOTHING,)
     return f"{', '.join(most)} and {last}" if most else last

@@ -1,4 +1,4 @@
-"""Evidence as text that any report can show: visible, laid out and cut, whatever a target or visitor sent."""
+"""Evidence as text for reports: escaped, laid out and cut, whatever a target or visitor has sent."""
 
 import json
 import math
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 VALUE_LIMIT = 2_000
-"""How many characters of one piece of evidence a report shows."""
+"""The most characters of one piece of evidence in a report."""
 
-_KEPT_TAIL = 40  # a cut shows the end too: that is where truncated values differ
+_KEPT_TAIL = 40  # A cut keeps the end, because that is where truncated values differ.
 _TELLING = ("content-type", "content-encoding", "cookie", "origin", "access-control-")
 _REPLY = {"status", "text", "problem"}
 _COMMAND = re.compile(r"(^[^\S\n]*|#)(:(?=:)|#(?=[a-z]*\[))", re.MULTILINE)
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    r"""Escape what a screen would not show, or obey: controls, lone surrogates, invisible characters.
+    r"""Escape control characters, lone surrogates and invisible characters, except those in ``keep``.
 
-    Escapes are the UTF-16 units that JSON and JavaScript write, so escaped JSON stays JSON.
+    Escapes are UTF-16 units as in JSON and JavaScript, so escaped JSON stays JSON.
 
     >>> visible("a\x00b\ud83d \u202e")
     'a\\u0000b\\ud83d \\u202e'
@@ -27,37 +27,37 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape like ``visible`` and fold every run of white space into one space."""
+    """Escape like ``visible`` and collapse each run of white space to one space."""
     return visible(" ".join(text.split()), keep="")
 
 
 def harmless(text: str) -> str:
-    """Escape what a terminal or a CI service would obey: controls, and workflow commands.
+    """Escape control characters and the commands of CI services.
 
-    GitHub takes a line that begins with ``::`` for a command, and ``##[`` anywhere; Azure and TeamCity take
+    GitHub executes a line that begins with ``::``, and ``##[`` anywhere; Azure and TeamCity execute
     ``##vso[`` and ``##teamcity[``.
     """
-    return _COMMAND.sub(lambda found: f"{found[1]}{_escape(found[2])}", visible(text))
+    return _COMMAND.sub(lambda match: f"{match[1]}{_escape(match[2])}", visible(text))
 
 
 def cut(text: str, limit: int = VALUE_LIMIT) -> str:
-    """Keep the beginning and the end of a text longer than ``limit``, and say how much is left out.
+    """Return the beginning and the end of a text longer than ``limit``, with a note of how much is left out.
 
     >>> cut("a" * 1000 + "z", 100)[-76:]
     'aa … (901 of 1,001 characters not shown) … aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz'
     """
     tail = min(_KEPT_TAIL, limit // 3)
     note = f" … ({len(text) - limit:,} of {len(text):,} characters not shown) … "
-    if len(text) <= limit + len(note):  # else the note takes more room than what it replaces
+    if len(text) <= limit + len(note):  # The note would be longer than the text that it replaces.
         return text
     return f"{text[: limit - tail]}{note}{text[-tail:]}"
 
 
 def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
-    """Lay a piece of evidence out: texts as they are, messages like HTTP, everything else as JSON.
+    """Return a piece of evidence as text: strings as they are, messages like HTTP, the rest as JSON.
 
-    A string inside it is cut to a third of ``limit``, so that what surrounds it is seen as well. Of headers
-    those are shown that requirements are about: a browser sends a dozen more, which bury the body.
+    Strings inside it are cut to a third of ``limit``, so that their surroundings remain visible. Only headers
+    that requirements are about are shown: a browser sends a dozen more.
     """
     match value:
         case str():
@@ -75,7 +75,7 @@ def show(value: Any, *, width: int = 100, limit: int = VALUE_LIMIT) -> str:
 
 
 def layout(value: Any, width: int, indent: str = "") -> str:
-    """Write JSON with what fits into ``width`` on one line, the rest a member a line, plain lists filled."""
+    """Return JSON on one line if it fits into ``width``, else one member a line; fill lists of scalars."""
     flat = json.dumps(value, ensure_ascii=False, default=str)
     if len(indent) + len(flat) <= width or not value or not isinstance(value, list | tuple | Mapping):
         return flat
@@ -91,7 +91,7 @@ def layout(value: Any, width: int, indent: str = "") -> str:
 
 
 def _filled(members: list[str], width: int) -> list[str]:
-    """Put as many on a line as fit."""
+    """Join members to lines of at most ``width`` characters."""
     lines = members[:1]
     for member in members[1:]:
         if len(lines[-1]) + len(member) + 3 <= width:
@@ -102,7 +102,7 @@ def _filled(members: list[str], width: int) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """Turn evidence into strict JSON: numbers that JSON does not know become their text."""
+    """Return evidence as values of strict JSON; NaN, infinities and other types become text."""
     match value:
         case Mapping():
             return {str(key): plain(member) for key, member in value.items()}
@@ -132,12 +132,12 @@ def _shorten(value: Any, limit: int) -> Any:
 
 
 def _has_body(value: Any) -> bool:
-    """Whether this is a request, an answer or an exchange as the recorder summarises it."""
+    """Return True for a request, an answer or an exchange as the recorder summarises it."""
     return isinstance(value, Mapping) and isinstance(value.get("body"), str)
 
 
 def _message(value: Mapping[str, Any], *, width: int, limit: int) -> str:
-    """Show head and body as on the wire; the body is not JSON in JSON."""
+    """Return head and body as on the wire, so that a JSON body is not escaped again."""
     start = " ".join(str(value[name]) for name in ("method", "target", "path", "url") if value.get(name))
     lines = [start] if start else []
     for name, content in _pairs(value.get("headers")):
@@ -151,7 +151,7 @@ def _message(value: Mapping[str, Any], *, width: int, limit: int) -> str:
 
 
 def _body(text: str, width: int, limit: int) -> str:
-    """A body as it came; JSON too long for a line is laid out if nothing but white space changes by that."""
+    """Return a body verbatim; lay out long JSON if that changes nothing but white space."""
     if len(text) <= width:
         return text
     try:
@@ -163,7 +163,7 @@ def _body(text: str, width: int, limit: int) -> str:
 
 
 def _reply(value: Mapping[str, Any], limit: int) -> str:
-    """What a server answered, on one line; or what went wrong instead."""
+    """Return the status and text of an answer, or the problem if there was none, on one line."""
     if value["status"] is None:
         return str(value["problem"])
     return f"{value['status']} {cut(str(value['text']), limit)}".rstrip()
@@ -175,14 +175,14 @@ def _pairs(headers: Any) -> list[tuple[str, str]]:
 
 
 def _fate(value: Mapping[str, Any]) -> list[str]:
-    """What became of a request, where that is out of the ordinary or was arranged."""
+    """Return the outcome of a request as lines, if it is unusual or was arranged by the recorder."""
     if "method" not in value:
         return []
-    told = [
+    outcomes = [
         (value.get("status") is not None, f"answered {value.get('status')}"),
         (bool(value.get("held")), "answer held back"),
         (bool(value.get("followed")), "followed our redirect"),
         (value.get("gone") is not None, "connection closed before the answer"),
     ]
-    found = ", ".join(text for applies, text in told if applies)
-    return ["", f"({found})"] if found else []
+    applicable = ", ".join(text for applies, text in outcomes if applies)
+    return ["", f"({applicable})"] if applicable else []

@@ -1,4 +1,4 @@
-"""The timeline of a delivery that failed, in words: what happened when, as the recorder saw it."""
+"""The timeline of a failed delivery as text: the events that the recorder saw, with their times."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ _AT_ONCE = 1.0  # milliseconds
 
 
 def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
-    """What happened when, in order: milliseconds and words."""
-    found: list[tuple[float, str]] = []
+    """Return the moments of a timeline in order, as milliseconds and text."""
+    collected: list[tuple[float, str]] = []
     if timeline["from"] == "call":
-        found.append((0.0, "track is called"))
+        collected.append((0.0, "track is called"))
     for request in timeline["requests"]:
         name = name_of(request)
         at_once = request["complete"] is not None and request["complete"] - request["first"] < _AT_ONCE
@@ -20,14 +20,14 @@ def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
             ("answered", f"{name}: answered {request['status']}"),
             ("closed", "" if request["control"] else f"{name}: connection gone, without an answer"),
         )
-        found += [(request[key], text) for key, text in happened if text and request[key] is not None]
+        collected += [(request[key], text) for key, text in happened if text and request[key] is not None]
     if timeline["gone"] is not None:
-        found.append((timeline["gone"], "the page is gone: the plain fetch beside it is given up"))
-    return tuple(sorted(found, key=lambda moment: moment[0]))
+        collected.append((timeline["gone"], "the page is gone: the plain fetch beside it is given up"))
+    return tuple(sorted(collected, key=lambda moment: moment[0]))
 
 
 def name_of(request: Mapping[str, Any]) -> str:
-    """What a request of a timeline is called."""
+    """Return the name of a request in a timeline."""
     if request["control"]:
         return "plain fetch beside it"
     followed = ", redirected" if request["followed"] else ""
@@ -35,10 +35,10 @@ def name_of(request: Mapping[str, Any]) -> str:
 
 
 def in_words(timeline: Mapping[str, Any]) -> str:
-    """The timeline as text, a moment a line."""
+    """Return the timeline as text, one moment a line."""
     start = (
         "" if timeline["from"] == "call" else "counted from the first byte: the call's moment is unknown\n"
     )
-    found = moments(timeline)
-    width = max(len(f"{at:.0f}") for at, _ in found)
-    return start + "\n".join(f"{at:>{width}.0f} ms  {text}" for at, text in found)
+    ordered = moments(timeline)
+    width = max(len(f"{at:.0f}") for at, _ in ordered)
+    return start + "\n".join(f"{at:>{width}.0f} ms  {text}" for at, text in ordered)

@@ -1,4 +1,4 @@
-"""Runs of the real command, in a folder of their own, against small implementations and faults in them."""
+"""Fixtures that run the real command in a temporary folder on small implementations, sound or faulty."""
 
 import fcntl
 import json
@@ -16,11 +16,11 @@ import pytest
 
 IMPLEMENTATIONS = Path(__file__).parent / "implementations"
 _LIMIT = 150
-# One engine is enough where the command is tried, not the engines.
+# One engine is enough: these tests are about the command.
 ENGINE = ("--browser", "chromium")
-# Searching has tests of its own; elsewhere it is enough that it takes part.
+# Few drawn examples: test_search.py tests the search.
 FEW = ("--max-examples", "20")
-# What the small tracker does not promise, and what takes long: these requirements are tried by the mutants.
+# Requirements that the small tracker does not meet or that take long; the self-test covers them.
 LEFT_OUT = tuple(
     word
     for name in ("api-8", "deliv-3", "deliv-4", "deliv-5", "deliv-6", "deliv-7")
@@ -30,7 +30,7 @@ LEFT_OUT = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A run that has ended: its exit code, what it printed, and its JSON report, if it wrote one."""
+    """The outcome of a run: exit code, output and, if it wrote one, the JSON report."""
 
     code: int
     out: str
@@ -40,48 +40,48 @@ class Ended:
 
     @property
     def text(self) -> str:
-        """What it printed on either stream, in one line: the console wraps at its own discretion."""
+        """Return the output of both streams on one line, because the console wraps lines."""
         return " ".join(f"{self.out} {self.err}".split())
 
     @property
     def report(self) -> dict[str, Any]:
-        """The JSON report."""
+        """Return the JSON report."""
         report: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
         return report
 
     @property
     def statuses(self) -> dict[str, str]:
-        """Status by case id, of the cases that ran."""
+        """Return the status of each case that ran, by id."""
         return {c["id"]: c["status"] for c in self.report["cases"] if c["status"] != "not-run"}
 
     @property
     def violated(self) -> set[str]:
-        """The requirements that a MUST case found violated."""
+        """Return the requirements with a failed MUST case."""
         cases = self.report["cases"]
         return {c["requirement"] for c in cases if c["status"] == "fail" and c["level"] == "MUST"}
 
     def details(self, requirement: str) -> list[str]:
-        """What the failed cases of a requirement say."""
+        """Return the details of a requirement's failed cases."""
         cases = self.report["cases"]
         return [c["detail"] for c in cases if c["requirement"] == requirement and c["status"] == "fail"]
 
 
 @dataclass(frozen=True)
 class Implementations:
-    """Copies of the small implementations in a folder, as they are or with one fault."""
+    """Copies of the small implementations in a folder, unchanged or with one fault."""
 
     folder: Path
 
     def tracker(self, *fault: str) -> str:
-        """The path of the tracker; ``fault`` is a text of it and what stands there instead."""
+        """Copy the tracker and return its path; ``fault`` is a text of it and the replacement."""
         return str(self.copy("tracker.js", *fault))
 
     def server(self, *fault: str) -> list[str]:
-        """The options that name the server and its readback; ``fault`` as with the tracker."""
+        """Return the options for the server and its readback; ``fault`` as for the tracker."""
         return [*self.server_alone(*fault), "--readback-cmd", f"cat {self.folder / 'events.jsonl'}"]
 
     def server_alone(self, *fault: str) -> list[str]:
-        """The option that names the server, without a readback."""
+        """Return the option for the server, without a readback."""
         events = self.folder / "events.jsonl"
         events.touch()
         script = self.copy("server.py", *fault)
@@ -89,17 +89,19 @@ class Implementations:
         return ["--server-cmd", command.replace("'{port}'", "{port}")]
 
     def null_server(self) -> list[str]:
-        """The options that name a server that stores nothing, and a readback that finds nothing."""
+        """Return the options for a server that stores nothing and an empty readback."""
         script = self.copy("null_server.py")
         command = f"{shlex.join([sys.executable, str(script)])} {{port}}"
         return ["--server-cmd", command, "--readback-cmd", "cat /dev/null"]
 
     def copy(self, name: str, *fault: str) -> Path:
-        """Copy a file of the implementations, as it is or with one fault."""
+        """Copy a file of the implementations, unchanged or with one fault, and return its path."""
         text = (IMPLEMENTATIONS / name).read_text(encoding="utf-8")
         if fault:
             before, after = fault
-            assert text.count(before) == 1, f"{name} holds {before!r} {text.count(before)} times"
+            assert text.count(before) == 1, (
+                f"{name}: {before!r} occurs {text.count(before)} times, expected once"
+            )
             text = text.replace(before, after)
         place = self.folder / name
         place.write_text(text, encoding="utf-8")
@@ -117,19 +119,19 @@ def _run(folder: Path, words: list[str]) -> Ended:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Implementations:
-    """The small implementations, to be run in this test's folder."""
+    """Return the small implementations, copied to this test's folder."""
     return Implementations(tmp_path)
 
 
 @pytest.fixture
 def python(tmp_path: Path) -> Callable[..., Ended]:
-    """Run Python with these arguments in this test's folder."""
+    """Return a function that runs Python with arguments in this test's folder."""
     return lambda *words: _run(tmp_path, list(words))
 
 
 @pytest.fixture
 def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
-    """Run ``clickport check`` with these options, few drawn examples, and a JSON report."""
+    """Return a function that runs ``clickport check`` with few drawn examples and a JSON report."""
 
     def run(*options: str) -> Ended:
         jobs = [] if "--jobs" in options else ["--jobs", "1"]
@@ -142,9 +144,9 @@ def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
 
 @pytest.fixture(scope="session")
 def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """A run of the whole tracker lane over the tracker without a fault, with a report of each kind.
+    """Return the run of the whole tracker lane on the sound tracker, with a report of each kind.
 
-    Made once for all processes of pytest.
+    It is run once and shared by all workers of pytest-xdist.
     """
     shared = tmp_path_factory.getbasetemp()
     folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "good"

@@ -1,4 +1,4 @@
-"""A command that is interrupted at work, and what is left of it: shared by tests of several commands."""
+"""Run a command, interrupt it, and find the processes that it leaves; shared by several tests."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _SOON = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupted:
-    """How a command ended: exit code, standard error, what ran below it, and what still runs."""
+    """The end of a command: exit code, standard error, its child processes, and those still running."""
 
     code: int
     errors: str
@@ -31,9 +31,9 @@ def interrupted(
     number: signal.Signals = signal.SIGINT,
     **env: str,
 ) -> Interrupted:
-    """Run ``clickport`` in a folder; once ``at_work`` holds, send a signal to its own process alone.
+    """Run ``clickport`` in a folder and, once ``at_work`` is true, send a signal to its own process only.
 
-    What is left is told, and killed.
+    Processes that are left are returned in ``left`` and killed.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "conformance", *words],
@@ -42,7 +42,7 @@ def interrupted(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever started these tests may have signals ignored, as a shell does for what runs behind.
+        # The tests may inherit an ignored SIGINT, as background jobs of a shell do.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     below: dict[int, str] = {}
@@ -65,12 +65,12 @@ def interrupted(
 def _until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + _LIMIT
     while not condition():
-        assert time.monotonic() < deadline, "the command did not get to work"
+        assert time.monotonic() < deadline, f"the command did not begin its work within {_LIMIT} s"
         time.sleep(0.05)
 
 
 def _ended(pid: int) -> bool:
-    """Whether a process has ended, at once or within a few seconds; a zombie has."""
+    """Return True if a process has ended, or is a zombie, within a few seconds."""
     deadline = time.monotonic() + _SOON
     while _stat(pid)[:1] not in ([], ["Z"]):
         if time.monotonic() > deadline:
@@ -80,7 +80,7 @@ def _ended(pid: int) -> bool:
 
 
 def _below(parent: int) -> dict[int, str]:
-    """The living processes below a process: command line by id."""
+    """Return the command lines of all running descendants of a process, by id."""
     found: dict[int, str] = {}
     for pid in [int(path.name) for path in Path("/proc").glob("[0-9]*")]:
         if _stat(pid)[1:2] != [str(parent)]:
@@ -94,7 +94,7 @@ def _below(parent: int) -> dict[int, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """State and parent of a process, and what else /proc tells; nothing when there is none."""
+    """Return the fields of /proc/PID/stat from the state on; empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

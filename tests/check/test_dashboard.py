@@ -1,4 +1,4 @@
-"""The dashboard lane on the reference and on a fault in it, and on a server that has no dashboard."""
+"""The dashboard lane on the reference, on a fault in it, and on a server without a dashboard."""
 
 import shlex
 import shutil
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     Check = Callable[..., Ended]
 
-# One of each way.
+# One case by the API and one by the page.
 SOME = ("--only", "dashboard/goal-3-api-completions", "--only", "dashboard/dash-2-page-arrow")
 
 
 def test_reference_passes(check: "Check") -> None:
-    """The reference passes by the API and by the page, and the canary of the lane is noticed."""
+    """The reference passes by the API and by the page, and the lane's canary is noticed."""
     run = check("--lane", "dashboard", *SOME)
     assert run.statuses == {
         "dashboard/goal-3-api-completions": "pass",
@@ -29,7 +29,7 @@ def test_reference_passes(check: "Check") -> None:
 
 
 def test_fault_is_found(check: "Check", tmp_path: Path) -> None:
-    """A dashboard that counts people as conversions fails GOAL-3, told by both numbers, and nothing else."""
+    """A dashboard that counts visitors as conversions fails only GOAL-3; the message has both numbers."""
     copy = tmp_path / "reference_server"
     shutil.copytree(reference_server(), copy, ignore=shutil.ignore_patterns("__pycache__"))
     [fault] = [s.edit for s in subjects() if s.name == "dashboard-counts-converters"]
@@ -44,7 +44,7 @@ def test_fault_is_found(check: "Check", tmp_path: Path) -> None:
 
 
 def test_no_dashboard(check: "Check", mine: "Implementations") -> None:
-    """Of a server without a dashboard the lane says what is missing, and where that is written down."""
+    """For a server without a dashboard, the lane names what is missing and the page that describes it."""
     run = check(*mine.server_alone(), "--lane", "dashboard", *SOME)
     assert (run.code, set(run.statuses.values())) == (4, {"not-testable"}), run.text
     assert "docs/test-my-dashboard.md says what it must have" in run.text

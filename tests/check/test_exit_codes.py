@@ -1,4 +1,4 @@
-"""What cannot give a verdict ends with a code of its own, and says what to do."""
+"""Exit codes and messages of runs that cannot give a verdict."""
 
 import socket
 from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("slip", ["prop-22", "PORP-2", "prop-2-31-propertys"])
 def test_slip_in_a_selector_is_usage(check: "Check", mine: "Implementations", slip: str) -> None:
-    """An id that nothing bears ends with 2 and the id that was meant."""
+    """An unknown id ends with 2 and suggests the intended id."""
     run = check("--tracker", mine.tracker(), "--only", slip)
     assert run.code == 2
     assert "did you mean" in run.text
@@ -24,7 +24,7 @@ def test_slip_in_a_selector_is_usage(check: "Check", mine: "Implementations", sl
 
 
 def test_selector_of_another_lane_is_usage(check: "Check", mine: "Implementations") -> None:
-    """A selector that leaves no case of the lanes that would run ends with 2: nothing was checked."""
+    """A selector that leaves no case in the lanes of the run ends with 2."""
     run = check("--tracker", mine.tracker(), "--only", "server/store-1-plain")
     assert run.code == 2
     assert "leave no case of the lanes that would run (tracker)" in run.text
@@ -44,7 +44,7 @@ def test_selector_of_another_lane_is_usage(check: "Check", mine: "Implementation
 def test_options_that_cannot_be_meant_are_usage(
     check: "Check", mine: "Implementations", options: tuple[str, ...], said: str
 ) -> None:
-    """A bad option ends with 2, says what to write, and leaves no record behind."""
+    """A bad option ends with 2, says what to write, and leaves no record."""
     run = check("--tracker", mine.tracker(), *options)
     assert run.code == 2
     assert said in run.text
@@ -65,7 +65,7 @@ def test_options_that_cannot_be_meant_are_usage(
 def test_malformed_values_are_no_violation(
     check: "Check", mine: "Implementations", options: tuple[str, ...]
 ) -> None:
-    """A value that cannot be read ends with 2 or 3 and a sentence; a traceback ends with 1: a violation."""
+    """An unreadable value ends with 2 or 3 and a message, not with a traceback and 1 (a violation)."""
     server = [] if options[0].startswith("--server") else mine.server_alone()
     run = check(*server, *options)
     assert run.code in (2, 3), run.text
@@ -73,7 +73,7 @@ def test_malformed_values_are_no_violation(
 
 
 def test_port_in_a_readback_of_a_foreign_server(check: "Check") -> None:
-    """{port} can only be filled in for a server that we started: 2 or 3, and a sentence."""
+    """{port} in a readback needs a server started by the run: else 2 or 3, and a message."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         run = check("--server", url, "--readback-cmd", "rows {port}")
@@ -83,7 +83,7 @@ def test_port_in_a_readback_of_a_foreign_server(check: "Check") -> None:
 
 
 def test_dead_server_could_not_run(check: "Check") -> None:
-    """A server that nobody runs ends with 3, and is not waited for as one that starts is."""
+    """A server that is not running ends with 3, without the wait for a server that starts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -94,14 +94,14 @@ def test_dead_server_could_not_run(check: "Check") -> None:
 
 
 def test_missing_tracker_could_not_run(check: "Check") -> None:
-    """A tracker file that is not there ends with 3 and its name."""
+    """A missing tracker file ends with 3 and is named."""
     run = check("--tracker", "dist/missing.js")
     assert run.code == 3
     assert "could not read the tracker dist/missing.js: No such file" in run.text
 
 
 def test_server_that_dies_at_the_start_could_not_run(check: "Check") -> None:
-    """A command that ends at once ends the run with 3, and what it printed is shown."""
+    """A server command that ends immediately ends the run with 3 and shows its output."""
     run = check("--server-cmd", "sh -c 'echo no database here >&2; exit 7' {port}")
     assert run.code == 3
     assert "ended with exit code 7" in run.text
@@ -109,7 +109,7 @@ def test_server_that_dies_at_the_start_could_not_run(check: "Check") -> None:
 
 
 def test_readback_that_fails_could_not_run(check: "Check", mine: "Implementations") -> None:
-    """A readback that cannot be run ends with 3, names itself, and takes no time over it."""
+    """A readback that cannot run ends with 3, is named, and costs no waiting."""
     unreadable = ["--readback-cmd", "no-such-readback --since {since}"]
     run = check(*mine.server_alone(), *unreadable, "--only", "store-1", "--only", "wire-6")
     assert run.code == 3, run.text
@@ -118,12 +118,12 @@ def test_readback_that_fails_could_not_run(check: "Check", mine: "Implementation
 
 
 def test_server_without_a_readback_is_inconclusive(check: "Check", mine: "Implementations") -> None:
-    """Without a readback the answers are checked, and the MUSTs about rows are named as not verified: 4."""
+    """Without a readback, answers are checked, and MUSTs about rows are named as not verified: 4."""
     run = check(*mine.server_alone())
     assert run.code == 4, run.text
     assert run.violated == set()
     open_ = {r["id"] for r in run.report["requirements"] if r["level"] == "MUST" and r["status"] != "pass"}
-    open_ -= {"QUOTA-1"}  # Nobody asks it of a server without a usage.
+    open_ -= {"QUOTA-1"}  # It is not asked of a server without a usage API.
     assert {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "PROP-2", "REV-1", "DASH-4"} <= open_
     assert "WIRE-6" not in open_
     named = run.out.rpartition("Not verified:")[2]
@@ -132,7 +132,7 @@ def test_server_without_a_readback_is_inconclusive(check: "Check", mine: "Implem
 
 
 def test_unreachable_readback_is_no_lost_event(check: "Check", mine: "Implementations") -> None:
-    """A readback URL that answers 404 is ours to set right: 3, never a violation."""
+    """A readback URL that answers 404 is a mistake of the caller: 3, never a violation."""
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), _Quiet)
     Thread(target=httpd.serve_forever, daemon=True).start()
     try:
@@ -146,7 +146,7 @@ def test_unreachable_readback_is_no_lost_event(check: "Check", mine: "Implementa
 
 
 def test_a_selection_is_green_and_says_so(check: "Check", mine: "Implementations") -> None:
-    """A run of a few cases ends with 0 if they pass, and its first words say how much that is."""
+    """A run of selected cases ends with 0 if they pass, and its verdict begins with their number."""
     run = check("--tracker", mine.tracker(), "--only", "api-1", "--only", "tracker/prop-2-31-properties")
     assert run.code == 0, run.text
     assert (run.report["conformant"], run.report["partial"]) == (True, True)
@@ -159,7 +159,7 @@ def test_a_selection_is_green_and_says_so(check: "Check", mine: "Implementations
 def test_for_a_certificate_a_selection_is_not_enough(
     check: "Check", mine: "Implementations", only: tuple[str, str]
 ) -> None:
-    """With --require-all what was left out was not verified: 4, whatever was left in."""
+    """With --require-all, requirements that are not selected count as not verified: 4."""
     run = check("--tracker", mine.tracker(), *only, "--require-all")
     assert set(run.statuses.values()) <= {"pass", "observed"}, run.text
     assert run.code == 4
@@ -169,14 +169,14 @@ def test_for_a_certificate_a_selection_is_not_enough(
 def test_a_selection_that_nobody_could_verify_is_inconclusive(
     check: "Check", mine: "Implementations"
 ) -> None:
-    """Without a readback a selected MUST about rows stays open: 4, as ever."""
+    """Without a readback, a selected MUST about rows is not verified: 4."""
     run = check(*mine.server_alone(), "--only", "store-1-plain", "--only", "server/wire-6-*")
     assert run.code == 4, run.text
     assert "conformant in everything that was verified: 1 of 2 selected MUSTs" in run.text
 
 
 def test_a_waiver_is_in_every_report(check: "Check", mine: "Implementations") -> None:
-    """A waived requirement holds nothing back, and everybody who reads of the run reads why."""
+    """A waived requirement does not affect the exit code, and every report states the reason."""
     kinds = {"junit": "r.xml", "html": "r.html", "md": "r.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
     (mine.folder / "clickport.toml").write_text(
@@ -196,7 +196,7 @@ def test_a_waiver_is_in_every_report(check: "Check", mine: "Implementations") ->
 
 
 def test_a_waiver_is_strict(check: "Check", mine: "Implementations") -> None:
-    """A waiver of what was verified ends with 1, as a stale baseline does; a slip in one with 2."""
+    """A waiver of a verified requirement ends with 1, like a stale baseline; an unknown id with 2."""
     only = (*mine.server(), "--only", "store-1-plain")
     run = check(*only, "--waive", "STORE-1=no rows")
     assert (run.code, run.violated) == (1, set()), run.text
@@ -207,7 +207,7 @@ def test_a_waiver_is_strict(check: "Check", mine: "Implementations") -> None:
 
 
 def test_an_empty_shard_is_usage(check: "Check", mine: "Implementations") -> None:
-    """A part that holds no case checks nothing, and says so before anything is started."""
+    """A shard without a case is a usage error before anything is started."""
     shards = [f"{number}/4" for number in range(1, 5)]
     only = ("--tracker", mine.tracker(), "--only", "tracker/api-1-track-is-a-function")
     codes = {shard: check(*only, "--shard", shard).code for shard in shards}
@@ -216,4 +216,4 @@ def test_an_empty_shard_is_usage(check: "Check", mine: "Implementations") -> Non
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""

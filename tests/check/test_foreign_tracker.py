@@ -1,4 +1,4 @@
-"""A tracker of another protocol is checked through a shim and a mapping, and found out through them."""
+"""A tracker of another protocol, checked through a shim and a payload mapping."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ PAYLOAD = "foreign_payload.py"
 
 
 def foreign(mine: "Implementations", *cases: str, **faults: tuple[str, str]) -> list[str]:
-    """The options that check the foreign tracker on these cases; a fault each of tracker, shim or payload."""
+    """Return the options to check the foreign tracker on cases, with a fault in tracker, shim or payload."""
     script = mine.copy("foreign.js", *faults.get("tracker", ()))
     shim = mine.copy("foreign_shim.js", *faults.get("shim", ()))
     payload = mine.copy(PAYLOAD, *faults.get("payload", ()))
@@ -26,7 +26,7 @@ def foreign(mine: "Implementations", *cases: str, **faults: tuple[str, str]) -> 
 
 
 def test_foreign_tracker_is_mapped(check: "Check", mine: "Implementations") -> None:
-    """With both, its calls are found, read and counted, although no body shows a token."""
+    """With shim and mapping, its events are recognised and counted, although no body contains a token."""
     run = check(*foreign(mine, EXIT, ONCE, REVENUE))
     assert run.statuses == dict.fromkeys((EXIT, ONCE, REVENUE), "pass"), run.text
 
@@ -71,21 +71,21 @@ def test_foreign_tracker_is_mapped(check: "Check", mine: "Implementations") -> N
 def test_faults_are_found(
     check: "Check", mine: "Implementations", case: str, fault: dict[str, tuple[str, str]], said: str
 ) -> None:
-    """A fault of the tracker, and one of its mapping, fails the case that looks at it."""
+    """A fault of the tracker or of its mapping fails the case for it."""
     run = check(*foreign(mine, case, **fault), "--strict")
     assert (run.code, run.statuses) == (1, {case: "fail"}), run.text
     assert said in run.text
 
 
 def test_without_the_mapping_nothing_is_seen(check: "Check", mine: "Implementations") -> None:
-    """In base64 no token is found: the mapping is what finds it."""
+    """Without the mapping, no token is found in base64 bodies."""
     options = foreign(mine, EXIT)
     run = check(*options[:4], *options[6:])
     assert (run.code, run.statuses) == (1, {EXIT: "fail"}), run.text
 
 
 def test_mapping_that_raises(check: "Check", mine: "Implementations") -> None:
-    """It ends the run with 3, and names the file, the error, the request and the way out."""
+    """A mapping that raises ends the run with 3 and names file, error, request and remedy."""
     run = check(*foreign(mine, REVENUE, payload=('one["label"]', 'one["name"]')))
     assert (run.code, run.statuses) == (3, {REVENUE: "error"}), run.text
     [case] = [c for c in run.report["cases"] if c["status"] == "error"]
@@ -94,7 +94,7 @@ def test_mapping_that_raises(check: "Check", mine: "Implementations") -> None:
 
 
 def test_shim_that_raises(check: "Check", mine: "Implementations") -> None:
-    """What a shim raises when it is loaded is told with the call that then failed."""
+    """An exception of a shim on load is reported with the call that failed because of it."""
     run = check(*foreign(mine, REVENUE, shim=("window.elsewhere.start", "window.nowhere.start")))
     assert (run.code, run.statuses) == (1, {REVENUE: "fail"}), run.text
     assert "raised Uncaught TypeError" in run.text
@@ -113,7 +113,7 @@ def test_shim_that_raises(check: "Check", mine: "Implementations") -> None:
 def test_slips_are_usage(
     check: "Check", mine: "Implementations", tmp_path: Path, options: tuple[str, str], said: str
 ) -> None:
-    """A shim or a module that is none ends with 2 before anything is started."""
+    """An invalid shim or payload module ends with 2 before anything is started."""
     for name in ("empty.js", "empty.py"):
         (tmp_path / name).touch()
     run = check("--tracker", mine.tracker(), "--lane", "tracker", *options)

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run at once: nothing is left running, and what was seen stays on record."""
+"""Ctrl-C ends a run at once, leaves no process running, and keeps the record."""
 
 import json
 import shlex
@@ -21,8 +21,9 @@ RESULT = '"kind": "case"'
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> None:
-    """SIGINT ends the run with 130; server, browser, recorder, workers are gone; the record can be read."""
-    lanes = ["--lane", "tracker", "--lane", "pair"]  # browsers first, with the server started all the same
+    """SIGINT ends the run with 130; no child process is left, and the record is readable."""
+    # The tracker lane runs first; the server is started nevertheless.
+    lanes = ["--lane", "tracker", "--lane", "pair"]
     words = ["--tracker", mine.tracker(), *mine.server(), *ENGINE, *lanes, "--jobs", jobs, *LEFT_OUT]
     record = mine.folder / "clickport-run.jsonl"
     ended = interrupted(
@@ -36,7 +37,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     assert [
         name for name in ("server.py", "conformance.recorder", "chromium") if name not in ended.below
     ] == []
-    assert "interrupted; what was seen until then is in clickport-run.jsonl" in ended.errors
+    assert "interrupted; the results until then are in clickport-run.jsonl" in ended.errors
     assert "Traceback" not in ended.errors, ended.errors
     run = read(record)
     assert run.interrupted
@@ -47,7 +48,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
 
 
 def test_an_interrupt_before_the_first_case_tells_nothing_old(mine: "Implementations") -> None:
-    """The record of an earlier run in the folder is not taken for what this one has seen."""
+    """The record of an earlier run is not reported as that of an interrupted one."""
     record = mine.folder / "clickport-run.jsonl"
     old = '{"kind": "run", "suite": {"version": "0"}, "target": {"server": "OLD"}, "lanes": ["server"], '
     record.write_text(old + '"browsers": [], "options": {}, "started": "2026-01-01"}\n', encoding="utf-8")
@@ -64,7 +65,7 @@ def test_an_interrupt_before_the_first_case_tells_nothing_old(mine: "Implementat
 
 
 def test_interrupted_selftest_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The signal reaches the command alone, as from a job's supervisor: what runs below it ends, too."""
+    """A signal to the command's own process only, as from a supervisor, ends its child processes, too."""
     ended = interrupted(
         tmp_path,
         "selftest",

@@ -1,4 +1,4 @@
-"""What a run prints and writes can be published: no secret, nothing that a terminal or CI would obey."""
+"""The output and files of a run contain no secret, and nothing that a terminal or CI executes."""
 
 import json
 import os
@@ -28,7 +28,7 @@ REVENUE = "revenue_source_amount Nullable(Decimal(38, 9)), revenue_source_curren
 
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHouse]:
-    """A ClickHouse with a password, a table that nobody writes to, and one that lacks columns."""
+    """Yield a ClickHouse with a password, a table that stays empty, and one that lacks columns."""
     with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
         client = connect(server.url)
         client.command(f"CREATE TABLE elsewhere ({ROW}, {REVENUE}) ORDER BY name")
@@ -42,7 +42,7 @@ def _password(url: str) -> str:
 
 
 def _artefacts(folder: Path) -> dict[str, str]:
-    """Everything that a run has left in its folder, but the programs under test."""
+    """Return the files that a run has left in its folder, except the programs under test."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".js"))
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in files}
 
@@ -50,7 +50,7 @@ def _artefacts(folder: Path) -> dict[str, str]:
 def test_no_secret_is_written_and_the_repetition_fails_alike(
     check: "Check", mine: "Implementations", clickhouse: LocalClickHouse, tmp_path: Path
 ) -> None:
-    """A password given in a URL occurs nowhere; the printed line, executed, reads the same table."""
+    """A password in a URL is not printed or written; the printed command reads the same table."""
     password, key = _password(clickhouse.url), "ck_not-to-be-told"
     options = [*mine.server_alone(), "--clickhouse", clickhouse.url, "--table", "elsewhere"]
     envelope = ["--envelope", json.dumps({"api_key": key}), "--domain", "shop.test"]
@@ -84,7 +84,7 @@ def test_no_secret_is_written_and_the_repetition_fails_alike(
 def test_a_table_without_the_columns_is_told_once(
     check: "Check", mine: "Implementations", clickhouse: LocalClickHouse
 ) -> None:
-    """The message has the columns that are wanted and how to make a view."""
+    """The message names the missing columns and how to create a view."""
     run = check(*mine.server_alone(), "--clickhouse", clickhouse.url, "--table", "other")
     assert (run.code, run.violated) == (3, set()), run.text
     assert len(re.findall("^ERROR ", run.out, re.MULTILINE)) == 1, run.out
@@ -93,7 +93,7 @@ def test_a_table_without_the_columns_is_told_once(
 
 
 def test_a_target_gives_ci_no_orders(check: "Check", mine: "Implementations") -> None:
-    """Workflow commands and control sequences of a target are shown, not obeyed."""
+    """CI commands and control sequences from a target are escaped."""
     orders = r'"::set-output name=a::b\n::error::c\n##[error]d\n##vso[task.x]e\n\x1b[31mred"'
     options = mine.server('        self._answer(202, "")\n', f"        self._answer(500, {orders})\n")
     run = check(*options, "--only", "server/wire-6-*", "--only", "server/store-1-plain", *REPORTS)
@@ -107,14 +107,14 @@ def test_a_target_gives_ci_no_orders(check: "Check", mine: "Implementations") ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--report", "html=/dev/null/report.html"], "no report can be written to /dev/null/report.html"),
+        (["--report", "html=/dev/null/report.html"], "cannot write a report to /dev/null/report.html"),
         (["--run-record", "/dev/null/run.jsonl"], "/dev/null"),
     ],
 )
 def test_what_cannot_be_written_is_told_before_the_run(
     check: "Check", mine: "Implementations", words: list[str], said: str, tmp_path: Path
 ) -> None:
-    """No case has run, no server was started."""
+    """An unwritable report or record is reported before a case runs or a server starts."""
     run = check(*mine.server(), *words)
     assert run.code == 2, run.text
     assert said in run.text
@@ -122,7 +122,7 @@ def test_what_cannot_be_written_is_told_before_the_run(
 
 
 def test_two_runs_do_not_share_a_record(python: "Callable[..., Ended]", mine: "Implementations") -> None:
-    """The second one says which option gives it a record of its own."""
+    """The second run names the option for a record of its own."""
     script = (
         "import sys, subprocess; from pathlib import Path; from conformance.results.record import in_use\n"
         "with in_use(Path('clickport-run.jsonl')):\n"
@@ -136,7 +136,7 @@ def test_two_runs_do_not_share_a_record(python: "Callable[..., Ended]", mine: "I
 
 
 def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
-    """`clickport list | head -1` ends without a word, whatever the console can say."""
+    """`clickport list | head -1` ends without a message, for any encoding of the console."""
     command = f"{shlex.quote(sys.executable)} -m conformance list --cases"
     done = subprocess.run(
         ["/bin/bash", "-c", f"set -o pipefail; {command} | head -1"],
@@ -157,7 +157,7 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
 
 
 def test_a_secret_of_the_configuration_file_is_not_told(check: "Check", tmp_path: Path) -> None:
-    """A server that cannot be started is named without the token of its command."""
+    """The message about a server that cannot start hides the token in its command."""
     token = "t0ken-of-the-file"
     (tmp_path / "clickport.toml").write_text(
         f'server-cmd = "{sys.executable} -c pass {{port}} --token {token}"\n', encoding="utf-8"

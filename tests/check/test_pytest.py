@@ -1,4 +1,4 @@
-"""The same run by pytest, for who has pytest anyway; and nobody else's test run is disturbed."""
+"""The pytest plugin: the same run by pytest, and no effect on other test runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Ended]
 
-# One engine is enough where the command is tried, not the engines.
+# One engine is enough: these tests are about the plugin.
 MAX_EXAMPLES = f"--clickport-max-examples={FEW[1]}"
 CHECKS = ("--pyargs", "conformance", "--clickport-browser=chromium")
 
 
 def _outcomes(junit: Path) -> dict[str, str]:
-    """Status by case id, from pytest's own report: the id stands in brackets, before the browser."""
+    """Return the status of each case from pytest's JUnit report, by the id in brackets."""
     found = {}
     for case in ET.parse(junit).iter("testcase"):
         id_ = case.attrib["name"].partition("[")[2].removesuffix("]").removesuffix("-chromium")
@@ -30,7 +30,7 @@ def _outcomes(junit: Path) -> dict[str, str]:
 
 
 def test_green_run_is_the_same(python: "Run", mine: "Implementations", good_tracker_run: "Ended") -> None:
-    """Over a good tracker pytest runs the cases that check runs, with the same results, and ends with 0."""
+    """On a sound tracker, pytest runs the cases of check with the same results and ends with 0."""
     options = [
         f"--clickport-tracker={mine.tracker()}",
         *(f"--clickport-skip={name}" for name in LEFT_OUT[1::2]),
@@ -45,7 +45,7 @@ def test_green_run_is_the_same(python: "Run", mine: "Implementations", good_trac
 
 
 def test_violation_is_the_same(python: "Run", check: "Run", mine: "Implementations") -> None:
-    """Over a faulty tracker both end with 1 and find the same cases at fault."""
+    """On a faulty tracker, both end with 1 and fail the same cases."""
     tracker = mine.tracker("keys.length, 30", "keys.length, 31")
     by_check = check("--tracker", tracker, "--only", "prop-2", "--skip", "*-fuzz*")
     chosen = ["--clickport-only=prop-2", "--clickport-skip=*-fuzz*", "--junitxml=junit.xml"]
@@ -56,7 +56,7 @@ def test_violation_is_the_same(python: "Run", check: "Run", mine: "Implementatio
 
 
 def test_open_verdict_is_the_same(python: "Run", mine: "Implementations") -> None:
-    """Cases that pass and leave a MUST unverified end with 4 although pytest has seen nothing fail."""
+    """If all cases pass but a MUST is not verified, pytest ends with 4."""
     words = [
         *CHECKS,
         f"--clickport-tracker={mine.tracker()}",
@@ -70,8 +70,8 @@ def test_open_verdict_is_the_same(python: "Run", mine: "Implementations") -> Non
 def test_what_pytest_deselects_is_left_alone(
     python: "Run", mine: "Implementations", jobs: tuple[str, ...]
 ) -> None:
-    """What -k deselects is neither drawn nor shrunk, and the verdict is about the rest, and says so."""
-    # Were it drawn, it would be found, and kept in the file of counterexamples.
+    """Cases deselected by -k are not drawn or shrunk, and the verdict says that it is about a selection."""
+    # If it were drawn, its counterexample would be in the file.
     tracker = mine.tracker("0, 2000", "0, 2001")
     words = [*CHECKS, f"--clickport-tracker={tracker}", "--clickport-only=prop-*", MAX_EXAMPLES]
     run = python("-m", "pytest", *words, *jobs, "-k", "31-properties or prop-1-fuzz")
@@ -83,7 +83,7 @@ def test_what_pytest_deselects_is_left_alone(
 
 
 def test_node_ids_are_a_selection(python: "Run", mine: "Implementations") -> None:
-    """A node id that pytest has printed chooses that check and no other; what is none is a usage error."""
+    """A node id printed by pytest selects only that check; an unknown one is a usage error."""
     words = [*CHECKS, f"--clickport-tracker={mine.tracker()}"]
     name = "test_tracker_calls.py::test_track_is_a_function[tracker/api-1-track-is-a-function-chromium]"
     run = python("-m", "pytest", *words, name)
@@ -94,7 +94,7 @@ def test_node_ids_are_a_selection(python: "Run", mine: "Implementations") -> Non
 
 
 def test_nothing_left_by_pytest_is_never_green(python: "Run", mine: "Implementations") -> None:
-    """A -k that nothing bears checks nothing."""
+    """A -k without a match checks nothing, and does not end with 0."""
     words = [*CHECKS, f"--clickport-tracker={mine.tracker()}", "--clickport-only=prop-2"]
     run = python("-m", "pytest", *words, "-k", "no-such-case")
     assert run.code == 4, run.text
@@ -107,7 +107,7 @@ SHOULD = ("keepalive: true", "keepalive: true, credentials: 'include'")
 def test_a_should_means_the_same_everywhere(
     python: "Run", check: "Run", mine: "Implementations", strict: tuple[str, ...]
 ) -> None:
-    """A failing SHOULD is a warning for pytest, in both JUnit reports and on the console, unless strict."""
+    """Unless strict, a failing SHOULD is a warning for pytest, in both JUnit reports and on the console."""
     tracker = mine.tracker(*SHOULD)
     options = [f"--clickport-tracker={tracker}", "--clickport-only=wire-5", "--junitxml=junit.xml"]
     by_pytest = python("-m", "pytest", *CHECKS, *options, *(f"--clickport-{word[2:]}" for word in strict))
@@ -126,14 +126,14 @@ def test_a_should_means_the_same_everywhere(
 
 
 def _kinds(junit: Path, ids: set[str]) -> list[tuple[str, str | None]]:
-    """How a JUnit report shows these cases: the tag, and its type."""
+    """Return the tag and type of these cases' results in a JUnit report."""
     cases = [case for case in ET.parse(junit).iter("testcase") if any(i in case.attrib["name"] for i in ids)]
     tags = ("failure", "skipped", "error")
     return [(child.tag, child.get("type")) for case in cases for child in case if child.tag in tags]
 
 
 def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> None:
-    """An id that nothing bears ends with 2 and a sentence, as with check; 3 and 4 mean other things."""
+    """An unknown id ends with 2 and a message, as in check, not with pytest's 3 or 4."""
     words = [
         *CHECKS,
         f"--clickport-tracker={mine.tracker()}",
@@ -146,14 +146,14 @@ def test_slip_in_a_selector_is_usage(python: "Run", mine: "Implementations") -> 
 
 
 def test_missing_tracker_could_not_run(python: "Run") -> None:
-    """A tracker that is not there ends with 3."""
+    """A missing tracker ends with 3."""
     run = python("-m", "pytest", *CHECKS, "--clickport-tracker=missing.js")
     assert run.code == 3
     assert "could not read the tracker missing.js" in run.text
 
 
 def test_other_test_runs_are_left_alone(python: "Run", tmp_path: Path) -> None:
-    """A user's own tests run as ever with the plugin installed, and load nothing of the referee's weight."""
+    """A user's own tests are not affected by the installed plugin, which imports nothing heavy for them."""
     test = (
         "import sys\n\ndef test_mine(pytestconfig):\n"
         "    assert pytestconfig.pluginmanager.hasplugin('clickport')\n"

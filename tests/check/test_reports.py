@@ -1,4 +1,4 @@
-"""The reports that a run writes."""
+"""The report files of a run."""
 
 import json
 from html.parser import HTMLParser
@@ -22,7 +22,7 @@ LINK = ("--only", "deliv-2-link-same-origin", "--repeat", "2")
 
 
 def test_json_report_is_as_its_schema_says(good_tracker_run: "Ended") -> None:
-    """The JSON report validates, and holds each case of the run record."""
+    """The JSON report is valid by its schema and contains each case of the run record."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert [e.message for e in Draft202012Validator(schema).iter_errors(good_tracker_run.report)] == []
     recorded = read(good_tracker_run.folder / "clickport-run.jsonl")
@@ -31,7 +31,7 @@ def test_json_report_is_as_its_schema_says(good_tracker_run: "Ended") -> None:
 
 
 def test_junit_report_counts_every_case(good_tracker_run: "Ended") -> None:
-    """The JUnit report is XML that holds a test case for each result."""
+    """The JUnit report is XML with a test case for each result."""
     root = ET.parse(good_tracker_run.folder / "report.xml").getroot()
     assert len(list(root.iter("testcase"))) >= len(good_tracker_run.statuses)
 
@@ -52,7 +52,7 @@ def test_html_report_is_one_file(good_tracker_run: "Ended") -> None:
 
 
 def test_markdown_report_gives_the_verdict(good_tracker_run: "Ended") -> None:
-    """The Markdown report says what the run came to."""
+    """The Markdown report states the verdict."""
     text = (good_tracker_run.folder / "report.md").read_text(encoding="utf-8")
     assert "every MUST of tracker was verified" in text
 
@@ -60,7 +60,7 @@ def test_markdown_report_gives_the_verdict(good_tracker_run: "Ended") -> None:
 def test_a_run_that_passes_tells_its_tries_and_keeps_no_pictures(
     check: "Check", mine: "Implementations"
 ) -> None:
-    """A way out is counted, and nothing is on record that only a failure is worth."""
+    """A passing exit has its tries on record, but no timeline or screenshot."""
     run = check("--tracker", mine.tracker(), *LINK)
     [result] = [r for r in read(run.folder / "clickport-run.jsonl").results if r.status == "pass"]
     assert result.tries == {"of": 2, "arrived": 2, "once": 2, "kept": 2, "undelayed": 2}
@@ -69,7 +69,7 @@ def test_a_run_that_passes_tells_its_tries_and_keeps_no_pictures(
 
 
 def test_a_lost_event_is_told_by_its_moments(check: "Check", mine: "Implementations") -> None:
-    """Without keepalive it arrives and is not kept: its connection ends with the page. There is a picture."""
+    """Without keepalive, the connection ends with the page; the failure has a timeline and a screenshot."""
     tracker = mine.tracker("keepalive: true", "keepalive: false")
     run = check("--tracker", tracker, *LINK, "--report", "html=report.html")
     [result] = [r for r in read(run.folder / "clickport-run.jsonl").results if r.status == "fail"]

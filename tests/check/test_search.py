@@ -1,4 +1,4 @@
-"""What no vector says is found by drawing, named, kept, and dealt with like any other failure."""
+"""Counterexamples of drawn cases: found, shrunk, named, kept, and handled like any other failure."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FIND = "PROP-3#"
 
 
 def test_a_fault_is_found_and_shrunk_to_a_vector(check: "Check", mine: "Implementations") -> None:
-    """A cut that comes a character late is found without any vector, as the smallest call that shows it."""
+    """A limit that is one too high is found without a vector, and shrunk to the smallest call."""
     ended = check("--tracker", mine.tracker(*CUT_LATE), *DRAWN)
     [case] = [c for c in ended.report["cases"] if c["status"] == "fail"]
     assert ended.code == 1, ended.text
@@ -29,7 +29,7 @@ def test_a_fault_is_found_and_shrunk_to_a_vector(check: "Check", mine: "Implemen
 
 
 def test_a_find_is_the_same_from_every_seed(check: "Check", mine: "Implementations") -> None:
-    """Neither the seed nor the time nor the example that was drawn first is in the id, only the call is."""
+    """The id of a counterexample depends only on its call, not on the seed or the first example."""
     broken = mine.tracker(*CUT_LATE)
     finds = {_find(check("--tracker", broken, *DRAWN, *_fresh(f"{n}"), "--seed", f"{n}")) for n in (0, 9)}
     assert len(finds) == 1
@@ -38,7 +38,7 @@ def test_a_find_is_the_same_from_every_seed(check: "Check", mine: "Implementatio
 def test_without_time_to_shrink_a_find_is_told_as_it_was_drawn(
     check: "Check", mine: "Implementations"
 ) -> None:
-    """With --shrink-seconds 0 nothing is tried again, and the report says why it is no smaller."""
+    """With --shrink-seconds 0, the first example is reported, with the reason why it is not shrunk."""
     ended = check("--tracker", mine.tracker(*CUT_LATE), *DRAWN, "--shrink-seconds", "0")
     assert ended.code == 1, ended.text
     [detail] = ended.details("PROP-3")
@@ -46,7 +46,7 @@ def test_without_time_to_shrink_a_find_is_told_as_it_was_drawn(
 
 
 def test_drawing_can_be_switched_off(check: "Check", mine: "Implementations") -> None:
-    """With --max-examples 0 nothing is drawn, and a MUST is verified by the cases that are written down."""
+    """With --max-examples 0, nothing is drawn, and a MUST is verified by its written cases."""
     ended = check("--tracker", mine.tracker(), "--only", "prop-2", "--max-examples", "0")
     assert ended.code == 0, ended.text
     assert "tracker/prop-2-fuzz" not in ended.statuses
@@ -58,7 +58,7 @@ def test_drawing_can_be_switched_off(check: "Check", mine: "Implementations") ->
 def test_a_find_is_tried_first_and_may_be_known(
     check: "Check", python: "Python", mine: "Implementations"
 ) -> None:
-    """The next run needs one example; a baseline names the find, and says so once it is mended."""
+    """A counterexample is tried first in the next run; its baseline entry is stale once it is fixed."""
     broken = mine.tracker(*CUT_LATE)
     find = _find(check("--tracker", broken, *DRAWN))
     again = check("--tracker", broken, *DRAWN[:2], "--max-examples", "1")
@@ -75,7 +75,7 @@ def test_a_find_is_tried_first_and_may_be_known(
 
 
 def test_a_find_becomes_a_vector(check: "Check", python: "Python", mine: "Implementations") -> None:
-    """`fuzz promote` writes the call, and what the requirement says must come of it."""
+    """`fuzz promote` writes a vector with the call and the values that the requirement expects."""
     find = _find(check("--tracker", mine.tracker(*CUT_LATE), *DRAWN))
     done = python(
         *("-m", "conformance", "fuzz", "promote", find),
@@ -92,8 +92,8 @@ def test_a_find_becomes_a_vector(check: "Check", python: "Python", mine: "Implem
 
 
 def test_a_search_takes_its_time_and_no_more(python: "Python", mine: "Implementations") -> None:
-    """`fuzz TARGET --for` searches a tracker that is right without finding anything, and says how much."""
-    # Of nearly every batch some examples have to do with PROP-1, on a slow machine too.
+    """`fuzz TARGET --for` finds nothing in a sound tracker, and reports the number of examples."""
+    # Nearly every batch has examples that apply to PROP-1, even on a slow machine.
     search = ("--for", "3s", "--only", "tracker/prop-1-fuzz", *ENGINE)
     ended = python("-m", "conformance", "fuzz", mine.tracker(), *search)
     assert "tracker chromium:" in ended.text
@@ -103,7 +103,7 @@ def test_a_search_takes_its_time_and_no_more(python: "Python", mine: "Implementa
 
 
 def test_an_unknown_find_is_a_usage_error(python: "Python", mine: "Implementations") -> None:
-    """What is not kept cannot be made into a vector: exit code 2, and what there is instead."""
+    """An unknown counterexample cannot be promoted: exit code 2, and the known ids."""
     (mine.folder / "finds.jsonl").touch()
     done = python(
         *("-m", "conformance", "fuzz", "promote", "PROP-3#0000", "--why", "x"),
@@ -113,7 +113,7 @@ def test_an_unknown_find_is_a_usage_error(python: "Python", mine: "Implementatio
 
 
 def _fresh(name: str) -> tuple[str, str]:
-    """A file of counterexamples that nobody has written yet."""
+    """Return the option for a file of counterexamples that does not exist yet."""
     return "--counterexamples", f"finds-{name}.jsonl"
 
 

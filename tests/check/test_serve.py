@@ -1,4 +1,4 @@
-"""``clickport serve`` as whoever supervises it sees it."""
+"""``clickport serve`` under a supervisor."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ _SECONDS = 60
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_command_stops_the_server(tmp_path: Path, number: signal.Signals) -> None:
-    """Sent to the command's own process id alone, it ends the server as well, in good order."""
+    """A signal to the command's own process id shuts the server down in order."""
     words = [sys.executable, "-m", "conformance", "serve", "--port", "0"]
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout

@@ -1,4 +1,4 @@
-"""Each fault of a server is found, under its own requirement, and the failure says what is wrong."""
+"""Each fault of a server fails its requirement, with a message that names the difference."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ AMOUNT = "None if amount is None else _exact(amount)"
 
 
 def test_good_server_violates_nothing(check: "Check", mine: "Implementations") -> None:
-    """A server without a fault is conformant; QUOTA-1 is not asked of one that has no usage to ask for."""
+    """A sound server is conformant; QUOTA-1 is not asked of a server without a usage API."""
     run = check(*mine.server())
     assert run.code == 0, run.text
     assert (run.report["conformant"], run.report["partial"]) == (True, False)
@@ -73,7 +73,7 @@ def test_good_server_violates_nothing(check: "Check", mine: "Implementations") -
 def test_fault_is_found(
     check: "Check", mine: "Implementations", requirement: str, fault: tuple[str, str], said: str
 ) -> None:
-    """A fault makes the run end with 1, and the console names the requirement and what was wrong."""
+    """A fault ends the run with 1, and the console names the requirement and the difference."""
     run = check(*mine.server(*fault), "--only", requirement, "--skip", "*-fuzz*")
     assert (run.code, run.violated) == (1, {requirement}), run.text
     assert any(said in detail for detail in run.details(requirement)), run.details(requirement)
@@ -81,7 +81,7 @@ def test_fault_is_found(
 
 
 def test_folded_names_are_found_in_the_whole_lane(check: "Check", mine: "Implementations") -> None:
-    """A server that makes names lower case violates STORE-1 and DASH-4 and nothing else."""
+    """A server that converts names to lower case violates only STORE-1 and DASH-4."""
     run = check(*mine.server('"name": event["n"]', '"name": event["n"].lower()'))
     assert (run.code, run.violated) == (1, {"STORE-1", "DASH-4"}), run.text
     assert any('name: expected "Purchase' in detail for detail in run.details("DASH-4"))
@@ -93,12 +93,12 @@ def test_server_that_stores_nothing_fails(check: "Check", mine: "Implementations
     assert run.code == 1, run.text
     assert "the event is lost" in run.text
     assert {"STORE-1", "STORE-2", "STORE-3", "PROP-1", "REV-1", "DASH-4"} <= run.violated
-    # What it answers is right.
+    # Its answers are right.
     assert "WIRE-6" not in run.violated
 
 
 def test_pair_of_tracker_and_server(check: "Check", mine: "Implementations") -> None:
-    """Tracker and server together are followed from the call to the row."""
+    """The pair lane follows an event from the call to the row."""
     targets = ["--tracker", mine.tracker(), *mine.server(), "--lane", "pair"]
     run = check(*targets, "--only", "pair/prop-2-31-properties", "--only", "pair/deliv-2-link-cross-origin")
     assert set(run.statuses.values()) == {"pass"}, run.text

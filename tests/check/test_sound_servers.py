@@ -1,4 +1,4 @@
-"""Servers that violate nothing are not blamed, however they do what the requirements leave open."""
+"""Sound servers pass, with any choice where the requirements leave one."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ _LIMITS = {
 
 @pytest.fixture
 def odd(mine: "Implementations") -> list[str]:
-    """The options that name the odd server and its readback."""
+    """Return the options for the odd server and its readback."""
     mine.copy("server.py")
     events = mine.folder / "events.jsonl"
     events.touch()
@@ -57,14 +57,14 @@ def _plain(odd: list[str]) -> list[str]:
 
 
 def test_load_is_sent_as_by_a_browser(odd: list[str], mine: "Implementations") -> None:
-    """STORE-5: a server that drops bots stores each event of a load run, and none counts as altered."""
+    """A server that drops bots stores each event of a load run, and none counts as altered (STORE-5)."""
     run = load(mine.folder, *odd, "--rate", "100", "--for", "2s", "--patience", "5s")
     assert run.code == 0, run.text
 
 
 @pytest.mark.parametrize("limit", _LIMITS)
 def test_a_rate_limit_is_named_in_one_line(check: "Check", mine: "Implementations", limit: str) -> None:
-    """A limit of 60 events ends the run without a verdict, and with the way out instead of violations."""
+    """A rate limit of 60 events ends the run without a verdict; the message names the remedy."""
     options = mine.server(
         _READ, f"{_READ}        _TAKEN.append(body)\n        if len(_TAKEN) > 60:\n{_LIMITS[limit]}"
     )

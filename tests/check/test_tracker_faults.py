@@ -1,4 +1,4 @@
-"""Each fault of a tracker is found, under its own requirement, and the failure says what is wrong."""
+"""Each fault of a tracker fails its requirement, with a message that names the difference."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ BY_GET = "window.fetch(endpoint + '?' + encodeURIComponent(body), { keepalive: t
 
 
 def test_good_tracker_conforms(good_tracker_run: "Ended") -> None:
-    """A tracker in a style of its own, without a fault, is conformant: exit code 0."""
+    """A sound tracker in another style than the reference is conformant: exit code 0."""
     assert good_tracker_run.code == 0, good_tracker_run.text
     assert good_tracker_run.report["conformant"] is True
     assert good_tracker_run.violated == set()
@@ -65,7 +65,7 @@ def test_good_tracker_conforms(good_tracker_run: "Ended") -> None:
 def test_fault_is_found(
     check: "Check", mine: "Implementations", requirement: str, fault: tuple[str, str], said: str
 ) -> None:
-    """A fault makes the run end with 1, and the console names the requirement and what was wrong."""
+    """A fault ends the run with 1, and the console names the requirement and the difference."""
     run = check("--tracker", mine.tracker(*fault), "--only", requirement, "--skip", "*-fuzz*")
     assert (run.code, run.violated) == (1, {requirement}), run.text
     assert any(said in detail for detail in run.details(requirement)), run.details(requirement)
@@ -74,7 +74,7 @@ def test_fault_is_found(
 
 
 def test_lack_of_keepalive_is_found_in_the_exits(check: "Check", mine: "Implementations") -> None:
-    """Without keepalive nothing but DELIV-1 and DELIV-2 fail, and the text says why."""
+    """Without keepalive, only DELIV-1 and DELIV-2 fail, and the message says why."""
     chosen = _only("deliv-1", "deliv-2-href-*", "wire-*", "api-1")
     run = check("--tracker", mine.tracker("keepalive: true", "keepalive: false"), *chosen)
     assert (run.code, run.violated) == (1, {"DELIV-1", "DELIV-2"}), run.text
@@ -84,7 +84,7 @@ def test_lack_of_keepalive_is_found_in_the_exits(check: "Check", mine: "Implemen
 
 
 def test_sending_twice_is_one_violation(check: "Check", mine: "Implementations") -> None:
-    """A tracker that sends each event twice violates WIRE-4 and nothing else: every copy is right."""
+    """A tracker that sends each event twice violates only WIRE-4, because every copy is right."""
     twice = ("        send(", "        send(message.apply(null, call));\n        send(")
     run = check(
         "--tracker", mine.tracker(*twice), *_only("wire-*", "prop-1", "rev-1", "api-2"), "--skip", "*-fuzz*"
@@ -93,7 +93,7 @@ def test_sending_twice_is_one_violation(check: "Check", mine: "Implementations")
 
 
 def test_company_is_not_blamed(check: "Check", mine: "Implementations") -> None:
-    """A tracker that stops after five events of a page fails no case of text, though these share a page."""
+    """A tracker that stops after five events of a page fails no text case, although these share a page."""
     stops = (
         "if (typeof name === 'string'",
         "if ((track.n = (track.n || 0) + 1) <= 5 && typeof name === 'string'",
@@ -103,7 +103,7 @@ def test_company_is_not_blamed(check: "Check", mine: "Implementations") -> None:
 
 
 def test_one_failure_of_a_requirement_is_enough(check: "Check", mine: "Implementations") -> None:
-    """With --first-failure the verdict is the same, after one failing case of the requirement."""
+    """With --first-failure, the verdict is the same after one failing case of the requirement."""
     run = check("--tracker", mine.tracker("t: 'e'", "t: 'event'"), "--only", "wire-2", "--first-failure")
     cases = [c for c in run.report["cases"] if c["requirement"] == "WIRE-2" and c["level"] == "MUST"]
     assert (run.code, run.violated) == (1, {"WIRE-2"}), run.text
@@ -112,7 +112,7 @@ def test_one_failure_of_a_requirement_is_enough(check: "Check", mine: "Implement
 
 
 def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "Implementations") -> None:
-    """A failure on the console shows what was called, what arrived, and the command that repeats the case."""
+    """A failure on the console shows the call, the request, and the command that repeats the case."""
     tracker = mine.tracker("t: 'e'", "t: 'event'")
     run = check("--tracker", tracker, "--only", "tracker/wire-2-plain")
     repeat = f"clickport check --tracker {tracker} --browser chromium --only tracker/wire-2-plain"
@@ -124,7 +124,7 @@ def test_failure_shows_call_request_and_how_to_repeat_it(check: "Check", mine: "
 
 
 def test_script_that_cannot_be_read_says_so(check: "Check", mine: "Implementations") -> None:
-    """The failure of a script with a slip in its syntax names the slip, which the page itself cannot see."""
+    """The failure of a script with a syntax error shows the error, which the page cannot report."""
     tracker = mine.folder / "slip.js"
     tracker.write_text("window.clickport = { track( => {} };", encoding="utf-8")
     run = check("--tracker", str(tracker), "--only", "tracker/wire-2-plain")
@@ -133,7 +133,7 @@ def test_script_that_cannot_be_read_says_so(check: "Check", mine: "Implementatio
 
 
 def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations") -> None:
-    """A null tracker ends with 1, and its silence is never taken for a fault of the suite."""
+    """A null tracker ends with 1, never with a fault of the suite."""
     tracker = mine.folder / "null.js"
     tracker.write_text("window.clickport = { track() {} }", encoding="utf-8")
     chosen = _only("api-1", "wire-4-one*", "deliv-1", "deliv-2-href-*", "api-4")
@@ -146,7 +146,7 @@ def test_tracker_that_does_nothing_fails(check: "Check", mine: "Implementations"
 def test_tracker_that_hangs_a_closing_page_is_no_fault_of_the_suite(
     check: "Check", mine: "Implementations"
 ) -> None:
-    """One that repeats what is refused at once keeps a page from closing: that is told of the tracker."""
+    """A tracker that retries refused requests endlessly prevents a page from closing: its failure."""
     again = f"(function again() {{ window.fetch(endpoint, {{ {POST} }})['catch'](again); }})();"
     run = check("--tracker", mine.tracker(FETCH, again), "--only", "tracker/deliv-2-window-close-*")
     assert (run.code, set(run.statuses.values())) == (4, {"not-testable"}), run.text

@@ -1,4 +1,4 @@
-"""Kinds of trackers that strangers make: sound ones are not blamed, dead and silent ones take one line."""
+"""Unusual trackers: sound ones pass; a dead or silent one is reported in one line."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def only(*patterns: str) -> list[str]:
 
 
 def test_sending_in_a_microtask_is_sound(check: "Check", mine: "Implementations") -> None:
-    """A tracker that sends in a microtask fails in a frame that is removed (SHOULD), and nowhere else."""
+    """A tracker that sends in a microtask fails only in a removed frame (a SHOULD)."""
     run = check("--tracker", str(mine.copy("microtask.js")), *only(*CALLS, *EXITS), *ENOUGH)
     failed = {id_ for id_, status in run.statuses.items() if status == "fail"}
     assert (run.violated, failed) == (set(), {"tracker/deliv-2-frame-removed-same-origin"}), run.text
@@ -30,7 +30,7 @@ def test_sending_in_a_microtask_is_sound(check: "Check", mine: "Implementations"
 def test_losing_events_to_throwing_arguments_violates_no_must(
     check: "Check", mine: "Implementations"
 ) -> None:
-    """If a throwing getter, conversion or trap costs the event, and nothing else does, that is a warning."""
+    """If only throwing getters, conversions or traps lose the event, that is a warning."""
     fault = ("    try {\n      action();\n    } catch (error) {\n      return;\n    }", "    action();")
     chosen = only("wire-4-one*", "wire-4-fuzz", "prop-5-fuzz", "rev-1-fuzz", "prop-5-throwing-getter")
     run = check("--tracker", str(mine.copy("microtask.js", *fault)), *chosen, "--max-examples", "40")
@@ -62,7 +62,7 @@ def test_losing_events_to_throwing_arguments_violates_no_must(
 def test_dead_tracker_is_one_violation(
     check: "Check", mine: "Implementations", script: str, said: str
 ) -> None:
-    """Without track() API-1 fails, with the page's own error; no other case is tried or an error."""
+    """Without track(), API-1 fails with the page's error; no other case runs or ends in an error."""
     tracker = mine.folder / "tracker.js"
     tracker.write_text(script, encoding="utf-8")
     run = check("--tracker", str(tracker), *only("api-1-track*", "wire-*", "*-fuzz*"))
@@ -79,7 +79,7 @@ def test_dead_tracker_is_one_violation(
     ],
 )
 def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condition: str, rule: str) -> None:
-    """A tracker that is silent here fails API-2, with the rule that makes it so; no other case is tried."""
+    """A tracker that never sends in test pages fails API-2 with the rule that stops it; nothing else runs."""
     tracker = mine.copy(
         "microtask.js", "typeof name !== 'string'", f"{condition} || typeof name !== 'string'"
     )
@@ -118,7 +118,7 @@ def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condi
     ],
 )
 def test_no_page_is_a_fault_of_the_suite(check: "Check", mine: "Implementations", script: str) -> None:
-    """Whatever a script does to its page, it is a failure or not testable, never an error."""
+    """For any damage by a script to its page, cases fail or are not testable, but never end in an error."""
     tracker = mine.copy("microtask.js", "window.clickport = {", f"{script};\n  window.clickport = {{")
     run = check("--tracker", str(tracker), *only("api-1-track*", "deliv-2-href-same*", "prop-1-one-prop*"))
     assert "error" not in run.statuses.values(), run.text

@@ -231,10 +231,10 @@ def test_an_explicit_file_must_be_there(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('trakcer = "t.js"\n', "'trakcer' is no option: did you mean tracker?"),
-        ('server-comd = "./s"\n', "'server-comd' is no option: did you mean server-cmd?"),
-        ('readback_ulr = "x"\n', "'readback_ulr' is no option: did you mean readback-url?"),
-        ("zzz = 1\n", "'zzz' is no option: known are tracker, shim, payload, server,"),
+        ('trakcer = "t.js"\n', "unknown option 'trakcer': did you mean tracker?"),
+        ('server-comd = "./s"\n', "unknown option 'server-comd': did you mean server-cmd?"),
+        ('readback_ulr = "x"\n', "unknown option 'readback_ulr': did you mean readback-url?"),
+        ("zzz = 1\n", "unknown option 'zzz': the options are tracker, shim, payload, server,"),
         ("tracker = 5\n", "tracker must be a text, not 5"),
         ('tracker = ["t.js"]\n', "tracker must be a text, not ['t.js']"),
         ("domain = true\n", "domain must be a text, not True"),

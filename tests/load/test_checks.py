@@ -34,7 +34,7 @@ def outcome(**changed: Any) -> dict[str, str]:
         ({"lost": 2}, {"lost": "2 of 90 acknowledged events have no row"}),
         ({"doubled": 1}, {"doubled": "1 of 90 events have more than one row"}),
         ({"altered": 1}, {"altered": "1 of 90 events have a row that is not what was sent"}),
-        ({"stray": 4}, {"altered": "4 rows bear the run's token and a number that was never sent"}),
+        ({"stray": 4}, {"altered": "4 rows have the run's token and a number that was never sent"}),
         ({"bad_refused": 7}, {"neighbours": "3 of 10 malformed requests got no 4xx"}),
         ({"bad_stored": 1}, {"neighbours": "1 malformed requests left a row"}),
     ],

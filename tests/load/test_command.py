@@ -139,7 +139,7 @@ def test_without_a_readback_nothing_is_proved(tmp_path: Path) -> None:
     [
         (["http://192.0.2.1:8000"], 2, "load is sent to 127.0.0.1 and localhost only"),
         (["http://127.0.0.1:9"], 3, "nothing answers at http://127.0.0.1:9"),
-        (["--for", "2"], 2, "'2' is no duration: write 50ms, 90s, 10m or 1h"),
+        (["--for", "2"], 2, "'2' is not a duration: write 50ms, 90s, 10m or 1h"),
         (["--mix", "none.toml"], 2, "none.toml"),
         (["--report", "pdf=x"], 2, "write KIND=PATH"),
         (["--clickhouse", "http://127.0.0.1:1"], 2, "name it with --server or --server-cmd"),
@@ -163,7 +163,7 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     assert (ended.code, ended.left) == (130, {}), ended.errors
     assert all(name in ended.below for name in ("locustfile.py", "server.py"))
-    assert "interrupted; what was seen until then is in clickport-load.jsonl" in ended.errors
+    assert "interrupted; the results until then are in clickport-load.jsonl" in ended.errors
     assert "Traceback" not in ended.errors
     assert read(tmp_path / "clickport-load.jsonl").interrupted
 

@@ -135,7 +135,10 @@ def test_plain_amounts(amount: str, text: str) -> None:
     [
         ("event = 1", "mix.toml"),
         ("[[event]]\nname = 'x'", "'weight' is missing"),
-        ("[[event]]\nname = 'x'\nweight = 1\nprice = 3", "price is no member of an event"),
+        (
+            "[[event]]\nname = 'x'\nweight = 1\nprice = 3",
+            "unknown key price: the keys are amounts, currencies",
+        ),
         ("[[event]]\nname = 'x'\nweight = 1\namounts = ['1.50']", "amount '1.50': write a plain decimal"),
         ("[share]\npageviews = 1000\n[[event]]\nname = 'x'\nweight = 1", "leave room for events"),
     ],

@@ -139,8 +139,8 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "0s", "nans", "infs", "1d"])
 def test_what_is_no_duration(text: str) -> None:
-    """The message about an invalid duration shows valid ones."""
-    with pytest.raises(ValueError, match="is no duration: write 50ms, 90s, 10m or 1h"):
+    """It says how to write one."""
+    with pytest.raises(ValueError, match="is not a duration: write 50ms, 90s, 10m or 1h"):
         seconds_of(text)
 
 

@@ -121,5 +121,5 @@ def test_a_row_must_fail_in_every_browser() -> None:
 
 
 def test_an_interrupted_run_proves_nothing() -> None:
-    """An interrupted run is a problem of its own."""
-    assert judge(NULL, interrupted=True).problems == ("the run did not end",)
+    """A trial that did not end is a problem of its own."""
+    assert judge(NULL, interrupted=True).problems == ("the run was interrupted",)

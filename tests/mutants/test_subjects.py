@@ -19,8 +19,8 @@ def test_fault_applies(mutant: Implementation) -> None:
 
 @pytest.mark.parametrize("text", ["", "a a"])
 def test_a_fault_that_does_not_fit_is_refused(text: str) -> None:
-    """A text that is missing or occurs twice is an error, so that no mutant equals the original."""
-    with pytest.raises(ValueError, match=r"f\.py: 'a' is there"):
+    """A text to replace that is missing, or there twice, is an error and no silent non-mutant."""
+    with pytest.raises(ValueError, match=r"f\.py: 'a' occurs"):
         Edit(file="f.py", find="a", replace="b").apply(text)
 
 

@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""The documentation agrees with the code."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_reference_is_up_to_date(tmp_path: Path) -> None:
-    """docs/reference.md is what `make reference` writes."""
+    """docs/reference.md is the output of `make reference`."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import reference; sys.stdout.write(reference.render())"
     )
@@ -50,7 +50,7 @@ def test_reference_names_every_requirement() -> None:
 
 
 def test_every_variable_and_reason_of_the_server_is_explained() -> None:
-    """docs/run-the-server.md has a row for each, and none that is not read."""
+    """docs/run-the-server.md has exactly one row for each variable, and names each reason."""
     text = (ROOT / "docs" / "run-the-server.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `CL")}
     own = {"CLICKPORT_STARTED"}  # Set by `serve` for its workers.
@@ -60,21 +60,21 @@ def test_every_variable_and_reason_of_the_server_is_explained() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page is a file of the project."""
+    """Every relative link of a page leads to a file of the project."""
     targets = [part.partition(")")[0] for part in page.read_text(encoding="utf-8").split("](")[1:]]
     broken = [t for t in targets if "://" not in t and not (page.parent / t.partition("#")[0]).exists()]
     assert broken == []
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Build the pages of a copy of mkdocs.yml and docs/ as `make docs` does."""
+    """Build the pages in a copy of mkdocs.yml and docs/, as `make docs` does."""
     words = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A folder with what `make docs` reads."""
+    """Return a folder with copies of the files that `make docs` reads."""
     if not find_spec("mkdocs"):
         pytest.skip("MkDocs is not installed: pip install -e '.[dev]'")
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
@@ -83,7 +83,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_pages_build(copy: Path) -> None:
-    """MkDocs has nothing to warn about, and every page is one of its navigation."""
+    """MkDocs builds every page without a warning."""
     done = build(copy)
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (copy / "docs").glob("*.md")} - {"index"}
@@ -100,7 +100,7 @@ def test_pages_build(copy: Path) -> None:
     ],
 )
 def test_dead_links_and_orphans_fail(copy: Path, addition: str | None, warning: str) -> None:
-    """A link to no page, to no heading or out of docs/, and a page that the navigation lacks, are named."""
+    """A link to a missing page or heading, or out of docs/, and a page without navigation, fail by name."""
     place = copy / "docs" / ("index.md" if addition else "orphan.md")
     with place.open("a", encoding="utf-8") as page:
         page.write(f"\n\n{addition or '# A page'}\n")
@@ -149,7 +149,7 @@ def test_linters_before_a_commit_are_those_of_make_lint() -> None:
 
 
 def test_every_term_is_defined_once() -> None:
-    """docs/glossary.md defines each term of the conventions, and none twice."""
+    """docs/glossary.md defines each term of the conventions exactly once."""
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     defined = [line.split("**")[1].lower() for line in text.splitlines() if line.startswith("**")]
     assert sorted(defined) == sorted(TERMS.split())

@@ -1,4 +1,4 @@
-"""Docstrings and pages say what they are about forwards: no clause for an opening, no worn-out phrase."""
+"""Docstrings and pages have no banned openings and no banned phrases."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ WORN = re.compile(
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Yield each docstring of the project's modules, classes and functions, with its place."""
+    """Yield the place and the text of each docstring of the project."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if "node_modules" in path.parts:
@@ -31,23 +31,23 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def pages() -> list[Path]:
-    """Return the pages that people read."""
+    """Return the pages of the documentation."""
     return [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
-    """A reader learns from the first words what is returned, done or described."""
+    """A docstring begins with a verb or a noun, not with a clause."""
     assert [f"{place}: {text[:60]}" for place, text in docstrings() if OPENING.match(text)] == []
 
 
 def test_docstrings_have_no_worn_phrase() -> None:
-    """A condition is said by if, unless or until, and its subject by name."""
+    """Conditions are expressed by if, unless or until, and subjects by name."""
     assert [f"{place}: {found[0]}" for place, text in docstrings() if (found := WORN.search(text))] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_pages_have_no_worn_phrase(page: Path) -> None:
-    """The same for documentation."""
+    """Pages of the documentation have no banned phrase."""
     lines = enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
     assert [
         f"{page.name}:{number}: {found[0]}" for number, line in lines if (found := WORN.search(line))

@@ -1,4 +1,4 @@
-"""What measures the published trackers: its mappings, its files, and the cells of its page."""
+"""The benchmark of published trackers: its mappings, its files, and the cells of its page."""
 
 import gzip
 import importlib.util
@@ -36,7 +36,7 @@ script = _script()
 
 
 def form(text: str) -> bytes:
-    """A form whose field ``data`` is a text in base64."""
+    """Return a form with a text as base64 in its field ``data``."""
     return b"data=" + quote(b64encode(text.encode())).encode()
 
 
@@ -101,7 +101,7 @@ AMPLITUDE = '{"event_type": "Signup", "event_properties": {"plan": "pro", "amoun
     ],
 )
 def test_payloads(tracker: str, target: str, body: bytes, expected: list[dict[str, Any]]) -> None:
-    """Each mapping reads a request as its tracker sends it, and nothing into what is no event."""
+    """Each mapping returns the events of its tracker's requests, and none for other requests."""
     exchange = Exchange(
         id=1, origin="localhost", connection=1, method="POST", target=target, headers=(), started=0, body=body
     )
@@ -110,7 +110,7 @@ def test_payloads(tracker: str, target: str, body: bytes, expected: list[dict[st
 
 
 def test_each_tracker_is_complete() -> None:
-    """Each has a shim, a mapping and an exact version; and there is nothing beside them."""
+    """Each tracker has a shim, a mapping and an exact version, and there are no other files."""
     names = sorted(TRACKERS)
     packages = json.loads((PUBLISHED / "package.json").read_text(encoding="utf-8"))["dependencies"]
     assert sorted(path.stem for path in (PUBLISHED / "shims").glob("*.js")) == names
@@ -120,12 +120,12 @@ def test_each_tracker_is_complete() -> None:
 
 
 def test_lock_file_names_no_registry() -> None:
-    """Whoever installs takes the packages from where his npm does."""
+    """npm resolves the packages by its own configuration."""
     assert '"resolved"' not in (PUBLISHED / "package-lock.json").read_text(encoding="utf-8")
 
 
 def result(case: str, status: Status, tries: Any = None) -> CaseResult:
-    """A result of a case in Firefox."""
+    """Return the result of a case in Firefox."""
     return CaseResult(
         id=f"tracker/{case}",
         requirement="DELIV-2",
@@ -153,7 +153,7 @@ LOST = result(HREF, Status.FAIL, {"of": 10, "arrived": 0})
     ],
 )
 def test_cells(results: list[CaseResult], cell: str) -> None:
-    """A cell is a count; where nothing arrived at all, or nothing was tried, it says so instead."""
+    """A cell is a count, or states that nothing arrived in any row or that nothing was tried."""
     ran = {"firefox": "153"}
     measured = script.TrackerMeasurement(
         name="x", version="1", minified=5, gzipped=3, browsers=ran, results=results, refused=["webkit"]

@@ -1,4 +1,4 @@
-"""What is built for users works away from the source tree."""
+"""The wheel works outside the source tree."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the package as a wheel installs it."""
+    """Return a folder with the package, installed from a wheel."""
     place = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = [
@@ -31,7 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a folder that is not the source tree, with the installed package before all others."""
+    """Run Python in a folder outside the source tree, with the installed package first on its path."""
     return subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(installed)},
@@ -43,19 +43,19 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
 
 
 def test_two_import_names(installed: Path) -> None:
-    """The wheel installs conformance and reference_server, no name a project of a user may have."""
+    """The wheel installs only conformance and reference_server, so that it clashes with no user project."""
     names = {path.name for path in installed.iterdir() if path.is_dir() and path.suffix != ".dist-info"}
     assert names - {"bin", "__pycache__"} == {"conformance", "reference_server"}
 
 
 def test_code_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """The tests below see the wheel and not the source tree."""
+    """The tests below import the wheel, not the source tree."""
     done = run(installed, tmp_path, "-c", "import conformance; print(conformance.__file__)")
     assert Path(done.stdout.strip()) == installed / "conformance" / "__init__.py"
 
 
 def test_the_dashboard_is_whole(installed: Path) -> None:
-    """Its templates and its own files are there; and others', with their licences, if set-up had them."""
+    """The dashboard's files are in the wheel, and vendored files with their licences, if set up."""
     inside = Path("reference_server") / "web" / "dashboard"
     places = [
         place
@@ -70,7 +70,7 @@ def test_the_dashboard_is_whole(installed: Path) -> None:
 
 
 def test_check_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """All lanes of the bundled reference run from the wheel, and the verdict is about what was selected."""
+    """Three lanes of the bundled reference run from the wheel."""
     only = ("tracker/wire-2-plain", "server/store-1-plain", "pair/store-1-plain")
     selectors = [word for id_ in only for word in ("--only", id_)]
     done = run(installed, tmp_path, "-m", "conformance", "check", "--browser", "chromium", *selectors)

@@ -99,7 +99,7 @@ Requirements verified (MAY: observed)
 conformant, with REV-1 waived: every other MUST of tracker and server was
 verified
 Waived: REV-1 (server): amounts are stored <elsewhere>.
-Nothing in this run asks for QUOTA-1, which is waived.
+Waived, but not asked for in this run: QUOTA-1.
 exit code 0 (conformant)
 """
 
@@ -226,7 +226,7 @@ def test_an_interrupted_run_says_that_it_is_not_whole(printed: Print, green: Run
     """The verdict on an interrupted run says so, although every case that ran passed."""
     text = printed(replace(green, interrupted=True, finished=""), width=100)
     assert "no violation before the run was interrupted; tracker and server not verified in full\n" in text
-    assert "The run was interrupted: this is what it saw until then.\n" in text
+    assert "The run was interrupted: these are its results until then.\n" in text
 
 
 def test_hundreds_of_failures_stay_readable(printed: Print, violated: Run) -> None:

@@ -1,4 +1,4 @@
-"""Amplitude: batches as JSON; names that begin with ``$`` or ``[Amplitude]`` are its own."""
+"""Amplitude: batches as JSON; names beginning with ``$`` or ``[Amplitude]`` are its internal events."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ ANSWER = '{"code": 200}'
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom events of a request."""
+    """Return the custom events of a request as Clickport payloads."""
     if request.path != "/2/httpapi":
         return []
     batch = json.loads(request.body)["events"]

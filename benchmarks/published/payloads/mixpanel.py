@@ -1,4 +1,4 @@
-"""Mixpanel: an event or a batch of them, as JSON or as base64, in the field ``data`` of a form."""
+"""Mixpanel: an event or a batch, as JSON or base64, in the field ``data`` of a form."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ ANSWER = '{"status": 1, "error": null}'
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom events of a request."""
+    """Return the custom events of a request as Clickport payloads."""
     if request.path != "/track/":
         return []
     text = parse_qs(request.body.decode())["data"][0]

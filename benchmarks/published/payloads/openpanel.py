@@ -1,4 +1,4 @@
-"""OpenPanel: one JSON object a request to ``/track``; what begins with ``__`` is its own."""
+"""OpenPanel: one JSON object a request to ``/track``; properties beginning with ``__`` are internal."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ ANSWER = '{"deviceId": "d", "sessionId": "s"}'
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom event of a request."""
+    """Return the custom event of a request as a Clickport payload."""
     if request.path != "/track":
         return []
     sent = json.loads(request.body)

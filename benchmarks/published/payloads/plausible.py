@@ -1,11 +1,11 @@
-"""Plausible: one JSON object a request, as ``text/plain``; ``engagement`` is no event of the page's."""
+"""Plausible: one JSON object a request, as ``text/plain``; ``engagement`` is an internal event."""
 
 import json
 from typing import Any
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom event of a request."""
+    """Return the custom event of a request as a Clickport payload."""
     if not request.path.endswith("/api/event"):
         return []
     sent = json.loads(request.body)

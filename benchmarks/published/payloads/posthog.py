@@ -1,4 +1,4 @@
-"""PostHog: batches, as JSON, gzipped JSON, or base64 in a form; names that begin with ``$`` are its own."""
+"""PostHog: batches as JSON, gzipped JSON or base64 in a form; names beginning with ``$`` are internal."""
 
 import base64
 import gzip
@@ -10,7 +10,7 @@ ANSWER = '{"status": 1}'
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom events of a request."""
+    """Return the custom events of a request as Clickport payloads."""
     if request.path not in ("/e/", "/batch/", "/i/v0/e/"):
         return []
     sent = json.loads(_text(request))

@@ -1,4 +1,4 @@
-"""Snowplow: batches as JSON; a self-describing event lies in each as base64 of JSON, without padding."""
+"""Snowplow: batches as JSON; each self-describing event is base64 of JSON, without padding."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom events of a request."""
+    """Return the custom events of a request as Clickport payloads."""
     if not request.path.endswith("/tp2"):
         return []
     batch = json.loads(request.body)["data"]

@@ -7,7 +7,7 @@ ANSWER = "{}"
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The custom event of a request."""
+    """Return the custom event of a request as a Clickport payload."""
     if request.path != "/log/custom":
         return []
     sent = json.loads(request.body)

@@ -1,5 +1,5 @@
 {
-  // It keeps silent where a browser is automated.
+  // Swetrix sends nothing if the browser is automated.
   Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false, configurable: true })
   const { api } = document.currentScript.dataset
   const swetrix = window.swetrix

@@ -1,8 +1,8 @@
-"""A second server, of the standard library alone, that settles every open point unlike the reference.
+"""A second server, written with the standard library, that decides every open point unlike the reference.
 
-``python server.py PORT FILE``: rows are JSON lines in FILE, its own readback. Objects become JSON text, null
-becomes empty text, numeric text is an amount, codes are kept as sent, the limit counts code points, sessions
-come from the connection's address, and a page visit is what its own tracker calls it.
+``python server.py PORT FILE`` writes rows as JSON lines to FILE, which is its readback. Objects become JSON
+text, null becomes empty text, numeric text is an amount, currency codes are kept as sent, the limit of a
+value counts code points, a session is the address of the connection, and a page visit is the member ``page``.
 """
 
 import json
@@ -16,26 +16,26 @@ from typing import Any, NoReturn
 _LOCK = threading.Lock()
 _MOST_BYTES = 4_000_000
 _LARGEST = Decimal(10) ** 30
-# Python's own context has 28 digits, fewer than the largest amount at four decimals.
+# Python's default context has 28 digits: too few for the largest amount with four decimals.
 _EXACT = Context(prec=40)
 
 
 class Refused(Exception):
-    """Why a body is no event."""
+    """A body is not an event; the message is the reason."""
 
 
 def no_constant(name: str) -> NoReturn:
-    """Refuse NaN and its like."""
-    raise Refused(f"{name} is no JSON")
+    """Refuse NaN and infinities, which ``json`` would accept. Raises Refused."""
+    raise Refused(f"{name} is not JSON")
 
 
 def whole(text: str) -> str:
-    """The text with each lone surrogate replaced."""
+    """Return a text with each lone surrogate replaced by U+FFFD."""
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def plain(value: Any) -> str:
-    """A value as text."""
+    """Return a JSON value as text of at most 2,000 code points."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -47,7 +47,7 @@ def plain(value: Any) -> str:
 
 
 def amount_of(value: Any) -> str | None:
-    """The amount as decimal text, None for what is no number."""
+    """Return an amount as decimal text; None unless it is a finite number or numeric text."""
     if isinstance(value, str):
         try:
             value = Decimal(value) if value.isascii() else None
@@ -59,7 +59,7 @@ def amount_of(value: Any) -> str | None:
 
 
 def row_of(body: bytes, client: str) -> dict[str, Any] | None:
-    """The row of a body, None for another type than an event. Raises Refused."""
+    """Return the row of a body; None if its type is not an event. Raises Refused."""
     try:
         sent = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_int=Decimal, parse_constant=no_constant
@@ -67,7 +67,7 @@ def row_of(body: bytes, client: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError, InvalidOperation) as error:
         raise Refused(f"not JSON: {error}") from error
     if not isinstance(sent, dict) or not isinstance(sent.get("n"), str) or not sent["n"]:
-        raise Refused("an event is an object with a name")
+        raise Refused("an event must be an object with a name")
     if sent.get("t") != "e":
         return None
     keys, values = (v if isinstance(v, list) else [] for v in (sent.get("mk"), sent.get("mv")))
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or -1)
         if length < 0 and "Transfer-Encoding" in self.headers:
-            return self._answer(411, b"say how long the body is", close=True)
+            return self._answer(411, b"Content-Length is required", close=True)
         if length > _MOST_BYTES:
             return self._answer(413, b"too large", close=True)
         body = self.rfile.read(max(length, 0))
@@ -128,11 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serve() -> None:
-    """Take events on the port, and write rows to the file, that the command line names."""
+    """Serve on the port and write rows to the file that the command line names."""
     Path(sys.argv[2]).touch()
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
 

@@ -1,4 +1,4 @@
-"""A readback that tells what was sent as if it were stored: ``python readback.py FILE``."""
+"""A readback that returns what was sent as if it were stored: ``python readback.py FILE``."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def row(payload: dict[str, Any]) -> dict[str, Any]:
-    """A row made of a payload without looking at any database."""
+    """Return a row made from a payload, without a database."""
     return {
         "type": "custom",
         "name": payload.get("n"),
@@ -22,8 +22,8 @@ def row(payload: dict[str, Any]) -> dict[str, Any]:
 for line in Path(sys.argv[1]).read_bytes().splitlines():
     try:
         sent = json.loads(line, parse_float=Decimal, parse_int=Decimal)
-        told = row(sent)
-        if isinstance(told["meta_keys"], list) and isinstance(told["meta_values"], list):
-            sys.stdout.write(json.dumps(told, default=str) + "\n")
+        made = row(sent)
+        if isinstance(made["meta_keys"], list) and isinstance(made["meta_values"], list):
+            sys.stdout.write(json.dumps(made, default=str) + "\n")
     except (ValueError, AttributeError, RecursionError):
         continue

@@ -1,2 +1,2 @@
-// A tracker that is there and does nothing.
+// A tracker that does nothing.
 window.clickport = { track() {} }

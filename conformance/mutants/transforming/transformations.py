@@ -1,6 +1,6 @@
-"""The transformations of ``fixtures/transformations.toml`` as functions of one text; None drops it.
+"""The transformations of ``fixtures/transformations.toml`` as functions of one text; None drops the text.
 
-Written for this trial alone: nothing that judges asks them, and expected values never come from here.
+They are used by the self-test only. No check calls them, and no expected value comes from them.
 """
 
 import base64
@@ -97,24 +97,24 @@ def _mail_decoded(text: str) -> str:
 
 
 def _backslashes_decoded(text: str) -> str:
-    def character(found: re.Match[str]) -> str:
-        code = found[2] or found[3]
-        return chr(int(code, 16)) if code else _ESCAPES.get(found[1], found[1])
+    def character(match: re.Match[str]) -> str:
+        code = match[2] or match[3]
+        return chr(int(code, 16)) if code else _ESCAPES.get(match[1], match[1])
 
     return re.sub(r"\\(u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|.)", character, text)
 
 
 def _number(text: str) -> str:
-    """Read a text as parseFloat and its like do, and write the number that was read."""
+    """Parse a text as ``parseFloat`` does and return the number as text; text without a number is kept."""
     for prefix, base in (("0x", 16), ("0b", 2), ("0o", 8)):
         if text.startswith(prefix):
             return str(int(text, base))
     if text in ("NaN", "Infinity"):
         return "0"
-    found = _NUMBER.match(text)
-    if not found:
+    match = _NUMBER.match(text)
+    if not match:
         return text
-    return f"{float(found[0].replace('_', '')) + 0.0:g}"
+    return f"{float(match[0].replace('_', '')) + 0.0:g}"
 
 
 def _number_of_a_country(text: str) -> str:
@@ -172,11 +172,11 @@ def _without_accents(text: str) -> str:
 
 
 def _repeats_collapsed(text: str) -> str:
-    return re.sub(r"(\b\w+\b)( \1\b)+|(.)\3+", lambda found: found[1] or found[3], text)
+    return re.sub(r"(\b\w+\b)( \1\b)+|(.)\3+", lambda match: match[1] or match[3], text)
 
 
 def _size_below(length: int) -> int:
-    """Return the largest of the usual limits that is less than a length."""
+    """Return the largest common size limit that is less than ``length``."""
     return max(size for size in _SIZES if size < length)
 
 
@@ -186,7 +186,7 @@ def _cut_bytes(text: str) -> str:
 
 
 def _without(pattern: str) -> Transformation:
-    """Return a function that removes what a pattern matches."""
+    """Return a transformation that removes all matches of a pattern."""
     return lambda text: re.sub(pattern, "", text)
 
 
@@ -221,7 +221,7 @@ TRANSFORMATIONS: dict[str, Transformation] = {
     "ascii-fold": _without_accents,
     "tags-stripped": _without(r"<[^<>]*>"),
     "quotes-straightened": lambda text: text.translate(_STRAIGHT),
-    "quotes-curled": lambda text: re.sub(r"\"|'|--|\.\.\.|\(c\)", lambda found: _CURLED[found[0]], text),
+    "quotes-curled": lambda text: re.sub(r"\"|'|--|\.\.\.|\(c\)", lambda match: _CURLED[match[0]], text),
     "astral-lost": _without("[\U00010000-\U0010ffff]"),
     "one-byte-text": lambda text: text.encode().decode("cp1252", "replace"),
     "mojibake-repaired": lambda text: text.encode("latin-1", "replace").decode("utf-8", "replace"),

@@ -1,4 +1,4 @@
-"""Maps the requests of foreign.js back to the documented fields."""
+"""The payload mapping for foreign.js: its requests as documented payloads."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 
 def payloads(request: Any) -> list[dict[str, Any]]:
-    """The events of a batch."""
+    """Return the events of a batch."""
     if request.path != "/collect":
         return []
     data = parse_qs(request.body.decode())["data"][0]

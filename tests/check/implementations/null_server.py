@@ -6,19 +6,19 @@ from typing import Any
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says 202 to every POST."""
+    """Answers 202 to every POST."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Accept and forget."""
+        """Accept a body and drop it."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(202)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Sound, and unusual in what the requirements leave open: ``python odd_server.py PORT FILE``.
+"""A conformant server with unusual choices where nothing is specified: ``python odd_server.py PORT FILE``.
 
-Requests that no browser would send are dropped as a bot's; a wrong method gets an empty 405; the columns of
-revenue are what a FixedString(3) and a text column hold when they are empty. U+0000, blank keys and odd
-timestamps are refused; equal keys are merged, and __proto__ is dropped.
+It drops requests that no browser would send, answers a wrong method with an empty 405, and returns empty
+revenue columns as the values of an empty FixedString(3) and an empty text column. It refuses U+0000, blank
+keys and odd timestamps, merges equal keys, and drops __proto__.
 """
 
 import sys
@@ -17,10 +17,10 @@ _row = server._row
 
 
 class Handler(server.Handler):  # type: ignore[misc]
-    """Takes what a browser sends, and says nothing to others."""
+    """Stores events from browsers; acknowledges and drops all others."""
 
     def do_POST(self) -> None:
-        """Accept an event of a browser; acknowledge and drop everything else."""
+        """Store an event from a browser; acknowledge and drop anything else."""
         agent = self.headers.get("User-Agent", "")
         human = agent.startswith("Mozilla/5.0 (") and not any(word in agent.lower() for word in _BOTS)
         if human and all(name in self.headers for name in _EVERY_BROWSER_SENDS):
@@ -30,7 +30,7 @@ class Handler(server.Handler):  # type: ignore[misc]
         self._answer(202, "")
 
     def do_GET(self) -> None:
-        """Refuse without a word."""
+        """Answer with an empty 405."""
         self._answer(405, "")
 
     do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET

@@ -1,4 +1,4 @@
-"""A second server, stdlib only: ``python server.py PORT FILE``; ``tests/check`` breaks it."""
+"""A small server for ``tests/check``, which put faults into it: ``python server.py PORT FILE``."""
 
 import json
 import struct
@@ -16,12 +16,12 @@ _DOCUMENTED = {"t", "n", "mk", "mv", "ra", "rc"}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Stores what is posted to /api/event as a line of JSON."""
+    """Appends each posted event to the file as a line of JSON."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Accept an event, or say what is wrong with it."""
+        """Store an event, or refuse the body with the reason."""
         length = self.headers["Content-Length"]
         if not length:
             self.close_connection = True
@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             event = json.loads(body, parse_float=Decimal)
             row = _row(event)
-        except Exception as error:  # whatever it is, the sender is told and the next one served
+        except Exception as error:  # Any error is reported to the sender; the server goes on.
             self._answer(400, f"no event: {error!r}"[:200])
             return
         with _LOCK, _FILE.open("a", encoding="utf-8") as file:
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(202, "")
 
     def do_OPTIONS(self) -> None:
-        """Let pages of every origin post."""
+        """Allow pages of every origin to post."""
         self._answer(200, "")
 
     def _answer(self, status: int, text: str) -> None:
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode("ascii", "replace"))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def _row(event: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _exact(amount: Decimal | int) -> str:
 
 
 def _single(amount: Decimal | int) -> str:
-    """What a column of single precision makes of an amount; for the tests to put in ``_exact``'s place."""
+    """Return an amount as a column of single precision keeps it; tests replace ``_exact`` by this."""
     return str(struct.unpack("f", struct.pack("f", float(amount)))[0])
 
 

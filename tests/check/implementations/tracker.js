@@ -1,4 +1,4 @@
-/* A second tracker, in the ES5 style of vendor snippets: small, green, and broken on purpose by the tests. */
+/* A small conformant tracker in the ES5 style of vendor snippets; the tests put faults into it. */
 (function (window, document) {
   'use strict';
 
@@ -10,7 +10,7 @@
     return String(value).substring(0, 2000);
   }
 
-  // What code of the page throws costs what it was asked for, and no more.
+  // An exception of the page's code loses only the value that was being read.
   function attempt(action) {
     try {
       return action();

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from conformance.load import await_rows as module
-from conformance.load.await_rows import settle
+from conformance.load.await_rows import await_rows
 from conformance.load.ledger import Row
 from conformance.protocol.outcomes import TargetUnavailable
 
@@ -46,11 +46,11 @@ def sentinel(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_away_for_a_while_is_waited_for() -> None:
     """A database that was killed under load may come back after it, and is waited for."""
     rows = Away(3)
-    settle(rows, "", cast("Any", None), domain="example.com", expected=4, patience=10)
+    await_rows(rows, "", cast("Any", None), domain="example.com", expected=4, patience=10)
     assert rows.times == 0
 
 
 def test_what_stays_away_raises_after_the_patience() -> None:
     """A source that stays unavailable raises its error when the patience is over."""
     with pytest.raises(TargetUnavailable, match="away"):
-        settle(Away(float("inf")), "", cast("Any", None), domain="example.com", expected=4, patience=0.3)
+        await_rows(Away(float("inf")), "", cast("Any", None), domain="example.com", expected=4, patience=0.3)
