@@ -129,7 +129,7 @@ def test_budget_held_on_a_restored_page(
         # By the page itself: an automation may lose sight of one that was frozen.
         tab.run(
             f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(instruments, other)};"
-            f" plainFetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }})"
+            f" plainFetch('{instruments.recorder.page_origin}{back}', {{ method: 'POST', body: '' }})"
             f".then(() => {{ {keepalive_budget.call_of(token, 10_000)} }}) }} }})"
         )
         tab.goto(instruments.page(stored=True))
@@ -150,8 +150,8 @@ def test_budget_held_on_a_restored_page(
 def _held(instruments: Instruments, other: str) -> str:
     """The script of a request of our own with keepalive, whose answer a fault keeps back."""
     return (
-        f"plainFetch('{instruments.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
-        f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
+        f"plainFetch('{instruments.recorder.endpoint_origin}/control/{other}', {{ method: 'POST', "
+        f"keepalive: true, mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
     )
 
 

@@ -103,7 +103,7 @@ def test_snippet_without_endpoint(
         instruments.page(
             "snippet.html",
             site=instruments.setup.options.domain,
-            tracker=f"{instruments.recorder.there}{TRACKER_PATH}",
+            tracker=f"{instruments.recorder.endpoint_origin}{TRACKER_PATH}",
         )
     )
     evidence.sent = f"clickport.track('Signup {token}') in a page whose tag has no data-api"

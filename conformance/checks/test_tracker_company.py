@@ -65,7 +65,7 @@ def test_no_cookies(instruments: Instruments, engine: str, evidence: Evidence, t
     """WIRE-5: a cookie that the endpoint's site has in this browser does not travel along."""
     tab = instruments.tab(engine)
     try:
-        tab.goto(f"{instruments.recorder.there}/next/page")
+        tab.goto(f"{instruments.recorder.endpoint_origin}/next/page")
         tab.run("document.cookie = 'probe=1; Path=/; SameSite=None; Secure; Max-Age=60'")
     finally:
         tab.close()

@@ -52,7 +52,9 @@ def test_event_beside_a_new_tab(
 ) -> None:
     """DELIV-2: the event arrives although its page is behind another tab at once."""
     origin = (
-        instruments.recorder.there if evidence.case.id.endswith("cross-origin") else instruments.recorder.here
+        instruments.recorder.endpoint_origin
+        if evidence.case.id.endswith("cross-origin")
+        else instruments.recorder.page_origin
     )
 
     def attempt(own: str) -> None:
@@ -245,7 +247,7 @@ def test_tab_in_the_background(instruments: Instruments, engine: str, evidence: 
     front = None
     try:
         tab.goto(instruments.page())
-        front = tab.popup(f"window.open('{instruments.recorder.here}/next/page')")
+        front = tab.popup(f"window.open('{instruments.recorder.page_origin}/next/page')")
         seen = tab.run("return document.visibilityState")
         evidence.sent = f"clickport.track('Kept {token}') in a tab behind another; it says that it is {seen}"
         thrown = pages.run(tab, f"clickport.track('Kept {token}')")
@@ -270,7 +272,7 @@ def test_frozen_page_restored(instruments: Instruments, engine: str, evidence: E
         tab.run(
             "addEventListener('pageshow', (event) => { if (event.persisted) {"
             f" clickport.track('Sentinel {sentinel}');"
-            f" fetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }}) }} }});"
+            f" fetch('{instruments.recorder.page_origin}{back}', {{ method: 'POST', body: '' }}) }} }});"
             f"clickport.track('Kept {token}')"
         )
         instruments.events(token)

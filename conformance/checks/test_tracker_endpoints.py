@@ -95,7 +95,7 @@ def test_exit_does_not_wait(instruments: Instruments, engine: str, evidence: Evi
     try:
         tab.goto(
             instruments.page(
-                "leave-by-click.html", token=token, next=f"{instruments.recorder.here}/next/page"
+                "leave-by-click.html", token=token, next=f"{instruments.recorder.page_origin}/next/page"
             )
         )
         evidence.sent = f"a click on a link whose handler calls clickport.track('Exit {token}')"
@@ -226,7 +226,7 @@ def _require_quiet(tab: Tab, thrown: str | None) -> None:
 
 def _time_of_exit(instruments: Instruments, tab: Tab, template: str, token: str) -> float:
     """Milliseconds from a click on a link to the arrival of the next page's answer."""
-    tab.goto(instruments.page(template, token=token, next=f"{instruments.recorder.here}/next/page"))
+    tab.goto(instruments.page(template, token=token, next=f"{instruments.recorder.page_origin}/next/page"))
     try:
         tab.click("#link")
         tab.wait_until(_NEXT, _LEAVE_SECONDS)

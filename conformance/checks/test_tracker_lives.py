@@ -54,7 +54,7 @@ def test_neighbour_with_a_domain(
 ) -> None:
     """API-8: tags of other scripts that bear the same attributes are not the tracker's own."""
     instruments.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
-    elsewhere = f"{instruments.recorder.there}{_STRANGER}{EVENT_PATH}"
+    elsewhere = f"{instruments.recorder.endpoint_origin}{_STRANGER}{EVENT_PATH}"
     url = instruments.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
     _require_event(instruments, engine, evidence, token, url)
     if any(exchange.path.startswith(_STRANGER) for exchange in instruments.events(token, 0)):
@@ -64,7 +64,7 @@ def test_neighbour_with_a_domain(
 @scenarios("tracker/api-8-strict-policy-with-nonce")
 def test_strict_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: the tracker needs nothing that a policy of nonces forbids, such as inline code or eval."""
-    endpoint = f"{instruments.recorder.there}{EVENT_PATH}"
+    endpoint = f"{instruments.recorder.endpoint_origin}{EVENT_PATH}"
     url = instruments.page("strict.html", nonce="n0nce", allowed=endpoint)
     tab = _require_event(instruments, engine, evidence, token, url)
     if refused := tab.run("return window.refused"):
@@ -95,7 +95,7 @@ def _prerendered(
         "prerendered.html",
         token=token,
         sentinel=pages.sentinel_of(token),
-        control=f"{recorder.here}{control}",
+        control=f"{recorder.page_origin}{control}",
     )
     page = instruments.page("prerendering.html", next=following, told=told)
     evidence.sent = f"clickport.track('Seen {token}') in a page that is prerendered"

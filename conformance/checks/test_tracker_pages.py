@@ -33,7 +33,10 @@ def test_component_sends_event(instruments: Instruments, engine: str, evidence: 
     tab = instruments.shared_tab(engine)
     tab.goto(
         instruments.page(
-            "component.html", token=token, component=path, next=f"{instruments.recorder.here}/next/page"
+            "component.html",
+            token=token,
+            component=path,
+            next=f"{instruments.recorder.page_origin}/next/page",
         )
     )
     evidence.sent = f"a click on the button of frameworks/{name}, which calls track and leaves the page"

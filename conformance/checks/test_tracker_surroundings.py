@@ -91,7 +91,7 @@ def _plain(instruments: Instruments, engine: str) -> Tab:
     url = instruments.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}")
     tab = instruments.shared_tab(engine)
     try:
-        tab.goto(url.replace(instruments.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.page_origin, origin))
     except TimeoutError as error:
         raise NotTestable(f"{engine} does not resolve {origin} to this machine") from error
     if tab.run("return [location.origin, isSecureContext]") != [origin, False]:

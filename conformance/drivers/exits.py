@@ -63,9 +63,9 @@ def leave(
     """
     recorder = instruments.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)
-    origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
+    origin = recorder.endpoint_origin if exit_.endswith(_CROSS) else recorder.page_origin
     tracked = call or f"clickport.track('Exit {token}')"
-    control = f"{recorder.there}/control/{token}"
+    control = f"{recorder.endpoint_origin}/control/{token}"
     options = f"{{ method: 'POST', body: '{token}', mode: 'no-cors' }}"
     plain = f"(window.plainFetch ?? fetch)('{control}?called=' + called, {options})"
     scene = ExitScenario(
@@ -116,7 +116,7 @@ def leave_listening(
         tab.run(
             f"{target}.addEventListener('{event}', () => {{ window.leaving = true; "
             f"clickport.track('Exit {token}') }}); "
-            f"setTimeout(() => {{ location.href = '{instruments.recorder.here}/next/page' }})"
+            f"setTimeout(() => {{ location.href = '{instruments.recorder.page_origin}/next/page' }})"
         )
         tab.wait_until(f"location.pathname === '/next/page' && {_NEXT_PAGE_IS_THERE}", _GONE_SECONDS)
         found = instruments.events(token, seconds=LATE_EVENT_SECONDS)
@@ -253,7 +253,10 @@ def leave_once(instruments: Instruments, tab: Tab, token: str, way: str, *, call
     """
     following = instruments.page()
     page = instruments.page(
-        "leave.html", token=token, next=following, control=f"{instruments.recorder.there}/control/{token}"
+        "leave.html",
+        token=token,
+        next=following,
+        control=f"{instruments.recorder.endpoint_origin}/control/{token}",
     )
     tracked = call or f"clickport.track('Exit {token}')"
     scene = ExitScenario(

@@ -125,7 +125,7 @@ def require_engine(instruments: Instruments, engine: str, error: Exception) -> N
     instruments.restart(engine)
     try:
         tab = instruments.tab(engine)
-        tab.goto(f"{instruments.recorder.here}/next/blank")
+        tab.goto(f"{instruments.recorder.page_origin}/next/blank")
         tab.wait_until("document.readyState === 'complete'", _PROBE_SECONDS)
         tab.close()
     except (PageBroken, TimeoutError) as broken:
@@ -181,7 +181,7 @@ def _rule(instruments: Instruments, engine: str) -> str:
     """Return the rule that keeps a tracker silent here, found by pages that look otherwise; "" if none is."""
     everything = "".join(_RULES.values())
     probes = {
-        **{rule: (script, instruments.recorder.here) for rule, script in _RULES.items()},
+        **{rule: (script, instruments.recorder.page_origin) for rule, script in _RULES.items()},
         _LOCAL_HOST: ("", instruments.plain_origin(engine)),
         "signs of automation or a local host": (everything, instruments.plain_origin(engine)),
     }
@@ -196,7 +196,7 @@ def _arrives(instruments: Instruments, engine: str, script: str, origin: str, ru
     url = instruments.page(before=script, endpoint=f"{origin}/api/event")
     tab = instruments.tab(engine)
     try:
-        tab.goto(url.replace(instruments.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.page_origin, origin))
         tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
         return bool(sent_events(instruments.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
     except (PageBroken, TimeoutError):

@@ -103,7 +103,7 @@ def loading_error(instruments: Instruments, engine: str) -> str:
     Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
     """
     tab = instruments.tab(engine)
-    tab.goto(f"{instruments.recorder.here}/next/blank")
+    tab.goto(f"{instruments.recorder.page_origin}/next/blank")
     return str(
         tab.run(
             """const raised = [];
@@ -136,7 +136,9 @@ def use_page(instruments: Instruments, engine: str, evidence: Evidence, token: s
     name = evidence.case.id.partition("/api-4-")[2]
     evidence.sent = f"a click on the button of fixtures/pages/{name}.html"
     tab = instruments.shared_tab(engine)
-    tab.goto(instruments.page(f"{name}.html", token=token, next=f"{instruments.recorder.here}/next/page"))
+    tab.goto(
+        instruments.page(f"{name}.html", token=token, next=f"{instruments.recorder.page_origin}/next/page")
+    )
     tab.click("#go")
     # A form leads away; the shared tab must have arrived before it is sent elsewhere.
     tab.wait_until("document.forms.length === 0", _LEAVE_SECONDS)
