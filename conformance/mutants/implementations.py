@@ -49,7 +49,8 @@ class Implementation:
     """One implementation to be tried. ``fails`` and ``passes`` are as in ``implementations.toml``.
 
     ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it makes, each in the
-    cases of its own, ``cells``, which must all fail. Such subjects share an implementation, and so a run.
+    cases of its own, ``cells``, which must all fail. Such subjects share an implementation, and so a run. A
+    mutant of ``mutants.toml`` has the ``cells`` that its ``cases`` name, if any, and a run of its own.
     """
 
     name: str
@@ -148,7 +149,15 @@ def _mutant(name: str, row: Mapping[str, Any]) -> Implementation:
         raise ValueError(
             f"mutant {name}: {row['kills']} in {', '.join(lanes)} is no requirement in its lanes"
         )
-    edit = Edit(file=row["file"], find=row["find"], replace=row["replace"])
+    cells = tuple(row.get("cases", ()))
+    own = {case.id for case in catalogue() if case.requirement == row["kills"] and case.lane in lanes}
+    if unknown := sorted(set(cells) - own):
+        raise ValueError(f"mutant {name}: {unknown[0]} is not a case of {row['kills']} in its lanes")
     return Implementation(
-        name=name, kind=ImplementationKind.MUTANT, lanes=lanes, edit=edit, fails=(row["kills"],)
+        name=name,
+        kind=ImplementationKind.MUTANT,
+        lanes=lanes,
+        edit=Edit(file=row["file"], find=row["find"], replace=row["replace"]),
+        fails=(row["kills"],),
+        cells=cells,
     )
