@@ -75,6 +75,10 @@ def test_dead_tracker_is_one_violation(
     ("condition", "rule"),
     [
         ("navigator.webdriver", "navigator.webdriver"),
+        (
+            "navigator.userAgentData.brands.some(({ brand }) => brand.includes('Headless'))",
+            "navigator.userAgentData (HeadlessChrome)",
+        ),
         ("location.hostname === '127.0.0.1'", "the local host name of the page"),
     ],
 )
