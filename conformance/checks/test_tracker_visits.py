@@ -87,5 +87,5 @@ def _require_each(evidence: Evidence, sent: Counter[str], token: str, made: int)
         )
     if more := sent - wanted:
         raise Violation(
-            f"{made} calls of a visit made {more.total()} requests too many (the first is {next(iter(more))!r})"
+            f"{made} calls of a visit made {more.total()} requests too many, first {next(iter(more))!r}"
         )
