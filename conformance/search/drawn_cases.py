@@ -18,7 +18,8 @@ from conformance.protocol.outcomes import LeftOut, NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.results import counterexamples
 from conformance.search.budget import Budget
-from conformance.search.conditions import CONDITIONS, Condition
+from conformance.search.condition_base import Condition
+from conformance.search.conditions import CONDITIONS
 from conformance.search.engine import Exploration, Finding, Lab, explore, id_of, replay
 from conformance.search.executors import PairLab, ServerLab, TrackerLab, example_of
 

@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.protocol.outcomes import Violation
 from conformance.search.budget import Budget
-from conformance.search.conditions import Condition
+from conformance.search.condition_base import Condition
 from conformance.search.observation import Example, Observation
 from conformance.search.shrink import smallest
 
