@@ -1,4 +1,4 @@
-"""What the page of a dashboard makes of goals, in a browser: the form, the Goals tab, the figures on top."""
+"""A dashboard's page on goals, in a browser: the form, the Goals tab, the KPI cards."""
 
 from conformance.drivers import dashboard_data
 from conformance.drivers.dashboard_page import Board
@@ -10,7 +10,7 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("dashboard/goal-1-page-form")
 def test_form(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: Settings → Goals takes a type and a name, exactly, before the event was ever seen."""
+    """GOAL-1: Settings → Goals keeps the exact name of a goal whose event was never sent."""
     with new_site(instruments, evidence, token) as site:
         board = Board(site, instruments.shared_tab(engine))
         names = [" Achat 🎉 réussi ", "achat 🎉 réussi"]
@@ -28,7 +28,7 @@ def test_form(instruments: Instruments, engine: str, evidence: Evidence, token: 
 
 @scenarios("dashboard/goal-1-page-deleted")
 def test_deleted(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: a goal that is deleted in the settings is gone there, and from the Goals tab."""
+    """GOAL-1: a goal deleted in the settings disappears there and from the Goals tab."""
     with new_site(instruments, evidence, token) as site:
         for name in ("Signup", LAST):
             site.add_goal(name)
@@ -45,7 +45,7 @@ def test_deleted(instruments: Instruments, engine: str, evidence: Evidence, toke
 
 @scenarios("dashboard/goal-1-page-hostile-names")
 def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: goals whose names hold markup or odd characters are shown as text, and run nothing."""
+    """GOAL-1: goal names with markup or odd characters are shown as text and run nothing."""
     with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.add_goal(name)
@@ -62,7 +62,7 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
 
 @scenarios("dashboard/goal-2-page-exact")
 def test_match(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-2: on the Goals tab an event of almost the same name is no conversion."""
+    """GOAL-2: on the Goals tab, an event with almost the same name is no conversion."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
@@ -75,7 +75,7 @@ def test_match(instruments: Instruments, engine: str, evidence: Evidence, token:
 
 @scenarios("dashboard/goal-3-page-completions")
 def test_completions(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-3: the Goals tab counts completions, not people; more of them than people are above 100."""
+    """GOAL-3: the Goals tab counts completions, not visitors, so that rates may exceed 100 %."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
@@ -87,7 +87,7 @@ def test_completions(instruments: Instruments, engine: str, evidence: Evidence, 
 
 @scenarios("dashboard/goal-3-page-rate")
 def test_rate(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-3: the rate on the Goals tab is per hundred visitors, those included who only look at pages."""
+    """GOAL-3: the Goals tab's rate is per hundred visitors, including those who only viewed pages."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
@@ -99,7 +99,7 @@ def test_rate(instruments: Instruments, engine: str, evidence: Evidence, token: 
 
 @scenarios("dashboard/goal-4-page-needs-a-goal")
 def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the cards of conversions are there once there is a goal, and not before."""
+    """GOAL-4: the cards of conversions appear only if the site has a goal."""
     with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
@@ -117,7 +117,7 @@ def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, toke
 
 @scenarios("dashboard/goal-4-page-agree")
 def test_figures_agree(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the cards on top show what the Goals tab below them has in all."""
+    """GOAL-4: the KPI cards show the totals of the Goals tab."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")

@@ -1,4 +1,4 @@
-"""A call in a page, and the row that comes of it: tracker and server together."""
+"""Calls in a page and the rows that they leave: tracker and server together."""
 
 from functools import partial
 
@@ -15,10 +15,10 @@ from conformance.protocol.requirements import Lane
 
 @vectors(Lane.PAIR)
 def test_call_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """Each call of a vector ends as the row that the vector says."""
+    """Each vector's call leaves the row that the vector specifies."""
     case, called = evidence.case, instruments.once(call_vectors, engine)
     if case.vector.get("together") and not called.found[token] and any(called.found.values()):
-        # Lost among the calls that share its page: alone it must arrive.
+        # Lost in a page shared with other calls: in its own page it must arrive.
         token = instruments.setup.token(f"{case.id} alone", engine)
         called = call_alone(instruments, engine, case, token)
     evidence.sent = case.vector["call"].replace("{token}", token)
@@ -30,7 +30,7 @@ def test_call_leaves_row(instruments: Instruments, engine: str, evidence: Eviden
 
 @scenarios("pair/api-4-inline-onclick", "pair/api-4-submit-listener", "pair/api-4-window-property")
 def test_handler_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-4: a handler of the documented kind ends as a row."""
+    """API-4: a handler of the documented kind leaves a row."""
     with joined(instruments):
         use_page(instruments, engine, evidence, token)
         require_rows_of(instruments, engine, evidence, token)
@@ -45,7 +45,7 @@ def test_handler_leaves_row(instruments: Instruments, engine: str, evidence: Evi
     "pair/deliv-2-form-cross-origin",
 )
 def test_exit_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-2: an event that was sent in the task in which its page was left ends as a row."""
+    """DELIV-2: an event sent in the task that leaves its page is stored as a row."""
     with joined(instruments):
         leave(instruments, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
         require_rows_of(instruments, engine, evidence, token)

@@ -1,4 +1,4 @@
-"""From a call in one tab to the row in another (DASH-3)."""
+"""From a call in one tab to the dashboard in another (DASH-3)."""
 
 import time
 
@@ -13,7 +13,7 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("pair/dash-3-new-name")
 def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DASH-3: while the dashboard is open a new name appears in it, in seconds, and nobody touches it."""
+    """DASH-3: a new name appears on an open dashboard within seconds, without interaction."""
     caller, viewer = instruments.tab(engine), instruments.tab(engine)
     try:
         with new_site(instruments, evidence, token) as site, passed_on(instruments):
@@ -21,7 +21,7 @@ def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, tok
             board = Board(site, viewer)
             board.open()
             site.require("the Events tab before", board.events, [])
-            # What the page loads when its tab is chosen may have the first in it; the second comes later.
+            # The first name may come with the load of the tab's content; the second needs a live update.
             for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
                 evidence.sent = f"clickport.track('{names[-1]}')"
                 began = time.monotonic()
