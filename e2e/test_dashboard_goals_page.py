@@ -1,7 +1,7 @@
 """A dashboard's page on goals, in a browser: the form, the Goals tab, the KPI cards."""
 
 from conformance.drivers import dashboard_data
-from conformance.drivers.dashboard_page import Board
+from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
@@ -12,18 +12,18 @@ from conformance.harness.instruments import Instruments
 def test_form(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """GOAL-1: Settings → Goals keeps the exact name of a goal whose event was never sent."""
     with new_site(instruments, evidence, token) as site:
-        board = Board(site, instruments.shared_tab(engine))
+        page = DashboardPage(site, instruments.shared_tab(engine))
         names = [" Achat 🎉 réussi ", "achat 🎉 réussi"]
         for number, name in enumerate(names, start=1):
-            board.open_goals()
-            board.create_goal(name)
-            board.until_goals(names[:number])
-            require_equal("goals in the settings", sorted(board.goal_names()), sorted(names[:number]))
+            page.open_goals()
+            page.create_goal(name)
+            page.until_goals(names[:number])
+            require_equal("goals in the settings", sorted(page.goal_names()), sorted(names[:number]))
         for name in (*names, names[0].strip()):
             site.track(name)
         site.settle()
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dict.fromkeys(names, (1, 100.0)))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dict.fromkeys(names, (1, 100.0)))
 
 
 @scenarios("dashboard/goal-1-page-deleted")
@@ -34,13 +34,13 @@ def test_deleted(instruments: Instruments, engine: str, evidence: Evidence, toke
             site.add_goal(name)
         site.track("Signup")
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open_goals()
-        board.delete_goal("Signup")
-        board.until_goals([LAST])
-        require_equal("goals in the settings", board.goal_names(), [LAST])
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, {LAST: (1, 100.0)})
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open_goals()
+        page.delete_goal("Signup")
+        page.until_goals([LAST])
+        require_equal("goals in the settings", page.goal_names(), [LAST])
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, {LAST: (1, 100.0)})
 
 
 @scenarios("dashboard/goal-1-page-hostile-names")
@@ -51,13 +51,13 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
             site.add_goal(name)
             site.track(name)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
-        board.require_harmless()
-        board.open_goals()
-        require_equal("goals in the settings", sorted(board.goal_names()), sorted(dashboard_data.HOSTILE))
-        board.require_harmless()
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
+        page.require_harmless()
+        page.open_goals()
+        require_equal("goals in the settings", sorted(page.goal_names()), sorted(dashboard_data.HOSTILE))
+        page.require_harmless()
 
 
 @scenarios("dashboard/goal-2-page-exact")
@@ -68,9 +68,9 @@ def test_match(instruments: Instruments, engine: str, evidence: Evidence, token:
         site.add_goal("never sent")
         dashboard_data.send_near_misses(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.NEAR_MISSES)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.NEAR_MISSES)
 
 
 @scenarios("dashboard/goal-3-page-completions")
@@ -80,9 +80,9 @@ def test_completions(instruments: Instruments, engine: str, evidence: Evidence, 
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.COMPLETIONS)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.COMPLETIONS)
 
 
 @scenarios("dashboard/goal-3-page-rate")
@@ -92,9 +92,9 @@ def test_rate(instruments: Instruments, engine: str, evidence: Evidence, token: 
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.LOOKERS)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.LOOKERS)
 
 
 @scenarios("dashboard/goal-4-page-needs-a-goal")
@@ -103,14 +103,14 @@ def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, toke
     with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require("cards without a goal", lambda: dashboard_data.about_conversions(board.kpis()), [])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require("cards without a goal", lambda: dashboard_data.about_conversions(page.kpis()), [])
         site.add_goal("Purchase")
-        board.open()
+        page.open()
         site.require(
             "cards with one",
-            lambda: dashboard_data.about_conversions(board.kpis()),
+            lambda: dashboard_data.about_conversions(page.kpis()),
             dashboard_data.KPIS_OF_GOALS,
         )
 
@@ -123,7 +123,7 @@ def test_figures_agree(instruments: Instruments, engine: str, evidence: Evidence
         site.add_goal("Signup")
         dashboard_data.send_two_goals(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.TWO_GOALS)
-        site.require("cards", lambda: dashboard_data.of_conversions(board.kpis()), dashboard_data.TOP)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.TWO_GOALS)
+        site.require("cards", lambda: dashboard_data.of_conversions(page.kpis()), dashboard_data.TOP)

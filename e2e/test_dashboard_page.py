@@ -4,7 +4,7 @@ import re
 import time
 
 from conformance.drivers import dashboard_data
-from conformance.drivers.dashboard_page import Board
+from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
@@ -20,10 +20,10 @@ def test_totals(instruments: Instruments, engine: str, evidence: Evidence, token
         site.track("Login", visitor=1)
         site.track("Login", visitor=2)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
-        text = board.texts()["Signup"]
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
+        text = page.texts()["Signup"]
         if not re.search(r"Signup[\s\S]*\b12\b", text):
             raise Violation(f"expected the row of Signup to show 12, got {text!r}")
 
@@ -36,9 +36,9 @@ def test_every_name(instruments: Instruments, engine: str, evidence: Evidence, t
         for name in names:
             site.track(name)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, [(name, 1) for name in (*names, LAST)])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, [(name, 1) for name in (*names, LAST)])
 
 
 @scenarios("dashboard/dash-1-page-range")
@@ -47,11 +47,11 @@ def test_range(instruments: Instruments, engine: str, evidence: Evidence, token:
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open(**dashboard_data.past_week())
-        site.require_rows("the Events tab of a past week", board.events, [])
-        board.open(period="today")
-        site.require_rows("the Events tab of today", board.events, [("Signup", 2), (LAST, 1)])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open(**dashboard_data.past_week())
+        site.require_rows("the Events tab of a past week", page.events, [])
+        page.open(period="today")
+        site.require_rows("the Events tab of today", page.events, [("Signup", 2), (LAST, 1)])
 
 
 @scenarios("dashboard/dash-1-page-hostile-names")
@@ -61,13 +61,13 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
         for name in dashboard_data.HOSTILE:
             site.track(name, {name: name})
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
         expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
-        site.require_rows("the Events tab", lambda: sorted(board.events()), expected)
-        for name, text in board.texts().items():
-            board.require_text(name, text)
-        board.require_harmless()
+        site.require_rows("the Events tab", lambda: sorted(page.events()), expected)
+        for name, text in page.texts().items():
+            page.require_text(name, text)
+        page.require_harmless()
 
 
 @scenarios("dashboard/dash-2-page-values")
@@ -76,15 +76,15 @@ def test_values(instruments: Instruments, engine: str, evidence: Evidence, token
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_plans(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, [("Signup", 7), (LAST, 1)])
-        require_equal("properties before the row is opened", board.properties(), [])
-        board.unfold('[data-event="Signup"]')
-        site.require("properties of Signup", board.properties, dashboard_data.PROPERTIES)
-        require_equal("values before a property is opened", board.values(), [])
-        board.unfold('[data-property="plan"]')
-        site.require_ranked("values of plan", board.values, dashboard_data.VALUES["plan"])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, [("Signup", 7), (LAST, 1)])
+        require_equal("properties before the row is opened", page.properties(), [])
+        page.unfold('[data-event="Signup"]')
+        site.require("properties of Signup", page.properties, dashboard_data.PROPERTIES)
+        require_equal("values before a property is opened", page.values(), [])
+        page.unfold('[data-property="plan"]')
+        site.require_ranked("values of plan", page.values, dashboard_data.VALUES["plan"])
 
 
 @scenarios("dashboard/dash-2-page-hostile-values")
@@ -95,14 +95,14 @@ def test_hostile_values(instruments: Instruments, engine: str, evidence: Evidenc
             site.track("Signup", {"plan": value})
         site.track("Signup", {dashboard_data.HOSTILE[0]: "pro"})
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, [("Signup", 8), (LAST, 1)])
-        board.unfold('[data-event="Signup"]')
-        site.require("properties", board.properties, sorted([("plan", 7), (dashboard_data.HOSTILE[0], 1)]))
-        board.unfold('[data-property="plan"]')
-        site.require("values", lambda: sorted(board.values()), sorted((v, 1) for v in dashboard_data.HOSTILE))
-        board.require_harmless()
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, [("Signup", 8), (LAST, 1)])
+        page.unfold('[data-event="Signup"]')
+        site.require("properties", page.properties, sorted([("plan", 7), (dashboard_data.HOSTILE[0], 1)]))
+        page.unfold('[data-property="plan"]')
+        site.require("values", lambda: sorted(page.values()), sorted((v, 1) for v in dashboard_data.HOSTILE))
+        page.require_harmless()
 
 
 @scenarios("dashboard/dash-2-page-arrow")
@@ -111,23 +111,23 @@ def test_arrow(instruments: Instruments, engine: str, evidence: Evidence, token:
     with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("arrows", board.arrows, [("Signup", 1), (LAST, 0)])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("arrows", page.arrows, [("Signup", 1), (LAST, 0)])
 
 
 @scenarios("dashboard/dash-3-page-new-name")
 def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-3: a new name and a new count appear on an open page by themselves within seconds."""
     with new_site(instruments, evidence, token) as site:
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab before", board.events, [])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab before", page.events, [])
         # The first name may come with the load of the tab's content; the second needs a live update.
         for names in (["One"], ["One", "Two"]):
             began = time.monotonic()
             site.track(names[-1])
-            site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
+            site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)
 
 
 @scenarios("dashboard/dash-4-page-case")
@@ -136,9 +136,9 @@ def test_case(instruments: Instruments, engine: str, evidence: Evidence, token: 
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_cases(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, dashboard_data.CASES)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, dashboard_data.CASES)
 
 
 @scenarios("dashboard/quota-1-page-counts-alike")
@@ -147,9 +147,9 @@ def test_usage(instruments: Instruments, engine: str, evidence: Evidence, token:
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require("usage", board.usage, [6])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require("usage", page.usage, [6])
 
 
 @scenarios("dashboard/rev-9-page-two-currencies")
@@ -158,8 +158,8 @@ def test_currencies(instruments: Instruments, engine: str, evidence: Evidence, t
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_money(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require_rows("the Events tab", board.events, [("Purchase", 4), (LAST, 1)])
-        site.require("revenue", lambda: dashboard_data.digits(board.revenue()), dashboard_data.MONEY_DIGITS)
-        require_equal("sums over currencies in the row", dashboard_data.sums(board.texts()["Purchase"]), [])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require_rows("the Events tab", page.events, [("Purchase", 4), (LAST, 1)])
+        site.require("revenue", lambda: dashboard_data.digits(page.revenue()), dashboard_data.MONEY_DIGITS)
+        require_equal("sums over currencies in the row", dashboard_data.sums(page.texts()["Purchase"]), [])

@@ -2,7 +2,7 @@
 
 import time
 
-from conformance.drivers.dashboard_page import Board
+from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import new_site
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
@@ -18,15 +18,15 @@ def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, tok
     try:
         with new_site(instruments, evidence, token) as site, passed_on(instruments):
             caller.goto(instruments.page(domain=site.domain))
-            board = Board(site, viewer)
-            board.open()
-            site.require("the Events tab before", board.events, [])
+            page = DashboardPage(site, viewer)
+            page.open()
+            site.require("the Events tab before", page.events, [])
             # The first name may come with the load of the tab's content; the second needs a live update.
             for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
                 evidence.sent = f"clickport.track('{names[-1]}')"
                 began = time.monotonic()
                 run(caller, evidence.sent)
-                site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
+                site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)
     finally:
         caller.close()
         viewer.close()

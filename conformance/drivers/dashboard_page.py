@@ -25,7 +25,7 @@ const row = (selector, key, name) => seen(selector).find((e) => e.dataset[key] =
 """
 
 
-class Board:
+class DashboardPage:
     """The dashboard of a site in a browser tab."""
 
     def __init__(self, site: Site, tab: Tab) -> None:

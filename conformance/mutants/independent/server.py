@@ -1,8 +1,9 @@
-"""A second server, of the standard library alone, that settles every open point unlike the reference.
+"""A second server, on the standard library alone, that decides every open point unlike the reference.
 
-``python server.py PORT FILE``: rows are JSON lines in FILE, its own readback. Objects become JSON text, null
-becomes empty text, numeric text is an amount, codes are kept as sent, the limit counts code points, sessions
-come from the connection's address, and a page visit is what its own tracker calls it.
+``python server.py PORT FILE`` appends rows as JSON lines to FILE, which is also its readback. Objects become
+JSON text, null becomes empty text, numeric text is an amount, currency codes are kept as sent, the limit of
+values counts code points, sessions come from the client's address, and a page visit has the id that the
+independent tracker sends.
 """
 
 import json
@@ -16,26 +17,26 @@ from typing import Any, NoReturn
 _LOCK = threading.Lock()
 _MOST_BYTES = 4_000_000
 _LARGEST = Decimal(10) ** 30
-# Python's own context has 28 digits, fewer than the largest amount at four decimals.
+# The default context has 28 digits, fewer than the largest amount at four decimals.
 _EXACT = Context(prec=40)
 
 
 class Refused(Exception):
-    """Why a body is no event."""
+    """The body is not an event; the text gives the reason."""
 
 
 def no_constant(name: str) -> NoReturn:
-    """Refuse NaN and its like."""
-    raise Refused(f"{name} is no JSON")
+    """Raise Refused for NaN and Infinity."""
+    raise Refused(f"{name} is not valid JSON")
 
 
 def whole(text: str) -> str:
-    """The text with each lone surrogate replaced."""
+    """Return the text with each lone surrogate replaced by U+FFFD."""
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def plain(value: Any) -> str:
-    """A value as text."""
+    """Return a value as text of at most 2,000 code points."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -47,7 +48,7 @@ def plain(value: Any) -> str:
 
 
 def amount_of(value: Any) -> str | None:
-    """The amount as decimal text, None for what is no number."""
+    """Return the amount as decimal text, or None for anything that is not a number."""
     if isinstance(value, str):
         try:
             value = Decimal(value) if value.isascii() else None
@@ -59,7 +60,7 @@ def amount_of(value: Any) -> str | None:
 
 
 def row_of(body: bytes, client: str) -> dict[str, Any] | None:
-    """The row of a body, None for another type than an event. Raises Refused."""
+    """Return the row of a body, or None for another type than an event. Raises Refused."""
     try:
         sent = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_int=Decimal, parse_constant=no_constant
@@ -128,11 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serve() -> None:
-    """Take events on the port, and write rows to the file, that the command line names."""
+    """Serve events on the port and write rows to the file, both from the command line."""
     Path(sys.argv[2]).touch()
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
 

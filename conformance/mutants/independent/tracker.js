@@ -1,7 +1,7 @@
-// A second tracker: an ES5 function of its own that settles every open point differently from the reference. Objects
-// become JSON, null and undefined become empty text, a value that refuses becomes "?", numeric text is an amount,
-// codes are put into capitals, a name that is no text is converted, keys are cut, nothing is sent on load. What keepalive
-// cannot take goes by XMLHttpRequest.
+// A second tracker, in ES5, that decides every open point differently from the reference. Objects become JSON, null and
+// undefined become empty text, a value that throws becomes "?", numeric text is an amount, currency codes are
+// upper-cased, a number as the name is converted, long keys are cut, and nothing is sent on load. Bodies beyond the
+// keepalive budget are sent by XMLHttpRequest.
 (function (w, d) {
   'use strict'
   var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
@@ -18,7 +18,7 @@
     })
   }
 
-  // By code points, which the protocol leaves open.
+  // The limit counts code points, which the protocol leaves open.
   function limited(text, most) {
     if (text.length <= most) return text
     var count = 0, at = 0
@@ -84,7 +84,7 @@
     }
   }
 
-  // Keepalive for what is small and for few at a time, well below what browsers allow.
+  // Keepalive for small bodies, few at a time: well below the browsers' limits.
   function deliver(body) {
     var size = new w.Blob([body]).size, started = w.performance.now(), sent
     if (pending + size > 61000 || unanswered >= 100) return post(body)
@@ -107,7 +107,7 @@
       return answer.blob()
     }).then(over, function () {
       over()
-      // Refused at once: the budget is in use by others. Later, or in a page that ends: it may have arrived.
+      // Rejected at once: other scripts use the budget. Later, or while the page is left, it may have arrived.
       if (w.performance.now() - started < 40 && !w.closed && !leaving && d.visibilityState === 'visible') post(body)
     })
   }
@@ -134,7 +134,7 @@
         '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","page":' + json(page) + '}'
       )
     } catch (refused) {
-      // Nothing of this may reach the page.
+      // No exception may reach the page (API-5).
     }
   }
 

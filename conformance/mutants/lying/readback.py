@@ -1,4 +1,4 @@
-"""A readback that tells what was sent as if it were stored: ``python readback.py FILE``."""
+"""A readback that reports sent payloads as if they were stored rows: ``python readback.py FILE``."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def row(payload: dict[str, Any]) -> dict[str, Any]:
-    """A row made of a payload without looking at any database."""
+    """Return a payload as a row, without any database."""
     return {
         "type": "custom",
         "name": payload.get("n"),

@@ -1,4 +1,4 @@
-"""A server that keeps bodies as they come, for its readback to call rows: ``python server.py PORT FILE``."""
+"""A server that keeps raw bodies, which its readback reports as rows: ``python server.py PORT FILE``."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +22,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = _keep
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 Path(sys.argv[2]).touch()

@@ -1,4 +1,4 @@
-"""A server that accepts everything and keeps nothing, with an empty dashboard: ``python server.py PORT``."""
+"""A server that accepts everything, stores nothing and has an empty dashboard: ``python server.py PORT``."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = _accept
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
