@@ -1,4 +1,4 @@
-"""What the JSON API of a dashboard says of known events: names, properties, ranges, currencies."""
+"""A dashboard's JSON API on known events: names, properties, ranges, currencies."""
 
 import time
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("dashboard/dash-1-api-totals")
 def test_totals(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-1: three events of one visitor count three times, as those of three visitors do."""
+    """DASH-1: events are counted, not visitors: three of one visitor count as three."""
     with new_site(instruments, evidence, token) as site:
         site.track("Signup", times=3)
         site.track("Login", visitor=1)
@@ -24,7 +24,7 @@ def test_totals(instruments: Instruments, evidence: Evidence, token: str) -> Non
 
 @scenarios("dashboard/dash-1-api-every-name")
 def test_every_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-1: of more names than a page has, each is a row, and none is there twice."""
+    """DASH-1: of more names than a page of results holds, each has exactly one row."""
     with new_site(instruments, evidence, token) as site:
         names = [f"Event {number:03}" for number in range(120)]
         for name in names:
@@ -42,7 +42,7 @@ def test_every_name(instruments: Instruments, evidence: Evidence, token: str) ->
 
 @scenarios("dashboard/dash-1-api-range")
 def test_range(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-1: what came now is in every range that has this moment in it, and in no other."""
+    """DASH-1: an event is in every range that includes the present, and in no other."""
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
         site.settle()
@@ -55,7 +55,7 @@ def test_range(instruments: Instruments, evidence: Evidence, token: str) -> None
 
 @scenarios("dashboard/dash-1-api-hostile-names")
 def test_hostile_names(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-1: names that hold markup, quotes or odd characters come back as they were sent."""
+    """DASH-1: names with markup, quotes or odd characters are returned unchanged."""
     with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.track(name)
@@ -66,7 +66,7 @@ def test_hostile_names(instruments: Instruments, evidence: Evidence, token: str)
 
 @scenarios("dashboard/dash-2-api-values")
 def test_values(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-2: an event's properties have their values, most common first, ties by their text."""
+    """DASH-2: each property lists its values, most common first."""
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_plans(site)
         site.settle()
@@ -77,7 +77,7 @@ def test_values(instruments: Instruments, evidence: Evidence, token: str) -> Non
 
 @scenarios("dashboard/dash-2-api-none")
 def test_no_properties(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-2: an event is known to have properties when it has some, and else not to."""
+    """DASH-2: ``has_properties`` is true for an event with properties, and false for one without."""
     with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
         site.settle()
@@ -87,7 +87,7 @@ def test_no_properties(instruments: Instruments, evidence: Evidence, token: str)
 
 @scenarios("dashboard/dash-3-api-new-name")
 def test_new_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-3: a name that was never seen is listed in seconds, and nothing was set up for it."""
+    """DASH-3: a new name is listed within seconds, without any setup."""
     with new_site(instruments, evidence, token) as site:
         site.require_rows("events before", site.events, [])
         began = time.monotonic()
@@ -106,7 +106,7 @@ def test_case(instruments: Instruments, evidence: Evidence, token: str) -> None:
 
 @scenarios("dashboard/quota-1-api-counts-alike")
 def test_usage(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """QUOTA-1: three pageviews and three events have used up six, however much an event carries."""
+    """QUOTA-1: three pageviews and three custom events count as six, whatever their properties."""
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
         site.settle()
@@ -115,7 +115,7 @@ def test_usage(instruments: Instruments, evidence: Evidence, token: str) -> None
 
 @scenarios("dashboard/rev-9-api-two-currencies")
 def test_currencies(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """REV-9: what came in in three currencies is three amounts."""
+    """REV-9: revenue in three currencies is listed as three amounts."""
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_money(site)
         site.settle()
@@ -126,5 +126,5 @@ def test_currencies(instruments: Instruments, evidence: Evidence, token: str) ->
     "dashboard/lint-1-api-names-alike", "dashboard/lint-2-api-variants", "dashboard/lint-3-api-many-values"
 )
 def test_advice(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """LINT-1 to LINT-3, open: what the dashboard advises about such events."""
+    """LINT-1 to LINT-3, open: the advice given about such events is recorded."""
     dashboard_data.require_advice(instruments, evidence, token)

@@ -1,4 +1,4 @@
-"""What the JSON API of a dashboard makes of goals: exact names, completions, rates, the figures on top."""
+"""A dashboard's JSON API on goals: exact names, completions, rates, KPIs."""
 
 from conformance.drivers import dashboard_data
 from conformance.drivers.demo_site import LAST, new_site, require_equal
@@ -9,7 +9,7 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("dashboard/goal-1-api-exact-name")
 def test_exact_name(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-1: a goal is created of any name, which stays as it is, spaces and emoji too."""
+    """GOAL-1: a goal may have any name, which is kept exactly, including spaces and emoji."""
     with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.GOAL_NAMES:
             site.add_goal(name)
@@ -21,7 +21,7 @@ def test_exact_name(instruments: Instruments, evidence: Evidence, token: str) ->
 
 @scenarios("dashboard/goal-1-api-deleted")
 def test_deleted(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-1: a goal that was deleted is gone, its conversions with it; the events stay."""
+    """GOAL-1: deleting a goal removes it and its conversions, but not the events."""
     with new_site(instruments, evidence, token) as site:
         id_ = site.add_goal("Signup")
         site.add_goal(LAST)
@@ -35,7 +35,7 @@ def test_deleted(instruments: Instruments, evidence: Evidence, token: str) -> No
 
 @scenarios("dashboard/goal-2-api-exact")
 def test_match(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-2: an event of another case, or with a letter or a space more or less, completes no goal."""
+    """GOAL-2: a name that differs in case, or by one letter or space, completes no goal."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
@@ -46,7 +46,7 @@ def test_match(instruments: Instruments, evidence: Evidence, token: str) -> None
 
 @scenarios("dashboard/goal-3-api-completions")
 def test_completions(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-3: one visitor who completes a goal twice is two conversions."""
+    """GOAL-3: two completions by one visitor are two conversions."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
@@ -56,7 +56,7 @@ def test_completions(instruments: Instruments, evidence: Evidence, token: str) -
 
 @scenarios("dashboard/goal-3-api-rate")
 def test_rate(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-3: the rate is per hundred visitors of the site, those included who only looked at pages."""
+    """GOAL-3: the rate is per hundred visitors of the site, including those who only viewed pages."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
@@ -66,7 +66,7 @@ def test_rate(instruments: Instruments, evidence: Evidence, token: str) -> None:
 
 @scenarios("dashboard/goal-3-api-rate-of-range")
 def test_rate_of_range(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-3: in a range without events a goal has no conversions, and its rate is 0."""
+    """GOAL-3: in a range without events a goal has 0 conversions and a rate of 0."""
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.add_goal("Purchase")
         site.track("Purchase")
@@ -78,7 +78,7 @@ def test_rate_of_range(instruments: Instruments, evidence: Evidence, token: str)
 
 @scenarios("dashboard/goal-4-api-needs-a-goal")
 def test_no_goal(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the figures of conversions are there once there is a goal, and not before."""
+    """GOAL-4: KPIs of conversions appear only if the site has a goal."""
     with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
@@ -93,7 +93,7 @@ def test_no_goal(instruments: Instruments, evidence: Evidence, token: str) -> No
 
 @scenarios("dashboard/goal-4-api-agree")
 def test_figures_agree(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the figures on top are those of all goals together."""
+    """GOAL-4: the KPIs are the totals of all goals."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")

@@ -1,7 +1,7 @@
-"""What the page of a dashboard makes of goals, in a browser: the form, the Goals tab, the figures on top."""
+"""A dashboard's page on goals, in a browser: the form, the Goals tab, the KPI cards."""
 
 from conformance.drivers import dashboard_data
-from conformance.drivers.dashboard_page import Board
+from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
@@ -10,120 +10,120 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("dashboard/goal-1-page-form")
 def test_form(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: Settings → Goals takes a type and a name, exactly, before the event was ever seen."""
+    """GOAL-1: Settings → Goals keeps the exact name of a goal whose event was never sent."""
     with new_site(instruments, evidence, token) as site:
-        board = Board(site, instruments.shared_tab(engine))
+        page = DashboardPage(site, instruments.shared_tab(engine))
         names = [" Achat 🎉 réussi ", "achat 🎉 réussi"]
         for number, name in enumerate(names, start=1):
-            board.open_goals()
-            board.create_goal(name)
-            board.until_goals(names[:number])
-            require_equal("goals in the settings", sorted(board.goal_names()), sorted(names[:number]))
+            page.open_goals()
+            page.create_goal(name)
+            page.until_goals(names[:number])
+            require_equal("goals in the settings", sorted(page.goal_names()), sorted(names[:number]))
         for name in (*names, names[0].strip()):
             site.track(name)
         site.settle()
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dict.fromkeys(names, (1, 100.0)))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dict.fromkeys(names, (1, 100.0)))
 
 
 @scenarios("dashboard/goal-1-page-deleted")
 def test_deleted(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: a goal that is deleted in the settings is gone there, and from the Goals tab."""
+    """GOAL-1: a goal deleted in the settings disappears there and from the Goals tab."""
     with new_site(instruments, evidence, token) as site:
         for name in ("Signup", LAST):
             site.add_goal(name)
         site.track("Signup")
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open_goals()
-        board.delete_goal("Signup")
-        board.until_goals([LAST])
-        require_equal("goals in the settings", board.goal_names(), [LAST])
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, {LAST: (1, 100.0)})
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open_goals()
+        page.delete_goal("Signup")
+        page.until_goals([LAST])
+        require_equal("goals in the settings", page.goal_names(), [LAST])
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, {LAST: (1, 100.0)})
 
 
 @scenarios("dashboard/goal-1-page-hostile-names")
 def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-1: goals whose names hold markup or odd characters are shown as text, and run nothing."""
+    """GOAL-1: goal names with markup or odd characters are shown as text and run nothing."""
     with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.add_goal(name)
             site.track(name)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
-        board.require_harmless()
-        board.open_goals()
-        require_equal("goals in the settings", sorted(board.goal_names()), sorted(dashboard_data.HOSTILE))
-        board.require_harmless()
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
+        page.require_harmless()
+        page.open_goals()
+        require_equal("goals in the settings", sorted(page.goal_names()), sorted(dashboard_data.HOSTILE))
+        page.require_harmless()
 
 
 @scenarios("dashboard/goal-2-page-exact")
 def test_match(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-2: on the Goals tab an event of almost the same name is no conversion."""
+    """GOAL-2: on the Goals tab, an event with almost the same name is no conversion."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("never sent")
         dashboard_data.send_near_misses(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.NEAR_MISSES)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.NEAR_MISSES)
 
 
 @scenarios("dashboard/goal-3-page-completions")
 def test_completions(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-3: the Goals tab counts completions, not people; more of them than people are above 100."""
+    """GOAL-3: the Goals tab counts completions, not visitors, so that rates may exceed 100 %."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_completions(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.COMPLETIONS)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.COMPLETIONS)
 
 
 @scenarios("dashboard/goal-3-page-rate")
 def test_rate(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-3: the rate on the Goals tab is per hundred visitors, those included who only look at pages."""
+    """GOAL-3: the Goals tab's rate is per hundred visitors, including those who only viewed pages."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         dashboard_data.send_lookers(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.LOOKERS)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.LOOKERS)
 
 
 @scenarios("dashboard/goal-4-page-needs-a-goal")
 def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the cards of conversions are there once there is a goal, and not before."""
+    """GOAL-4: the cards of conversions appear only if the site has a goal."""
     with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open()
-        site.require("cards without a goal", lambda: dashboard_data.about_conversions(board.kpis()), [])
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open()
+        site.require("cards without a goal", lambda: dashboard_data.about_conversions(page.kpis()), [])
         site.add_goal("Purchase")
-        board.open()
+        page.open()
         site.require(
             "cards with one",
-            lambda: dashboard_data.about_conversions(board.kpis()),
+            lambda: dashboard_data.about_conversions(page.kpis()),
             dashboard_data.KPIS_OF_GOALS,
         )
 
 
 @scenarios("dashboard/goal-4-page-agree")
 def test_figures_agree(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """GOAL-4: the cards on top show what the Goals tab below them has in all."""
+    """GOAL-4: the KPI cards show the totals of the Goals tab."""
     with new_site(instruments, evidence, token) as site:
         site.add_goal("Purchase")
         site.add_goal("Signup")
         dashboard_data.send_two_goals(site)
         site.settle()
-        board = Board(site, instruments.shared_tab(engine))
-        board.open("Goals")
-        site.require("the Goals tab", board.goals, dashboard_data.TWO_GOALS)
-        site.require("cards", lambda: dashboard_data.of_conversions(board.kpis()), dashboard_data.TOP)
+        page = DashboardPage(site, instruments.shared_tab(engine))
+        page.open("Goals")
+        site.require("the Goals tab", page.goals, dashboard_data.TWO_GOALS)
+        site.require("cards", lambda: dashboard_data.of_conversions(page.kpis()), dashboard_data.TOP)

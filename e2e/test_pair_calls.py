@@ -1,4 +1,4 @@
-"""A call in a page, and the row that comes of it: tracker and server together."""
+"""Calls in a page and the rows that they leave: tracker and server together."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from conformance.protocol.requirements import Lane
 
 @vectors(Lane.PAIR)
 def test_call_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """Each call of a vector ends as the row that the vector says."""
+    """Each vector's call leaves the row that the vector specifies."""
     case, called = evidence.case, instruments.once(call_vectors, engine)
     if case.vector.get("together") and any(called.found.values()) and not _is_right(evidence, token, called):
         # In a page of its own, as `--only` repeats it, before anything is blamed.
@@ -39,7 +39,7 @@ def _is_right(evidence: Evidence, token: str, called: Called) -> bool:
 
 @scenarios("pair/api-4-inline-onclick", "pair/api-4-submit-listener", "pair/api-4-window-property")
 def test_handler_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-4: a handler of the documented kind ends as a row."""
+    """API-4: a handler of the documented kind leaves a row."""
     with joined(instruments):
         use_page(instruments, engine, evidence, token)
         require_rows_of(instruments, engine, evidence, token)
@@ -54,7 +54,7 @@ def test_handler_leaves_row(instruments: Instruments, engine: str, evidence: Evi
     "pair/deliv-2-form-cross-origin",
 )
 def test_exit_leaves_row(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-2: an event that was sent in the task in which its page was left ends as a row."""
+    """DELIV-2: an event sent in the task that leaves its page is stored as a row."""
     with joined(instruments):
         leave(instruments, engine, evidence, token, evidence.case.id.partition("/deliv-2-")[2])
         require_rows_of(instruments, engine, evidence, token)

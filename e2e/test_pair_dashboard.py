@@ -1,8 +1,8 @@
-"""From a call in one tab to the row in another (DASH-3)."""
+"""From a call in one tab to the dashboard in another (DASH-3)."""
 
 import time
 
-from conformance.drivers.dashboard_page import Board
+from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import new_site
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
@@ -13,20 +13,20 @@ from conformance.harness.instruments import Instruments
 
 @scenarios("pair/dash-3-new-name")
 def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DASH-3: while the dashboard is open a new name appears in it, in seconds, and nobody touches it."""
+    """DASH-3: a new name appears on an open dashboard within seconds, without interaction."""
     caller, viewer = instruments.tab(engine), instruments.tab(engine)
     try:
         with new_site(instruments, evidence, token) as site, passed_on(instruments):
             caller.goto(instruments.page(domain=site.domain))
-            board = Board(site, viewer)
-            board.open()
-            site.require("the Events tab before", board.events, [])
-            # What the page loads when its tab is chosen may have the first in it; the second comes later.
+            page = DashboardPage(site, viewer)
+            page.open()
+            site.require("the Events tab before", page.events, [])
+            # The first name may come with the load of the tab's content; the second needs a live update.
             for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
                 evidence.sent = f"clickport.track('{names[-1]}')"
                 began = time.monotonic()
                 run(caller, evidence.sent)
-                site.require_new("the Events tab", board.events, [(name, 1) for name in names], began)
+                site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)
     finally:
         caller.close()
         viewer.close()

@@ -1,4 +1,4 @@
-"""Calls that nobody wrote down, followed from the page to the row."""
+"""Generated calls, followed from the page to the row."""
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
@@ -11,5 +11,5 @@ from conformance.search.drawn_cases import conclude, search
 def test_calls_keep_the_property_down_to_the_row(
     instruments: Instruments, engine: str, evidence: Evidence
 ) -> None:
-    """Whatever is drawn, the row keeps the requirement, and says what the wire said."""
+    """The row of every generated call satisfies the requirement and matches the wire."""
     conclude(instruments, evidence, instruments.once(search, Lane.PAIR, engine))

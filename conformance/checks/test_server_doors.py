@@ -1,4 +1,4 @@
-"""How the endpoint takes what comes: other origins, odd framing, many at once (WIRE-7, WIRE-8, STORE-5)."""
+"""The event endpoint under other origins, odd framing and concurrency (WIRE-7, WIRE-8, STORE-5)."""
 
 import base64
 import json
@@ -26,14 +26,14 @@ _TEXT = {"Content-Type": TEXT, "Origin": _ORIGIN}
 
 @scenarios("server/wire-7-any-origin-may-post")
 def test_any_origin_may_post(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """WIRE-7: the answer lets a page of another origin read it."""
+    """WIRE-7: a page of another origin may read the answer."""
     answer = _ask(instruments, "POST", _TEXT, plain_event(instruments.setup, token))
     _require_allowed(evidence, _TEXT, answer)
 
 
 @scenarios("server/wire-7-preflight")
 def test_preflight(instruments: Instruments, evidence: Evidence) -> None:
-    """WIRE-7: a preflight for JSON from another origin is answered with permission."""
+    """WIRE-7: a preflight for a JSON request from another origin is granted."""
     headers = {
         "Origin": _ORIGIN,
         "Access-Control-Request-Method": "POST",
@@ -48,7 +48,7 @@ def test_preflight(instruments: Instruments, evidence: Evidence) -> None:
 
 @scenarios("server/wire-8-chunked-body")
 def test_chunked_body(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """WIRE-8: a body in chunks makes a proper row, or is refused."""
+    """WIRE-8: a chunked body is stored as one row, or refused."""
     body = plain_event(instruments.setup, token)
     parts = [body[:10], body[10:]]
     answer = _ask(instruments, "POST", _TEXT, iter(parts))
@@ -57,24 +57,24 @@ def test_chunked_body(instruments: Instruments, evidence: Evidence, token: str) 
         raise Violation(f"expected 2xx or 4xx, got {answer.status}")
     rows = _rows(instruments, evidence, {token: int(answer.accepted)})
     if rows is not None and len(rows[token]) != answer.accepted:
-        raise Violation(f"answered {answer.status}, and {len(rows[token])} rows were stored")
+        raise Violation(f"answered {answer.status}, but {len(rows[token])} rows were stored")
 
 
 @scenarios("server/wire-8-body-shorter-than-announced")
 def test_short_body(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """WIRE-8: a body that breaks off does the next event no harm."""
+    """WIRE-8: a truncated body does no harm to the next event."""
     with _half_sent(instruments, token) as (connection, head):
         evidence.sent = head
         answer = _answer_to_half(connection)
     evidence.received = answer or "the connection was closed"
     if answer.partition(" ")[2].startswith("5"):
-        raise Violation(f"expected a 4xx or the end of the connection, got {answer.splitlines()[0]}")
+        raise Violation(f"expected a 4xx or a closed connection, got {answer.splitlines()[0]}")
     _require_still_alive(instruments, evidence, token)
 
 
 @scenarios("server/wire-8-slow-sender")
 def test_slow_sender(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """WIRE-8: while four senders keep back half of their bodies, the event of another is answered."""
+    """WIRE-8: while four senders hold back half of their bodies, another sender's event is answered."""
     with (
         _half_sent(instruments, token) as (_, evidence.sent),
         _half_sent(instruments, token),
@@ -86,7 +86,7 @@ def test_slow_sender(instruments: Instruments, evidence: Evidence, token: str) -
 
 @scenarios("server/store-5-acknowledged-is-stored-once")
 def test_acknowledged_is_stored_once(instruments: Instruments, evidence: Evidence) -> None:
-    """STORE-5: of many events on several connections each that was acknowledged is stored once."""
+    """STORE-5: each acknowledged event of a burst on several connections is stored exactly once."""
     burst = instruments.once(post_burst)
     evidence.sent = f"{len(burst.replies)} events on several connections"
     _require_each_once(evidence, burst.replies, burst.rows)
@@ -94,7 +94,7 @@ def test_acknowledged_is_stored_once(instruments: Instruments, evidence: Evidenc
 
 @scenarios("server/store-5-bad-neighbours")
 def test_bad_neighbours(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """STORE-5: broken and hostile events cost none of the good ones that are sent between them."""
+    """STORE-5: good events sent between malformed and hostile ones are all stored."""
     bad = [
         b'{"t": "e", "n": "\\ud83d", "mk": ["\\udc00"], "mv": ["\\ud83d"], "ra": 1e999, "rc": "\\ud83d"}',
         b'{"t": "e", "n": "\\u0000", "mk": [null, 1], "mv": [{"a": 1}, [2]], "ra": "NaN", "rc": 5}',
@@ -115,15 +115,15 @@ def test_bad_neighbours(instruments: Instruments, evidence: Evidence, token: str
 
 
 def _answer_to_half(connection: socket.socket) -> str:
-    """Send no more, and return the first line of the answer, "" for none. Raises Violation for a hang."""
+    """Close the sending side; return the answer, "" if the connection closed. Raises Violation on timeout."""
     try:
         connection.shutdown(socket.SHUT_WR)
         return connection.recv(4096).decode("latin-1")
     except TimeoutError:
         raise Violation(
-            f"the sender was done, and {SECONDS:g} s later there was neither an answer nor an end"
+            f"{SECONDS:g} s after the sender had finished there was neither an answer nor a closed connection"
         ) from None
-    except OSError:  # Closed in the middle, which is allowed.
+    except OSError:  # The connection was closed, which is allowed.
         return ""
 
 
@@ -140,7 +140,9 @@ def _require_each_once(
     doubled = sum(len(rows[each]) > 1 for each in replies)
     evidence.stored = {"lost": lost, "doubled": doubled}
     if lost or doubled:
-        raise Violation(f"of {len(replies)} acknowledged events {lost} were lost and {doubled} stored twice")
+        raise Violation(
+            f"of {len(replies)} acknowledged events {lost} were lost and {doubled} stored more than once"
+        )
 
 
 def _rows(
@@ -158,15 +160,15 @@ def _require_still_alive(instruments: Instruments, evidence: Evidence, token: st
     reply = sender.send(Request(body=plain_event(instruments.setup, token)))
     sender.close()
     if not reply.accepted:
-        raise Violation(f"an event of another sender, sent meanwhile, was not accepted: {reply}")
+        raise Violation(f"another sender's event, sent meanwhile, was not accepted: {reply}")
     rows = _rows(instruments, evidence, {token: 1})
     if rows is not None and len(rows[token]) != 1:
-        raise Violation(f"an event of another sender was accepted and left {len(rows[token])} rows")
+        raise Violation(f"another sender's event was accepted and left {len(rows[token])} rows, expected 1")
 
 
 @contextmanager
 def _half_sent(instruments: Instruments, token: str) -> Iterator[tuple[socket.socket, str]]:
-    """A connection on which a request was begun whose body is longer than what has come of it."""
+    """Yield a connection with an unfinished request, 100 bytes short of its length, and the text sent."""
     parts = urlsplit(event_url(instruments))
     body = as_json({"t": "e", "n": "Half", "case": token[:-1]})
     userinfo, _, host = parts.netloc.rpartition("@")
@@ -185,7 +187,7 @@ def _half_sent(instruments: Instruments, token: str) -> Iterator[tuple[socket.so
                 connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
             connection.sendall(head.encode() + body)
         except OSError as error:
-            raise TargetUnavailable(f"no connection to {name}:{address[1]} any more: {error}") from error
+            raise TargetUnavailable(f"could not connect to {name}:{address[1]} any more: {error}") from error
         yield connection, head + body.decode()
 
 
@@ -195,7 +197,7 @@ def _require_allowed(evidence: Evidence, sent: Any, answer: Answer) -> None:
         raise Violation(f"expected 2xx, got {answer.status} {answer.text[:200]}")
     allowed = answer.headers.get("Access-Control-Allow-Origin")
     if allowed not in ("*", _ORIGIN):
-        raise Violation(f"Access-Control-Allow-Origin is {allowed!r}: expected '*' or the page's own origin")
+        raise Violation(f"Access-Control-Allow-Origin is {allowed!r}, expected '*' or the page's origin")
 
 
 def _shown(answer: Answer) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
 
 
 def _ask(instruments: Instruments, method: str, headers: Mapping[str, str], content: Any = None) -> Answer:
-    """Send a request as a browser on a page of another site would. Raises Violation without an answer."""
+    """Send a request as a browser on another site's page does. Raises Violation without an answer."""
     url = event_url(instruments)
     instruments.patience.require_answers(url)
     with closing(Asker(browser_headers("shop.example"))) as asker:

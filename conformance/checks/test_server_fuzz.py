@@ -1,4 +1,4 @@
-"""Requests that nobody wrote down, their answers and their rows."""
+"""Generated requests: their answers and rows must satisfy the requirements."""
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
@@ -9,5 +9,5 @@ from conformance.search.drawn_cases import conclude, search
 
 @properties(Lane.SERVER)
 def test_requests_keep_the_property(instruments: Instruments, evidence: Evidence) -> None:
-    """Whatever is drawn, the answer and the row keep the requirement."""
+    """The answer and row of every generated request satisfy the requirement."""
     conclude(instruments, evidence, instruments.once(search, Lane.SERVER, None))

@@ -1,4 +1,4 @@
-"""A request to the server, its answer, and the rows that it leaves behind."""
+"""Requests to the server, their answers and the rows that they leave."""
 
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +17,7 @@ from conformance.readback import StoredRow
 
 @vectors(Lane.SERVER)
 def test_request_leaves_rows(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """Each request of a vector is answered and stored as the vector says."""
+    """Each vector's request is answered and stored as the vector specifies."""
     posted = instruments.once(post_vectors, is_hostile(evidence.case))
     _keep(instruments, evidence, posted, token)
     _require_status(evidence, posted, token, event_url(instruments))
@@ -34,7 +34,7 @@ def test_request_leaves_rows(instruments: Instruments, evidence: Evidence, token
 
 @scenarios("server/dash-4-case-twins")
 def test_case_twins(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """DASH-4: two names that differ in nothing but case stay two names."""
+    """DASH-4: two names that differ only in case stay distinct."""
     names = [f"Newsletter Signup {token}", f"newsletter signup {token}"]
     rows = _post_both(instruments, evidence, token, names)
     require_match(sorted(names), sorted((row.name for row in rows), key=str), "the list of the stored names")
@@ -42,14 +42,14 @@ def test_case_twins(instruments: Instruments, evidence: Evidence, token: str) ->
 
 @scenarios("server/store-1-equal-events-stay-two")
 def test_equal_events(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """STORE-1: the same body twice makes two rows."""
+    """STORE-1: the same body posted twice makes two rows."""
     rows = _post_both(instruments, evidence, token, [f"Add to Cart {token}"] * 2)
     if len(rows) != 2:
-        raise Violation(f"expected 2 rows of two equal events, got {len(rows)}")
+        raise Violation(f"expected 2 rows for two equal events, got {len(rows)}")
 
 
 def _post_both(instruments: Instruments, evidence: Evidence, token: str, names: list[str]) -> list[StoredRow]:
-    """Post a plain event of each name and return the rows. Raises Violation unless both are accepted."""
+    """Post a plain event of each name and return the rows. Raises Violation unless all are accepted."""
     bodies = [
         as_json({"t": "e", "n": name, "mk": [], "mv": [], **instruments.setup.envelope}) for name in names
     ]
@@ -69,16 +69,16 @@ def _keep(instruments: Instruments, evidence: Evidence, posted: PostedBatch, tok
 
 
 def _require_status(evidence: Evidence, posted: PostedBatch, token: str, url: str) -> None:
-    """Require the status of the vector, or, where it names none, that the event was accepted."""
+    """Require the vector's status; without one, require that the event was accepted (2xx)."""
     vector = evidence.case.vector
     [reply] = posted.replies[token]
     wanted = vector.get("status", "2xx")
     found = f"{(reply.status or 0) // 100}xx"
     if found not in wanted.split("-or-"):
-        # The answer is all there is to it, so the request alone repeats the failure.
+        # The failure is in the answer alone, so curl can reproduce it.
         evidence.repro = posted.requests[token][0].curl(url) or evidence.repro
         raise Violation(f"expected {wanted.replace('-or-', ' or ')}, got {reply}")
-    # A reason is for malformed bodies; a wrong method needs a 4xx only (WIRE-8).
+    # Only malformed bodies need a reason; a wrong method needs a 4xx only (WIRE-8).
     malformed = wanted == "4xx" and posted.requests[token][0].method == "POST"
     if malformed and not reply.text.strip():
         raise Violation(f"expected a reason in the answer, got an empty {reply.status}")

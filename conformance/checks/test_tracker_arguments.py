@@ -1,4 +1,4 @@
-"""The arguments of a call belong to the page: read during the call, left as they were (PROP-1, API-8)."""
+"""Arguments of a call are read during the call and never modified (PROP-1, API-8)."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
-# Made before the tracker runs, of built-ins that it cannot have replaced yet; getters are not called.
+# Defined before the tracker runs, from built-ins that it cannot have replaced yet; calls no getters.
 _DESCRIBE = """
 const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
 window.describe = (value, seen = []) => {
@@ -31,7 +31,7 @@ window.describe = (value, seen = []) => {
 """
 _LATER = "later"
 
-# The second and the third argument of a call; each has something to convert, to add, to cut or to order.
+# Second and third arguments of a call: each gives a tracker something to convert, add, cut or reorder.
 _ARGUMENTS = {
     "properties": (
         "{ zone: 'b', count: 42, ratio: 3.5, paid: true, none: null, open: undefined, at: new Date(0),"
@@ -63,7 +63,7 @@ _ARGUMENTS = {
     "tracker/api-8-arguments-stay-accessors",
 )
 def test_arguments_stay(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: the objects that a call was given are what they were, after the call and after the event."""
+    """API-8: the argument objects are unchanged after the call and after the event was sent."""
     properties, revenue = _ARGUMENTS[evidence.case.id.partition("/api-8-arguments-stay-")[2]]
     evidence.sent = f"clickport.track('Signup {token}', {properties}, {revenue})"
     tab = instruments.shared_tab(engine)
@@ -81,16 +81,16 @@ def test_arguments_stay(instruments: Instruments, engine: str, evidence: Evidenc
     if not (at_once and after):
         was, now = json.loads(tab.run("return window.was")), tab.run("return describe(given)")
         when = "during the call" if not at_once else "after the call"
-        raise Violation(f"the caller's objects were changed {when}: {_difference(was, now)}")
+        raise Violation(f"the caller's objects were modified {when}: {_difference(was, now)}")
 
 
 def _difference(was: Any, now: Any) -> str:
-    """Return the first place in which two descriptions of values differ."""
+    """Return a text on the first difference between two descriptions of values."""
     if not (isinstance(was, list) and isinstance(now, list)):
         return f"{was} became {now}"
     (kind, extensible, before), (other_kind, still_extensible, after) = was, now
     if (kind, extensible) != (other_kind, still_extensible):
-        return f"a prototype of {kind}, extensible: {extensible}; became {other_kind}, {still_extensible}"
+        return f"its prototype was {kind}, extensible: {extensible}; now {other_kind}, {still_extensible}"
     names, names_now = [member[0] for member in before], [member[0] for member in after]
     if names != names_now:
         return f"its keys were {', '.join(names)}; now {', '.join(names_now)}"
@@ -99,12 +99,12 @@ def _difference(was: Any, now: Any) -> str:
             return f"{name} was {flags}; now {flags_now}"
         if value != value_now:
             return f"{name}: {_difference(value, value_now)}"
-    return "the same values in other places"
+    return "the same values in another order"
 
 
 @scenarios("tracker/api-8-frozen-arguments")
 def test_frozen_arguments(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: objects that cannot be changed make the same event as others, and throw nothing."""
+    """API-8: frozen objects make the same event as others, and no exception."""
     evidence.sent = (
         f"clickport.track('Signup {token}', Object.freeze({{ plan: 'pro', count: 42 }}), "
         "Object.freeze({ amount: 25 }))"
@@ -121,26 +121,28 @@ def test_frozen_arguments(instruments: Instruments, engine: str, evidence: Evide
 def test_properties_changed_after_the_call(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """PROP-1: the values are those at the time of the call, whatever the page does to its objects later."""
+    """PROP-1: values are read at the time of the call; later changes to the objects have no effect."""
     evidence.sent = (
         "const p = { plan: 'pro', count: 1, gone: 'yes', list: ['now'], inner: { toString: () => text } };"
         f" let text = 'now'; clickport.track('Signup {token}', p);"
         f" p.plan = '{_LATER}'; p.count = 2; delete p.gone; p.list[0] = '{_LATER}'; text = '{_LATER}';"
         f" p.added = '{_LATER}'"
     )
-    # What an array and an object say is open (PROP-5), but not when they are asked.
+    # The text of arrays and objects is open (PROP-5); the time at which it is read is not.
     wanted = {"mk": ["plan", "count", "gone", "list", "inner"], "mv": ["pro", "1", "yes", _any(), _any()]}
     for payload in _payloads(instruments, engine, evidence, token, 1):
         require_match(wanted, payload, "the payload")
         if late := [value for value in payload["mv"] if _LATER in value]:
-            raise Violation(f"a value was read after the call: {late[0]!r}, expected what it was then: 'now'")
+            raise Violation(
+                f"a value was read after the call: got {late[0]!r}, expected 'now' as at the time of the call"
+            )
 
 
 @scenarios("tracker/rev-1-changed-after-the-call")
 def test_revenue_changed_after_the_call(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """REV-1: amount and currency are those at the time of the call."""
+    """REV-1: amount and currency are read at the time of the call."""
     evidence.sent = (
         f"const r = {{ amount: 49.99, currency: 'EUR' }}; clickport.track('Purchase {token}', null, r);"
         " r.amount = 1; r.currency = 'JPY'"
@@ -153,17 +155,17 @@ def test_revenue_changed_after_the_call(
 def test_one_object_for_many_calls(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """PROP-1: calls in one task that share an object have each the value that it had then."""
+    """PROP-1: calls in one task that share an object each send its value at that call."""
     number = 20
     evidence.sent = (
         f"const p = {{}}; for (let i = 0; i < {number}; i++) {{ p.item = 'i' + i; "
         f"clickport.track('View {token}', p) }}"
     )
     payloads = _payloads(instruments, engine, evidence, token, number)
-    # How many there are of each is WIRE-4's to say.
+    # The number of events of each item is left to WIRE-4.
     values = sorted({str(payload.get("mv")) for payload in payloads})
     if values != sorted(str([f"i{i}"]) for i in range(number)):
-        raise Violation(f"{number} calls with the items i0 to i{number - 1} in one object sent {values}")
+        raise Violation(f"{number} calls with the items i0 to i{number - 1} in a shared object sent {values}")
 
 
 def _any() -> dict[str, bool]:
@@ -173,7 +175,7 @@ def _any() -> dict[str, bool]:
 def _payloads(
     instruments: Instruments, engine: str, evidence: Evidence, token: str, number: int
 ) -> list[dict[str, Any]]:
-    """Run the script of the evidence in a page and return the payloads of its events: one, or more."""
+    """Run ``evidence.sent`` in a page and return the payloads of its events. Raises Violation without any."""
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
     thrown = pages.run(tab, evidence.sent)

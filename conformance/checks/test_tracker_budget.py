@@ -1,4 +1,4 @@
-"""More than a browser keeps alive: large events and bursts arrive whole and once (DELIV-5, DELIV-6)."""
+"""Large events and bursts beyond the browser's keepalive budget (DELIV-5, DELIV-6)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
 _HELD_BYTES = 60_000
-# Before the tracker, which may replace it.
+# Taken before the tracker runs, which may replace it.
 _PLAIN_FETCH = "window.plainFetch = window.fetch.bind(window)"
 _BACK_SECONDS = 5.0
 
@@ -24,11 +24,11 @@ _BACK_SECONDS = 5.0
     "tracker/deliv-5-65537-bytes",
 )
 def test_event_of_bytes(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-5: an event whose body is just within the browser's limit, at it, or just beyond arrives."""
+    """DELIV-5: an event whose body is one byte below, at, or one byte above the browser's limit arrives."""
     wanted = int(evidence.case.id.split("-")[2])
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
-    # The size of the body is the tracker's to choose: one event tells it, and the next is made to measure.
+    # Trackers differ in the size of their bodies: a first event measures it, and the next is sized to fit.
     probe = pages.sentinel_of(token)
     pages.run(tab, keepalive_budget.call_of(probe, filler=0))
     measured = instruments.events(probe)
@@ -48,7 +48,7 @@ def test_event_of_bytes(instruments: Instruments, engine: str, evidence: Evidenc
     "tracker/deliv-5-360-kb",
 )
 def test_large_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-5: an event of 30 values within the limits arrives whole, however many bytes they take."""
+    """DELIV-5: an event of 30 values within the protocol's limits arrives whole, whatever its size."""
     kilobytes = int(evidence.case.id.split("-")[2])
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
@@ -64,7 +64,7 @@ def test_large_event(instruments: Instruments, engine: str, evidence: Evidence, 
     "tracker/deliv-6-300-small-ones",
 )
 def test_burst(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-6: many events in one task arrive whole, each one time."""
+    """DELIV-6: many events made in one task arrive whole, each exactly once."""
     burst = keepalive_budget.BURSTS[evidence.case.id.partition("/deliv-6-")[2]]
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
@@ -77,7 +77,7 @@ def test_burst(instruments: Instruments, engine: str, evidence: Evidence, token:
 def test_burst_to_a_slow_endpoint(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-6: events that come while the answers to others are awaited arrive in the end, each one time."""
+    """DELIV-6: events made while others await their answers arrive in the end, each exactly once."""
     burst = keepalive_budget.BURSTS["ten-of-10-kb"]
     tab = instruments.tab(engine)
     instruments.recorder.fault(token, "hang")
@@ -119,23 +119,23 @@ def test_budget_held_by_another_script(
 def test_budget_held_on_a_restored_page(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-6: so it does on a page that was left and is back from the back/forward cache."""
-    # Backwards, so that it is not taken for the event.
+    """DELIV-6: the same on a page restored from the back/forward cache."""
+    # Reversed, so that the recorder does not take the request for the event.
     other, back = pages.sentinel_of(token), f"/control/{token[::-1]}"
     tab = instruments.tab(engine, frozen_pages=True)
     instruments.recorder.fault(other, "hang")
     try:
         tab.goto(instruments.page(before=_PLAIN_FETCH, stored=True))
-        # By the page itself: an automation may lose sight of one that was frozen.
+        # The page acts by itself, because automation may lose track of a frozen page.
         tab.run(
             f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(instruments, other)};"
-            f" plainFetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }})"
+            f" plainFetch('{instruments.recorder.page_origin}{back}', {{ method: 'POST', body: '' }})"
             f".then(() => {{ {keepalive_budget.call_of(token, 10_000)} }}) }} }})"
         )
         tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
         if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
-            raise NotTestable(f"{engine} did not keep the page in its cache")
+            raise NotTestable(f"{engine} did not restore the page from its back/forward cache")
         _require_held(instruments, other)
         evidence.sent = (
             f"back from the cache, while another script's {_HELD_BYTES} bytes are in flight: "
@@ -148,20 +148,20 @@ def test_budget_held_on_a_restored_page(
 
 
 def _held(instruments: Instruments, other: str) -> str:
-    """The script of a request of our own with keepalive, whose answer a fault keeps back."""
+    """Return the script of a keepalive request by the suite, whose answer a fault holds back."""
     return (
-        f"plainFetch('{instruments.recorder.there}/control/{other}', {{ method: 'POST', keepalive: true, "
-        f"mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
+        f"plainFetch('{instruments.recorder.endpoint_origin}/control/{other}', {{ method: 'POST', "
+        f"keepalive: true, mode: 'no-cors', body: '{other}'.padEnd({_HELD_BYTES}, 'x') }}).catch(() => {{}})"
     )
 
 
 def _require_held(instruments: Instruments, other: str) -> None:
     if not instruments.recorder.wait(1, token=other, held=True, seconds=LATE_EVENT_SECONDS * 3):
-        raise SuiteFault("the other script's request did not arrive: nothing can be concluded")
+        raise SuiteFault("the suite's own keepalive request did not arrive: nothing can be concluded")
 
 
 def _require_one(instruments: Instruments, evidence: Evidence, token: str, thrown: str | None) -> None:
-    """Require that an event arrives while the budget is held, and once when it is free again."""
+    """Require that an event arrives while the budget is held, and is not sent again when it is free."""
     found = instruments.events(token)
     evidence.received = _sizes(found)
     if not found:
@@ -172,7 +172,7 @@ def _require_one(instruments: Instruments, evidence: Evidence, token: str, throw
 
 
 def _require_values(evidence: Evidence, found: list[Exchange], expected: list[str]) -> None:
-    evidence.received = _sizes(found)  # The bodies themselves help nobody.
+    evidence.received = _sizes(found)  # Bodies of up to 360 KB are of no use in a report.
     values = read_payload(found[0].body).get("mv")
     if values != expected:
         raise Violation(f"the values differ from those given: {describe(values)}")

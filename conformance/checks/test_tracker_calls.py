@@ -1,4 +1,4 @@
-"""A call in a page, and the payload that reaches the recorder."""
+"""Calls in a page and the payloads that reach the recorder."""
 
 from contextlib import suppress
 from functools import partial
@@ -20,7 +20,7 @@ from conformance.recorder import Exchange
 
 @vectors(Lane.TRACKER)
 def test_call_sends_payload(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """Each call of a vector sends the payload that the vector says."""
+    """Each vector's call sends the payload that the vector specifies."""
     outcome, token = _outcome(instruments, engine, evidence, token)
     require_call(evidence, token, outcome)
     bent = bent_outcome(outcome, evidence.case.vector["payload"])
@@ -30,11 +30,11 @@ def test_call_sends_payload(instruments: Instruments, engine: str, evidence: Evi
 def _outcome(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> tuple[pages.Outcome, str]:
-    """Return what became of the vector's call, and its token.
+    """Return the outcome of the vector's call, and its token.
 
-    A call that shares a page with others is made again, with a token and a page of its own, if anything is
-    wrong with it there, so that nothing is blamed that `--only` would not show. If all of them came to
-    nothing the tracker is silent, which one page shows as well as two hundred.
+    A call that fails in a page shared with others is made again in a page of its own, with a new token, so
+    that a failure can always be repeated with `--only`. If no call of the shared page sent anything, the
+    tracker is silent, and none is repeated.
     """
     case = evidence.case
     if case.vector.get("together"):
@@ -58,9 +58,9 @@ def _outcome(
 
 
 def _calls_together(instruments: Instruments, engine: str) -> dict[str, pages.Outcome]:
-    """Make the calls of all selected vectors that may share a page; return what became of each, by token.
+    """Make the calls of all selected vectors that may share a page; return their outcomes by token.
 
-    Returns nothing if one of them breaks the page: each is made in a page of its own then.
+    Returns an empty dict if one of them breaks the page; each then gets a page of its own.
     """
     try:
         return pages.call_together(instruments, engine, scripts_together(instruments, Lane.TRACKER, engine))
@@ -71,7 +71,7 @@ def _calls_together(instruments: Instruments, engine: str) -> dict[str, pages.Ou
 
 @scenarios("tracker/api-1-track-is-a-function")
 def test_track_is_a_function(instruments: Instruments, engine: str, evidence: Evidence) -> None:
-    """API-1: the script tag alone makes window.clickport.track a function."""
+    """API-1: the script tag alone defines window.clickport.track as a function."""
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page())
     evidence.sent = "typeof (window.clickport || {}).track"
@@ -84,7 +84,7 @@ def test_track_is_a_function(instruments: Instruments, engine: str, evidence: Ev
 
 @scenarios("tracker/wire-1-post-to-api-event")
 def test_posts_to_api_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-1: the request is a POST to a path that ends in /api/event."""
+    """WIRE-1: the request is a POST to a path ending in /api/event."""
     evidence.sent = f"clickport.track('Signup {token}')"
     outcome = pages.call(instruments, engine, evidence.sent, token)
     require_arrival(evidence, outcome.found, outcome.thrown)
@@ -95,24 +95,24 @@ def test_posts_to_api_event(instruments: Instruments, engine: str, evidence: Evi
 def test_snippet_without_endpoint(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """WIRE-1: where the tag names no endpoint the call works, and posts to a path that ends in /api/event."""
+    """WIRE-1: if the tag names no endpoint, the call posts to a path ending in /api/event."""
     if instruments.setup.options.shim:
-        raise NotTestable("a shim is told the endpoint by its tag")
+        raise NotTestable("a shim gets its endpoint from the tag: there is no default to test")
     tab = instruments.shared_tab(engine)
     tab.goto(
         instruments.page(
             "snippet.html",
             site=instruments.setup.options.domain,
-            tracker=f"{instruments.recorder.there}{TRACKER_PATH}",
+            tracker=f"{instruments.recorder.endpoint_origin}{TRACKER_PATH}",
         )
     )
     evidence.sent = f"clickport.track('Signup {token}') in a page whose tag has no data-api"
     if thrown := pages.run(tab, f"clickport.track('Signup {token}')"):
-        raise Violation(f"where the tag has data-domain and src alone the call threw {thrown}")
+        raise Violation(f"with a tag that has only data-domain and src the call threw {thrown}")
     found = instruments.events(token)
     evidence.wire(found)
     if not found:
-        raise NotTestable("nothing came here: where its tag names none, the tracker has another endpoint")
+        raise NotTestable("no request arrived: without data-api in its tag the tracker uses another endpoint")
     _require_endpoint(found)
 
 
@@ -120,13 +120,13 @@ def _require_endpoint(found: list[Exchange]) -> None:
     for exchange in found:
         if exchange.method != "POST" or not exchange.path.endswith("/api/event"):
             raise Violation(
-                f"expected a POST to a path that ends in /api/event, got {exchange.method} {exchange.path}"
+                f"expected a POST to a path ending in /api/event, got {exchange.method} {exchange.path}"
             )
 
 
 @scenarios("tracker/wire-4-one-request-per-call")
 def test_one_request_per_call(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-4: calls in one task, equal ones among them, make one request each."""
+    """WIRE-4: calls in one task, some of them equal, make one request each."""
     expected = {f"Add to Cart {token}": 3, f"Checkout {token}": 1, f"Coupon {token}": 2}
     names = [name for name, times in expected.items() for _ in range(times)]
     calls = [f"clickport.track('{name}', {{ sku: '7' }})" for name in names]
@@ -135,7 +135,7 @@ def test_one_request_per_call(instruments: Instruments, engine: str, evidence: E
     tab.goto(instruments.page())
     thrown = pages.run(tab, evidence.sent)
     instruments.events(token, len(names))
-    # Sent when the others have arrived, so that what a tracker repeats in the meantime comes before it.
+    # Sent when the others have arrived, so that a repeated request arrives before it.
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
     instruments.events(pages.sentinel_of(token))
     found = instruments.events(token, 0)

@@ -1,4 +1,4 @@
-"""The tracker in company: with itself, with early calls, with built-ins and cookies (API-7 to 9, WIRE-5)."""
+"""The tracker beside a second copy, early calls, built-ins and cookies (API-7 to API-9, WIRE-5)."""
 
 from conformance.browsers import Tab
 from conformance.drivers import pages
@@ -20,7 +20,7 @@ def test_included_twice(instruments: Instruments, engine: str, evidence: Evidenc
 
 @scenarios("tracker/api-9-called-early")
 def test_called_early(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-9: what becomes of a call that a stub took before the script had loaded."""
+    """API-9, open: a call that a stub queued before the script had loaded."""
     tab = instruments.tab(engine)
     try:
         evidence.sent = "a call queued in window.clickport.q before the script has loaded"
@@ -34,16 +34,16 @@ def test_called_early(instruments: Instruments, engine: str, evidence: Evidence,
 
 @scenarios("tracker/api-8-built-ins-stay")
 def test_built_ins_stay(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: no built-in is another one after the script has run and sent an event."""
+    """API-8: no built-in is replaced after the script has run and sent an event."""
     _track(instruments, engine, evidence, token, "built-ins.html")
     changed = instruments.shared_tab(engine).run("return changed()")
     if changed:
-        raise Violation(f"the script changed built-ins of the page: {', '.join(changed[:5])}")
+        raise Violation(f"the script replaced built-ins of the page: {', '.join(changed[:5])}")
 
 
 @scenarios("tracker/wire-5-no-preflight")
 def test_no_preflight(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-5: a request to another origin needs no preflight and has no headers of its own."""
+    """WIRE-5: a request to another origin needs no preflight and has no custom headers."""
     before = len(instruments.recorder.seen(method="OPTIONS"))
     found = _track(instruments, engine, evidence, token, "visit.html")
     asked = instruments.recorder.seen(method="OPTIONS")[before:]
@@ -51,21 +51,21 @@ def test_no_preflight(instruments: Instruments, engine: str, evidence: Evidence,
         wanted = asked[0].header("Access-Control-Request-Headers") or asked[0].header(
             "Access-Control-Request-Method"
         )
-        raise Violation(f"the browser had to ask first (OPTIONS), because of {wanted!r}")
+        raise Violation(f"the browser sent a preflight (OPTIONS) because of {wanted!r}")
     for exchange in found:
         own = [
             name for name, _ in exchange.headers if name.lower().startswith("x-") or name == "Authorization"
         ]
         if own:
-            raise Violation(f"the request has a header of its own: {own[0]}")
+            raise Violation(f"the request has a custom header: {own[0]}")
 
 
 @scenarios("tracker/wire-5-no-cookies")
 def test_no_cookies(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-5: a cookie that the endpoint's site has in this browser does not travel along."""
+    """WIRE-5: the request carries no cookies, although the endpoint's site has one in this browser."""
     tab = instruments.tab(engine)
     try:
-        tab.goto(f"{instruments.recorder.there}/next/page")
+        tab.goto(f"{instruments.recorder.endpoint_origin}/next/page")
         tab.run("document.cookie = 'probe=1; Path=/; SameSite=None; Secure; Max-Age=60'")
     finally:
         tab.close()

@@ -14,7 +14,7 @@ from conformance.protocol.outcomes import NotTestable, Violation
 
 _BACK_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0
-# Together more than browsers keep alive, in requests (256) and in bytes (65,536); at once, far less.
+# In total more than a browser's limits on keepalive (256 requests, 65,536 bytes); at any time far less.
 _VISIT, _AT_ONCE, _NOTE = 300, 30, 250
 
 
@@ -39,9 +39,9 @@ _VISIT, _AT_ONCE, _NOTE = 300, 30, 250
     "tracker/deliv-2-frame-removed-same-origin",
 )
 def test_event_outlives_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-2: the event's request lives on when its page is left in the same task."""
+    """DELIV-2: the event's request outlives its page when that is left in the same task."""
     exit_ = evidence.case.id.partition("/deliv-2-")[2]
-    _again_and_again(
+    _repeat(
         instruments, evidence, token, lambda own: leave(instruments, engine, evidence, own, exit_), held=True
     )
 
@@ -50,9 +50,11 @@ def test_event_outlives_page(instruments: Instruments, engine: str, evidence: Ev
 def test_event_beside_a_new_tab(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-2: the event arrives although its page is behind another tab at once."""
+    """DELIV-2: the event arrives although a new tab covers its page immediately."""
     origin = (
-        instruments.recorder.there if evidence.case.id.endswith("cross-origin") else instruments.recorder.here
+        instruments.recorder.endpoint_origin
+        if evidence.case.id.endswith("cross-origin")
+        else instruments.recorder.page_origin
     )
 
     def attempt(own: str) -> None:
@@ -68,21 +70,21 @@ def test_event_beside_a_new_tab(
         finally:
             tab.close()
 
-    _again_and_again(instruments, evidence, token, attempt)
+    _repeat(instruments, evidence, token, attempt)
 
 
 @scenarios("tracker/deliv-5-60-kb-on-exit", "tracker/deliv-5-180-kb-on-exit")
 def test_large_event_outlives_page(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-5: within the browser's budget a large event outlives its page; of a larger one it is open."""
+    """DELIV-5: a large event outlives its page if it fits the browser's budget; beyond that it is open."""
     call = keepalive_budget.large_call(token, int(evidence.case.id.split("-")[2]))
     leave(instruments, engine, evidence, token, "href-same-origin", call=call)
 
 
 @scenarios("tracker/deliv-6-ten-of-10-kb-on-exit", "tracker/deliv-6-300-small-ones-on-exit")
 def test_burst_on_exit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-6, open: how many events of a burst arrive when the page is left in the same task."""
+    """DELIV-6, open: the events of a burst that arrive when the page is left in the same task."""
     name = evidence.case.id.partition("/deliv-6-")[2].removesuffix("-on-exit")
     burst = keepalive_budget.BURSTS[name]
     tab = instruments.tab(engine)
@@ -103,17 +105,17 @@ def test_burst_on_exit(instruments: Instruments, engine: str, evidence: Evidence
     "tracker/deliv-2-beforeunload-same-origin",
 )
 def test_event_of_a_listener(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-2, open: what becomes of an event that is made by a listener while the page is being left."""
+    """DELIV-2, open: an event made by a listener while the page is being left."""
     event = evidence.case.id.split("-")[2]
 
     def attempt(own: str) -> None:
         if not leave_listening(instruments, engine, evidence, own, event):
             raise Violation("no request arrived: the event is lost")
 
-    _again_and_again(instruments, evidence, token, attempt)
+    _repeat(instruments, evidence, token, attempt)
 
 
-def _again_and_again(
+def _repeat(
     instruments: Instruments,
     evidence: Evidence,
     token: str,
@@ -121,9 +123,10 @@ def _again_and_again(
     *,
     held: bool = False,
 ) -> None:
-    """Try so often as ``--repeat`` says, each time with a token of its own. Raises the first Violation.
+    """Run the attempt ``--repeat`` times, each with its own token, and record the counts.
 
-    ``held``: the attempt fails exactly when no request lived on without its page.
+    ``held``: the attempt fails exactly if no request outlived its page. Raises the first Violation, with the
+    number of failed attempts.
     """
     setup, failed = instruments.setup, []
     number = setup.options.repeat
@@ -134,18 +137,18 @@ def _again_and_again(
             attempt(own)
         except Violation as violation:
             failed.append((violation, evidence.sent, evidence.received, evidence.timeline))
-    # Counted when all tries are over: what came late or twice is there by then.
+    # Counted after all attempts, so that late and repeated requests are included.
     found = [instruments.events(own, 0) for own in tokens]
     evidence.tries = count(found, number - len(failed) if held else None)
     if failed:
         first, evidence.sent, evidence.received, evidence.timeline = failed[0]
-        often = f" ({len(failed)} of {number} tries)" if number > 1 else ""
+        often = f" ({len(failed)} of {number} attempts)" if number > 1 else ""
         raise Violation(f"{first}{often}")
 
 
 @scenarios("tracker/deliv-1-keepalive-survives-the-page")
 def test_keepalive(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-1: the request is one that outlives its page, as only keepalive makes it."""
+    """DELIV-1: the request outlives its page, which only keepalive makes possible."""
     leave(instruments, engine, evidence, token, "href-cross-origin")
 
 
@@ -153,7 +156,7 @@ def test_keepalive(instruments: Instruments, engine: str, evidence: Evidence, to
 def test_keepalive_late_in_a_visit(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-1: the request outlives its page after many others that have long been answered."""
+    """DELIV-1: the request outlives its page after 300 others, all answered."""
     before = pages.sentinel_of(token)
 
     def visit(tab: Tab) -> None:
@@ -163,7 +166,7 @@ def test_keepalive_late_in_a_visit(
                 f"clickport.track('Item ' + i + ' {before}', {{ note: 'x'.repeat({_NOTE}) }})"
             )
             pages.run(tab, script)
-            # Whether all of them arrive is not this case's to judge.
+            # Their arrival is judged by WIRE-4, not here.
             instruments.events(before, sent + _AT_ONCE, answered=True)
         pages.let_the_page_know(tab)
 
@@ -173,10 +176,10 @@ def test_keepalive_late_in_a_visit(
 
 @scenarios("tracker/deliv-1-not-a-beacon")
 def test_not_a_beacon(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-1: fetch sends the request, not sendBeacon.
+    """DELIV-1: the request is sent by fetch, not by sendBeacon.
 
-    A beacon of text always has the mode no-cors. A fetch may have that too, so where the header leaves it
-    open, a count of calls to sendBeacon in the page decides.
+    A beacon of text always has the mode no-cors. A fetch may have it too; if Sec-Fetch-Mode does not rule out
+    a beacon, the count of calls to sendBeacon in the page decides.
     """
     tab = instruments.tab(engine)
     try:
@@ -201,7 +204,7 @@ def test_not_a_beacon(instruments: Instruments, engine: str, evidence: Evidence,
     "tracker/deliv-3-once-window-close",
 )
 def test_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-3: an event is sent one time over an exit; a later one from another page must arrive after it."""
+    """DELIV-3: an event is sent exactly once across an exit, and a later one from the next page arrives."""
     exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
     evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
     tab = instruments.tab(engine)
@@ -221,9 +224,9 @@ def test_once(instruments: Instruments, engine: str, evidence: Evidence, token: 
     "tracker/deliv-3-ten-at-once-back",
 )
 def test_ten_at_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-3: events that are under way when their page is left come one time, whatever the page is told.
+    """DELIV-3: events in flight when their page is left arrive exactly once, whatever their promises say.
 
-    Where anything listens for its end, Chromium tells it of requests that arrived as if they had not.
+    If the page has a listener for its end, Chromium rejects fetches whose requests have arrived.
     """
     exit_ = evidence.case.id.partition("/deliv-3-ten-at-once-")[2]
     burst = keepalive_budget.KeepaliveBurst(number=10)
@@ -239,15 +242,17 @@ def test_ten_at_once(instruments: Instruments, engine: str, evidence: Evidence, 
 
 @scenarios("tracker/deliv-3-tab-in-the-background")
 def test_tab_in_the_background(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-3: a page behind another tab sends its event once, and its next one as well."""
+    """DELIV-3: a page behind another tab sends each of two events once."""
     sentinel = pages.sentinel_of(token)
     tab = instruments.tab(engine)
     front = None
     try:
         tab.goto(instruments.page())
-        front = tab.popup(f"window.open('{instruments.recorder.here}/next/page')")
+        front = tab.popup(f"window.open('{instruments.recorder.page_origin}/next/page')")
         seen = tab.run("return document.visibilityState")
-        evidence.sent = f"clickport.track('Kept {token}') in a tab behind another; it says that it is {seen}"
+        evidence.sent = (
+            f"clickport.track('Kept {token}') in a tab behind another; its visibilityState is {seen}"
+        )
         thrown = pages.run(tab, f"clickport.track('Kept {token}')")
         require_arrival(evidence, instruments.events(token), thrown)
         pages.run(tab, f"clickport.track('Sentinel {sentinel}')")
@@ -260,24 +265,24 @@ def test_tab_in_the_background(instruments: Instruments, engine: str, evidence: 
 
 @scenarios("tracker/deliv-3-frozen-page-restored")
 def test_frozen_page_restored(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-3: a page that comes back from the back/forward cache sends nothing again, and still sends."""
+    """DELIV-3: a page restored from the back/forward cache repeats no event and sends new ones."""
     sentinel, back = pages.sentinel_of(token), f"/control/{token}"
     tab = instruments.tab(engine, frozen_pages=True)
     try:
         tab.goto(instruments.page(stored=True))
         evidence.sent = f"clickport.track('Kept {token}'), on to another page and back"
-        # The page says itself that it is back: an automation may lose sight of one that was frozen.
+        # The page itself reports its return, because automation may lose track of a frozen page.
         tab.run(
             "addEventListener('pageshow', (event) => { if (event.persisted) {"
             f" clickport.track('Sentinel {sentinel}');"
-            f" fetch('{instruments.recorder.here}{back}', {{ method: 'POST', body: '' }}) }} }});"
+            f" fetch('{instruments.recorder.page_origin}{back}', {{ method: 'POST', body: '' }}) }} }});"
             f"clickport.track('Kept {token}')"
         )
         instruments.events(token)
         tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
         if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
-            raise NotTestable(f"{engine} did not keep the page in its cache")
+            raise NotTestable(f"{engine} did not restore the page from its back/forward cache")
         require_once(instruments, evidence, token, sentinel)
     finally:
         tab.close()

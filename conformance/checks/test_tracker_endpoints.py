@@ -1,4 +1,4 @@
-"""Endpoints that are slow, dead or forbidden: neither page nor later events suffer (DELIV-4, DELIV-7)."""
+"""Slow, failing and forbidden endpoints must not harm the page or later events (DELIV-4, DELIV-7)."""
 
 import socket
 
@@ -10,11 +10,11 @@ from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.outcomes import NotTestable, Violation
 
-# More requests for one event than any sensible tracker makes while another event comes and goes.
+# More requests for one event than a bounded retry makes in the time of another event.
 _ENDLESS = 11
 _LEAVE_SECONDS = 10.0
 _NEXT = "!window.leaving && document.readyState === 'complete'"
-# A navigation that waits takes the time of a timer or an answer; one that does not, some milliseconds.
+# A navigation that waits for a timer or an answer takes longer than this; any other takes some ms.
 _DELAY_MS = 100.0
 _TRIES = 5
 
@@ -27,7 +27,7 @@ _TRIES = 5
     "tracker/deliv-7-hang",
 )
 def test_failing_endpoint(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-7: a failing endpoint is not asked without end, raises nothing, and the next event tries it."""
+    """DELIV-7: a failing endpoint causes no exception and no endless retries, and gets the next event."""
     kind = evidence.case.id.rpartition("-")[2]
     instruments.recorder.fault(token, kind)
     tab = instruments.tab(engine)
@@ -41,7 +41,7 @@ def test_failing_endpoint(instruments: Instruments, engine: str, evidence: Evide
 
 @scenarios("tracker/deliv-7-offline-then-online")
 def test_offline_then_online(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-7: what is tracked without a network raises nothing, and with it again events go out."""
+    """DELIV-7: a call made offline raises nothing, and events are sent once the page is online."""
     instruments.recorder.fault(token, "reset")
     tab = instruments.tab(engine)
     try:
@@ -49,7 +49,7 @@ def test_offline_then_online(instruments: Instruments, engine: str, evidence: Ev
         _set_online(tab, online=False)
         evidence.sent = f"clickport.track('Signup {token}') offline, then another event online"
         thrown = pages.run(tab, f"clickport.track('Signup {token}')")
-        # Offline a tracker may try or keep the event: both are over before the page goes on.
+        # Offline, a tracker may try or keep the event: both are over before the page continues.
         instruments.events(token, seconds=LATE_EVENT_SECONDS, gone=True)
         pages.let_the_page_know(tab)
         instruments.recorder.end_faults()
@@ -62,40 +62,40 @@ def test_offline_then_online(instruments: Instruments, engine: str, evidence: Ev
 
 @scenarios("tracker/deliv-7-refused")
 def test_refused_connection(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-7: where nobody listens, nothing is raised in the page."""
+    """DELIV-7: a refused connection raises nothing in the page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
     tab = instruments.tab(engine)
     try:
         url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody)
-        _track_in_vain(evidence, tab, url, token)
+        _track_undeliverable(evidence, tab, url, token)
     finally:
         tab.close()
 
 
 @scenarios("tracker/deliv-7-blocked-by-policy")
 def test_blocked_by_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-7: a Content-Security-Policy that forbids the endpoint costs events, and the page nothing."""
+    """DELIV-7: a Content-Security-Policy that blocks the endpoint does no harm to the page."""
     tab = instruments.tab(engine)
     try:
         url = instruments.page("policy.html", before=pages.WATCH, token=token)
-        _track_in_vain(evidence, tab, url, token)
+        _track_undeliverable(evidence, tab, url, token)
         if instruments.recorder.seen(token=token, method="POST"):
-            raise NotTestable(f"{engine} let the request through in spite of the policy")
+            raise NotTestable(f"{engine} sent the request despite the policy")
     finally:
         tab.close()
 
 
 @scenarios("tracker/deliv-4-exit-does-not-wait")
 def test_exit_does_not_wait(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-4: the next page comes although the event is never answered."""
+    """DELIV-4: the next page loads although the event is never answered."""
     _require_sending(instruments, engine, evidence, token)
     instruments.recorder.fault(token, "hang")
     tab = instruments.tab(engine)
     try:
         tab.goto(
             instruments.page(
-                "leave-by-click.html", token=token, next=f"{instruments.recorder.here}/next/page"
+                "leave-by-click.html", token=token, next=f"{instruments.recorder.page_origin}/next/page"
             )
         )
         evidence.sent = f"a click on a link whose handler calls clickport.track('Exit {token}')"
@@ -112,7 +112,7 @@ def test_exit_does_not_wait(instruments: Instruments, engine: str, evidence: Evi
 
 @scenarios("tracker/deliv-4-link-not-delayed")
 def test_link_is_not_delayed(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-4: a navigation begins as soon after the click as on the same page without a tracker."""
+    """DELIV-4: a navigation starts as soon after the click as on the same page without a tracker."""
     _require_sending(instruments, engine, evidence, token)
     instruments.recorder.fault(token, "hang")
     tab = instruments.tab(engine)
@@ -129,14 +129,14 @@ def test_link_is_not_delayed(instruments: Instruments, engine: str, evidence: Ev
     evidence.received = {"with the tracker, ms": took["leave-by-click.html"], "without, ms": untracked}
     if tracked - untracked > _DELAY_MS:
         raise Violation(
-            f"the navigation began {tracked:.0f} ms after the click, {untracked:.0f} ms without a tracker "
-            f"(medians of {_TRIES}): the page is held back"
+            f"the navigation started {tracked:.0f} ms after the click, {untracked:.0f} ms without a tracker "
+            f"(medians of {_TRIES}): the tracker delays it"
         )
 
 
 @scenarios("tracker/deliv-4-call-returns-at-once")
 def test_call_returns_at_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-4: a call returns while its request has no answer; the page's next task runs."""
+    """DELIV-4: a call returns, and the page's next task runs, while its request has no answer."""
     instruments.recorder.fault(token, "hang")
     tab = instruments.tab(engine)
     try:
@@ -156,7 +156,7 @@ def test_call_returns_at_once(instruments: Instruments, engine: str, evidence: E
 
 
 def _require_sending(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """Require that an event arrives at all: that silence delays nothing proves nothing."""
+    """Require that an event arrives at all; a silent tracker would pass without proving anything."""
     probe, tab = pages.sentinel_of(token), instruments.shared_tab(engine)
     tab.goto(instruments.page())
     thrown = pages.run(tab, f"clickport.track('Signup {probe}')")
@@ -168,7 +168,7 @@ def _track_and_go_on(instruments: Instruments, evidence: Evidence, tab: Tab, tok
     thrown = pages.run(tab, f"clickport.track('Signup {token}')")
     first = instruments.events(token)
     if first and not first[0].held:
-        # The next call is made when the page knows of the failure, and so what the tracker makes of it.
+        # The next call is made once the page, and thus the tracker, knows of the failure.
         over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
         instruments.events(token, **over)
         pages.let_the_page_know(tab)
@@ -180,20 +180,20 @@ def _track_and_go_on(instruments: Instruments, evidence: Evidence, tab: Tab, tok
 def _require_another(
     instruments: Instruments, evidence: Evidence, tab: Tab, token: str, thrown: str | None
 ) -> None:
-    """After a failure: nothing was raised, the next event arrives, the first is not tried for ever."""
+    """Require that nothing was raised, the next event arrives, and the first is not retried endlessly."""
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
     after = instruments.events(pages.sentinel_of(token))
     found = instruments.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
     evidence.wire(found[:3])
     _require_quiet(tab, thrown)
     if not after:
-        raise Violation("after an event that failed the next one was not sent")
+        raise Violation("after a failed event the next one was not sent")
     if len(found) >= _ENDLESS:
-        raise Violation(f"{len(found)} requests for one event within seconds: it is tried without end")
+        raise Violation(f"{len(found)} requests for one event within seconds: it is retried endlessly")
 
 
-def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
-    """Make calls that cannot arrive; the page's own handler goes on."""
+def _track_undeliverable(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
+    """Make calls whose events cannot arrive; the page's own handlers must run on. Raises Violation."""
     evidence.sent = f"clickport.track('Signup {token}') in a page whose handler goes on afterwards"
     try:
         tab.goto(url)
@@ -201,15 +201,15 @@ def _track_in_vain(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
         tab.wait_until("window.handled === 2 || window.raised.length > 0", _LEAVE_SECONDS)
     except TimeoutError as error:
         raise Violation(
-            f"the page did not get on within {_LEAVE_SECONDS:g} s: what cannot arrive keeps it busy"
+            f"the page's handlers did not finish within {_LEAVE_SECONDS:g} s of an event that cannot arrive"
         ) from error
-    # A rejection that nobody handles is told when the task of the refusal is over.
+    # An unhandled rejection is reported only after the task of the refusal.
     pages.let_the_page_know(tab)
     _require_quiet(tab, tab.run("return window.thrown ?? null"))
 
 
 def _set_online(tab: Tab, *, online: bool) -> None:
-    """Tell the page what a browser tells it when the network goes or comes."""
+    """Set navigator.onLine and dispatch the event, as a browser does when the network goes or returns."""
     value, event = ("true", "online") if online else ("false", "offline")
     tab.run(
         f"Object.defineProperty(navigator, 'onLine', {{ value: {value}, configurable: true }}); "
@@ -221,12 +221,12 @@ def _require_quiet(tab: Tab, thrown: str | None) -> None:
     if thrown:
         raise Violation(f"the call threw {thrown} into the page")
     if raised := pages.raised_in(tab):
-        raise Violation(f"the call raised {raised[0]!r} in the page, where nobody can catch it")
+        raise Violation(f"the call raised {raised[0]!r} in the page, uncaught")
 
 
 def _time_of_exit(instruments: Instruments, tab: Tab, template: str, token: str) -> float:
-    """Milliseconds from a click on a link to the arrival of the next page's answer."""
-    tab.goto(instruments.page(template, token=token, next=f"{instruments.recorder.here}/next/page"))
+    """Return the milliseconds from a click on a link to the end of the next page's response."""
+    tab.goto(instruments.page(template, token=token, next=f"{instruments.recorder.page_origin}/next/page"))
     try:
         tab.click("#link")
         tab.wait_until(_NEXT, _LEAVE_SECONDS)

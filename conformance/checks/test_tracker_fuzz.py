@@ -1,4 +1,4 @@
-"""Calls that nobody wrote down, and the payloads that reach the recorder."""
+"""Generated calls: the payloads that reach the recorder must satisfy the requirements."""
 
 from conformance.drivers.markers import properties
 from conformance.harness.evidence import Evidence
@@ -9,5 +9,5 @@ from conformance.search.drawn_cases import conclude, search
 
 @properties(Lane.TRACKER)
 def test_calls_keep_the_property(instruments: Instruments, engine: str, evidence: Evidence) -> None:
-    """Whatever is drawn, what arrives keeps the requirement."""
+    """The requests of every generated call satisfy the requirement."""
     conclude(instruments, evidence, instruments.once(search, Lane.TRACKER, engine))

@@ -1,4 +1,4 @@
-"""Lives of a page besides being loaded and left: prerendered, written by script, under a strict policy."""
+"""Pages that are prerendered, have a tag written by script, or a strict policy (DELIV-3, API-8)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,22 +21,22 @@ _NEIGHBOUR, _STRANGER = "/neighbour.js", "/stranger"
 def test_prerendered_page_unseen(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-3, open: what a page sends that was prerendered and that nobody has seen."""
+    """DELIV-3, open: an event of a prerendered page that is never activated."""
     sentinel = pages.sentinel_of(token)
     with _prerendered(instruments, engine, evidence, token) as (tell, _):
-        # Made after the prerendered page's call, in the page that is seen: it must arrive.
+        # Made in the visible page after the prerendered page's call: it must arrive.
         tell(f"clickport.track('Sentinel {sentinel}')")
         require_arrival(evidence, instruments.events(sentinel))
         if found := instruments.events(token, 0):
             evidence.wire(found)
-            raise Violation("a page that was prerendered, and that nobody has seen, has sent its event")
+            raise Violation("a prerendered page that was never activated sent its event")
 
 
 @scenarios("tracker/deliv-3-prerendered-page-activated")
 def test_prerendered_page_activated(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """DELIV-3: what a prerendered page tracks comes one time when the page is seen in the end."""
+    """DELIV-3: a prerendered page's event arrives exactly once when the page is activated."""
     with _prerendered(instruments, engine, evidence, token) as (tell, following):
         tell(f"location.href = '{following}'")
         require_once(instruments, evidence, token, pages.sentinel_of(token))
@@ -44,7 +44,7 @@ def test_prerendered_page_activated(
 
 @scenarios("tracker/api-8-tag-written-by-script")
 def test_tag_written_by_script(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: a script tag that document.write puts into the page works like any other."""
+    """API-8: a script tag added by document.write works like any other."""
     _require_event(instruments, engine, evidence, token, instruments.page("written.html"))
 
 
@@ -52,23 +52,23 @@ def test_tag_written_by_script(instruments: Instruments, engine: str, evidence: 
 def test_neighbour_with_a_domain(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """API-8: tags of other scripts that bear the same attributes are not the tracker's own."""
+    """API-8: the tracker is not misled by other scripts' tags with the same attributes."""
     instruments.recorder.mount(_NEIGHBOUR, b"", "text/javascript")
-    elsewhere = f"{instruments.recorder.there}{_STRANGER}{EVENT_PATH}"
+    elsewhere = f"{instruments.recorder.endpoint_origin}{_STRANGER}{EVENT_PATH}"
     url = instruments.page("neighbour.html", neighbour=_NEIGHBOUR, elsewhere=elsewhere)
     _require_event(instruments, engine, evidence, token, url)
     if any(exchange.path.startswith(_STRANGER) for exchange in instruments.events(token, 0)):
-        raise Violation("the event was sent to the endpoint that another script's tag names")
+        raise Violation("the event was sent to the endpoint of another script's tag")
 
 
 @scenarios("tracker/api-8-strict-policy-with-nonce")
 def test_strict_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: the tracker needs nothing that a policy of nonces forbids, such as inline code or eval."""
-    endpoint = f"{instruments.recorder.there}{EVENT_PATH}"
+    """API-8: the tracker needs nothing that a nonce-based policy forbids, such as inline code or eval."""
+    endpoint = f"{instruments.recorder.endpoint_origin}{EVENT_PATH}"
     url = instruments.page("strict.html", nonce="n0nce", allowed=endpoint)
     tab = _require_event(instruments, engine, evidence, token, url)
     if refused := tab.run("return window.refused"):
-        raise Violation(f"the page's policy had to refuse something of the tracker: {refused[0]}")
+        raise Violation(f"the page's policy blocked something that the tracker did: {refused[0]}")
 
 
 def _require_event(instruments: Instruments, engine: str, evidence: Evidence, token: str, url: str) -> Tab:
@@ -84,18 +84,18 @@ def _require_event(instruments: Instruments, engine: str, evidence: Evidence, to
 def _prerendered(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> Iterator[tuple[Callable[[str], None], str]]:
-    """Show a page that has another prerendered, which makes a call.
+    """Show a page that prerenders another one, which makes a call.
 
-    Yields a way to have a script run in the page that is seen, and the other's URL. Raises NotTestable if the
-    engine prerenders nothing.
+    Yields a function that runs a script in the visible page, and the URL of the prerendered one. Raises
+    NotTestable if the engine prerenders nothing.
     """
-    # Backwards, so that nothing of ours is taken for the event.
+    # Reversed, so that the recorder takes none of the suite's requests for the event.
     recorder, control, told = instruments.recorder, f"/control/{token[::-1]}", f"/told/{token[::-1]}"
     following = instruments.page(
         "prerendered.html",
         token=token,
         sentinel=pages.sentinel_of(token),
-        control=f"{recorder.here}{control}",
+        control=f"{recorder.page_origin}{control}",
     )
     page = instruments.page("prerendering.html", next=following, told=told)
     evidence.sent = f"clickport.track('Seen {token}') in a page that is prerendered"

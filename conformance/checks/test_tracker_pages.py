@@ -1,4 +1,4 @@
-"""The ways in which a site calls the tracker (API-4)."""
+"""Documented ways for a site to call the tracker (API-4)."""
 
 from pathlib import Path
 
@@ -19,21 +19,24 @@ _LEAVE_SECONDS = 10.0
     "tracker/api-4-window-property",
 )
 def test_handler_sends_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """A handler of the documented kind sends its event."""
+    """API-4: a handler of the documented kind sends its event."""
     use_page(instruments, engine, evidence, token)
     require_arrival(evidence, instruments.events(token))
 
 
 @scenarios("tracker/api-4-react-component", "tracker/api-4-vue-component")
 def test_component_sends_event(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """A handler of a framework's component sends its event although it leaves the page."""
+    """API-4: a handler of a framework's component sends its event although it leaves the page."""
     name = evidence.case.id.partition("/api-4-")[2]
     path = f"/{name}.js"
     instruments.recorder.mount(path, _built(name).read_bytes(), "text/javascript")
     tab = instruments.shared_tab(engine)
     tab.goto(
         instruments.page(
-            "component.html", token=token, component=path, next=f"{instruments.recorder.here}/next/page"
+            "component.html",
+            token=token,
+            component=path,
+            next=f"{instruments.recorder.page_origin}/next/page",
         )
     )
     evidence.sent = f"a click on the button of frameworks/{name}, which calls track and leaves the page"
@@ -41,14 +44,14 @@ def test_component_sends_event(instruments: Instruments, engine: str, evidence: 
     try:
         tab.wait_until("!document.getElementById('app')", _LEAVE_SECONDS)
     except TimeoutError as error:
-        raise Violation("the handler did not go on to leave the page: the call threw, or waits") from error
+        raise Violation("the handler did not leave the page: the call threw, or blocks") from error
     require_arrival(evidence, instruments.events(token))
 
 
 def _built(name: str) -> Path:
-    """The script of a component. Raises NotTestable where its framework is not installed."""
+    """Return the built script of a component. Raises NotTestable if it is not built."""
     folder = bundled("fixtures/frameworks/package.json").parent
     script = folder / "dist" / f"{name}.js"
     if not script.exists():
-        raise NotTestable(f"not built here: run npm ci and npm run build in {folder}")
+        raise NotTestable(f"the component is not built: run npm ci and npm run build in {folder}")
     return script

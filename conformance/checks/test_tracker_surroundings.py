@@ -1,4 +1,4 @@
-"""Pages that give a tracker less: no secure context, no storage, no time before the first call."""
+"""Pages without a secure context or storage, or with calls while they load (API-1, API-2, API-8)."""
 
 from conformance.browsers import Tab
 from conformance.drivers import pages
@@ -19,53 +19,53 @@ _NAMES = {"DOMContentLoaded": "Loaded", "a deferred script right behind it": "Be
 def test_track_is_there_at_once(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """API-1: what runs right after the script, a deferred one or DOMContentLoaded, finds the function."""
+    """API-1: a deferred script right after the tracker's, and DOMContentLoaded, find the function."""
     tab = _loading(instruments, engine, token)
     place = list(_NAMES)[evidence.case.id.endswith("-deferred-script")]
     evidence.sent = f"typeof window.clickport.track in {place}"
     evidence.received = tab.run(f"return window.seen['{place}']")
     if evidence.received != "function":
-        raise Violation(f"in {place}, {evidence.received!r} is the type of track, expected 'function'")
+        raise Violation(f"in {place} the type of track is {evidence.received!r}, expected 'function'")
 
 
 @scenarios("tracker/api-2-while-the-page-loads")
 def test_calls_while_the_page_loads(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
-    """API-2: calls in a deferred script right behind the tracker's, and in DOMContentLoaded, are events."""
+    """API-2: calls in a deferred script right after the tracker's, and in DOMContentLoaded, are events."""
     evidence.sent = f"clickport.track('Loaded {token}') in DOMContentLoaded, and 'Behind {token}' before it"
     _loading(instruments, engine, token)
     found = instruments.events(token, 2)
     require_arrival(evidence, found)
-    # How many there are of each is WIRE-4's to say.
+    # The number of events of each name is left to WIRE-4.
     names = sorted({str(read_payload(exchange.body).get("n")) for exchange in found})
     if names != [f"Behind {token}", f"Loaded {token}"]:
-        raise Violation(f"of two calls made while the page loads these arrived: {', '.join(names)}")
+        raise Violation(f"of two calls made while the page loads only these arrived: {', '.join(names)}")
 
 
 @scenarios("tracker/api-1-on-plain-http")
 def test_track_on_plain_http(instruments: Instruments, engine: str, evidence: Evidence) -> None:
-    """API-1: the script makes the function on a page that is no secure context."""
+    """API-1: the script defines the function on a page that is not a secure context."""
     tab = _plain(instruments, engine)
-    evidence.sent = "typeof (window.clickport || {}).track on a page over http that is no secure context"
+    evidence.sent = "typeof (window.clickport || {}).track on a page over http that is not a secure context"
     evidence.received = tab.run("return typeof (window.clickport || {}).track")
     if evidence.received != "function":
         raise Violation(
-            f"where isSecureContext is false the type of track is {evidence.received!r}, expected 'function'"
+            f"if isSecureContext is false the type of track is {evidence.received!r}, expected 'function'"
             f"{_raised(tab)}"
         )
 
 
 @scenarios("tracker/api-2-on-plain-http")
 def test_call_on_plain_http(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-2: a call on a page that is no secure context is an event, and so is the next one."""
+    """API-2: a call on a page that is not a secure context is an event."""
     tab = _plain(instruments, engine)
     _require_event(instruments, evidence, tab, token, "where isSecureContext is false")
 
 
 @scenarios("tracker/api-8-sandboxed-page")
 def test_sandboxed_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """API-8: a page of an opaque origin, which may use no storage and no cookies, sends its event."""
+    """API-8: a page of an opaque origin, which has neither storage nor cookies, sends its event."""
     tab = instruments.tab(engine)
     try:
         tab.goto(instruments.page("sandboxed.html", policy=_SANDBOX))
@@ -77,7 +77,7 @@ def test_sandboxed_page(instruments: Instruments, engine: str, evidence: Evidenc
 
 
 def _loading(instruments: Instruments, engine: str, token: str) -> Tab:
-    """Load a page that looks for the function, and calls it, while it loads."""
+    """Load a page that looks for the function and calls it while loading."""
     script = f"look('a deferred script right behind it', 'Behind {token}')"
     instruments.recorder.mount(_BEHIND, script.encode(), "text/javascript")
     tab = instruments.shared_tab(engine)
@@ -86,12 +86,12 @@ def _loading(instruments: Instruments, engine: str, token: str) -> Tab:
 
 
 def _plain(instruments: Instruments, engine: str) -> Tab:
-    """Load a page over http from a host name that makes no secure context. Raises NotTestable."""
+    """Load a page over http that is not a secure context. Raises NotTestable if the engine has none."""
     origin = instruments.plain_origin(engine)
     url = instruments.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}")
     tab = instruments.shared_tab(engine)
     try:
-        tab.goto(url.replace(instruments.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.page_origin, origin))
     except TimeoutError as error:
         raise NotTestable(f"{engine} does not resolve {origin} to this machine") from error
     if tab.run("return [location.origin, isSecureContext]") != [origin, False]:

@@ -1,4 +1,4 @@
-"""A long visit: each of many calls is an event, whatever a tracker would spare (WIRE-4)."""
+"""A long visit: each of 1,200 calls must be an event, without caps or deduplication (WIRE-4)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from conformance.protocol.outcomes import Violation
 from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
-# More than a round cap of 1,000, of a page or, with the calls on a second one, of a session.
+# More than a cap of 1,000 a page and, with the second page, a session.
 _FIRST_PAGE, _SECOND_PAGE = 1050, 150
-# Answered before the next are made: it is no matter of what a browser keeps alive at a time (DELIV-6).
+# Answered before the next are made, so that the browser's keepalive limits (DELIV-6) do not matter.
 _AT_ONCE = 75
 
 
 @scenarios("tracker/wire-4-1200-calls-of-a-visit")
 def test_calls_of_a_visit(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-4: 1,200 calls, half of them equal, in one task and in many, make as many requests."""
+    """WIRE-4: 1,200 calls, half of them equal, in one task and in many, make 1,200 requests."""
     total = _FIRST_PAGE + _SECOND_PAGE
     evidence.sent = f"{_FIRST_PAGE} calls on a page and {_SECOND_PAGE} on the next, every other one equal"
     tab = instruments.tab(engine)
@@ -36,7 +36,7 @@ def test_calls_of_a_visit(instruments: Instruments, engine: str, evidence: Evide
             if len(arrived) < _AT_ONCE:
                 break
             sent += _names(arrived)
-            # What comes for these once more is on record from then on; the recorder searches all that it has.
+            # Repeats are recorded from here on; forgetting keeps the recorder's searches fast.
             instruments.recorder.forget()
         pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
         instruments.events(pages.sentinel_of(token), seconds=LATE_EVENT_SECONDS)
@@ -51,9 +51,9 @@ def _names(found: Sequence[Exchange]) -> Counter[str]:
 
 
 def _make(tab: Tab, token: str, first: int) -> str:
-    """Make calls, in one task or, every fourth time, in one each; return what their names have in common.
+    """Make 75 calls, in one task or, every fourth time, in a task each; return the text in all names.
 
-    Every other call is equal to others before it, in name and properties.
+    Every second call equals the others like it in name and properties.
     """
     group = f"{token}{first:04d}"
     call = (
@@ -86,4 +86,6 @@ def _require_each(evidence: Evidence, sent: Counter[str], token: str, made: int)
             f"(the first is {next(iter(lost))!r})"
         )
     if more := sent - wanted:
-        raise Violation(f"{made} calls of a visit made {more.total()} requests too many")
+        raise Violation(
+            f"{made} calls of a visit made {more.total()} requests too many, first {next(iter(more))!r}"
+        )

@@ -1,6 +1,7 @@
-"""Canaries: once per lane and process an observation is bent on purpose, and its check must notice.
+"""Canaries: once per lane and process, a check that has just passed gets a falsified observation.
 
-A check that compares nothing passes everything; so a check that has just found no fault is shown one.
+A check that compares nothing passes everything. So the falsified observation must fail; if it passes, the
+suite is at fault.
 """
 
 import json
@@ -17,9 +18,10 @@ from conformance.readback import StoredRow
 
 
 def run_canary(instruments: Instruments, evidence: Evidence, check: Callable[[], None] | None) -> None:
-    """Run ``check``, which looks at a bent observation, and require that it raises Violation.
+    """Run ``check`` on a falsified observation and require that it raises Violation.
 
-    Does nothing without a check, or after the first time in a lane. Raises SuiteFault.
+    Does nothing without a check, or if the lane has had its canary. Raises SuiteFault if ``check``
+    passes.
     """
     lane = evidence.case.lane
     if check is None or lane in instruments.canaries:
@@ -33,12 +35,12 @@ def run_canary(instruments: Instruments, evidence: Evidence, check: Callable[[],
         evidence.canary = True
         return
     raise SuiteFault(
-        f"canary: an observation that was bent on purpose passed the check of {evidence.case.id}"
+        f"canary: an observation that was falsified on purpose passed the check of {evidence.case.id}"
     )
 
 
 def bent_outcome(outcome: Outcome, expected: dict[str, Any]) -> Outcome | None:
-    """The outcome with one member of the payload that the vector names bent; None where it names none."""
+    """Return the outcome with the first expected member of its payload falsified, or None without one."""
     if not expected or not outcome.found:
         return None
     name = next(iter(expected))
@@ -48,7 +50,7 @@ def bent_outcome(outcome: Outcome, expected: dict[str, Any]) -> Outcome | None:
 
 
 def bent_rows(rows: Sequence[StoredRow] | None, expected: dict[str, Any]) -> list[StoredRow] | None:
-    """The rows with one column that the vector names bent in the first; None where it names none."""
+    """Return the rows with the first expected column of the first row falsified, or None without one."""
     if not expected or not rows:
         return None
     column = next(iter(expected))
@@ -59,7 +61,7 @@ def bent_rows(rows: Sequence[StoredRow] | None, expected: dict[str, Any]) -> lis
 
 
 def bent_figure(seen: Any) -> Any:
-    """What a dashboard said, with its first number bent; None where it said none."""
+    """Return a dashboard's figures with the first number falsified; None if they hold no number."""
     match seen:
         case bool() | str() | None:
             return None

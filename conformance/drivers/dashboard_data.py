@@ -1,4 +1,4 @@
-"""Events of the dashboard lane, and what the documentation makes of them, written down by hand."""
+"""Events of the dashboard lane and the figures that the documentation requires, written by hand."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,44 +21,44 @@ HOSTILE = (
     "Zahlung 🎉 完了",
     "long " * 400,
 )
-"""Names, and values, that anybody may send and a page shows as they are; the last has 2,000 characters."""
+"""Event names and values that a page must show as text; the last has 2,000 characters."""
 
 PROPERTIES = [("plan", 7), ("source", 2)]
 VALUES = {
     "plan": [("pro", 3), ("basic", 2), ("zero", 1), ("Älter", 1)],
     "source": [("ad", 1), ("mail", 1)],
 }
-"""What ``send_plans`` sends: the property that comes second in sending is first in none of these."""
+"""Properties, and their values with counts, of ``send_plans``: the order expected is not the order sent."""
 
 CASES = [("purchase", 3), ("PURCHASE", 2), ("Purchase", 1), (LAST, 1)]
-"""What ``send_cases`` sends, and the last event: by count, ties by name."""
+"""Counts of ``send_cases`` and of the last event, by count, ties by name."""
 
 MONEY = {"Purchase": {"EUR": "60.5", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
-"""What ``send_money`` sends; nobody knows the code ZZZ, and it is one."""
+"""Revenue of ``send_money`` by event and currency; ZZZ is unassigned but well-formed."""
 
 MONEY_DIGITS = {"Purchase": {"EUR": "6050", "JPY": "5000", "ZZZ": "7"}, LAST: {}}
-"""The same as ``digits`` has it, in whatever form the page writes amounts."""
+"""The same amounts as ``digits`` returns them, whatever format the page uses."""
 
 _SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
 
 GOAL_NAMES = (" Sign up ", "Sign up", "sign up", "Achat 🎉 réussi", "Signup")
-"""Names of goals, each of its own: nothing is trimmed or folded."""
+"""Names of distinct goals: none may be trimmed or case-folded."""
 
 NEAR_MISSES = {"Purchase": (2, 200.0), "never sent": (0, 0.0)}
-"""What comes of ``send_near_misses``, of one visitor."""
+"""Conversions and rate of ``send_near_misses``, with one visitor."""
 
 COMPLETIONS = {"Purchase": (3, 150.0)}
-"""What comes of ``send_completions``: three by two visitors."""
+"""Conversions and rate of ``send_completions``: three by two visitors."""
 
 LOOKERS = {"Purchase": (1, 25.0)}
-"""What comes of ``send_lookers``: one by four visitors."""
+"""Conversions and rate of ``send_lookers``: one, with four visitors."""
 
 TWO_GOALS = {"Purchase": (1, 25.0), "Signup": (2, 50.0)}
 TOP = {"visitors": 4, "conversions": 3, "conversion_rate": 75.0}
-"""What comes of ``send_two_goals``: three by four visitors."""
+"""KPIs of ``send_two_goals``: three conversions, with four visitors."""
 
 KPIS_OF_GOALS = ["conversion_rate", "conversions"]
-"""The figures on top that goals feed, by their keys; which others there are is open."""
+"""Keys of the KPIs that goals feed; a dashboard may have others."""
 
 _ADVICE: dict[str, list[dict[str, Any]]] = {
     "LINT-1": [{"name": "Sign up"}, {"name": "sign up"}, {"name": "SignUp"}],
@@ -73,7 +73,7 @@ _ABOUT = {
 
 
 def send_plans(site: Site) -> None:
-    """Send events with properties, the least common values first and last."""
+    """Send events with properties; the least common values come first and last."""
     plans = ("zero", "pro", "basic", "pro", "basic", "pro", "Älter")
     for number, plan in enumerate(plans):
         source = {0: {"source": "mail"}, 6: {"source": "ad"}}.get(number, {})
@@ -81,13 +81,13 @@ def send_plans(site: Site) -> None:
 
 
 def send_cases(site: Site) -> None:
-    """Send names that differ in case only."""
+    """Send names that differ only in case."""
     for name, times in (("Purchase", 1), ("PURCHASE", 2), ("purchase", 3)):
         site.track(name, times=times)
 
 
 def send_three_of_each(site: Site) -> None:
-    """Send three pageviews and, with the last event to come, three custom events, of two visitors."""
+    """Send three pageviews and two custom events of two visitors; the last event makes three."""
     site.view(times=2)
     site.view(visitor=2)
     site.track("Signup", {f"key {number}": "value" for number in range(30)}, revenue=(49.99, "EUR"))
@@ -95,26 +95,26 @@ def send_three_of_each(site: Site) -> None:
 
 
 def send_money(site: Site) -> None:
-    """Send one event's revenue in three currencies."""
+    """Send revenue of one event name in three currencies."""
     for amount, currency in ((49.99, "EUR"), (5000, "JPY"), (7, "ZZZ"), (10.51, "EUR")):
         site.track("Purchase", revenue=(amount, currency))
 
 
 def send_near_misses(site: Site) -> None:
-    """Send the event of a goal twice, and others of almost the same name."""
+    """Send a goal's event twice, and events with almost the same name."""
     for name in ("purchase", "PURCHASE", "Purchase ", " Purchase", "Purchase now", "Purchas", "My Purchase"):
         site.track(name)
     site.track("Purchase", times=2)
 
 
 def send_completions(site: Site) -> None:
-    """Send three completions of two visitors."""
+    """Send three completions by two visitors."""
     site.track("Purchase", times=2)
     site.track("Purchase", visitor=2)
 
 
 def send_lookers(site: Site) -> None:
-    """Send a completion of one visitor, pageviews of two, and another event of a fourth."""
+    """Send a completion by one visitor, pageviews of two more, and another event of a fourth."""
     site.track("Purchase")
     site.view(visitor=2)
     site.view(visitor=3, times=2)
@@ -133,38 +133,38 @@ def send_two_goals(site: Site) -> None:
 
 
 def about_conversions(kpis: Iterable[str]) -> list[str]:
-    """Return the keys of the figures on top that are about conversions, sorted."""
+    """Return the keys of the KPIs about conversions, sorted."""
     return sorted(key for key in kpis if key in KPIS_OF_GOALS)
 
 
 def of_conversions(kpis: dict[str, float]) -> dict[str, float]:
-    """Of the figures on top those that are about conversions."""
+    """Return the KPIs about conversions and visitors."""
     return {key: value for key, value in kpis.items() if key in TOP}
 
 
 def past_week() -> dict[str, str]:
-    """The range of a week in which nothing was sent."""
+    """Return the query of a week in which nothing was sent."""
     _, range_, _ = next(custom_ranges(datetime.now(UTC).date(), []))
     return range_
 
 
 def amounts(site: Site) -> dict[str, dict[str, str]]:
-    """What the API says was earned, by event and currency; amounts without zeros at their ends."""
+    """Return the revenue from the API by event and currency, without trailing zeros."""
     return {name: {code: _plain(amount) for code, amount in rows} for name, rows in site.revenue()}
 
 
 def digits(revenue: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """The digits of amounts on a page, by event and currency; 7.00 is 7, and 60.5 is 60.50."""
+    """Return the digits of a page's amounts by event and currency: 7.00 becomes 7, and 60.5 becomes 6050."""
     return {name: {code: _digits(text) for code, text in by.items()} for name, by in revenue.items()}
 
 
 def sums(text: str) -> list[str]:
-    """The numbers in the row of ``send_money`` that are sums over currencies, rounded or not."""
+    """Return the numbers in a row of ``send_money`` that add up currencies, rounded or not."""
     return [number for number in re.findall(r"\d[\d.,]*", text) if _digits(number) in _SUMS]
 
 
 def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str, dict[str, str], Any]]:
-    """Ranges by their days, and what is in them of what came ``today``, whatever the site's time zone."""
+    """Yield (name, query, expected rows) of date ranges around ``today``, valid in every time zone."""
     days: dict[str, tuple[int, int, list[tuple[str, int]]]] = {
         "a past week": (-14, -8, []),
         "days to come": (8, 14, []),
@@ -176,7 +176,7 @@ def custom_ranges(today: date, now: list[tuple[str, int]]) -> Iterator[tuple[str
 
 
 def require_advice(instruments: Instruments, evidence: Evidence, token: str) -> None:
-    """Send what a rule of advice is about, and require advice on it. Raises Violation."""
+    """Send the events that a LINT rule is about and require advice on them. Raises Violation."""
     rule = evidence.case.requirement
     with new_site(instruments, evidence, token) as site:
         for event in _ADVICE[rule]:
@@ -188,14 +188,14 @@ def require_advice(instruments: Instruments, evidence: Evidence, token: str) -> 
 
 @contextmanager
 def same_day() -> Iterator[None]:
-    """A block that can say nothing when a day, and maybe a month, began while it ran: NotTestable."""
+    """Turn a Violation into NotTestable if a new UTC day, and perhaps month, began during the block."""
     day = datetime.now(UTC).date()
     try:
         yield
     except Violation as error:
         if datetime.now(UTC).date() == day:
             raise
-        raise NotTestable("a new day began between the event and the question") from error
+        raise NotTestable("a new UTC day began between sending and reading: run the case again") from error
 
 
 def _plain(amount: str) -> str:

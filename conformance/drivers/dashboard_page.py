@@ -1,4 +1,4 @@
-"""The pages of a site's dashboard in a browser: what a person sees there, and what he clicks."""
+"""A site's dashboard in a browser: visible rows and figures, and controls to click."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from conformance.protocol.outcomes import Violation
 _SECONDS = 5.0
 _SHORT = 60
 
-# What can be seen; the control that a label is of; the element of a kind that has this text on it.
+# Helpers: visible elements, their accessible name, and controls by label or text.
 _EYES = """
 const seen = (selector, root = document) =>
   [...root.querySelectorAll(selector)].filter((e) => e.getClientRects().length);
@@ -25,44 +25,44 @@ const row = (selector, key, name) => seen(selector).find((e) => e.dataset[key] =
 """
 
 
-class Board:
-    """The dashboard of a site in a tab."""
+class DashboardPage:
+    """The dashboard of a site in a browser tab."""
 
     def __init__(self, site: Site, tab: Tab) -> None:
         self._site = site
         self._tab = tab
 
     def open(self, panel: str = "Events", **query: str) -> None:
-        """Load the dashboard and choose a tab of its Goals panel. Raises NotTestable without a page."""
+        """Load the dashboard and choose a tab of its Goals panel. Raises NotTestable if there is no page."""
         self._goto("", query)
-        self._do(f"called('[role=tab]', {json.dumps(panel)}).click()", f"no tab that is called {panel}")
+        self._do(f"called('[role=tab]', {json.dumps(panel)}).click()", f"no tab named {panel!r}")
 
     def open_goals(self) -> None:
-        """Load Settings → Goals. Raises NotTestable without a page."""
+        """Load Settings → Goals. Raises NotTestable if there is no page."""
         self._goto("/settings/goals", {})
 
     def events(self) -> list[tuple[str, int]]:
-        """Names and counts of the rows of events that can be seen, in their order."""
+        """Return names and counts of the visible event rows, in page order."""
         return self._rows("[data-event]", "[e.dataset.event, Number(e.dataset.count)]")
 
     def texts(self) -> dict[str, str]:
-        """What stands in the row of each event."""
+        """Return the text of each event's row."""
         return dict(self._rows("[data-event]", "[e.dataset.event, e.innerText]"))
 
     def arrows(self) -> list[tuple[str, int]]:
-        """Names of events, and how many arrows there are in the row of each."""
+        """Return the names of events and the number of arrows in the row of each."""
         return self._rows("[data-event]", "[e.dataset.event, seen('button[aria-expanded]', e).length]")
 
     def properties(self) -> list[tuple[str, int]]:
-        """Names and counts of the properties that can be seen."""
+        """Return names and counts of the visible properties, sorted."""
         return sorted(self._rows("[data-property]", "[e.dataset.property, Number(e.dataset.count)]"))
 
     def values(self) -> list[tuple[str, int]]:
-        """Values and counts that can be seen, in their order."""
+        """Return visible values and their counts, in page order."""
         return self._rows("[data-property-value]", "[e.dataset.propertyValue, Number(e.dataset.count)]")
 
     def revenue(self) -> dict[str, dict[str, str]]:
-        """What stands at each event, by currency."""
+        """Return the text of each event's amounts, by currency."""
         rows = self._rows(
             "[data-event]",
             "[e.dataset.event, seen('[data-revenue]', e).map((m) => [m.dataset.revenue, m.innerText])]",
@@ -70,44 +70,44 @@ class Board:
         return {name: dict(amounts) for name, amounts in rows}
 
     def goals(self) -> dict[str, tuple[int, float]]:
-        """Conversions and rate of each goal that can be seen."""
+        """Return conversions and rate (in percent) of each visible goal."""
         row = "[e.dataset.goal, Number(e.dataset.conversions), Number(e.dataset.rate)]"
         return {name: (number, rate) for name, number, rate in self._rows("[data-goal]", row)}
 
     def goal_names(self) -> list[str]:
-        """The names of the goals that can be seen, in their order."""
+        """Return the names of the visible goals, in page order."""
         return [name for (name,) in self._rows("[data-goal]", "[e.dataset.goal]")]
 
     def kpis(self) -> dict[str, float]:
-        """The figures on top by their keys."""
+        """Return the KPIs by key."""
         value = "Number(e.querySelector('[data-value]').dataset.value)"
         return dict(self._rows("[data-kpi]", f"[e.dataset.kpi, {value}]"))
 
     def usage(self) -> list[int]:
-        """The usage of the month that is shown."""
+        """Return the usage figures of the current month."""
         return [number for (number,) in self._rows("[data-usage]", "[Number(e.dataset.usage)]")]
 
     def require_text(self, name: str, text: str) -> None:
-        """Require that a row shows its name as it is, or as much of a long one. Raises Violation."""
+        """Require that a row shows its name unchanged, at least the first 60 characters. Raises Violation."""
         if _shown(name[:_SHORT]) not in _shown(text):
             raise Violation(f"the row of {name[:_SHORT]!r} reads {text[:_SHORT]!r}")
 
     def require_harmless(self) -> None:
-        """Require that nothing a visitor sent has become an element, or was run. Raises Violation."""
+        """Require that no text sent by a visitor became an element or ran as script. Raises Violation."""
         if self.ask("return window.hacked === 1"):
-            raise Violation("a script that a visitor sent was run")
+            raise Violation("a script that a visitor sent was run in the dashboard")
         if found := self.ask("return document.querySelector(\"img[src='x'], [onmouseover]\")?.outerHTML"):
-            raise Violation(f"what a visitor sent has become an element: {found[:_SHORT]}")
+            raise Violation(f"text that a visitor sent became an element: {found[:_SHORT]}")
 
     def unfold(self, selector: str) -> None:
-        """Click the arrow of a row. Raises Violation without one."""
+        """Click the arrow of a row. Raises Violation without an arrow."""
         try:
             self._tab.click(f"{selector} button[aria-expanded]")
         except TimeoutError as error:
             raise Violation(f"no arrow to click at {selector}: {error}") from error
 
     def create_goal(self, name: str) -> None:
-        """Fill in the form of Settings → Goals, and send it. Raises Violation where it is not as agreed."""
+        """Fill in and submit the form of Settings → Goals. Raises Violation if a label is missing."""
         self._do(
             f"""const type = control('Goal type');
             type.value = [...type.options].find((o) => o.text.trim() === 'Custom Event').value;
@@ -116,30 +116,30 @@ class Board:
             typed.set.call(input, {json.dumps(name)});
             for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind, {{ bubbles: true }}));
             called('button', 'Create goal').click()""",
-            "no form of Goal type, Event name and Create goal",
+            "no form with Goal type, Event name and Create goal",
         )
 
     def delete_goal(self, name: str) -> None:
-        """Click Delete at a goal in Settings → Goals. Raises Violation."""
+        """Click a goal's Delete button in Settings → Goals. Raises Violation without a button."""
         self._do(
             f"called('button', 'Delete', row('[data-goal]', 'goal', {json.dumps(name)})).click()",
-            f"no button Delete at the goal {name!r}",
+            f"no Delete button at the goal {name!r}",
         )
 
     def until(self, condition: str) -> None:
-        """Wait until something is so in the page, or in the one that follows; whoever reads sees the rest."""
+        """Wait up to 5 s for a JavaScript condition, across a navigation; return silently on timeout."""
         try:
             self._tab.wait_until(f"(() => {{ {_EYES} return {condition} }})()", _SECONDS)
         except TimeoutError:
             return
 
     def until_goals(self, names: list[str]) -> None:
-        """Wait until these goals can be seen, in whatever order."""
+        """Wait up to 5 s until exactly these goals are visible, in any order."""
         shown = "JSON.stringify(seen('[data-goal]').map((e) => e.dataset.goal).sort())"
         self.until(f"{shown} === JSON.stringify({json.dumps(names)}.sort())")
 
     def ask(self, script: str) -> Any:
-        """Run the body of a function in the page."""
+        """Run a function body in the page, with the helpers above, and return its value."""
         return self._tab.run(_EYES + script)
 
     def _goto(self, path: str, query: Mapping[str, str]) -> None:
@@ -148,7 +148,7 @@ class Board:
         self._tab.goto(f"{url}?{urlencode(query)}" if query else url)
 
     def _log_in(self, url: str) -> None:
-        """With a key: by the form that is shown instead of the page, if one is."""
+        """Log in by the form shown in place of the page, if there is a key and a form."""
         if not (key := self._site.dashboard.key):
             return
         self._tab.goto(url)
@@ -164,12 +164,12 @@ class Board:
         return [tuple(row) for row in found]
 
     def _do(self, script: str, otherwise: str) -> None:
-        """Run a script on what can be seen. Raises Violation, which says ``otherwise``, where it fails."""
+        """Run a script on visible elements. Raises Violation with the text ``otherwise`` if it throws."""
         thrown = self.ask(f"try {{ {script} }} catch (error) {{ return String(error) }} return ''")
         if thrown:
             raise Violation(f"{otherwise} at {self._tab.url} ({thrown})")
 
 
 def _shown(text: str) -> str:
-    """What can be seen of a text: single spaces, and no marks of direction, which a browser may leave out."""
+    """Return the visible part of a text: single spaces, no format characters, which browsers may drop."""
     return " ".join("".join(c for c in text if category(c) != "Cf").split())

@@ -1,19 +1,19 @@
-"""What is counted over several tries of leaving a page in the same way."""
+"""Delivery counts over repeated attempts to leave a page in the same way (``--repeat``)."""
 
 from collections.abc import Sequence
 
 from conformance.recorder import Exchange
 
 
-def count(tries: Sequence[Sequence[Exchange]], kept: int | None = None) -> dict[str, int]:
-    """Count over the requests of each try's event.
+def count(attempts: Sequence[Sequence[Exchange]], kept: int | None = None) -> dict[str, int]:
+    """Return how many attempts delivered their event, from the requests of each attempt.
 
-    ``arrived``: at least one request came whole; ``once``: exactly one did, not counting what follows
-    a redirect of ours. Where answers were held back until the page was gone, ``kept`` is told: in how many
-    tries a request lived on without its page; then ``undelayed`` counts those in which the page was left
-    although the event was there and had no answer.
+    ``of`` is the number of attempts. ``arrived``: at least one request arrived whole; ``once``: exactly one
+    did. Requests that follow a redirect of the recorder's are not counted. If answers were held back until
+    the page was gone, pass ``kept``, the number of attempts whose request outlived its page; the result then
+    has it, and ``undelayed``: the attempts in which the page was left while the event had no answer.
     """
-    own = [[exchange for exchange in found if not exchange.followed] for found in tries]
+    own = [[exchange for exchange in found if not exchange.followed] for found in attempts]
     counted = {
         "of": len(own),
         "arrived": sum(bool(found) for found in own),

@@ -1,7 +1,7 @@
-"""A site of a case's own: events of its visitors go in, and what its dashboard says of them is compared.
+"""A site for one case alone: sends events of its visitors and compares what its dashboard reports.
 
-What is expected is exact: nobody else sends anything there. After the events of a case comes a last one, and
-once the dashboard has that, whatever it has not counted of the others is missing.
+Expected figures are exact, because nothing else sends to the site. After a case's events comes a last one.
+Once the dashboard has counted that, any earlier event that it has not counted is missing.
 """
 
 import time
@@ -21,19 +21,19 @@ from conformance.harness.instruments import LATE_ROW_SECONDS, ROW_SECONDS, Instr
 from conformance.protocol.outcomes import Violation
 
 LAST = "last event"
-"""The name of the event that ``settle`` sends: once, by the first visitor."""
+"""The name of the event that ``settle`` sends, once, by the first visitor."""
 
 NEW_NAME_SECONDS = 10.0
-"""Within so long a name is there that was never seen before ("within a few seconds")."""
+"""Seconds within which a new name must appear; the documentation says "within a few seconds"."""
 
-# How long when the same kind of wait was in vain before.
+# The limit once a wait of the same kind has timed out.
 _SHORT_SECONDS = 1.0
 _POLL_SECONDS = 0.03
 _SHOWN = 500
 
 
 class Site:
-    """A site, its visitors and its API."""
+    """A site with its visitors, and its API read as plain values."""
 
     def __init__(
         self, instruments: Instruments, evidence: Evidence, domain: str, sender: RequestSender
@@ -54,50 +54,50 @@ class Site:
         times: int = 1,
         revenue: tuple[float, str] | None = None,
     ) -> None:
-        """Send a custom event, as ``clickport.track`` would, some times over. Raises Violation if refused."""
+        """Send a custom event ``times`` times, as ``clickport.track`` does. Raises Violation if refused."""
         money = {"ra": revenue[0], "rc": revenue[1]} if revenue else {}
         keys, values = list(properties or ()), list((properties or {}).values())
         self._send({"t": "e", "n": name, "mk": keys, "mv": values, **money}, visitor, times)
 
     def view(self, *, visitor: int = 1, times: int = 1) -> None:
-        """Send a pageview, some times over. Raises Violation if refused."""
+        """Send a pageview ``times`` times. Raises Violation if refused."""
         self._send({"t": "p"}, visitor, times)
 
     def settle(self) -> None:
-        """Send the last event, and wait until the list of events has it. Raises Violation."""
+        """Send the last event and wait until the list of events has it. Raises Violation on timeout."""
         self.track(LAST)
         deadline = time.monotonic() + (_SHORT_SECONDS if self.dashboard.silent else ROW_SECONDS)
         while (LAST, 1) not in self.events(limit=1000):
             if time.monotonic() > deadline:
                 self.dashboard.silent = self.dashboard.silent is not False
-                raise Violation(f"an event was taken and is not in the list of events: {LAST!r}")
+                raise Violation(f"the event {LAST!r} was accepted and is not in the list of events")
             time.sleep(_POLL_SECONDS)
         self.dashboard.silent = False
 
     def events(self, **query: str | int) -> list[tuple[str, int]]:
-        """Names and counts of events, in their order."""
+        """Return names and counts of events, in the API's order."""
         return self._rows("events", "events", "name", "count", **query)
 
     def revenue(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Names, and what was earned by currency."""
+        """Return names, each with its (currency, amount) pairs, sorted."""
         answer = self.dashboard.api(self.domain, "events")
         rows = answer.rows("events", "name", "revenue")
         return [(name, sorted(self._amounts(answer, all_), key=str)) for name, all_ in rows]
 
     def properties(self, name: str) -> list[tuple[str, int]]:
-        """Names and counts of an event's properties."""
+        """Return names and counts of an event's properties, sorted."""
         return sorted(self._rows("events/properties", "properties", "name", "count", name=name))
 
     def values(self, name: str, property_: str) -> list[tuple[str, int]]:
-        """Values and counts of a property, in their order."""
+        """Return values and counts of a property, in the API's order."""
         return self._rows("events/properties", "values", "value", "count", name=name, property=property_)
 
     def has_properties(self) -> list[tuple[str, bool]]:
-        """Names of events, and whether there is anything to open."""
+        """Return the names of events, each with its ``has_properties`` flag."""
         return self._rows("events", "events", "name", "has_properties")
 
     def goals(self, **query: str | int) -> dict[str, tuple[int, float]]:
-        """Conversions and rate of each goal."""
+        """Return conversions and rate (in percent) of each goal."""
         rows = self._rows("goals", "goals", "event_name", "conversions", "rate", **query)
         return {name: (number, rate) for name, number, rate in rows}
 
@@ -114,17 +114,17 @@ class Site:
         _ = self.dashboard.api(self.domain, f"goals/{id_}", method="DELETE").data
 
     def kpis(self) -> dict[str, float]:
-        """The figures on top by their keys."""
+        """Return the KPIs by key."""
         return dict(self._rows("kpis", "kpis", "key", "value"))
 
     def usage(self) -> tuple[int, int, int]:
-        """What was used in this month: pageviews, custom events, and both."""
+        """Return this month's usage: pageviews, custom events, and their total."""
         answer = self.dashboard.api(self.domain, "usage")
         pageviews, customs, total = answer.pick(answer.data, "pageviews", "custom_events", "total")
         return pageviews, customs, total
 
     def advice(self) -> dict[str, list[str]]:
-        """The names that each rule of advice is about."""
+        """Return the names that each rule of advice is about."""
         found: dict[str, list[str]] = {}
         answer = self.dashboard.api(self.domain, "advice")
         for rule, names in answer.rows("advice", "rule", "names"):
@@ -132,7 +132,10 @@ class Site:
         return found
 
     def require(self, what: str, read: Callable[[], object], expected: object) -> None:
-        """Require that the dashboard says what is expected, now or shortly after. Raises Violation."""
+        """Require that ``read`` returns ``expected``, now or within the time for late rows. Raises Violation.
+
+        After it passes, the lane's canary runs on a falsified value.
+        """
         seen = self.wait(read, expected, _SHORT_SECONDS if self.dashboard.wrong else LATE_ROW_SECONDS)
         self.dashboard.wrong |= seen != expected
         self.evidence.received = {**self.evidence.received, what: seen}
@@ -145,25 +148,25 @@ class Site:
         )
 
     def require_rows(self, what: str, read: Callable[[], list[Any]], expected: list[Any]) -> None:
-        """Require rows in whatever order: the documentation names none. Raises Violation."""
+        """Require rows in any order, because the documentation names none. Raises Violation."""
         self.require(what, lambda: sorted(read()), sorted(expected))
 
     def require_ranked(self, what: str, read: Callable[[], list[Any]], expected: list[Any]) -> None:
-        """Require rows by their counts, most common first, ties in whatever order. Raises Violation."""
+        """Require rows by count, most common first, ties in any order. Raises Violation."""
         self.require(what, lambda: _ties_sorted(read()), _ties_sorted(expected))
 
     def require_new(
         self, what: str, read: Callable[[], list[Any]], expected: list[Any], since: float
     ) -> None:
-        """Require that rows appear by themselves in time, and keep how long it took. Raises Violation."""
+        """Require that rows appear by themselves within 10 s, and record the time. Raises Violation."""
         seen = self.wait(lambda: sorted(read()), expected, NEW_NAME_SECONDS)
         seconds = time.monotonic() - since
         self.evidence.received = {**self.evidence.received, what: seen, "seconds": round(seconds, 2)}
         require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the call", seen, expected)
-        self.evidence.notes += (f"there {seconds:.1f} s after the call",)
+        self.evidence.notes += (f"shown {seconds:.1f} s after the call",)
 
     def wait(self, read: Callable[[], object], expected: object, seconds: float) -> object:
-        """Read until it is what is expected, or so long; return what was read last."""
+        """Read until the value equals ``expected`` or ``seconds`` have passed; return the last value."""
         deadline = time.monotonic() + seconds
         while (seen := read()) != expected and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
@@ -176,7 +179,7 @@ class Site:
         return self.dashboard.api(self.domain, path, query=query).rows(list_, *columns)
 
     def _send(self, payload: Mapping[str, Any], visitor: int, times: int) -> None:
-        """Visitors are told apart by their browsers, and have a session each."""
+        """Send a payload; each visitor has a User-Agent and a session of its own."""
         token = self.domain.partition(".")[0]
         about = {"d": self.domain, "u": f"https://{self.domain}/", "s": f"{token}-{visitor}"}
         body = {**self.instruments.setup.envelope, **about, **payload}
@@ -192,12 +195,12 @@ class Site:
         for _ in range(times):
             reply = self._sender.send(request)
             if not reply.accepted:
-                raise Violation(f"an event was refused, {reply}: {told(payload)}")
+                raise Violation(f"an event was refused with {reply}: {shown(payload)}")
 
 
 @contextmanager
 def new_site(instruments: Instruments, evidence: Evidence, token: str) -> Iterator[Site]:
-    """A site that nobody has heard of. Raises NotTestable where there is no dashboard to ask."""
+    """Yield a site with a new domain. Raises NotTestable if there is no dashboard to ask."""
     domain = f"{token}.example"
     instruments.dashboard.require_known(domain)
     with closing(sender_to(instruments)) as sender:
@@ -205,22 +208,22 @@ def new_site(instruments: Instruments, evidence: Evidence, token: str) -> Iterat
 
 
 def _ties_sorted(rows: list[Any]) -> list[Any]:
-    """Return rows of a value and a count with those of one count in a row sorted by value."""
+    """Return (value, count) rows with neighbours of equal count sorted by value."""
     return [row for _, ties in groupby(rows, key=itemgetter(1)) for row in sorted(ties)]
 
 
 def require_equal(what: str, seen: object, expected: object) -> None:
-    """Raises Violation where the two differ, with the first difference of long lists."""
+    """Raise Violation if the two differ; of lists longer than 8, it names the first different row."""
     if seen == expected:
         return
     if isinstance(seen, list) and isinstance(expected, list) and len(expected) > 8:
         pairs = enumerate(zip([*seen, "nothing"], [*expected, "nothing"], strict=False))
         at, (seen, expected) = next((n, pair) for n, pair in pairs if pair[0] != pair[1])
         what = f"{what}, row {at + 1}"
-    raise Violation(f"{what}: expected {told(expected)}, got {told(seen)}")
+    raise Violation(f"{what}: expected {shown(expected)}, got {shown(seen)}")
 
 
-def told(value: object) -> str:
-    """A value as it is told: readable, and not too long."""
+def shown(value: object) -> str:
+    """Return the ``repr`` of a value, cut to 500 characters, for messages."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,8 +1,9 @@
-"""Ways to leave a page in the task of a call, and how it is told whether the request outlived the page.
+"""Exits (ways to leave a page) in the task of a call, and the test for a request that outlives its page.
 
-The recorder keeps the answers to the event and to a plain request of our own back until the browser has
-given the latter up: then the page is gone. It answers the event with a redirect (307), which only a request
-that lives on without its page follows: 50 of 50 with keepalive, 0 of 50 without, in three engines.
+The recorder holds the answers to the event and to a plain request of the suite's own, the negative control,
+until the browser abandons the control: then the page is gone. It answers the event with a redirect (307),
+which only a request that outlived its page follows: 50 of 50 with keepalive and 0 of 50 without it, in each
+of three engines.
 """
 
 import json
@@ -24,9 +25,10 @@ _SAME, _CROSS = "-same-origin", "-cross-origin"
 
 @dataclass(frozen=True, kw_only=True)
 class ExitScenario:
-    """What an exit needs: ``calls`` is the script of the tracked call and of the plain request after it.
+    """The tab, URLs and scripts of an exit.
 
-    ``earlier`` is what the page has been used for by then.
+    ``calls`` is the script of the tracked call and of the plain request after it; ``earlier`` uses the page
+    before that.
     """
 
     tab: Tab
@@ -37,7 +39,7 @@ class ExitScenario:
     earlier: Callable[[Tab], None] | None = None
 
     def in_one_task(self, exit_: str) -> None:
-        """Open the page, and make the calls and the exit in one task of it."""
+        """Open the page, then make the calls and the exit in one task."""
         self.tab.goto(self.page)
         if self.earlier:
             self.earlier(self.tab)
@@ -56,16 +58,16 @@ def leave(
 ) -> list[Exchange]:
     """Make a tracked call and leave the page; return the event's requests that outlived it.
 
-    ``exit_`` is one of ``EXITS`` and where it leads, such as ``link-cross-origin``; ``call`` is another call
-    than that of a bare name, and ``earlier`` what is done in the page before it, for exits by script. Raises
-    Violation when the event died with its page, NotTestable when the page is not left while the answer is
-    held back, and SuiteFault when our own plain request lived on.
+    ``exit_`` is one of ``EXITS`` with its target, such as ``link-cross-origin``. Exits by script may replace
+    the call of a bare name by ``call``, and use the page first by ``earlier``. Raises Violation if the event
+    was lost with its page, NotTestable if the page is not left within 10 s while the answer is held, and
+    SuiteFault if the suite's own plain request outlived the page.
     """
     recorder = instruments.recorder
     way = exit_.removesuffix(_SAME).removesuffix(_CROSS)
-    origin = recorder.there if exit_.endswith(_CROSS) else recorder.here
+    origin = recorder.endpoint_origin if exit_.endswith(_CROSS) else recorder.page_origin
     tracked = call or f"clickport.track('Exit {token}')"
-    control = f"{recorder.there}/control/{token}"
+    control = f"{recorder.endpoint_origin}/control/{token}"
     options = f"{{ method: 'POST', body: '{token}', mode: 'no-cors' }}"
     plain = f"(window.plainFetch ?? fetch)('{control}?called=' + called, {options})"
     scene = ExitScenario(
@@ -88,7 +90,7 @@ def leave(
     except TimeoutError as error:
         raise NotTestable(
             f"the page was not left within {_GONE_SECONDS:g} s while its event had no answer: "
-            "the exit waits for the endpoint, or the page hangs (DELIV-4)"
+            "the exit waits for the endpoint, or the page hangs (see DELIV-4)"
         ) from error
     else:
         _require_given_up(instruments, token)
@@ -96,7 +98,7 @@ def leave(
     finally:
         recorder.end_hold()
         if not scene.tab.closed:
-            with suppress(TimeoutError):  # What is wrong with the page has been told.
+            with suppress(TimeoutError):  # The page's fault is reported already.
                 scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
             scene.tab.close()
 
@@ -104,9 +106,9 @@ def leave(
 def leave_listening(
     instruments: Instruments, engine: str, evidence: Evidence, token: str, event: str
 ) -> list[Exchange]:
-    """Leave a page in which a listener of ``event`` makes the tracked call; return what arrived, if anything.
+    """Leave a page in which a listener of ``event`` makes the tracked call; return the requests that arrived.
 
-    What an engine still sends at that moment differs, of plain requests as well: there is no control.
+    There is no negative control: engines differ in what they still send then, plain requests included.
     """
     target = "document" if event == "visibilitychange" else "window"
     tab = instruments.tab(engine)
@@ -116,7 +118,7 @@ def leave_listening(
         tab.run(
             f"{target}.addEventListener('{event}', () => {{ window.leaving = true; "
             f"clickport.track('Exit {token}') }}); "
-            f"setTimeout(() => {{ location.href = '{instruments.recorder.here}/next/page' }})"
+            f"setTimeout(() => {{ location.href = '{instruments.recorder.page_origin}/next/page' }})"
         )
         tab.wait_until(f"location.pathname === '/next/page' && {_NEXT_PAGE_IS_THERE}", _GONE_SECONDS)
         found = instruments.events(token, seconds=LATE_EVENT_SECONDS)
@@ -127,20 +129,20 @@ def leave_listening(
 
 
 def _settle(instruments: Instruments, engine: str, url: str) -> None:
-    """Load a page in a tab of its own: what a closed tab had still to send is on its way by then."""
+    """Load a page in a new tab, so that the requests of a closed tab have left the browser."""
     tab = instruments.tab(engine)
     tab.goto(url)
     tab.close()
 
 
 def _require_given_up(instruments: Instruments, token: str) -> None:
-    """Require that the plain request ended with its page, which is gone. Raises SuiteFault."""
+    """Require that the plain request was abandoned with its page. Raises SuiteFault."""
     control = {"token": token, "path": f"/control/{token}"}
     if not instruments.recorder.seen(**control):
-        return  # Given up before it had left: by Firefox when a navigation begins, by all when a tab closes.
+        return  # Abandoned before it was sent: by Firefox on navigation, by every engine when a tab closes.
     if not instruments.recorder.wait(1, **control, gone=True, seconds=_GONE_SECONDS):
         raise SuiteFault(
-            "the negative control, a plain fetch of the suite's own, was not given up with its page: "
+            "the negative control, a plain fetch by the suite, was not abandoned with its page: "
             "nothing can be concluded from this browser"
         )
 
@@ -159,8 +161,8 @@ def _outlived(instruments: Instruments, evidence: Evidence, token: str) -> list[
         return survivors
     if cancelled:
         raise Violation(
-            "the browser cancelled the request when its page went away: it was sent without keepalive "
-            "(the connection was closed before any answer, like that of a plain fetch made beside it)"
+            "the browser cancelled the request when its page was left: it was sent without keepalive "
+            "(its connection was closed before any answer, as was that of a plain fetch beside it)"
         )
     raise Violation("no request outlived the page: the event is lost when the page is left")
 
@@ -216,11 +218,11 @@ def _window_close(scene: ExitScenario) -> None:
     scene.tab.goto(scene.page)
     window = scene.tab.popup(f"window.popup = window.open('{scene.page}')")
     window.run(f"setTimeout(() => {{ {scene.calls} window.close() }})")
-    # Its opener knows when it is closed; an automation's own events are sometimes late.
+    # The opener knows when the window is closed; the automation's own events are sometimes late.
     try:
         scene.tab.wait_until("window.popup.closed", _GONE_SECONDS)
     except TimeoutError:
-        window.close()  # A page that hangs would keep the browser from what comes next.
+        window.close()  # A page that hangs would block the browser for later cases.
         raise
 
 
@@ -247,13 +249,16 @@ CLOSING = {"window-close", "tab-close"}
 
 
 def leave_once(instruments: Instruments, tab: Tab, token: str, way: str, *, call: str = "") -> None:
-    """Make a tracked call and leave the page in the same task; return when the next one is there.
+    """Make a tracked call and leave the page in the same task; return when the next page has loaded.
 
-    ``call`` is another call than that of a bare name, for exits by script.
+    Exits by script may replace the call of a bare name by ``call``.
     """
     following = instruments.page()
     page = instruments.page(
-        "leave.html", token=token, next=following, control=f"{instruments.recorder.there}/control/{token}"
+        "leave.html",
+        token=token,
+        next=following,
+        control=f"{instruments.recorder.endpoint_origin}/control/{token}",
     )
     tracked = call or f"clickport.track('Exit {token}')"
     scene = ExitScenario(
@@ -268,7 +273,7 @@ def leave_once(instruments: Instruments, tab: Tab, token: str, way: str, *, call
 
 
 def require_once(instruments: Instruments, evidence: Evidence, token: str, sentinel: str) -> None:
-    """Require that an event came one time by when a later one, the sentinel, is there. Raises Violation."""
+    """Require that an event has arrived exactly once by the time the sentinel has. Raises Violation."""
     after = instruments.events(sentinel)
     found = instruments.events(token, 2, seconds=LATE_EVENT_SECONDS)
     found = [exchange for exchange in found if not exchange.path.startswith("/control/")]
@@ -276,6 +281,6 @@ def require_once(instruments: Instruments, evidence: Evidence, token: str, senti
     if not found:
         raise Violation("no request arrived: the event is lost when the page is left")
     if len(found) > 1:
-        raise Violation(f"one call made {len(found)} requests over the exit, expected 1")
+        raise Violation(f"one call made {len(found)} requests across the exit, expected 1")
     if not after:
-        raise Violation("a plain call that was made afterwards did not arrive")
+        raise Violation("the event of a plain call made afterwards did not arrive")

@@ -1,4 +1,4 @@
-"""Compares what was seen with what a vector says; a difference is a Violation that explains itself."""
+"""Comparison of what was observed with what a vector expects; a difference raises Violation."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,9 +16,9 @@ _AMOUNT = "revenue_source_amount"
 
 
 def require_call(evidence: Evidence, token: str, outcome: Outcome) -> None:
-    """Require that a call came to what its vector says: quiet, and with the payload named. Raises Violation.
+    """Require the outcome that a call's vector expects, such as its payload. Raises Violation.
 
-    How many events there are is WIRE-4's to judge, unless the vector names a number.
+    The number of events is left to WIRE-4 unless the vector names one.
     """
     vector = evidence.case.vector
     found, wanted = outcome.found, vector.get("events")
@@ -26,10 +26,10 @@ def require_call(evidence: Evidence, token: str, outcome: Outcome) -> None:
     if vector.get("quiet"):
         _require_quiet(outcome)
     if (vector.get("quiet") or wanted == 0) and vector.get("sentinel", True) and not outcome.next_works:
-        raise Violation("a plain call made afterwards sent nothing: the tracker is dead, or was never alive")
+        raise Violation("a plain call made afterwards sent nothing: the tracker has stopped, or never worked")
     if wanted is not None and wanted != len(found):
         raise Violation(f"expected {_count(wanted, 'request')}, got {len(found)}{_threw(outcome.thrown)}")
-    # What may be missing is missed only by a tracker that sends anything at all.
+    # An optional event may be missing, provided that the tracker sends others.
     if wanted is None and not (
         vector.get("optional") and (outcome.next_works or not vector.get("sentinel", True))
     ):
@@ -44,27 +44,27 @@ def _require_quiet(outcome: Outcome) -> None:
     if outcome.thrown:
         raise Violation(f"the call threw {outcome.thrown} into the page")
     if outcome.raised:
-        raise Violation(f"the call raised {outcome.raised[0]!r} in the page, where nobody can catch it")
+        raise Violation(f"the call raised {outcome.raised[0]!r} in the page, uncaught")
 
 
 def require_arrival(evidence: Evidence, found: Sequence[Exchange], thrown: str | None = None) -> None:
-    """Require that anything arrived at all. Raises Violation."""
+    """Require that at least one request arrived. Raises Violation."""
     evidence.wire(list(found))
     if not found:
         raise Violation(f"no request arrived: the event is lost{_threw(thrown)}")
 
 
 def require_row(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None) -> None:
-    """Require the row that the vector of a call says. Raises Violation; NotTestable without a readback."""
+    """Require the row that a call's vector expects. Raises Violation, or NotTestable without a readback."""
     vector = evidence.case.vector
     expected = [vector["row"]] * vector.get("events", 1)
     _require_rows(evidence, token, rows, expected, optional=vector.get("optional", False))
 
 
 def require_rows(evidence: Evidence, token: str, rows: Sequence[StoredRow] | None, *, accepted: bool) -> None:
-    """Require exactly the rows that the vector of a request lists. Raises Violation or NotTestable.
+    """Require exactly the rows that a request's vector lists. Raises Violation or NotTestable.
 
-    What was rightly refused leaves none; what becomes of an event of another type is open.
+    A request that was not accepted must leave no custom event; rows of other types are ignored then.
     """
     expected = evidence.case.vector.get("rows")
     if expected is None:
@@ -76,7 +76,7 @@ def require_rows(evidence: Evidence, token: str, rows: Sequence[StoredRow] | Non
 
 
 def require_match(expected: Any, actual: Any, what: str) -> None:
-    """Require that a value is as expected. Raises Violation that names the place."""
+    """Require that a value matches. Raises Violation naming ``what`` and the place of the difference."""
     difference = mismatch(expected, actual)
     if difference:
         raise Violation(f"{what} differs at {difference}")
@@ -100,7 +100,7 @@ def _require_rows(
 
 
 def expected_row(row: Any, token: str) -> Any:
-    """The row of a vector with its token filled in and its amounts, which are decimal text, as decimals."""
+    """Return a vector's row with its token filled in and its amounts, decimal text, as Decimal."""
     filled = expand(row, token)
     return {**filled, _AMOUNT: _decimals(filled[_AMOUNT])} if _AMOUNT in filled else filled
 

@@ -1,4 +1,4 @@
-"""Calls that make large events and bursts, and what must come of them, in the tracker and the pair lane."""
+"""Calls that make large events and bursts, and their expectations, for the tracker and pair lanes."""
 
 import json
 import re
@@ -20,26 +20,28 @@ _BURST_SECONDS = 30.0
 
 
 def values_of(filler: int) -> list[str]:
-    """The 30 values of an event with ``filler`` bytes in them, none longer than 2,000 characters.
+    """Return 30 values of ``filler`` bytes in UTF-8 together, each of at most 2,000 characters.
 
-    Raises ValueError for more bytes than 30 values can hold.
+    Raises ValueError if 30 values cannot hold as many bytes.
     """
     values = []
     for left in range(_PROPERTIES, 0, -1):
         share = -(-filler // left)
-        # ASCII as far as it goes, and then so many characters of three bytes that the rest comes out even.
+        # ASCII up to the limit; beyond it, three-byte characters make up the exact number of bytes.
         wide = max(-(-(share - _VALUE) // 2), 0)
         size = min(share, filler)
         text = _WIDE * wide + "x" * (size - 3 * wide)
         if len(text) > _VALUE:
-            raise ValueError(f"{filler} bytes are more than {left} values can hold")
+            raise ValueError(
+                f"{left} values cannot hold {filler} bytes: the largest share is {3 * _VALUE} bytes a value"
+            )
         values.append(text)
         filler -= size
     return values
 
 
 def call_of(token: str, filler: int) -> str:
-    """The call that makes an event of 30 properties with so many bytes in its values."""
+    """Return the call for an event of 30 properties whose values have ``filler`` bytes."""
     runs = json.dumps([[value.count(_WIDE), value.count("x")] for value in values_of(filler)])
     return (
         f"clickport.track('Order {token}', Object.fromEntries({runs}"
@@ -48,16 +50,16 @@ def call_of(token: str, filler: int) -> str:
 
 
 _LARGE = {60: "x", 120: "é", 180: _WIDE, 360: "\u0001"}
-"""What 30 values of 2,000 characters are made of, so that they have so many KB in JSON."""
+"""The character that fills 30 values of 2,000 characters, by their size in JSON in KB."""
 
 
 def large_values(kilobytes: int) -> tuple[str, ...]:
-    """The values of a large event."""
+    """Return the 30 values of a large event."""
     return (_LARGE[kilobytes] * _VALUE,) * _PROPERTIES
 
 
 def large_call(token: str, kilobytes: int) -> str:
-    """The call that makes a large event: all 30 properties, and all characters that a value may have."""
+    """Return the call for a large event: 30 properties, each value at its limit of 2,000 characters."""
     character = json.dumps(_LARGE[kilobytes])
     return (
         f"clickport.track('Order {token}', Object.fromEntries(Array.from({{ length: {_PROPERTIES} }}, "
@@ -67,13 +69,13 @@ def large_call(token: str, kilobytes: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class KeepaliveBurst:
-    """Events made in one task: so many, each with so many characters in properties."""
+    """Events made in one task: their ``number``, and the ``characters`` in the properties of each."""
 
     number: int
     characters: int = 0
 
     def script(self, token: str) -> str:
-        """The script that makes them; each name bears the token and a number."""
+        """Return the script of the calls; each name holds the token and a number."""
         notes = ", ".join(f"n{i}: 'x'.repeat({_VALUE})" for i in range(self.characters // _VALUE))
         properties = f", {{ {notes} }}" if notes else ""
         return (
@@ -88,7 +90,7 @@ BURSTS = {
 
 
 def await_burst(instruments: Instruments, tab: Tab, token: str, burst: KeepaliveBurst) -> list[Exchange]:
-    """Make a later call in the tab's page, and return what came of the burst soon after that one's event."""
+    """Make a later call in the page, wait for its event, and return the requests of the burst."""
     pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
     instruments.events(pages.sentinel_of(token), seconds=_BURST_SECONDS)
     instruments.events(token, burst.number, seconds=LATE_EVENT_SECONDS)
@@ -104,13 +106,13 @@ def require_whole(
     burst: KeepaliveBurst,
     thrown: str | None,
 ) -> None:
-    """Require that each event of a burst, made in the tab's page, arrived one time. Raises Violation."""
+    """Require that each event of a burst made in the page arrived exactly once. Raises Violation."""
     found = await_burst(instruments, tab, token, burst)
     numbers = Counter(re.findall(rf"Item (\d+) {token}".encode(), b"\n".join(e.body for e in found)))
     evidence.received = {"requests": len(found), "events": len(numbers), "of": burst.number}
     if not found:
         require_arrival(evidence, found, thrown)
     if len(numbers) < burst.number:
-        raise Violation(f"{burst.number} events in one task, and {len(numbers)} arrived: the others are lost")
+        raise Violation(f"of {burst.number} events in one task {len(numbers)} arrived: the others are lost")
     if twice := [number.decode() for number, times in numbers.items() if times > 1]:
-        raise Violation(f"{len(twice)} of {burst.number} events arrived more than one time")
+        raise Violation(f"{len(twice)} of {burst.number} events arrived more than once")

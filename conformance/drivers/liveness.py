@@ -1,7 +1,8 @@
-"""Examine a tracker as a whole, once an engine: no ``track()``, a broken page, or silence by rule.
+"""Examine the tracker as a whole, once per engine, before any case runs.
 
-Such a fault would fail every case alike. It is found with one page and fails the cases of the requirement
-that it violates (API-1 or API-2); the others are not tested, for that reason.
+A tracker without ``track()``, one that breaks its page, and one that sends nothing under automation or on a
+local host would fail every case alike. One page finds such a fault. It fails only the cases of the violated
+requirement (API-1 or API-2); all others are reported as not testable, with that reason.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from conformance.protocol.requirements import Lane
 LANES = frozenset({Lane.TRACKER, Lane.PAIR})
 _TYPE = "typeof (window.clickport || {}).track"
 _LOOK = f"try {{ return {_TYPE} }} catch (error) {{ return 'not readable: it throws ' + String(error) }}"
-# Made before the tracker runs; the names of globals that it adds are a hint at one that has another name.
+# Runs before the tracker: the names of the globals that it adds hint at a function under another name.
 _NOTE_GLOBALS = "window.before = new Set(Object.getOwnPropertyNames(window).concat('before'));"
 _ADDED = "return Object.getOwnPropertyNames(window).filter((name) => !window.before.has(name)).slice(0, 5)"
-# A call of each kind: a tracker that has a fault in one of them is not silent.
+# One call of each kind, so that a fault in one of them is not mistaken for silence.
 _CALLS = (
     "clickport.track('Signup {token}')",
     "clickport.track('Signup {token}', {{ plan: 'pro' }})",
     "clickport.track('Signup {token}', {{ plan: 'pro' }}, {{ amount: 25, currency: 'EUR' }})",
 )
 _PROBE_SECONDS = 1.5
-# A page that hangs takes 15 s to be given up: after so many, the other cases are not tried.
+# A page that hangs costs 15 s. After this many, the remaining cases are not tried.
 _MOST_BROKEN = 3
 
 
@@ -36,12 +37,16 @@ def _reads(name: str, value: str) -> str:
     return f"Object.defineProperty(navigator, '{name}', {{ get: () => {value}, configurable: true }});"
 
 
-# What makes a tracker silent, and the script by which the page looks otherwise; each is tried alone.
+# Signs by which a tracker may recognise automation, and the script that hides each; each is tried alone. No
+# engine says "Headless" in its User-Agent as started here, but Chromium does in its client hints.
 _RULES = {
     "navigator.webdriver": _reads("webdriver", "false"),
-    "navigator.userAgent (HeadlessChrome)": "{ const agent = navigator.userAgent.replace('Headless', ''); "
-    + _reads("userAgent", "agent")
-    + " }",
+    "navigator.userAgentData (HeadlessChrome)": (
+        "if (window.NavigatorUAData) { const brands = navigator.userAgentData.brands.map(({ brand, version })"
+        " => ({ brand: brand.replace('HeadlessChrome', 'Google Chrome'), version }));"
+        " Object.defineProperty(NavigatorUAData.prototype, 'brands',"
+        " { get: () => brands, configurable: true }) }"
+    ),
     "navigator.doNotTrack or navigator.globalPrivacyControl": _reads("doNotTrack", "'0'")
     + _reads("globalPrivacyControl", "false"),
 }
@@ -50,11 +55,10 @@ _LOCAL_HOST = "the local host name of the page"
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """The state of a tracker as a whole in an engine.
+    """The result of examining a tracker in one engine.
 
-    ``problem`` is empty if it sends events, or fails in a way that its cases show.
-
-    ``requirement`` is the one that is violated, and ``seen`` what was found in the page.
+    ``problem`` is empty if the tracker sends events, or fails in a way that the cases themselves show.
+    Otherwise ``requirement`` is the violated one, and ``seen`` the evidence from the page.
     """
 
     problem: str = ""
@@ -63,10 +67,10 @@ class Life:
 
 
 def require_life(instruments: Instruments, case: Case, engine: str, evidence: Evidence) -> None:
-    """Let a case of a lane with a tracker begin only if the tracker as a whole can be tested.
+    """Require that the tracker as a whole can be tested before a case begins. Does nothing in other lanes.
 
-    Raises Violation if the case is one of the requirement that is violated, or if none of these was selected;
-    otherwise NotTestable.
+    Raises Violation if the case belongs to the violated requirement, or if no case of that requirement was
+    selected; otherwise NotTestable.
     """
     if case.lane not in LANES:
         return
@@ -86,7 +90,7 @@ def require_life(instruments: Instruments, case: Case, engine: str, evidence: Ev
 def _bearing(
     lanes: tuple[Lane, ...], only: tuple[str, ...], skip: tuple[str, ...], requirement: str
 ) -> frozenset[str]:
-    """Return the requirement whose cases bear the failure: API-1 or API-2, if cases of it were selected."""
+    """Return the requirement whose cases fail, API-1 or API-2; empty if no case of either was selected."""
     chosen, _ = select(lanes=LANES.intersection(lanes), only=only, skip=skip)
     selected = {case.requirement for case in chosen}
     for bearer in (requirement, "API-2"):
@@ -96,7 +100,7 @@ def _bearing(
 
 
 def examine(instruments: Instruments, engine: str) -> Life:
-    """Load a plain page, look for ``track``, and make a call; if nothing arrives, look for the reason.
+    """Load a plain page, look for ``track``, and make calls; if nothing arrives, search for the reason.
 
     Raises TargetUnavailable if the engine cannot show a page without the tracker either.
     """
@@ -105,27 +109,27 @@ def examine(instruments: Instruments, engine: str) -> Life:
     except (PageBroken, TimeoutError) as error:
         require_engine(instruments, engine, error)
         return Life(
-            problem=f"a page that has the script and nothing else is broken by it: {error}",
+            problem=f"the tracker's script breaks a page that holds nothing else: {error}",
             requirement="API-1",
             seen="the page did not answer",
         )
 
 
 def require_whole_pages(instruments: Instruments, engine: str) -> None:
-    """Raise NotTestable if so many pages broke that it is no use to try another."""
+    """Raise NotTestable if too many pages of this engine have broken to try another one."""
     if instruments.broken[engine] >= _MOST_BROKEN:
         raise NotTestable(
-            f"not tested: {_MOST_BROKEN} pages of {engine} broke before, in calls that hang, say; "
-            "the cases that failed show which, and --only tries this one alone"
+            f"not tested: {_MOST_BROKEN} pages of {engine} broke before, for example in calls that hang; "
+            "the failed cases show which; run this case alone with --only"
         )
 
 
 def require_engine(instruments: Instruments, engine: str, error: Exception) -> None:
-    """Restart the engine and show a page without a tracker. Raises TargetUnavailable if that fails, too."""
+    """Restart the engine and load a page without a tracker. Raises TargetUnavailable if that fails too."""
     instruments.restart(engine)
     try:
         tab = instruments.tab(engine)
-        tab.goto(f"{instruments.recorder.here}/next/blank")
+        tab.goto(f"{instruments.recorder.page_origin}/next/blank")
         tab.wait_until("document.readyState === 'complete'", _PROBE_SECONDS)
         tab.close()
     except (PageBroken, TimeoutError) as broken:
@@ -133,15 +137,15 @@ def require_engine(instruments: Instruments, engine: str, error: Exception) -> N
 
 
 def not_observed(instruments: Instruments, engine: str, error: Exception) -> NotTestable:
-    """Return the reason of a case whose page broke. Raises TargetUnavailable if the engine is broken."""
+    """Return NotTestable for a case whose page broke. Raises TargetUnavailable if the engine is broken."""
     note_broken(instruments, engine, error)
     return NotTestable(
-        f"the page broke: {error}; {engine} shows a page without the tracker, so the script may have done it"
+        f"the page broke: {error}; {engine} shows a page without the tracker, so its script may be the cause"
     )
 
 
 def note_broken(instruments: Instruments, engine: str, error: Exception) -> None:
-    """Count a page that broke, and restart the engine. Raises TargetUnavailable if the engine is broken."""
+    """Count a broken page and restart the engine. Raises TargetUnavailable if the engine is broken."""
     instruments.broken[engine] += 1
     require_engine(instruments, engine, error)
 
@@ -161,7 +165,7 @@ def _examine(instruments: Instruments, engine: str) -> Life:
     if not rule:
         return Life()
     return Life(
-        problem=f"the tracker sends nothing because of {rule}: the same call arrives where that looks like a "
+        problem=f"the tracker sends nothing because of {rule}: the same calls arrive when that looks like a "
         f"visitor's; test a build without this rule{_way_out(rule)}",
         requirement="API-2",
         seen="3 calls, 0 requests",
@@ -178,10 +182,10 @@ def _absence(instruments: Instruments, engine: str, tab: Tab, seen: str) -> str:
 
 
 def _rule(instruments: Instruments, engine: str) -> str:
-    """Return the rule that keeps a tracker silent here, found by pages that look otherwise; "" if none is."""
+    """Return the rule that silences the tracker, found by hiding one sign per page; "" if none is found."""
     everything = "".join(_RULES.values())
     probes = {
-        **{rule: (script, instruments.recorder.here) for rule, script in _RULES.items()},
+        **{rule: (script, instruments.recorder.page_origin) for rule, script in _RULES.items()},
         _LOCAL_HOST: ("", instruments.plain_origin(engine)),
         "signs of automation or a local host": (everything, instruments.plain_origin(engine)),
     }
@@ -196,7 +200,7 @@ def _arrives(instruments: Instruments, engine: str, script: str, origin: str, ru
     url = instruments.page(before=script, endpoint=f"{origin}/api/event")
     tab = instruments.tab(engine)
     try:
-        tab.goto(url.replace(instruments.recorder.here, origin))
+        tab.goto(url.replace(instruments.recorder.page_origin, origin))
         tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
         return bool(sent_events(instruments.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
     except (PageBroken, TimeoutError):

@@ -1,4 +1,4 @@
-"""Says which cases a test function checks; the plugin makes a test of each, in each browser."""
+"""Marks that name the cases of a test function; the plugin makes a test of each, in each browser."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from conformance.protocol.cases import catalogue
 from conformance.protocol.requirements import Lane
 
 WORKER_INPUT = "clickport_setup"
-"""Key under which workers of pytest-xdist receive the context of the run."""
+"""Key under which pytest-xdist workers receive the run context."""
 MARK = "clickport"
 
 

@@ -1,4 +1,4 @@
-"""Runs calls in real pages: a page newly loaded for each case, a sentinel after each call."""
+"""Calls in real pages: one page load per case, and a sentinel event after each call."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
 
 _LEAVE_SECONDS = 10.0
-# Exceptions that nobody catches, from the tracker's promises and timers too.
+# Records uncaught exceptions, including those of the tracker's promises and timers.
 WATCH = """window.raised = [];
 addEventListener('error', (event) => { window.raised.push(String(event.message)) });
 addEventListener('unhandledrejection', (event) => { window.raised.push(String(event.reason)) });
@@ -21,19 +21,19 @@ addEventListener('unhandledrejection', (event) => { window.raised.push(String(ev
 
 
 def sentinel_of(token: str) -> str:
-    """The token of the event that is sent after a case's own, and must arrive after it."""
+    """Return the token of the sentinel, the event that is sent after a case's own."""
     return f"{token[:-1]}s"
 
 
 def run(tab: Tab, script: str) -> str | None:
-    """Run a script in the page; return the text of what it threw, or None."""
+    """Run a script in the page; return the text of its exception, or None."""
     thrown = tab.run(f"try {{ {script} }} catch (error) {{ return String(error) }} return null")
     return None if thrown is None else str(thrown)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a call: what it threw, what was raised later, what arrived, and if a next call works."""
+    """The outcome of a call: its exception, later uncaught ones, its requests, and if a next call works."""
 
     thrown: str | None
     raised: list[str]
@@ -49,9 +49,9 @@ def call(
     *,
     vector: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
-    """Load a page, run the script in it, send a sentinel, and wait for both.
+    """Load a page, run the script in it, send a sentinel, and wait for the events of both.
 
-    The vector may ask for a script before the tracker, for a number of events, or for no sentinel.
+    The vector may name a script to run before the tracker, a number of events, or that there is no sentinel.
     """
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page(before=WATCH + vector.get("before", "")))
@@ -63,22 +63,22 @@ def call(
     if thrown and (broken := instruments.once(loading_error, engine)):
         thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
     number = vector.get("events", 0 if vector.get("optional") else 1)
-    # Without a sentinel the time for both is over.
+    # Without a sentinel, the wait for it has left enough time.
     found = instruments.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
     return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
 
 
 def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
-    """Return what nobody caught in a page with ``WATCH``, also if its scripts have replaced the list."""
+    """Return the uncaught exceptions of a page with ``WATCH``, even if its scripts replaced the list."""
     then = "window.raised = [];" if forget else ""
     return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
 
 
 def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
-    """Run scripts by their tokens in one page, with one sentinel behind them; return what became of each.
+    """Run scripts in one page, followed by one sentinel; return the outcome of each by its token.
 
-    For scripts that leave the page as they found it. Each event is waited for before the next call, so that
-    what a page may have in flight (DELIV-5, DELIV-6) is no matter here, unless the tracker takes its time.
+    The scripts must leave the page as they found it. Each event is awaited before the next call, so that the
+    limits on requests in flight (DELIV-5, DELIV-6) do not matter.
     """
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page(before=WATCH))
@@ -98,12 +98,12 @@ def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, s
 
 
 def loading_error(instruments: Instruments, engine: str) -> str:
-    """Return what the tracker's script or its shim raises by itself, with its place, or "".
+    """Return the error, with its place, that the tracker's script or shim raises on load, or "".
 
-    Loaded from the page's own origin: elsewhere a browser says no more than "Script error.".
+    The script is loaded from the page's own origin, because browsers report only "Script error." for others.
     """
     tab = instruments.tab(engine)
-    tab.goto(f"{instruments.recorder.here}/next/blank")
+    tab.goto(f"{instruments.recorder.page_origin}/next/blank")
     return str(
         tab.run(
             """const raised = [];
@@ -126,17 +126,19 @@ def loading_error(instruments: Instruments, engine: str) -> str:
 
 
 def let_the_page_know(tab: Tab) -> None:
-    """Let as much come and go as a redirect takes: what the network has told the browser is told the page."""
+    """Make two requests, so that the page has handled network results that arrived before them."""
     for _ in range(2):
         tab.run("return fetch('/next/page').then((answer) => answer.text())")
 
 
 def use_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """Click the button of the page that the API-4 case is about; its handler makes the tracked call."""
+    """Click the button of an API-4 case's page; its handler makes the tracked call."""
     name = evidence.case.id.partition("/api-4-")[2]
     evidence.sent = f"a click on the button of fixtures/pages/{name}.html"
     tab = instruments.shared_tab(engine)
-    tab.goto(instruments.page(f"{name}.html", token=token, next=f"{instruments.recorder.here}/next/page"))
+    tab.goto(
+        instruments.page(f"{name}.html", token=token, next=f"{instruments.recorder.page_origin}/next/page")
+    )
     tab.click("#go")
-    # A form leads away; the shared tab must have arrived before it is sent elsewhere.
+    # A form navigates; the shared tab must have arrived before its next navigation.
     tab.wait_until("document.forms.length === 0", _LEAVE_SECONDS)

@@ -1,4 +1,4 @@
-"""The pair lane's way: calls in a browser, through the recorder on to the server, down to the rows."""
+"""Calls of the pair lane: from the browser through the recorder to the server, and back as rows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from conformance.targets.throttling import Throttled
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
-    """What became of each token's call: what arrived, and what was stored."""
+    """The requests that arrived (``found``) and the rows stored for each token's call."""
 
     found: Mapping[str, list[Exchange]]
     rows: Mapping[str, list[StoredRow]]
@@ -29,7 +29,7 @@ class Called:
 
 @contextmanager
 def joined(instruments: Instruments) -> Iterator[None]:
-    """Let events pass on to the server, to be read back. Raises NotTestable without a readback."""
+    """Forward events to the server for the block. Raises NotTestable if there is no readback."""
     if instruments.readback is None:
         raise NotTestable(NO_READBACK)
     with passed_on(instruments):
@@ -38,14 +38,14 @@ def joined(instruments: Instruments) -> Iterator[None]:
 
 @contextmanager
 def passed_on(instruments: Instruments) -> Iterator[None]:
-    """Let events pass through the recorder to the server."""
+    """Forward events from the recorder to the server for the block. Raises Throttled if it answered 429."""
     assert instruments.setup.server
     instruments.recorder.forward(instruments.setup.server.event_url)
     try:
         yield
     finally:
         instruments.recorder.forward(None)
-        # Before whatever became of the events: what is turned away says nothing about them.
+        # Takes precedence over the block's own exception: throttled requests say nothing about events.
         if instruments.recorder.seen(token=instruments.setup.run, status=429):
             raise Throttled("it answered 429")
 
@@ -64,7 +64,7 @@ def call_vectors(instruments: Instruments, engine: str) -> Called:
 
 
 def call_alone(instruments: Instruments, engine: str, case: Case, token: str) -> Called:
-    """Make the call of one vector in a page of its own, and read its rows."""
+    """Make the call of one vector in a page of its own, then read its rows."""
     with joined(instruments):
         return _stored(instruments, engine, {token: case}, {token: _call(instruments, engine, case, token)})
 
@@ -72,7 +72,7 @@ def call_alone(instruments: Instruments, engine: str, case: Case, token: str) ->
 def _call_together(
     instruments: Instruments, engine: str, scripts: Mapping[str, str]
 ) -> Mapping[str, pages.Outcome]:
-    """Make calls in one page; nothing if one of them breaks it: each is made in a page of its own then."""
+    """Make calls in one page; return nothing if one breaks it, so that each gets a page of its own."""
     try:
         return pages.call_together(instruments, engine, scripts)
     except (PageBroken, TimeoutError) as error:
@@ -81,7 +81,7 @@ def _call_together(
 
 
 def _call(instruments: Instruments, engine: str, case: Case, token: str) -> list[Exchange]:
-    """Make a call in a page of its own; return what arrived, of one that breaks its page as well."""
+    """Make a call in a page of its own; return its requests, even if the call breaks the page."""
     require_whole_pages(instruments, engine)
     script = case.vector["call"].replace("{token}", token)
     try:
@@ -101,7 +101,7 @@ def _stored(
 def require_rows_of(
     instruments: Instruments, engine: str, evidence: Evidence, token: str, number: int = 1
 ) -> list[StoredRow]:
-    """Require that ``number`` events arrived and left as many rows, and return those. Raises Violation."""
+    """Require that ``number`` events arrived and left as many rows; return the rows. Raises Violation."""
     require_arrival(evidence, instruments.events(token, number))
     rows = _read(instruments, engine, {token: number})[token]
     evidence.rows(rows)
@@ -111,13 +111,13 @@ def require_rows_of(
 
 
 def answered(found: list[Exchange]) -> str:
-    """What the server said to the requests, for a failure that is about their rows."""
+    """Return a clause on the server's statuses, for a message about missing or extra rows."""
     statuses = ", ".join(str(exchange.status) for exchange in found)
     return f"; the server answered {statuses}" if statuses else "; no request arrived"
 
 
 def _read(instruments: Instruments, engine: str, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
-    """Send a last event from a page of its own and read the rows of all tokens."""
+    """Send a sentinel from a page of its own, then read the rows of all tokens."""
     token = instruments.setup.token("sentinel", " ".join(expected))
     pages.call(instruments, engine, "", token, vector={"events": 0})
     return instruments.stored(expected, pages.sentinel_of(token))

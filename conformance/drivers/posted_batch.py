@@ -1,4 +1,4 @@
-"""What a lane's vectors send, sent at once and read back at once: rows may take seconds to show."""
+"""A lane's vectors, sent in one batch and read back in one, because rows may take seconds to appear."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ _BURST, _CONNECTIONS = 200, 4
 
 @dataclass(frozen=True, kw_only=True)
 class PostedBatch:
-    """What was posted for each token, what came back, and the rows; ``rows`` is None without a readback."""
+    """Requests, replies and rows by token. Without a readback ``rows`` has the value None."""
 
     requests: Mapping[str, list[Request]] = field(default_factory=dict)
     replies: Mapping[str, list[Reply]] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class PostedBatch:
 
 
 def scripts_together(instruments: Instruments, lane: Lane, engine: str) -> dict[str, str]:
-    """Return the calls of the lane's selected vectors that may be made in one page, by their tokens."""
+    """Return the calls of the lane's selected vectors that may share a page, by token."""
     together = [case for case in instruments.selected(lane) if case.vector.get("together")]
     tokens = {instruments.setup.token(case.id, engine): case.vector["call"] for case in together}
     return {token: call.replace("{token}", token) for token, call in tokens.items()}
@@ -36,7 +36,7 @@ def scripts_together(instruments: Instruments, lane: Lane, engine: str) -> dict[
 def post_vectors(instruments: Instruments, hostile: bool) -> PostedBatch:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 
-    What a server does after hostile input must not decide on requirements that have nothing to do with it.
+    They are posted apart, so that damage done by hostile input does not fail unrelated requirements.
     """
     setup = instruments.setup
     requests, expected = {}, {}
@@ -50,7 +50,7 @@ def post_vectors(instruments: Instruments, hostile: bool) -> PostedBatch:
 
 
 def is_hostile(case: Case) -> bool:
-    """Whether a case sends what is meant to upset a server."""
+    """Return True for a case of WIRE-8, whose input is malformed on purpose."""
     return case.requirement == "WIRE-8"
 
 
@@ -61,9 +61,9 @@ def post(
     *,
     hostile: bool = False,
 ) -> PostedBatch:
-    """Post requests by token and read back their rows; ``expected`` says how many to wait for.
+    """Post requests by token and read back their rows, waiting for the ``expected`` number of each.
 
-    Raises TargetUnavailable when the server is gone.
+    Raises TargetUnavailable if the server is gone.
     """
     with closing(sender_to(instruments, hostile=hostile)) as sender:
         requests = {token: list(map(sender.complete, own)) for token, own in requests.items()}
@@ -76,22 +76,22 @@ def post(
 
 
 def awaited(instruments: Instruments, expected: Mapping[str, int]) -> dict[str, list[StoredRow]]:
-    """Post a sentinel and read back the rows of each token, waiting for as many as are expected.
+    """Post a sentinel and read back the rows of each token, waiting for the expected number of each.
 
-    Raises TargetUnavailable when the server is gone or does not answer the sentinel, a plain event.
+    Raises TargetUnavailable if the server is gone or does not answer the sentinel, a plain event.
     """
     setup = instruments.setup
     sentinel = sentinel_of(setup.token("sentinel", " ".join(expected)))
     with closing(sender_to(instruments)) as sender:
         last = sender.send(Request(body=plain_event(setup, sentinel)))
     if last.status is None:
-        raise TargetUnavailable(f"the server did not answer the last, plain event: {last.problem}")
+        raise TargetUnavailable(f"the server did not answer a plain event: {last.problem}")
     return instruments.stored(expected, sentinel)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """Many events posted at once: the answer to each token, and their rows unless there is no readback."""
+    """Many events posted at once: replies and rows by token. Without a readback ``rows`` is absent (None)."""
 
     replies: Mapping[str, Reply]
     rows: Mapping[str, list[StoredRow]] | None
@@ -100,12 +100,12 @@ class Burst:
 def post_burst(instruments: Instruments) -> Burst:
     """Post 200 plain events on 4 connections and read back their rows.
 
-    Raises TargetUnavailable when the server is gone, and Throttled when it limits its senders: no case can
-    then be judged by what became of its event.
+    Raises TargetUnavailable if the server is gone, and Throttled if it limits the rate: then no case can be
+    judged by its event.
     """
     token = instruments.setup.token("burst")
     tokens = [f"{token}{number:03}x" for number in range(_BURST)]
-    replies: dict[str, Reply] = {}  # In the order of the answers, which is about that of the sending.
+    replies: dict[str, Reply] = {}  # In order of the answers, which is roughly that of sending.
 
     def post_all(share: Iterable[str]) -> None:
         with closing(sender_to(instruments)) as sender:
@@ -122,15 +122,15 @@ def post_burst(instruments: Instruments) -> Burst:
 
 
 def event_url(instruments: Instruments) -> str:
-    """Where the server under test takes events."""
+    """Return the event endpoint's URL of the server under test."""
     assert instruments.setup.server
     return instruments.setup.server.event_url
 
 
 def sender_to(instruments: Instruments, *, hostile: bool = False) -> RequestSender:
-    """Open a connection to the event endpoint of the server under test.
+    """Return a sender to the event endpoint of the server under test.
 
-    What is ``hostile`` may be left without an answer and say nothing about other requests.
+    ``hostile`` requests may go unanswered without counting against the server's other answers.
     """
     return RequestSender(
         event_url(instruments), instruments.setup.options.domain, None if hostile else instruments.patience
@@ -138,12 +138,12 @@ def sender_to(instruments: Instruments, *, hostile: bool = False) -> RequestSend
 
 
 def plain_event(setup: RunContext, token: str) -> bytes:
-    """The body of the plainest event there is."""
+    """Return the body of a plain event: a name, no properties, no revenue."""
     return as_json({"t": "e", "n": f"Plain {token}", "mk": [], "mv": [], **setup.envelope})
 
 
 def _still_expected(replies: Mapping[str, Iterable[Reply]], expected: Mapping[str, int]) -> dict[str, int]:
-    """How many rows to wait for: none of what was refused."""
+    """Return the expected numbers of rows, with 0 for tokens whose requests were refused."""
     return {
         token: number if all(reply.accepted for reply in replies[token]) else 0
         for token, number in expected.items()

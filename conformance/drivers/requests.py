@@ -1,4 +1,4 @@
-"""The server lane's requests: written out from vectors, sent on one connection, answers kept."""
+"""Requests of the server lane: built from vectors and sent on one connection."""
 
 import base64
 import json
@@ -29,18 +29,18 @@ class Request:
     method: str = "POST"
 
     def curl(self, url: str) -> str | None:
-        """The command that sends it, or None where it is too long to be one."""
+        """Return the curl command for the request, or None if the body is too long or has no shell form."""
         text = self.body.decode("utf-8", "replace")
         if len(text) > _SHOWN or "\ufffd" in text or "\0" in text:
             return None
-        # Without a value curl leaves out what it would send by itself.
+        # A header without a value removes the one that curl sends by default.
         telling = {n: v for n, v in self.headers.items() if n in ("Content-Type", "User-Agent", "Origin")}
         shown = {"Content-Type": "", **telling}
         headers = " ".join(f"-H {shlex.quote(f'{name}: {value}'.rstrip())}" for name, value in shown.items())
         return f"curl -i -X {self.method} {headers} --data-raw {shlex.quote(text)} {shlex.quote(url)}"
 
     def shown(self, url: str) -> dict[str, Any]:
-        """The request to ``url`` as evidence."""
+        """Return the request to ``url`` as evidence for the run record."""
         text = self.body.decode("utf-8", "backslashreplace")
         return {
             "method": self.method,
@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a request came to: a status and the answer's text, or what went wrong instead."""
+    """The outcome of a request: status and text of the answer, or ``problem`` if there was none."""
 
     status: int | None = None
     text: str = ""
@@ -60,7 +60,7 @@ class Reply:
 
     @property
     def accepted(self) -> bool:
-        """Whether the status is a 2xx."""
+        """True if the status is a 2xx."""
         return self.status is not None and self.status // 100 == 2
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Reply:
 
 
 def from_vector(request: Mapping[str, Any], token: str, envelope: Mapping[str, Any]) -> Request:
-    """Write out the request of an ingest vector, with the fields that the server demands added."""
+    """Return the request of an ingest vector, with the envelope's fields added (``--envelope``)."""
     if "body_base64" in request:
         body = base64.b64decode(request["body_base64"])
     elif "body" in request:
@@ -82,13 +82,13 @@ def from_vector(request: Mapping[str, Any], token: str, envelope: Mapping[str, A
 
 
 def as_json(value: Any) -> bytes:
-    """Write JSON as JavaScript does: text as UTF-8, lone surrogates as escapes."""
+    """Return JSON as JavaScript writes it: text as UTF-8, lone surrogates as escapes."""
     text = json.dumps(value, ensure_ascii=False)
     return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
-    """Put fields into the text of a JSON object, which stays as it is written otherwise."""
+    """Return a body with fields inserted into its JSON object and all other bytes unchanged."""
     if not envelope or not body.lstrip().startswith(b"{"):
         return body
     fields = as_json(envelope).removeprefix(b"{").removesuffix(b"}")
@@ -98,9 +98,10 @@ def enveloped(body: bytes, envelope: Mapping[str, Any]) -> bytes:
 
 
 class RequestSender:
-    """Sends requests one after the other on one connection, as a browser on a page of ``domain`` would.
+    """Sends requests one after another on one connection, as a browser on a page of ``domain`` does.
 
-    ``patience`` may be shared by senders of plain events: what a server leaves unanswered, it leaves to all.
+    Senders of plain events share a ``patience``, so that a server which has stopped answering is waited for
+    only so often.
     """
 
     def __init__(self, url: str, domain: str, patience: Patience | None = None) -> None:
@@ -110,13 +111,13 @@ class RequestSender:
         self._patience = patience or Patience()
 
     def complete(self, request: Request) -> Request:
-        """Return the request as it is sent, with the headers of a browser that it lacks."""
+        """Return the request with the browser headers that it lacks."""
         return replace(request, headers=with_browser_headers(request.headers, self._domain))
 
     def send(self, request: Request) -> Reply:
-        """Send a request.
+        """Send a request and return its outcome.
 
-        Raises TargetUnavailable if nothing listens or answers any more, Throttled for a 429.
+        Raises TargetUnavailable if nothing listens or answers any more, and Throttled on a 429.
         """
         request = self.complete(request)
         self._patience.require_answers(self._url)

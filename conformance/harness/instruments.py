@@ -139,7 +139,7 @@ class Instruments:
 
         The caller has to confirm it in the page (``isSecureContext``).
         """
-        return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.here.rpartition(':')[2]}"
+        return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.page_origin.rpartition(':')[2]}"
 
     @cached_property
     def dashboard(self) -> Dashboard:
@@ -171,7 +171,7 @@ class Instruments:
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
         endpoint, nonce = values.get("endpoint"), values.get("nonce", "")
-        origin = "" if endpoint else recorder.there
+        origin = "" if endpoint else recorder.endpoint_origin
         snippet = self._snippet(endpoint or f"{origin}{EVENT_PATH}", origin, domain=domain, nonce=nonce)
         text = text.replace("{{before}}", f"<script>{before}</script>" if before else "")
         for name, value in values.items():
@@ -179,7 +179,7 @@ class Instruments:
         path = f"/page/{next(self._pages)}"
         body = text.replace("{{snippet}}", snippet).encode()
         recorder.mount(path, body, "text/html; charset=utf-8", stored=stored, policy=policy)
-        return f"{recorder.here}{path}"
+        return f"{recorder.page_origin}{path}"
 
     @property
     def scripts(self) -> tuple[str, ...]:

@@ -52,7 +52,8 @@ class Implementation:
     """One implementation to be checked. ``fails`` and ``passes`` are as in ``implementations.toml``.
 
     ``rows`` are the rows of ``fixtures/transformations.toml`` whose transformations it applies, ``cells`` the
-    ids of their cases, which must all fail. Implementations with rows share a run.
+    ids of their cases, which must all fail. Implementations with rows share a run. A mutant of
+    ``mutants.toml`` has the ``cells`` that its ``cases`` name, if any, and a run of its own.
     """
 
     name: str
@@ -158,7 +159,15 @@ def _mutant(name: str, row: Mapping[str, Any]) -> Implementation:
         raise ValueError(
             f"mutant {name}: there is no requirement {row['kills']} with the lanes {', '.join(lanes)}"
         )
-    edit = Edit(file=row["file"], find=row["find"], replace=row["replace"])
+    cells = tuple(row.get("cases", ()))
+    own = {case.id for case in catalogue() if case.requirement == row["kills"] and case.lane in lanes}
+    if unknown := sorted(set(cells) - own):
+        raise ValueError(f"mutant {name}: {unknown[0]} is not a case of {row['kills']} in its lanes")
     return Implementation(
-        name=name, kind=ImplementationKind.MUTANT, lanes=lanes, edit=edit, fails=(row["kills"],)
+        name=name,
+        kind=ImplementationKind.MUTANT,
+        lanes=lanes,
+        edit=Edit(file=row["file"], find=row["find"], replace=row["replace"]),
+        fails=(row["kills"],),
+        cells=cells,
     )

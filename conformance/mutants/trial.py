@@ -75,6 +75,9 @@ def _selectors(subject: Implementation, *, own: bool, cases: Sequence[str]) -> I
     if subject.rows:
         yield from (word for row in subject.rows for word in ("--only", f"*-verbatim-{row}-*"))
         return
+    if subject.cells:
+        yield from (word for cell in subject.cells for word in ("--only", cell))
+        return
     # One failure of a requirement is enough, and the failures of null and lying implementations are slow.
     if subject.kind is ImplementationKind.MUTANT or (
         own and subject.kind in (ImplementationKind.NULL, ImplementationKind.LYING)

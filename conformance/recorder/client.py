@@ -26,8 +26,8 @@ class Recorder:
     def __init__(self, payload: str | None = None) -> None:
         self._payload = payload
         self._process: subprocess.Popen[str] | None = None
-        self.here = ""
-        self.there = ""
+        self.page_origin = ""
+        self.endpoint_origin = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -38,7 +38,7 @@ class Recorder:
         )
         origins = self._read()
         # Both lead to this process; to a browser they are two sites.
-        self.here, self.there = origins["127.0.0.1"], origins["localhost"]
+        self.page_origin, self.endpoint_origin = origins["127.0.0.1"], origins["localhost"]
         return self
 
     def __exit__(

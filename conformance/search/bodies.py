@@ -1,4 +1,4 @@
-"""Request bodies: as bytes to be sent, and as what the requirements make of them."""
+"""Request bodies: bytes to send, and their meaning according to the requirements."""
 
 import base64
 import json
@@ -15,18 +15,18 @@ from conformance.search.model import Entry
 from conformance.search.oddities import Odd
 
 _DOCUMENTED = ("t", "n", "mk", "mv", "ra", "rc")
-# Extra keys that no server has a use of its own for (WIRE-6); it may refuse what is odd in others (WIRE-8).
+# Extra keys that no server uses itself (WIRE-6); it may refuse odd values of others (WIRE-8).
 _OF_NO_USE = re.compile("x_")
 _LARGEST = Decimal(10) ** 15
 _LARGE = 200_000
 
 
 class Meaning(StrEnum):
-    """What a body is to the protocol."""
+    """Meaning of a body according to the protocol."""
 
     EVENT = "event"
     NO_EVENT = "no event"  # WIRE-8: a 4xx
-    OPEN = "open"  # another type, or nothing that the requirements speak of
+    OPEN = "open"  # another type, or input that no requirement is about
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class _Reading:
 
 @dataclass(frozen=True)
 class Body:
-    """A request body in which ``{token}`` is filled in."""
+    """A request body; ``{token}`` in it is a placeholder."""
 
     data: bytes
 
     def filled(self, token: str) -> bytes:
-        """The bytes to send."""
+        """Return the bytes to send, with the token filled in."""
         return self.data.replace(b"{token}", token.encode())
 
     def to_json(self) -> dict[str, str]:
-        """The body as JSON data: as text where it is UTF-8."""
+        """Return the body as JSON data: as text if it is UTF-8, else as base64."""
         try:
             return {"body": self.data.decode("utf-8")}
         except UnicodeDecodeError:
@@ -55,14 +55,14 @@ class Body:
 
     @classmethod
     def from_json(cls, data: Mapping[str, str]) -> Self:
-        """The reverse of ``to_json``."""
+        """Return the body that ``to_json`` wrote."""
         if "body" in data:
             return cls(data["body"].encode())
         return cls(base64.b64decode(data["body_base64"]))
 
     @property
     def identity(self) -> str:
-        """What tells this body from every other."""
+        """A text that is equal only for equal bodies."""
         return json.dumps(self.to_json())
 
     @cached_property
@@ -92,7 +92,7 @@ class Body:
         if twins:
             return _Reading(Meaning.OPEN, hostile=True)
         if isinstance(value, dict) and isinstance(value.get("t"), str) and value["t"] != "e":
-            return _Reading(Meaning.OPEN, value, hostile=True)  # Another type has fields of its own.
+            return _Reading(Meaning.OPEN, value, hostile=True)  # Other types have fields of their own.
         if not isinstance(value, dict) or not isinstance(value.get("n"), str) or not value["n"]:
             return _Reading(Meaning.NO_EVENT)
         hostile = "\\u0000" in text or len(text) > _LARGE or _has_huge_number(value)
@@ -100,22 +100,22 @@ class Body:
 
     @property
     def meaning(self) -> Meaning:
-        """What the body is to the protocol."""
+        """The meaning of the body according to the protocol."""
         return self._read.meaning
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """The members of the payload, numbers as decimals; empty for what is no event."""
+        """The members of the payload, with numbers as Decimal; empty if the body is not an event."""
         return self._read.members
 
     @property
     def hostile(self) -> bool:
-        """Whether a 4xx is as good as a row (WIRE-8): twin keys, NUL, numbers beyond bounds."""
+        """True if a 4xx is as good as a row (WIRE-8): duplicate keys, NUL, numbers out of bounds."""
         return self._read.hostile
 
     @property
     def plain(self) -> bool:
-        """Whether it is what a conformant tracker sends (WIRE-6)."""
+        """True if a conformant tracker could send the body (WIRE-6)."""
         keys, values = (self.members.get(name, []) for name in ("mk", "mv"))
         return (
             self.meaning is Meaning.EVENT
@@ -126,7 +126,7 @@ class Body:
 
     @cached_property
     def oddities(self) -> frozenset[Odd]:
-        """The parts of an event that no MUST is about; values of every type are none (PROP-4, PROP-5)."""
+        """The parts of an event that no MUST is about; property values never count (PROP-4, PROP-5)."""
         found = {Odd.HOSTILE} if self.hostile else set()
         found |= oddities.of_texts(text for text in [self.members.get("n")] if isinstance(text, str))
         found |= self._odd_lists() | self._odd_money()
@@ -149,7 +149,7 @@ class Body:
 
     @property
     def entries(self) -> list[Entry] | None:
-        """The properties as they must be stored, in order; None where that is open."""
+        """The properties as they must be stored, in order; None if that is open."""
         if self.meaning is not Meaning.EVENT:
             return None
         keys, values = self.members.get("mk"), self.members.get("mv")
@@ -164,20 +164,20 @@ class Body:
 
     @property
     def amount(self) -> Decimal | None:
-        """The amount, where it is a JSON number."""
+        """The amount if it is a JSON number, else None."""
         amount = self.members.get("ra")
         return amount if isinstance(amount, Decimal) and amount.is_finite() else None
 
     @property
     def amount_is_open(self) -> bool:
-        """Whether it is open if an amount is stored at all: numeric texts, amounts beyond bounds."""
+        """True if the storing of an amount is open: numeric texts, and numbers of 10**15 or more."""
         given = self.members.get("ra")
         beyond = isinstance(given, Decimal) and given.copy_abs() >= _LARGEST
         return beyond or (isinstance(given, str) and any(c.isdecimal() for c in given))
 
     @property
     def currency(self) -> str | None:
-        """The code that must be stored: the one given, or USD where none is; None where it is open."""
+        """The code that must be stored: the one given, or USD without one; None if it is open."""
         if "rc" not in self.members:
             return "USD"
         given = self.members["rc"]
@@ -185,13 +185,13 @@ class Body:
 
 
 def written(payload: Mapping[str, Any]) -> Body:
-    """The body that a payload is written as, lone surrogates as escapes."""
+    """Return the body of a payload, with lone surrogates as escapes."""
     text = json.dumps(payload, ensure_ascii=False)
     return Body("".join(c if not "\ud800" <= c <= "\udfff" else json.dumps(c)[1:-1] for c in text).encode())
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _has_huge_number(value: Any) -> bool:
@@ -227,19 +227,19 @@ def _entry(key: Any, value: Any, *, optional: bool) -> Entry:
 
 
 def _texts_in(value: Any) -> list[str]:
-    """Return the texts among the members of a list, or the text that stands where a list belongs."""
+    """Return the texts among a list's members, or the text itself if there is one in place of a list."""
     return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def without_nul(texts: Iterable[str]) -> frozenset[str]:
-    """The texts, and what is left of them in a store that knows no NUL (WIRE-8)."""
+    """Return the texts, and their forms in a store without NUL: removed, or as U+FFFD (WIRE-8)."""
     return frozenset(
         form for text in texts for form in (text, text.replace("\0", ""), text.replace("\0", "\ufffd"))
     )
 
 
 def _is_plain(number: Decimal) -> bool:
-    """Whether there is one way to write the number (PROP-4); how others are written is open."""
+    """Return True if the number has one text form (PROP-4); the forms of others are open."""
     few = number.is_finite() and (
         len(number.as_tuple().digits) <= 15 or (number == number.to_integral_value() and abs(number) < 2**53)
     )

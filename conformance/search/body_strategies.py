@@ -1,4 +1,4 @@
-"""Request bodies to be drawn for a server: what trackers send, nearly that, and anything but that."""
+"""Strategies of request bodies for a server: those of trackers, near misses, and malformed ones."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ good = st.builds(_payload, names, _pairs, evenly(st.just({}), _money, _money), e
 _uneven = st.fixed_dictionaries(
     {"mk": st.lists(st.one_of(keys, json_values), max_size=4), "mv": st.lists(json_values, max_size=4)}
 )
-# Values of every type under good keys.
+# Values of every type, with well-formed keys.
 _typed = st.lists(st.tuples(keys, evenly(_simple, json_values)), min_size=1, max_size=4).map(
     lambda pairs: {"mk": [key for key, _ in pairs], "mv": [value for _, value in pairs]}
 )
@@ -82,7 +82,7 @@ nearly = st.builds(
 
 @st.composite
 def _bent_bytes(draw: st.DrawFn) -> Body:
-    """A good request with a fault or two in its bytes."""
+    """Draw a good request with one or two faults in its bytes."""
     data = draw(st.sampled_from(_MODELS))
     for _ in range(draw(st.integers(1, 2))):
         place = draw(st.integers(0, len(data)))
@@ -108,7 +108,7 @@ _WAYS = ("good",) * 6 + ("nearly",) * 6 + ("bent",) * 3 + ("literal",)
 
 @st.composite
 def _bodies(draw: st.DrawFn) -> Body:
-    """Mostly good requests and such as are nearly good: they are all that rows can be seen of."""
+    """Draw bodies: mostly good and nearly good ones, because only these can leave rows."""
     match draw(st.sampled_from(_WAYS)):
         case "good":
             return written(draw(good))

@@ -1,4 +1,4 @@
-"""The time that a run may take to shrink what it found: one account, shared by its searches and processes."""
+"""Time budget for shrinking (``--shrink-seconds``), shared by the searches and processes of a run."""
 
 import time
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ _BEGUN = "begun"
 
 
 class Budget:
-    """The seconds that a search may spend: an equal share of what the searches before it have left.
+    """The seconds that a search may spend: an equal share of those left by the searches before it.
 
-    ``ledger`` is the file of a run in which each process notes what it spends, a line at a time; without one
-    the account is this object's own. ``searches`` is how many there are in the run.
+    ``ledger`` is a file of the run to which each process appends what it spends, one line each; without it,
+    the budget belongs to this object alone. ``searches`` is the number of searches in the run.
     """
 
     def __init__(self, seconds: float, *, ledger: Path | None = None, searches: int = 1) -> None:
@@ -25,12 +25,12 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds that this search may still spend; 0 or less: none."""
+        """Seconds that this search may still spend; 0 or less if the budget is used up."""
         return min(self._share, self._left_of_all())
 
     @contextmanager
     def spent(self) -> Iterator[None]:
-        """Take what a block takes from the account."""
+        """Deduct the duration of the block from the budget."""
         began = time.monotonic()
         try:
             yield

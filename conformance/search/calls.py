@@ -1,4 +1,4 @@
-"""Calls of ``clickport.track``: as values that can be kept as JSON, written as JavaScript, and expected."""
+"""Calls of ``clickport.track``: stored as JSON, written as JavaScript, with the result expected of each."""
 
 import json
 import math
@@ -21,15 +21,18 @@ _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """A JavaScript value: ``kind`` is string, number, boolean, other (some string, PROP-5), odd (or nothing),
-    or getter (one that throws); ``of`` is the text, the number, the flag, or the expression."""
+    """A JavaScript value; ``of`` is its text, number, flag or expression.
+
+    ``kind`` is string, number, boolean, other (becomes some string, PROP-5), odd (becomes some string or is
+    left out), or getter (throws when it is read).
+    """
 
     kind: str
     of: Any = None
 
     @property
     def source(self) -> str:
-        """The value as an expression."""
+        """The value as a JavaScript expression."""
         match self.kind:
             case "string":
                 return text_source(self.of)
@@ -41,16 +44,16 @@ class Value:
 
     @property
     def throws(self) -> bool:
-        """True if code of the value throws when it is read or converted."""
+        """True if reading or converting the value throws."""
         return self.kind == "getter" or self.of in _THROWING
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call. ``{token}`` in the name is filled in; ``revenue`` is None where it is left out.
+    """One call of ``clickport.track``. ``{token}`` in the name is a placeholder.
 
-    ``properties`` is a list of pairs, or an expression that is no plain object; so is ``revenue``, whose
-    members are ``amount`` and ``currency``.
+    ``properties`` and ``revenue`` are tuples of pairs, or expressions that are not plain objects. A revenue
+    has the members ``amount`` and ``currency``; None stands for a call without the argument.
     """
 
     name: str
@@ -58,7 +61,7 @@ class Call:
     revenue: tuple[tuple[str, Value], ...] | str | None = None
 
     def source(self, token: str) -> str:
-        """The call as JavaScript."""
+        """Return the call as JavaScript."""
         arguments = [text_source(self.name.replace("{token}", token))]
         if self.properties or self.revenue is not None:
             arguments.append(_object_source(self.properties) if self.properties else "null")
@@ -67,7 +70,7 @@ class Call:
         return f"clickport.track({', '.join(arguments)})"
 
     def to_json(self) -> dict[str, Any]:
-        """The call as JSON data, which keeps lone surrogates as escapes."""
+        """Return the call as JSON data."""
         return {
             "name": self.name,
             "properties": _members_to_json(self.properties),
@@ -76,7 +79,7 @@ class Call:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The reverse of ``to_json``."""
+        """Return the call that ``to_json`` wrote."""
         revenue = data["revenue"]
         return cls(
             name=data["name"],
@@ -86,21 +89,21 @@ class Call:
 
     @property
     def identity(self) -> str:
-        """What tells this call from every other."""
+        """A text that is equal only for equal calls."""
         return json.dumps(self.to_json())
 
     @property
     def entries(self) -> list[Entry] | None:
-        """The properties as they must arrive, in order; None where it is open what they are."""
+        """The properties as they must arrive, in order; None if that is open."""
         if isinstance(self.properties, str):
             return None
-        # A key that comes twice keeps its place and takes the later value.
+        # A duplicate key keeps its first place and takes the last value.
         values = dict(distinct(self.properties))
         return _unlike([_entry(key, values[key]) for key in model.enumerated(values)])
 
     @property
     def throws(self) -> bool:
-        """True if an argument has a getter, a conversion or a proxy trap that throws: all of it is SHOULD."""
+        """True if an argument has a getter, conversion or proxy trap that throws: then all is SHOULD."""
         return any(
             members in _THROWING if isinstance(members, str) else any(value.throws for _, value in members)
             for members in (self.properties, self.revenue or ())
@@ -124,7 +127,7 @@ class Call:
 
     @property
     def amount(self) -> Decimal | None:
-        """The amount where it is a finite number: the decimal that JavaScript prints."""
+        """The amount as JavaScript prints it, if it is a finite number; else None."""
         value = self._money("amount")
         if value is None or value.kind != "number" or not math.isfinite(value.of):
             return None
@@ -132,7 +135,7 @@ class Call:
 
     @property
     def amount_is_open(self) -> bool:
-        """Whether it is open if there is an amount at all: numeric texts, big integers, a bare number."""
+        """True if the sending of an amount is open: numeric texts, big integers, a bare number."""
         if isinstance(self.revenue, str):
             return True
         value = self._money("amount")
@@ -142,7 +145,7 @@ class Call:
 
     @property
     def currency(self) -> str | None:
-        """The code that must be sent: the one given, or USD where none is; None where it is open."""
+        """The code that must be sent: the one given, or USD without one; None if it is open."""
         value = self._money("currency")
         if value is None or value.source == "undefined":
             return "USD" if isinstance(self.revenue, tuple) else None
@@ -153,13 +156,13 @@ class Call:
 
 
 def distinct(members: Sequence[tuple[str, Value]]) -> tuple[tuple[str, Value], ...]:
-    """Return what JavaScript makes of an object literal: a key that comes twice has the later value."""
+    """Return the members of an object literal as JavaScript has them: of duplicate keys the last value."""
     last = {model.joined(key): value for key, value in members}
     return tuple(last.items())
 
 
 def text_source(text: str) -> str:
-    """A text as a JavaScript expression in which long runs of a character are short."""
+    """Return a text as a JavaScript expression that writes long runs of a character by repeat()."""
     parts, end = [], 0
     for run in _RUN.finditer(text):
         parts += [_quoted(text[end : run.start()])] if run.start() > end else []
@@ -170,7 +173,7 @@ def text_source(text: str) -> str:
 
 
 def number_source(number: float) -> str:
-    """A number as a JavaScript expression."""
+    """Return a number as a JavaScript expression."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
@@ -179,7 +182,7 @@ def number_source(number: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A JavaScript literal: printable text as it is, everything else as an escape."""
+    """Return a JavaScript literal, with unprintable characters as escapes."""
     return "'" + "".join(_escaped(character) for character in text) + "'"
 
 
@@ -196,7 +199,7 @@ def _object_source(members: Sequence[tuple[str, Value]] | str) -> str:
 
 
 def _member_source(key: str, value: Value) -> str:
-    # In brackets __proto__ is a key like any other.
+    # As a computed key, __proto__ is a key like any other.
     name = key if _IDENTIFIER.fullmatch(key) and key != "__proto__" else f"[{text_source(key)}]"
     if value.kind == "getter":
         return f"get {name}() {{ throw new Error('no') }}"
@@ -215,7 +218,7 @@ def _entry(key: str, value: Value) -> Entry:
 
 
 def _unlike(entries: list[Entry]) -> list[Entry]:
-    """Of keys that are alike once repaired, all but one may be left out."""
+    """Return the entries, with those optional whose keys are equal once repaired."""
     keys = [entry.key for entry in entries]
     alike = {key for key in keys if keys.count(key) > 1}
     return [
@@ -229,7 +232,7 @@ def _unlike(entries: list[Entry]) -> list[Entry]:
 def _members_to_json(members: Sequence[tuple[str, Value]] | str) -> Any:
     if isinstance(members, str):
         return members
-    # Numbers as text: NaN and -0 have no place in JSON.
+    # Numbers as text, because JSON has neither NaN nor a distinct -0.
     kept = [(key, v.kind, repr(v.of) if v.kind == "number" else v.of) for key, v in members]
     return [list(row) for row in kept]
 

@@ -1,4 +1,4 @@
-"""One search a lane, for all of its properties; each property is a case that takes its own part of it."""
+"""One search per lane for all of its properties; each property is a case with its part of the result."""
 
 import sys
 import time
@@ -18,25 +18,26 @@ from conformance.protocol.outcomes import LeftOut, NotTestable, Violation
 from conformance.protocol.requirements import Lane
 from conformance.results import counterexamples
 from conformance.search.budget import Budget
-from conformance.search.conditions import CONDITIONS, Condition
+from conformance.search.condition_base import Condition
+from conformance.search.conditions import CONDITIONS
 from conformance.search.engine import Exploration, Finding, Lab, explore, id_of, replay
 from conformance.search.executors import PairLab, ServerLab, TrackerLab, example_of
 
-# How many examples a round of an open-ended search draws, each round from another seed.
+# Examples in each round of a search by time (--fuzz-seconds); each round has its own seed.
 _ROUND = 500
 _TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What a lane's search came to, and whether rows could be seen."""
+    """The result of a lane's search; ``readback`` is True if rows could be read."""
 
     exploration: Exploration
     readback: bool
 
 
 def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched:
-    """Try what broke something before, then draw examples: so many, or for so long."""
+    """Replay the known counterexamples, then generate examples up to the number or the time configured."""
     options = instruments.setup.options
     names = {case.id.partition("/")[2] for case in instruments.selected(lane)}
     conditions = {id_: condition for id_, condition in CONDITIONS[lane].items() if id_ in names}
@@ -67,14 +68,14 @@ def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched
                 replay(lab, conditions, before, found)
                 _for_so_long(lab, conditions, found, options, budget)
             except KeyboardInterrupt:
-                # An open-ended search is ended like this: what was found is told all the same.
+                # Ctrl-C is how a search by time is ended early; its findings are reported all the same.
                 instruments.search_ended = True
-                sys.stderr.write("the search was ended\n")
+                sys.stderr.write("the search was interrupted; its findings so far are reported\n")
     return Searched(exploration=found, readback=instruments.readback is not None)
 
 
 def conclude(instruments: Instruments, evidence: Evidence, searched: Searched) -> None:
-    """Say what the search came to for one property. Raises Violation or NotTestable."""
+    """Record the search's result for one property. Raises Violation, NotTestable or LeftOut."""
     found, id_ = searched.exploration, evidence.case.id.partition("/")[2]
     requirement = evidence.case.requirement
     evidence.fuzzed = {
@@ -86,7 +87,7 @@ def conclude(instruments: Instruments, evidence: Evidence, searched: Searched) -
     evidence.cured = tuple(id_of(requirement, identity) for identity in found.cured.get(id_, ()))
     if findings := found.findings.get(id_):
         known = {entry.case for entry in instruments.setup.options.known}
-        # What nobody knows yet comes first.
+        # New counterexamples come before known ones.
         worst = min(findings, key=lambda finding: (finding.id(requirement) in known, finding.seen.size))
         _show(evidence, worst)
         raise Violation(f"{worst.text} ({_how(worst)})")
@@ -99,7 +100,7 @@ def conclude(instruments: Instruments, evidence: Evidence, searched: Searched) -
     if not found.examined[id_]:
         if not searched.readback and evidence.case.lane is Lane.SERVER:
             raise NotTestable(NO_READBACK)
-        raise NotTestable(f"none of {found.examples} examples had to do with it: raise --max-examples")
+        raise NotTestable(f"none of {found.examples} examples bore on this property: raise --max-examples")
 
 
 def _show(evidence: Evidence, finding: Finding) -> None:
@@ -117,7 +118,7 @@ def _how(finding: Finding) -> str:
         cut_short = "not shrunk, for --shrink-seconds are used up"
         return f"found by example {finding.first}; {cut_short}" if finding.cut_short else "found before"
     if not finding.again:
-        return f"found by example {finding.first}; the same call did not do it again"
+        return f"found by example {finding.first}; it did not happen again when repeated"
     how = f"found by example {finding.first}, shrunk in {finding.tries} tries and {finding.seconds:.1f} s"
     return f"{how}, which is as far as --shrink-seconds went" if finding.cut_short else how
 

@@ -1,7 +1,7 @@
-"""Draws examples, performs them, holds them to the conditions, and shrinks what breaks one.
+"""Generate examples, perform them, check the conditions, and shrink examples that violate one.
 
-Examples are performed in batches, because rows take a while to be seen. So the first pass only collects;
-the first example that broke a condition is then made smaller on its own (``shrink.py``), one try at a time.
+Examples are performed in batches, because rows take a while to appear. So the first pass only collects
+violations; then the first example to violate each condition is shrunk on its own (``shrink.py``).
 """
 
 import tempfile
@@ -19,22 +19,22 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.protocol.outcomes import Violation
 from conformance.search.budget import Budget
-from conformance.search.conditions import Condition
+from conformance.search.condition_base import Condition
 from conformance.search.observation import Example, Observation
 from conformance.search.shrink import smallest
 
-# Tries, so that a busy machine ends with the same example as an idle one; time, for events lost slowly.
+# A limit in tries gives the same example on busy and idle machines; one in time bounds slow timeouts.
 _SHRINK_TRIES = 500
 _SHRINK_SECONDS = 60.0
 _MOST_FINDINGS = 3
 
 
 class Lab(Protocol):
-    """Performs examples of a lane. ``perform`` may return before anything is known; ``collect`` tells all."""
+    """Performs examples of a lane; ``collect`` returns the observations of those performed since."""
 
     strategy: SearchStrategy[Any]
     batch: int
-    # Whether nothing at all came of the last batch: then every example breaks everything.
+    # True if nothing at all came of the last batch: then no further example would tell more.
     silent: bool
 
     def perform(self, example: Example) -> None:
@@ -42,15 +42,16 @@ class Lab(Protocol):
         ...
 
     def collect(self) -> list[Observation]:
-        """What came of the examples performed since the last time, in their order."""
+        """Return the observations of the examples performed since the last call, in order."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An example that breaks a condition, the smallest found; ``first`` is how many came before it.
+    """The smallest example found that violates a condition; ``first`` is the number of the first one.
 
-    ``again``: it broke the condition when it was tried once more. ``cut_short``: the time to shrink was up.
+    ``again``: the first example violated the condition when repeated. ``cut_short``: shrinking ran out of
+    tries or time.
     """
 
     seen: Observation
@@ -62,20 +63,20 @@ class Finding:
     cut_short: bool = False
 
     def id(self, requirement: str) -> str:
-        """The counterexample's id."""
+        """Return the counterexample's id."""
         return id_of(requirement, self.seen.example.identity)
 
 
 def id_of(requirement: str, identity: str) -> str:
-    """The id of an example that breaks a requirement, such as PROP-3#c3f1: always the same."""
+    """Return the stable id of an example that violates a requirement, such as PROP-3#c3f1."""
     return f"{requirement}#{sha256(identity.encode()).hexdigest()[:4]}"
 
 
 @dataclass(kw_only=True)
 class Exploration:
-    """What came of a search: ``examined`` counts the examples that bore on a condition.
+    """Result of a search. ``examined`` counts, by condition, the examples to which it applied.
 
-    ``cured`` are the identities of known counterexamples that a condition no longer finds fault with.
+    ``cured`` lists, by condition, the identities of known counterexamples that no longer violate it.
     """
 
     examples: int = 0
@@ -86,11 +87,11 @@ class Exploration:
 
     @property
     def rate(self) -> float:
-        """Examples a second, shrinking left out."""
+        """Examples a second, without shrinking."""
         return self.examples / self.seconds if self.seconds else 0.0
 
     def note(self, conditions: Mapping[str, Condition], seen: Observation) -> dict[str, str]:
-        """Hold one example to the conditions; return what it breaks."""
+        """Check the conditions on one example; return the texts of its violations by condition."""
         self.examples += 1
         broken = {}
         for id_, condition in conditions.items():
@@ -102,7 +103,7 @@ class Exploration:
 
 
 def judged(condition: Condition, seen: Observation) -> tuple[bool, str]:
-    """Whether a condition had anything to look at, and what is wrong, if anything is."""
+    """Return (applicable, violation text or "")."""
     try:
         return condition(seen), ""
     except Violation as violation:
@@ -112,7 +113,7 @@ def judged(condition: Condition, seen: Observation) -> tuple[bool, str]:
 def replay(
     lab: Lab, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
 ) -> None:
-    """Try the examples that broke something before."""
+    """Perform known counterexamples, and record them as findings or as cured."""
     for seen in _performed(lab, known):
         broken = found.note(conditions, seen)
         for id_ in conditions:
@@ -134,12 +135,11 @@ def explore(
     on_batch: Callable[[Exploration], None] = lambda _: None,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Draw ``max_examples`` from the seed ``start``, and shrink what breaks a condition in a new way.
+    """Generate ``max_examples`` from the seed ``start``, and shrink those that violate a condition anew.
 
-    It draws no more once ``enough`` says so, which is asked before each batch.
-
-    The same seed draws the same examples, on every machine with the same Hypothesis. Of an interrupted search
-    ``found`` has what was found until then, not shrunk.
+    ``enough`` is asked before each batch; once it returns True, generation ends. The same seed generates the
+    same examples on every machine with the same version of Hypothesis. If the search is interrupted,
+    ``found`` holds the findings until then, not shrunk.
     """
     broken: dict[str, Finding] = {}
     pending: list[Example] = []
@@ -164,7 +164,7 @@ def explore(
         if len(pending) >= lab.batch:
             try:
                 flush()
-            except Exception as error:  # Hypothesis would try again what cannot be helped; raised below.
+            except Exception as error:  # Hypothesis would repeat the example; raised below.
                 failures.append(error)
 
     try:
@@ -186,11 +186,11 @@ def explore(
 
 
 class _Enough(Exception):
-    """Ends drawing: Hypothesis tries it once more, and lets it through."""
+    """Ends generation: Hypothesis repeats the example once, then lets the exception through."""
 
 
 def _is_new(findings: Sequence[Finding], text: str) -> bool:
-    """Whether it is worth shrinking: another message than before, and not the umpteenth of its condition."""
+    """Return True if a finding is worth shrinking: a new message, and fewer than 3 of its condition."""
     return len(findings) < _MOST_FINDINGS and all(finding.text != text for finding in findings)
 
 
@@ -201,7 +201,7 @@ def _performed(lab: Lab, examples: Iterable[Example]) -> list[Observation]:
 
 
 def _draw(strategy: SearchStrategy[Any], test: Callable[[Any], None], start: int, max_examples: int) -> None:
-    """Run a test over what the seed draws."""
+    """Run a test on the examples that the seed generates."""
 
     @seed(start)
     @settings(
@@ -224,7 +224,7 @@ def _draw(strategy: SearchStrategy[Any], test: Callable[[Any], None], start: int
 
 @contextmanager
 def _hypothesis_elsewhere() -> Iterator[None]:
-    """Let Hypothesis keep its tables in a folder of our own, not as ``.hypothesis`` in the user's."""
+    """Keep Hypothesis's tables in a temporary folder, not in ``.hypothesis`` of the working directory."""
     with tempfile.TemporaryDirectory(prefix="clickport-") as folder:
         set_hypothesis_home_dir(folder)
         try:
@@ -234,7 +234,7 @@ def _hypothesis_elsewhere() -> Iterator[None]:
 
 
 def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *, share: float) -> Finding:
-    """Return the smallest example that breaks the condition; ``share`` is the part of the budget for it."""
+    """Return the finding with the smallest example, within ``share`` (0 to 1) of the budget."""
     best = (finding.seen, finding.text)
     tries, cut_short = 0, False
     began, seconds = time.monotonic(), budget.left * share
@@ -247,7 +247,7 @@ def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *,
         tries += 1
         with budget.spent():
             performed = _performed(lab, [example])
-        if not performed:  # The lab has given up.
+        if not performed:  # The executor has given up.
             cut_short = True
             return None
         [seen] = performed

@@ -1,4 +1,4 @@
-"""Where examples are performed: one page that stays, one connection that stays, rows read by the batch."""
+"""Executors of examples: calls in one page, requests on one connection, rows read by the batch."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from conformance.search.observation import Observation
 
 _DIGIT = {Lane.TRACKER: "1", Lane.SERVER: "2", Lane.PAIR: "3"}
 _NEIGHBOUR_EVERY = 8
-# A page that hangs takes 15 s to be given up: after so many nothing more is drawn.
+# A page that hangs costs 15 s. After this many, no more examples are performed.
 _MOST_BROKEN = 3
 
 
 class Tokens:
-    """Tokens of a lane's examples: all of a batch begin alike, so that its rows can be asked for at once."""
+    """Tokens of a lane's examples. Those of a batch share a prefix, so that one query reads all its rows."""
 
     def __init__(self, run: str, lane: Lane, place: int = 0) -> None:
         self._lane = f"{run}{_DIGIT[lane]}{place:x}"
@@ -37,22 +37,22 @@ class Tokens:
         self.next_batch()
 
     def next_batch(self) -> None:
-        """Begin a batch."""
+        """Begin a new batch, with a new prefix."""
         self.batch = f"{self._lane}{next(self._batches):05x}"
         self._numbers = count(1)
 
     def next(self) -> str:
-        """The token of another example; its last letter tells the example's event from others about it."""
+        """Return the next example's token; its last letter sets it apart from tokens of related events."""
         return f"{self.batch}{next(self._numbers):03x}e"
 
 
 def kin(token: str, letter: str) -> str:
-    """A token like this one for another event: s the sentinel, n the neighbour, r the row sent again."""
+    """Return the token of a related event: s for a sentinel, n for a neighbour, r for a row sent again."""
     return f"{token[:-1]}{letter}"
 
 
 class TrackerLab:
-    """Makes calls in a page and sees what arrives at the recorder."""
+    """Makes calls in a page and observes the requests that reach the recorder."""
 
     strategy: SearchStrategy[Any] = strategies.calls
     batch = 25
@@ -65,7 +65,7 @@ class TrackerLab:
         self._tokens = Tokens(instruments.setup.run, self.lane, place)
         self._engine = engine
         self._tab = instruments.tab(engine)
-        # A tab that has no page yet, in place of one that broke.
+        # A new tab without a page, in place of a broken one.
         self._fresh: Tab | None = None
         self._made: list[Observation] = []
         self._alive = True
@@ -73,15 +73,15 @@ class TrackerLab:
         self._patience = EVENT_SECONDS
 
     def perform(self, example: Any) -> None:
-        """Make the call and a plain one after it, and wait for both; nothing once too many pages broke."""
+        """Make the call and a plain one after it; wait for both. Does nothing once 3 pages broke."""
         if self._broken >= _MOST_BROKEN:
             return
         token = self._tokens.next()
         try:
             self._perform(example, token)
         except (PageBroken, TimeoutError) as error:
-            # The call hangs the page, say: that is found of this example, and the next one has another page.
-            broken = f"nothing any more: the page broke ({error})"
+            # The call may hang the page: the violation is this example's, and the next one gets a new page.
+            broken = f"nothing more: the page broke ({error})"
             self._made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
             self._instruments.restart(self._engine)
             self._broken += 1
@@ -93,15 +93,15 @@ class TrackerLab:
             self._tab.goto(self._instruments.page(before=pages.WATCH))
         thrown = pages.run(self._tab, example.source(token))
         pages.run(self._tab, f"clickport.track('Sentinel {kin(token, 's')}')")
-        # A tracker that sends nothing at all is waited for once.
+        # A tracker that sends nothing at all is awaited only once.
         recorder = self._instruments.recorder
         patience = EVENT_SECONDS if self._alive else 0.0
         self._alive = bool(recorder.wait(1, token=kin(token, "s"), seconds=patience))
         if self._alive:
-            # Answered, so that its bytes are off the page's keepalive budget before the next call (DELIV-6).
+            # Answered, so that the next call has the page's whole keepalive budget (DELIV-6).
             wanted = {"token": token, "method": "POST", "answered": True}
             arrived = recorder.wait(1, seconds=self._patience, **wanted)
-            # One that loses events is waited for in full once, too.
+            # Of a tracker that loses events, only the first is awaited for the full time.
             self._patience = self._patience if arrived else LATE_EVENT_SECONDS
         raised = pages.raised_in(self._tab, forget=True)
         self._made.append(
@@ -109,7 +109,7 @@ class TrackerLab:
         )
 
     def collect(self) -> list[Observation]:
-        """What came of the calls since the last time."""
+        """Return the observations of the calls since the last time, with their requests."""
         found = self._arrived()
         seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
         self._made.clear()
@@ -120,7 +120,7 @@ class TrackerLab:
         return seen
 
     def _arrived(self) -> Mapping[str, list[Exchange]]:
-        """The requests of this batch by token: what was sent twice has come twice by now."""
+        """Return the requests of this batch by token; repeated ones have arrived by now."""
         batch = self._tokens.batch
         found: dict[str, list[Exchange]] = {}
         for exchange in sent_events(self._instruments.recorder.seen(token=batch)):
@@ -130,12 +130,12 @@ class TrackerLab:
 
 
 class PairLab(TrackerLab):
-    """Makes calls in a page, and sees the rows as well. To be used within ``joined``."""
+    """Makes calls in a page and observes requests and rows. Use it within ``joined``."""
 
     lane = Lane.PAIR
 
     def collect(self) -> list[Observation]:
-        """What came of the calls since the last time, rows read at once."""
+        """Return the observations of the calls since the last time, with their requests and rows."""
         last, batch = (kin(self._made[-1].token, "s") if self._made else ""), self._tokens.batch
         seen = super().collect()
         if not seen:
@@ -147,7 +147,7 @@ class PairLab(TrackerLab):
 
 
 class ServerLab:
-    """Posts requests on one connection and reads the rows of many at once."""
+    """Posts requests on one connection and reads their rows by the batch."""
 
     strategy: SearchStrategy[Any] = body_strategies.bodies
     batch = 50
@@ -165,7 +165,7 @@ class ServerLab:
         self._sender.close()
 
     def perform(self, example: Any) -> None:
-        """Post the request; now and then, and after what is no event, a plain one as its neighbour."""
+        """Post the request, and a plain neighbour after every eighth and after any that is not an event."""
         token = self._tokens.next()
         reply = self._sender.send(self._request(example, token))
         if len(self._made) % _NEIGHBOUR_EVERY == 0 or example.meaning is not Meaning.EVENT:
@@ -175,13 +175,13 @@ class ServerLab:
         self._made.append(Observation(example=example, token=token, reply=reply))
 
     def collect(self) -> list[Observation]:
-        """What came of the requests since the last time, rows read at once, some of them sent again."""
+        """Return the observations of the requests since the last time, with rows, also of rows sent again."""
         made, neighbours = self._made[:], set(self._neighbours)
         self._made.clear()
         self._neighbours.clear()
         if self._instruments.readback is None or not made:
             return made
-        # Rows of a request whose name bears no token cannot be told from others.
+        # Rows of a request without its token in the name cannot be identified.
         traced = [one for one in made if "{token}" in str(one.body.members.get("n", "{token}"))]
         rows = self._rows({one.token: int(_makes_row(one)) for one in traced} | dict.fromkeys(neighbours, 1))
         self.silent = not any(rows.values())
@@ -198,7 +198,7 @@ class ServerLab:
         ]
 
     def _again(self, rows: Mapping[str, Sequence[StoredRow]]) -> dict[str, StoredRow]:
-        """Send what was stored once more, and return the rows of that by the first token."""
+        """Send stored rows again as events, and return the rows of these by the first event's token."""
         sent = {}
         for token, own in rows.items():
             payload = _payload_of(own[0], token) if len(own) == 1 else None
@@ -221,9 +221,9 @@ def _makes_row(seen: Observation) -> bool:
 
 
 def _payload_of(row: StoredRow, token: str) -> dict[str, Any] | None:
-    """The payload that says what a row says, under another token; None where JSON cannot say it exactly."""
+    """Return a row as a payload with another token; None if JSON cannot express it exactly."""
     amount, currency = row.revenue_source_amount, row.revenue_source_currency
-    # A readback may hold anything in any column.
+    # A readback may return anything in any column.
     if row.type != "custom" or not isinstance(row.name, str) or token not in row.name:
         return None
     payload: dict[str, Any] = {
@@ -241,5 +241,5 @@ def _payload_of(row: StoredRow, token: str) -> dict[str, Any] | None:
 
 
 def example_of(lane: Lane, data: Mapping[str, Any]) -> Call | Body:
-    """Read an example of a lane from JSON data."""
+    """Return a lane's example from its JSON data."""
     return Body.from_json(data) if lane is Lane.SERVER else Call.from_json(data)

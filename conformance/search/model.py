@@ -1,4 +1,4 @@
-"""What the requirements make of texts, numbers and keys. Its vectors: ``tests/search/test_model.py``."""
+"""Expected forms of texts, numbers and keys. Vectors: ``tests/search/test_model.py``."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ VALUE_LIMIT = 2000  # PROP-3
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE = re.compile("[\ud800-\udfff]")
-# Keys of which PROP-8 leaves open whether they survive: JavaScript knows them from every object.
+# Names on every JavaScript object: PROP-8 leaves open if properties with such keys survive.
 _PROTOTYPE_NAMES = frozenset(
     [
         "__proto__",
@@ -34,20 +34,21 @@ _LONG_KEY = 200
 
 
 class ValueKind(StrEnum):
-    """What a value is, as far as a requirement cares."""
+    """Kind of a property value, by the requirement about it."""
 
-    TEXT = "text"  # PROP-1: arrives as it is
+    TEXT = "text"  # PROP-1: arrives unchanged
     LONG = "long"  # PROP-3: is cut
-    BENT = "bent"  # PROP-6: is ill-formed, or has a pair astride the cut
+    BENT = "bent"  # PROP-6: is ill-formed, or has a surrogate pair across the cut
     SIMPLE = "simple"  # PROP-4: a number or a boolean
     OTHER = "other"  # PROP-5: becomes some string
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A property as it must arrive. ``texts`` are the values allowed, None for any string.
+    """A property as it must arrive. ``texts`` are the allowed values, None for any string.
 
-    ``key`` is None where it is open what the key becomes; an ``optional`` property may be left out.
+    Without a ``key`` (None) its form is open; an ``optional`` property may be left out; ``bent_key`` marks
+    an ill-formed key (PROP-6).
     """
 
     key: str | None
@@ -58,36 +59,36 @@ class Entry:
 
 
 def joined(text: str) -> str:
-    """The text with surrogates that make a pair joined to a character, as they are one in JavaScript."""
+    """Return the text with surrogate pairs joined to characters, as JavaScript treats them."""
     return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def repaired(text: str) -> str:
-    """The text with U+FFFD for every surrogate that is no half of a pair (PROP-6)."""
+    """Return the text with U+FFFD for every lone surrogate (PROP-6)."""
     return _LONE.sub("\ufffd", joined(text))
 
 
 def ill_formed(text: str) -> bool:
-    """Whether there is a lone surrogate in the text."""
+    """Return True if the text has a lone surrogate."""
     return bool(_LONE.search(joined(text)))
 
 
 def is_open_key(key: str) -> bool:
-    """Return True if PROP-8 leaves open whether a property of this name survives."""
+    """Return True if PROP-8 leaves open the survival of a property with this key."""
     return not key.strip() or key in _PROTOTYPE_NAMES or len(key) > _LONG_KEY
 
 
 def units(text: str) -> int:
-    """The length in UTF-16 code units, which is JavaScript's."""
+    """Return the length in UTF-16 code units, as JavaScript counts."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def text_entry(key: str, text: str) -> Entry:
-    """A property whose value is a text (PROP-1, PROP-3, PROP-6)."""
+    """Return the entry of a text value (PROP-1, PROP-3, PROP-6)."""
     whole = repaired(text)
     kept = _unit_cuts(whole)
     astride = len(kept) > 1
-    # PROP-6: a target that counts code points passes, too.
+    # PROP-6: a target that counts code points passes as well.
     texts = kept | {whole[:VALUE_LIMIT]}
     kind = ValueKind.TEXT if units(whole) <= VALUE_LIMIT else ValueKind.LONG
     if ill_formed(text) or astride:
@@ -96,18 +97,18 @@ def text_entry(key: str, text: str) -> Entry:
 
 
 def simple_entry(key: str, text: str) -> Entry:
-    """A property whose value is a number or a boolean, and what JavaScript prints for it (PROP-4)."""
+    """Return the entry of a number or a boolean, ``text`` being what JavaScript prints for it (PROP-4)."""
     return _entry(key, ValueKind.SIMPLE, frozenset({text}))
 
 
 def other_entry(key: str, *, optional: bool) -> Entry:
-    """A property whose value becomes some string (PROP-5); ``optional``: its conversion throws."""
+    """Return the entry of a value that becomes some string (PROP-5), ``optional`` if that throws."""
     entry = _entry(key, ValueKind.OTHER, None)
     return Entry(key=entry.key, kind=entry.kind, optional=optional or entry.optional, bent_key=entry.bent_key)
 
 
 def number_text(number: float) -> str:
-    """A finite number as JavaScript prints it (ECMAScript, Number::toString)."""
+    """Return a finite number as JavaScript prints it (ECMAScript, Number::toString)."""
     if number == 0:
         return "0"
     sign, digits, exponent = Decimal(repr(float(number))).normalize().as_tuple()
@@ -127,14 +128,14 @@ def number_text(number: float) -> str:
 
 
 def enumerated(keys: Iterable[str]) -> list[str]:
-    """The keys in the order in which JavaScript lists those of an object: array indices first (PROP-2)."""
+    """Return keys in JavaScript's order of an object's keys: array indices first (PROP-2)."""
     own = list(dict.fromkeys(joined(key) for key in keys))
     indices = [key for key in own if _is_index(key)]
     return sorted(indices, key=int) + [key for key in own if not _is_index(key)]
 
 
 def binding(amount: Decimal) -> Level:
-    """How much REV-1 asks for an amount: cents and 15 digits MUST survive, 4 decimals SHOULD."""
+    """Return REV-1's level for an amount: MUST to 2 decimals, SHOULD to 4, MAY beyond or over 15 digits."""
     _, digits, exponent = amount.normalize().as_tuple()
     assert isinstance(exponent, int)
     decimals, figures = max(-exponent, 0), max(len(digits), len(digits) + exponent)
@@ -144,7 +145,7 @@ def binding(amount: Decimal) -> Level:
 
 
 def is_code(currency: object) -> bool:
-    """Whether it is a three-letter code in capitals (REV-2)."""
+    """Return True for a three-letter code in capitals (REV-2)."""
     return isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency) is not None
 
 
@@ -155,7 +156,7 @@ def _entry(key: str, kind: ValueKind, texts: frozenset[str] | None) -> Entry:
 
 
 def _unit_cuts(whole: str) -> set[str]:
-    """What may be left of a text of 2,000 units: one less, or U+FFFD, where the cut falls into a pair."""
+    """Return the allowed cuts to 2,000 units: if one splits a pair, the half goes or becomes U+FFFD."""
     size = 0
     for index, character in enumerate(whole):
         size += 2 if character > "\uffff" else 1

@@ -1,4 +1,4 @@
-"""What was seen of one example: at the call, on the wire, in the store."""
+"""Observation of one example: at the call, on the wire and in the store."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ Example = Call | Body
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """An example and what came of it. What a lane does not look at is None.
+    """An example and its results; those that its lane does not observe are left at None.
 
-    ``again`` is the row that came of sending the stored row once more; ``neighbour`` counts the rows of the
-    plain event that was sent after it.
+    ``again`` is the row stored when the first row was sent again as an event; ``neighbour`` counts the rows
+    of the plain event that was sent after the example.
     """
 
     example: Example
@@ -40,19 +40,19 @@ class Observation:
 
     @property
     def call(self) -> Call:
-        """The example of a lane with a tracker."""
+        """The example, in a lane with a tracker."""
         assert isinstance(self.example, Call)
         return self.example
 
     @property
     def body(self) -> Body:
-        """The example of the server lane."""
+        """The example, in the server lane."""
         assert isinstance(self.example, Body)
         return self.example
 
     @cached_property
     def payload(self) -> Mapping[str, Any] | None:
-        """The payload of the first request that arrived; None without one, or where it is none."""
+        """The payload of the first request; None without a request or a valid payload."""
         try:
             return read_payload(self.arrived[0].body) if self.arrived else None
         except Violation:
@@ -60,7 +60,7 @@ class Observation:
 
     @property
     def sent_pairs(self) -> Pairs | None:
-        """The properties on the wire; None where ``mk`` and ``mv`` are not lists of one length (WIRE-3)."""
+        """The properties on the wire; None if ``mk`` and ``mv`` are not lists of equal length (WIRE-3)."""
         if self.payload is None:
             return None
         keys, values = self.payload.get("mk", []), self.payload.get("mv", [])
@@ -70,7 +70,7 @@ class Observation:
 
     @property
     def stored_pairs(self) -> Pairs | None:
-        """The properties of the stored row; None without just one."""
+        """The properties of the stored row; None unless there is exactly one row."""
         if (
             not self.rows
             or len(self.rows) != 1
@@ -81,36 +81,36 @@ class Observation:
 
     @property
     def stored_amount(self) -> Decimal | str | None:
-        """The amount of the stored row."""
+        """The amount of the first stored row."""
         assert self.rows
         return self.rows[0].revenue_source_amount
 
     def sent(self) -> Any:
-        """The call or the request, as evidence."""
+        """Return the call or the request as evidence."""
         if isinstance(self.example, Call):
             return self.example.source(self.token)
         return self.example.filled(self.token).decode("utf-8", "backslashreplace")
 
     def received(self) -> Any:
-        """What came of it, as evidence."""
+        """Return the answer, or the requests that arrived, as evidence."""
         if self.reply is not None:
             return {"answer": str(self.reply)}
         return [exchange.summary() for exchange in self.arrived or ()]
 
     def stored(self) -> Any:
-        """The rows, as evidence."""
+        """Return the rows as evidence."""
         return None if self.rows is None else [row.columns() for row in self.rows]
 
     @property
     def size(self) -> tuple[int, str]:
-        """By which examples of one fault are compared: the smallest explains best."""
+        """Sort key of the example: the smallest explains a fault best."""
         return size_of(self.example)
 
 
 def size_of(example: Example) -> tuple[int, str]:
-    """By which examples are compared: the shorter is smaller; of equals the first by text, x before all.
+    """Return a sort key for examples: by length, then by text, in which x comes first.
 
-    A blank key counts as two letters: whether it survives is open (PROP-8), so it is no good evidence.
+    A blank key counts as two letters: its survival is open (PROP-8), so it makes poor evidence.
     """
     kept: dict[str, Any] = {n: member for n, member in example.to_json().items() if member not in (None, [])}
     if isinstance(example, Call) and isinstance(example.properties, tuple):

@@ -1,7 +1,7 @@
-"""Parts of a call or a request that no MUST is about, each the affair of one requirement.
+"""Odd parts of a call or a request: parts that no MUST is about, each with one requirement.
 
-An event that is lost is held against the requirement whose part is the only odd one in it. So a MUST is held
-to nothing that its own vectors leave to a SHOULD or a MAY, and no requirement is blamed for another's fault.
+A lost event counts against a requirement only if that requirement's part is the only odd one. So a MUST
+demands nothing that its vectors leave to a SHOULD or a MAY, and no requirement fails by another's fault.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from conformance.search import model
 
 
 class Odd(StrEnum):
-    """A part that is odd, with the requirement that speaks of it."""
+    """An odd part; the comment names the requirement about it."""
 
     ARGUMENT = "properties that are no plain object"  # API-5
     THROWS = "code that throws"  # API-5, PROP-5, REV-7
@@ -30,21 +30,21 @@ class Odd(StrEnum):
 
 
 def of_keys(keys: Iterable[str]) -> set[Odd]:
-    """Return what is odd about names of properties."""
+    """Return the odd parts of property keys."""
     own = list(keys)
     found = {Odd.KEY} if any(model.is_open_key(key) for key in own) else set()
     return found | of_texts(own)
 
 
 def of_texts(texts: Iterable[str]) -> set[Odd]:
-    """Return what is odd about texts."""
+    """Return the odd parts of texts."""
     own = list(texts)
     found = {Odd.TEXT} if any(model.ill_formed(text) for text in own) else set()
     return found | ({Odd.NUL} if any("\0" in text for text in own) else set())
 
 
 def of_amount(amount: Decimal | None) -> set[Odd]:
-    """Return what is odd about an amount that was given, None for one that is no finite number."""
+    """Return the odd parts of an amount; pass None for one that is not a finite number."""
     if amount is None:
         return {Odd.AMOUNT}
     found = {Odd.REFUND} if amount <= 0 else set()

@@ -1,4 +1,4 @@
-"""Makes a counterexample into a vector: what was sent, and what the requirement says must come of it."""
+"""Conversion of a counterexample to a vector: the input, and the result that its requirement expects."""
 
 import json
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ _FOLDERS = {Call: "track", Body: "ingest"}
 
 
 def vector(kept: Counterexample, *, why: str, slug: str | None) -> dict[str, Any]:
-    """The vector of a counterexample. Raises ValueError when its id is taken."""
+    """Return the vector of a counterexample. Raises ValueError if its id is taken."""
     requirement, _, number = kept.id.partition("#")
     id_ = f"{requirement.lower()}-{slug or number}"
     if id_ in {case.id.partition("/")[2] for case in catalogue()}:
-        raise ValueError(f"there is a case {id_!r} already: choose another --slug")
+        raise ValueError(f"the case {id_!r} exists already: choose another --slug")
     example = example_of(kept.lane, kept.example)
     head = {"id": id_, "requirement": requirement}
     if isinstance(example, Call):
@@ -41,14 +41,15 @@ def vector(kept: Counterexample, *, why: str, slug: str | None) -> dict[str, Any
 
 
 def append(made: dict[str, Any], kept: Counterexample, into: Path | None) -> Path:
-    """Write a vector at the end of a file, and its ids into the list of released ones beside the vectors.
+    """Append a vector to a file, and its ids to ``fixtures/released.txt``; return the file's path.
 
-    Raises ValueError for a file that holds no vectors, FileNotFoundError where there is no source tree.
+    ``into`` names another file and leaves ``released.txt`` alone. Raises ValueError if the file holds no
+    vectors, or if there is no source tree and no ``into``.
     """
     folder = _FOLDERS[type(example_of(kept.lane, kept.example))]
     vectors = bundled("fixtures/vectors")
     if into is None and not (vectors.parents[1] / "pyproject.toml").exists():
-        raise ValueError("there is no source tree of the suite here: name a file with --into")
+        raise ValueError("the installed package has no source tree to write to: name a file with --into")
     path = into or vectors / folder / f"{made['requirement'].partition('-')[0].lower()}.json"
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in made.items()]
     text = "{" + ",\n".join(lines).lstrip() + "}"
@@ -56,7 +57,7 @@ def append(made: dict[str, Any], kept: Counterexample, into: Path | None) -> Pat
     if path.exists():
         before, closing, _ = path.read_text(encoding="utf-8").rpartition("\n]}")
         if not closing:
-            raise ValueError(f"{path} holds no vectors")
+            raise ValueError(f"{path} holds no list of vectors: name another file with --into")
         path.write_text(f"{before.rstrip()},\n\n{text}\n\n]}}\n", encoding="utf-8")
     else:
         path.write_text(f'{{"vectors": [\n\n{text}\n\n]}}\n', encoding="utf-8")
@@ -76,7 +77,7 @@ def _lanes_of(kept: Counterexample) -> set[str]:
 
 
 def _of_call(call: Call, requirement: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a call must come to on the wire, and in the row: the members that the requirement speaks of."""
+    """Return the payload and row expected of a call, limited to what the requirement is about."""
     family = requirement.partition("-")[0]
     if family == "PROP" and (columns := _columns(call.entries)):
         keys, values = columns
@@ -102,7 +103,7 @@ def _of_body(body: Body, requirement: str) -> dict[str, Any]:
 
 
 def _columns(entries: Sequence[Entry] | None) -> tuple[list[Any], list[Any]] | None:
-    """Keys and values in the language of vectors; None where it is open which properties there are."""
+    """Return keys and values in the syntax of vectors; None if it is open which properties there are."""
     if entries is None or any(entry.optional or entry.key is None for entry in entries):
         return None
     kept = entries[: model.PROPERTY_LIMIT]

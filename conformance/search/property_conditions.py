@@ -1,6 +1,6 @@
-"""Conditions on properties and amounts that hold on the wire and in the store alike.
+"""Conditions on properties and amounts that apply to the wire and the store alike.
 
-Each returns whether it had anything to look at, and raises Violation where the requirement is broken.
+Each returns True if it applied to the example, and raises Violation if the requirement is violated.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Condition = Callable[[Sequence[Entry], Pairs], bool]
 
 
 def order_and_pairing(entries: Sequence[Entry], pairs: Pairs) -> bool:
-    """PROP-1: up to 30 properties arrive in order, and each text under its own key."""
+    """PROP-1: up to 30 properties arrive in order, each text under its own key."""
     if not entries or len(entries) > model.PROPERTY_LIMIT or any(entry.bent_key for entry in entries):
         return False
     matched = _required_match(entries, pairs)
@@ -36,7 +36,7 @@ def first_thirty(entries: Sequence[Entry], pairs: Pairs) -> bool:
 
 
 def cut_values(entries: Sequence[Entry], pairs: Pairs) -> bool:
-    """PROP-3: no value is longer than 2,000 characters, and a longer one leaves its first 2,000."""
+    """PROP-3: values longer than 2,000 characters are cut to their first 2,000."""
     for key, value in pairs:
         if isinstance(value, str) and len(value) > model.VALUE_LIMIT:
             raise Violation(f"the value of {describe(key)} has {len(value)} characters: {describe(value)}")
@@ -44,15 +44,15 @@ def cut_values(entries: Sequence[Entry], pairs: Pairs) -> bool:
 
 
 def simple_values(entries: Sequence[Entry], pairs: Pairs) -> bool:
-    """PROP-4: numbers and booleans are the text that JavaScript prints for them."""
+    """PROP-4: numbers and booleans become the text that JavaScript prints for them."""
     return _values(_matched(entries, pairs), ValueKind.SIMPLE)
 
 
 def nothing_but_text(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
-    """PROP-5: keys and values are strings, whatever they were."""
+    """PROP-5: keys and values of every type become strings."""
     for member in (member for pair in pairs for member in pair):
         if not isinstance(member, str):
-            raise Violation(f"expected strings only in keys and values, got {describe(member)}")
+            raise Violation(f"expected only strings in keys and values, got {describe(member)}")
     if entries is None or len(entries) > model.PROPERTY_LIMIT:
         return bool(pairs)
     keys = [key for key, _ in pairs]
@@ -68,7 +68,7 @@ def nothing_but_text(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
 
 
 def well_formed(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
-    """PROP-6: ill-formed text becomes U+FFFD, and no pair is split."""
+    """PROP-6: lone surrogates become U+FFFD, and no pair is split."""
     for member in (member for pair in pairs for member in pair):
         if isinstance(member, str) and model.ill_formed(member):
             raise Violation(f"ill-formed text: {describe(member)}")
@@ -80,7 +80,7 @@ def well_formed(entries: Sequence[Entry] | None, pairs: Pairs) -> bool:
 
 
 def exact_amount(amount: Decimal | None, found: Any, level: Level) -> bool:
-    """REV-1: an amount that the requirement binds at this level is there, exactly."""
+    """REV-1: an amount that the requirement binds at this level is kept exactly."""
     if amount is None or model.binding(amount) is not level:
         return False
     if isinstance(found, bool) or not isinstance(found, Decimal) or found != amount:
@@ -89,7 +89,7 @@ def exact_amount(amount: Decimal | None, found: Any, level: Level) -> bool:
 
 
 def refund(amount: Decimal, found: Any) -> bool:
-    """REV-6: an amount of zero or below is kept as it is, as far as REV-1 binds it."""
+    """REV-6: an amount of zero or below is kept exactly, if REV-1 binds it as a MUST."""
     return exact_amount(amount, found, Level.MUST)
 
 
@@ -117,17 +117,17 @@ def _required_match(entries: Sequence[Entry], pairs: Pairs) -> Sequence[tuple[En
 
 
 def _matched(entries: Sequence[Entry], pairs: Pairs) -> Sequence[tuple[Entry, Any]]:
-    """The values with their entries; nothing where the keys are amiss, which is PROP-1's and PROP-2's."""
+    """Return entries with their values; nothing if the keys differ, which is left to PROP-1 and PROP-2."""
     return align(entries, pairs) or ()
 
 
 def align(entries: Sequence[Entry], pairs: Pairs) -> list[tuple[Entry, Any]] | None:
-    """Find for each pair the entry it came of, in order; None where that is not possible.
+    """Return each pair's value with the entry that it came from, in order; None if that is impossible.
 
-    An entry may be without a pair if it is optional, or after 30 pairs, or beyond the first 30 entries. Of
-    several ways the one with as few values amiss as possible is taken.
+    An entry may lack a pair if it is optional, after 30 pairs, or beyond the first 30 entries. Of several
+    alignments the one with the fewest wrong values is taken.
     """
-    # From the last pair to the first: for each place among the entries the choice with the fewest faults.
+    # From the last pair to the first: for each place among the entries, the alignment with the fewest faults.
     best: list[tuple[int, list[tuple[Entry, Any]]] | None]
     best = [
         (0, []) if _may_end(entries[place:], place, len(pairs)) else None for place in range(len(entries) + 1)

@@ -1,7 +1,8 @@
-"""Makes an example that breaks a condition smaller: on the example itself, so that no seed or engine matters.
+"""Shrinking of an example that violates a condition; works on the example itself, not on Hypothesis's draws.
 
-Candidates come most drastic first: parts dropped, then halves, then single members, then texts and numbers.
-The first that is smaller and still breaks the condition takes the example's place, until there is none.
+Candidates come most drastic first: without parts, then halves, then single members, then with simpler texts
+and numbers. The first that is smaller and still violates the condition replaces the example, until no
+candidate does.
 """
 
 import json
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 _TOKEN = "{token}"  # noqa: S105 - a place in a name, not a secret
 _PLAIN = "x"
-# One for each width in UTF-8, and half a pair: what a fault that is about characters comes down to.
+# One for each width in UTF-8, and half a pair: enough to reproduce a fault about characters.
 _CHARACTERS = (_PLAIN, "\x80", "\u0800", "\U00010000", "\ud800")
 _EMPTY = Value(kind="string", of="")
 _LETTERS = "xabcdefghijklmnopqrstuvwyz"  # in the order of size_of
@@ -28,9 +29,9 @@ _KEYS = (*_LETTERS, *(first + second for first in _LETTERS for second in _LETTER
 
 
 def smallest(example: Example, breaks: Callable[[Example], bool | None]) -> Example:
-    """Return the smallest example found for which ``breaks`` says True; None ends the search.
+    """Return the smallest example found for which ``breaks`` returns True; its None ends the search.
 
-    ``breaks`` is asked of no example twice, and only of smaller ones than the last that broke.
+    ``breaks`` gets no example twice, and only examples smaller than the last one that violated.
     """
     tried = {example.identity}
     current, found = example, True
@@ -75,7 +76,7 @@ def _simpler_calls(call: Call) -> Iterator[Call]:
 
 
 def _all_plain(members: tuple[tuple[str, Value], ...]) -> Iterator[tuple[tuple[str, Value], ...]]:
-    """All keys or all values at once: thirty of them are not made plain one by one."""
+    """Yield members with all keys, or all values, replaced at once, which saves tries on 30 of them."""
     if len(members) <= len(_KEYS):
         yield tuple((plain, value) for plain, (_, value) in zip(_KEYS, members, strict=False))
     yield tuple((key, _EMPTY) for key, _ in members)
@@ -121,7 +122,7 @@ def _simpler_bodies(body: Body) -> Iterator[Body]:
 
 
 def _read(data: bytes) -> tuple[Any, bool]:
-    """The JSON in a body, and whether writing that makes the body again; None and False if it is no JSON."""
+    """Return a body's JSON, and True if writing it gives the same bytes; (None, False) without valid JSON."""
     try:
         value = json.loads(data)
         texts = (json.dumps(value, ensure_ascii=False, separators=s) for s in ((",", ":"), (", ", ": ")))
@@ -155,7 +156,7 @@ def _simpler_objects(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for pairs in _fewer(list(zip(keys, values, strict=True))):
             yield {**value, "mk": [key for key, _ in pairs], "mv": [text for _, text in pairs]}
     for name, member in value.items():
-        # A blank key is PROP-8's: open, and no part of a fault that others show.
+        # The survival of a blank key is open (PROP-8), so that candidates must not gain one.
         simpler = (m for m in _simpler_json(member) if name != "mk" or _blank(m) <= _blank(member))
         yield from ({**value, name: simple} for simple in simpler)
 
@@ -168,7 +169,7 @@ def _blank(keys: Any) -> int:
 
 
 def _fewer(members: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Leave out a half, then a quarter, and so on down to a single member, wherever it stands."""
+    """Yield sequences without all, a half, a quarter, and so on down to a single member."""
     for start, stop in _parts(len(members)):
         yield [*members[:start], *members[stop:]]
 
@@ -185,7 +186,7 @@ def _with(members: tuple[T, ...], number: int, member: T) -> tuple[T, ...]:
 
 
 def _texts(text: str) -> Iterator[str]:
-    """Shorter and plainer texts; the place of the token stays where it is."""
+    """Yield shorter and plainer texts; the token's placeholder stays."""
     parts = text.split(_TOKEN)
     for number, part in enumerate(parts):
         for shorter in _shorter(part):
@@ -193,7 +194,7 @@ def _texts(text: str) -> Iterator[str]:
 
 
 def _shorter(text: str) -> Iterator[str]:
-    """By runs of a character, since what is long is mostly one: fewer runs, shorter ones, plain ones."""
+    """Yield texts of fewer, shorter and plainer runs of a character, because long texts are mostly runs."""
     runs = [(character, len(list(members))) for character, members in groupby(text)]
     yield from map(_of_runs, _fewer(runs))
     if set(text) - {_PLAIN}:
@@ -210,7 +211,7 @@ def _of_runs(runs: Sequence[tuple[str, int]]) -> str:
 
 
 def _lengths(length: int) -> Iterator[int]:
-    """Less, by as much as can be: 1, then what a half, a quarter, … less is."""
+    """Yield smaller lengths, most drastic first: 1, then less a half, less a quarter, and so on."""
     if length > 1:
         yield 1
     step = length // 2

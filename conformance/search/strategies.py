@@ -1,4 +1,4 @@
-"""What is drawn: texts, values and calls, weighted to what goes wrong, in forms that shrink to vectors."""
+"""Strategies of texts, values and calls, weighted to known trouble, in forms that shrink to vectors."""
 
 import json
 import math
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from conformance.paths import bundled
 from conformance.search.calls import Call, Value, distinct
 
-# Each has broken somebody's storage, cut or comparison: pairs and halves of them, NUL and other controls,
-# marks that combine, join or turn the direction, line separators, a byte-order mark.
+# Characters known to break storage, cuts or comparisons: surrogate pairs and halves, NUL and other controls,
+# combining, joining and bidirectional marks, line separators, a byte-order mark.
 _TROUBLE = (
     "😀\U0010ffff\ud83d\udc00\0\t\n\x1f\x7f\x85\u0301\u200d\u202e\u2028\u2029\ufeff\ufffd\uffff"
     "'\"\\<&%İßשא文é "
@@ -54,7 +54,7 @@ OTHER, ODD = _EXPRESSIONS["other"], _EXPRESSIONS["odd"]
 
 
 def evenly(*ways: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """One of the ways, each as often: ``one_of`` counts the branches of each, and starves the simple ones."""
+    """Draw from the strategies with equal weight; ``one_of`` flattens branches and starves simple ones."""
     return st.sampled_from(ways).flatmap(lambda way: way)
 
 
@@ -67,7 +67,7 @@ texts = st.one_of(
 
 @st.composite
 def long_texts(draw: st.DrawFn) -> str:
-    """Texts about the limit of a value (PROP-3), of one character and something before and after."""
+    """Draw texts near the limit of a value (PROP-3): one repeated character, with a few before and after."""
     filler = draw(st.sampled_from("xé文😀\u0301\0"))
     before, after = draw(st.text("ab😀", max_size=2)), draw(st.text("yz😀\ud83d", max_size=3))
     return before + filler * draw(st.sampled_from(_EDGES)) + after
@@ -137,14 +137,14 @@ _currencies = evenly(
 
 
 def _amount_kind(source: str) -> str:
-    """Whether it is open if this is an amount: what turns into a number by itself is."""
+    """Return "odd" for an expression that may convert to a number, whose sending is open, else "other"."""
     return "odd" if any(figure.isdigit() for figure in source) or source == "[]" else "other"
 
 
 @st.composite
 def _revenues(draw: st.DrawFn) -> tuple[tuple[str, Value], ...]:
     members = []
-    if draw(st.integers(0, 9)) < 9:  # Now and then there is no amount.
+    if draw(st.integers(0, 9)) < 9:  # One in ten has no amount.
         members.append(("amount", draw(_amounts)))
     if draw(st.booleans()):
         members.append(("currency", draw(_currencies)))

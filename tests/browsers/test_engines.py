@@ -48,13 +48,13 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
 def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Recorder) -> None:
     """A script returns JSON, a promise is awaited, and a click follows a link."""
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/one")
+    tab.goto(f"{recorder.page_origin}/one")
     assert tab.run("return { list: [1, 'é', null] }") == {"list": [1, "é", None]}
     assert tab.run("return new Promise((done) => setTimeout(() => done(7)))") == 7
     assert tab.run("document.title = 'said'") is None
     tab.click("#go")
     tab.wait_until("document.title === 'two'", _SECONDS)
-    assert tab.url == f"{recorder.here}/two"
+    assert tab.url == f"{recorder.page_origin}/two"
     assert tab.screenshot().startswith(b"\x89PNG")
     tab.close()
     assert tab.closed
@@ -70,13 +70,13 @@ def test_a_page_that_hangs_is_given_up(
     """
     monkeypatch.setattr(playwright_engines, "_SECONDS", 1.0)
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/one")
+    tab.goto(f"{recorder.page_origin}/one")
     # Longer than the limit, but not endless, so that the rest of it ends by itself.
     with pytest.raises(TimeoutError):
         tab.run("const until = Date.now() + 40_000; while (Date.now() < until);")
     tab.close()
     other = browser.tab()
-    other.goto(f"{recorder.here}/two")
+    other.goto(f"{recorder.page_origin}/two")
     assert other.run("return document.title") == "two"
     other.close()
 
@@ -84,7 +84,7 @@ def test_a_page_that_hangs_is_given_up(
 def test_a_condition_that_stays_false_names_itself(browser: Browser, recorder: Recorder) -> None:
     """A wait that times out names the condition and the page."""
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/one")
+    tab.goto(f"{recorder.page_origin}/one")
     with pytest.raises(TimeoutError, match=r"/one: window\.never"):
         tab.wait_until("window.never", 0.2)
     tab.close()
@@ -94,10 +94,10 @@ def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, re
     """Each tab has its own session storage; local storage is shared; a pop-up is a tab as well."""
     first, second = browser.tab(), browser.tab()
     for tab in (first, second):
-        tab.goto(f"{recorder.here}/one")
+        tab.goto(f"{recorder.page_origin}/one")
     first.run("sessionStorage.own = 'first'; localStorage.all = 'yes'")
     assert second.run("return [sessionStorage.own ?? null, localStorage.all]") == [None, "yes"]
-    popup = first.popup(f"window.popup = window.open('{recorder.here}/two')")
+    popup = first.popup(f"window.popup = window.open('{recorder.page_origin}/two')")
     assert popup.run("return document.title") == "two"
     popup.run("setTimeout(() => window.close())")
     first.wait_until("window.popup.closed", _SECONDS)
@@ -134,7 +134,7 @@ def _children() -> set[int]:
 
 def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> None:
     """The page's script runs without a driver, and no process of the browser is left afterwards."""
-    page = f"{recorder.here}/alone"
+    page = f"{recorder.page_origin}/alone"
     recorder.mount("/alone", b"<script>fetch('/control/alone', { method: 'POST' })</script>", "text/html")
     with unattended(find("chromium"), page):
         assert recorder.wait(1, path="/control/alone")
@@ -158,7 +158,7 @@ def _that_show(url: str) -> list[str]:
 def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recorder) -> None:
     """Every engine raises PageBroken for an exception of the page and for a closed window."""
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/one")
+    tab.goto(f"{recorder.page_origin}/one")
     with pytest.raises(PageBroken, match="boom"):
         tab.run("throw new Error('boom')")
     tab.close()
@@ -170,19 +170,19 @@ def test_a_script_that_throws_is_a_broken_page(browser: Browser, recorder: Recor
 def test_a_dialog_is_dismissed(browser: Browser, recorder: Recorder) -> None:
     """A dialog of the page is dismissed, and the page continues."""
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/one")
+    tab.goto(f"{recorder.page_origin}/one")
     tab.run("setTimeout(() => { window.said = confirm('sure?') })")
     tab.wait_until("window.said === false", _SECONDS)
     tab.run("setTimeout(() => { window.said = confirm('sure?') })")
     other = browser.tab()
-    other.goto(f"{recorder.here}/one")
+    other.goto(f"{recorder.page_origin}/one")
     other.close()
     tab.close()
 
 
 def test_plain_hosts_are_no_secure_context(browser: Browser, recorder: Recorder) -> None:
     """The plain host name of an engine leads to this machine but is not a secure context."""
-    origin = f"http://{PLAIN_HOSTS[browser.name]}:{recorder.here.rpartition(':')[2]}"
+    origin = f"http://{PLAIN_HOSTS[browser.name]}:{recorder.page_origin.rpartition(':')[2]}"
     tab = browser.tab()
     tab.goto(f"{origin}/one")
     assert tab.run("return [location.origin, isSecureContext, document.title]") == [origin, False, "one"]
@@ -193,6 +193,6 @@ def test_a_policy_comes_with_its_page(browser: Browser, recorder: Recorder) -> N
     """A page that is mounted with a policy is subject to it."""
     recorder.mount("/bound", b"<title>bound</title>", "text/html", policy="sandbox allow-scripts")
     tab = browser.tab()
-    tab.goto(f"{recorder.here}/bound")
+    tab.goto(f"{recorder.page_origin}/bound")
     assert tab.run("return origin") == "null"
     tab.close()

@@ -48,7 +48,7 @@ def test_foreign_tracker_is_mapped(check: "Check", mine: "Implementations") -> N
                     "    post('/collect?v=2', { batch: waiting }); post('/collect?v=2', {",
                 )
             },
-            "one call made 2 requests over the exit, expected 1",
+            "one call made 2 requests across the exit, expected 1",
             id="a tracker that sends twice",
         ),
         pytest.param(

@@ -40,7 +40,7 @@ def test_good_server_violates_nothing(check: "Check", mine: "Implementations") -
                 "            if body in _SEEN:\n                return self._answer(202, '')\n"
                 "            _SEEN.add(body)\n",
             ),
-            "expected 2 rows of two equal events, got 1",
+            "expected 2 rows for two equal events, got 1",
             id="equal bodies are one",
         ),
         pytest.param(

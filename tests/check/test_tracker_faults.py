@@ -45,7 +45,7 @@ def test_good_tracker_conforms(good_tracker_run: "Ended") -> None:
         pytest.param(
             "WIRE-1",
             (FETCH, BY_GET),
-            "expected a POST to a path that ends in /api/event, got GET /api/event",
+            "expected a POST to a path ending in /api/event, got GET /api/event",
             id="by GET",
         ),
         pytest.param(

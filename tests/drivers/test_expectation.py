@@ -85,18 +85,18 @@ def test_a_call_that_is_as_expected(vector: dict[str, Any], result: Outcome) -> 
         (
             {"events": 0},
             outcome(next_works=False),
-            "a plain call made afterwards sent nothing: the tracker is dead, or was never alive",
+            "a plain call made afterwards sent nothing: the tracker has stopped, or never worked",
         ),
         (
             {"quiet": True},
             outcome(sent({}), next_works=False),
-            "a plain call made afterwards sent nothing: the tracker is dead, or was never alive",
+            "a plain call made afterwards sent nothing: the tracker has stopped, or never worked",
         ),
         ({"quiet": True}, outcome(sent({}), thrown="E"), "the call threw E into the page"),
         (
             {"quiet": True},
             outcome(sent({}), raised=["a", "b"]),
-            "the call raised 'a' in the page, where nobody can catch it",
+            "the call raised 'a' in the page, uncaught",
         ),
         ({"optional": True}, outcome(next_works=False), "no request arrived: the event is lost"),
     ],

@@ -2,8 +2,10 @@
 
 import pytest
 
+from conformance.mutants import implementations
 from conformance.mutants.implementations import Edit, Implementation, source, subjects
 from conformance.mutants.matrix import uncovered
+from conformance.mutants.trial import _selectors
 from conformance.protocol.requirements import requirements
 
 MUTANTS = [subject for subject in subjects() if subject.edit]
@@ -34,3 +36,19 @@ def test_a_check_without_a_fault_is_named() -> None:
     others = [subject for subject in subjects() if "PROP-3" not in subject.fails]
     found = uncovered(requirements().values(), others)
     assert found == ["PROP-3 (tracker)", "PROP-3 (server)", "PROP-3 (pair)"]
+
+
+@pytest.mark.parametrize("case", ["tracker/api-1-track-is-a-function", "pair/api-2-name-alone", "no-case"])
+def test_a_case_of_another_requirement_or_lane_is_refused(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """A mutant may only name cases of the requirement and the lanes that it has."""
+    row = {"file": "f", "find": "a", "replace": "b", "kills": "API-2", "lanes": ["tracker"], "cases": [case]}
+    monkeypatch.setattr(implementations, "_read", lambda name: {"m": row} if name == "mutants.toml" else {})
+    with pytest.raises(ValueError, match=f"mutant m: {case} is not a case of API-2 in its lanes"):
+        subjects.__wrapped__()
+
+
+def test_a_mutant_that_names_cases_meets_these_only() -> None:
+    """The cases named are selected, whatever the scope; `--first-failure` would let others hide them."""
+    [mutant] = [subject for subject in MUTANTS if subject.name == "tracker-waits-to-be-seen"]
+    for own in (False, True):
+        assert list(_selectors(mutant, own=own, cases=())) == ["--only", "tracker/api-2-in-a-hidden-page"]

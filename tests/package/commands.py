@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import main as clickport
-from conformance.cli.execute import parse_report
+from conformance.cli.execute import REPORTS, parse_report
 from conformance.protocol.cases import UnknownSelector, select
 from conformance.protocol.requirements import Lane
 from reference_server.__main__ import main as reference_server
@@ -132,7 +132,7 @@ def _clickport(words: Words) -> None:
         return
     values = parse(clickport, words)
     for text in values.get("reports", ()):
-        parse_report(text)
+        parse_report(text, REPORTS)
     if "require_all" in values:
         chosen = {name: _known(values[name]) for name in ("only", "skip")}
         select(lanes=list(Lane), only=chosen["only"], skip=chosen["skip"])

@@ -32,7 +32,7 @@ def dial(recorder: Recorder) -> Iterator[Callable[[], socket.socket]]:
     opened: list[socket.socket] = []
 
     def connect() -> socket.socket:
-        port = urlsplit(recorder.here).port
+        port = urlsplit(recorder.page_origin).port
         opened.append(socket.create_connection(("127.0.0.1", port or 0), timeout=SECONDS))
         return opened[-1]
 

@@ -16,7 +16,7 @@ def _no_fault_stays(recorder: Recorder) -> Iterator[None]:
 
 
 def _post(recorder: Recorder, body: bytes) -> httpx.Response:
-    return httpx.post(f"{recorder.here}/api/event", content=body, timeout=20)
+    return httpx.post(f"{recorder.page_origin}/api/event", content=body, timeout=20)
 
 
 @pytest.mark.parametrize("status", [500, 404])

@@ -61,7 +61,7 @@ def test_request_is_passed_on(recorder: Recorder, upstream: _Upstream) -> None:
     """The server gets body and headers unchanged, at its own path and with its own Host."""
     recorder.forward(upstream.url)
     headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": "http://shop.example", "X-Mine": "1"}
-    httpx.post(f"{recorder.here}/api/event", content=BODY, headers=headers)
+    httpx.post(f"{recorder.page_origin}/api/event", content=BODY, headers=headers)
     [(path, got, body)] = upstream.seen
     assert (path, body) == ("/base/api/event", BODY)
     assert {name: got[name] for name in headers} == headers
@@ -71,7 +71,7 @@ def test_request_is_passed_on(recorder: Recorder, upstream: _Upstream) -> None:
 def test_answer_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
     """The client gets the server's status, headers and body, including repeated headers."""
     recorder.forward(upstream.url)
-    response = httpx.post(f"{recorder.here}/api/event", content=b"t-back")
+    response = httpx.post(f"{recorder.page_origin}/api/event", content=b"t-back")
     assert (response.status_code, response.content) == (418, b"\x1f\x8b not gzip")
     assert response.headers["X-Notes"] == "dropped: 1"
     assert response.headers.get_list("Set-Cookie") == ["a=1", "b=2"]
@@ -82,7 +82,7 @@ def test_answer_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
 def test_header_beyond_ascii_is_passed_back(recorder: Recorder, upstream: _Upstream) -> None:
     """A header value in Latin-1 is legal, if obsolete, and is passed back."""
     recorder.forward(upstream.url)
-    response = httpx.post(f"{recorder.here}/api/event", content=b"x", headers={"X-Ask": "named"})
+    response = httpx.post(f"{recorder.page_origin}/api/event", content=b"x", headers={"X-Ask": "named"})
     assert response.status_code == 418
     assert response.headers["X-Place"] == "Zürich"
 
@@ -91,9 +91,9 @@ def test_only_events_are_passed_on(recorder: Recorder, upstream: _Upstream) -> N
     """Pages are never forwarded, nor events once forwarding has ended."""
     recorder.forward(upstream.url)
     recorder.mount("/page", b"page", "text/html")
-    assert httpx.get(f"{recorder.here}/page").content == b"page"
+    assert httpx.get(f"{recorder.page_origin}/page").content == b"page"
     recorder.forward(None)
-    assert httpx.post(f"{recorder.here}/api/event", content=b"x").status_code == 202
+    assert httpx.post(f"{recorder.page_origin}/api/event", content=b"x").status_code == 202
     assert upstream.seen == []
 
 
@@ -103,7 +103,7 @@ def test_server_that_is_down_is_502(recorder: Recorder) -> None:
         probe.bind(("127.0.0.1", 0))
         recorder.forward(f"http://127.0.0.1:{probe.getsockname()[1]}/api/event")
         headers = {"Origin": "http://shop.example"}
-        response = httpx.post(f"{recorder.here}/api/event", content=b"t-down", headers=headers)
+        response = httpx.post(f"{recorder.page_origin}/api/event", content=b"t-down", headers=headers)
     assert response.status_code == 502
     assert "ConnectError" in response.text
     assert response.headers["Access-Control-Allow-Origin"] == "http://shop.example"

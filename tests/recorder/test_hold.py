@@ -20,7 +20,7 @@ def later() -> Iterator[ThreadPoolExecutor]:
 
 
 def _post(recorder: Recorder, body: bytes, *, follow: bool = True) -> httpx.Response:
-    return httpx.post(f"{recorder.here}/api/event", content=body, follow_redirects=follow, timeout=20)
+    return httpx.post(f"{recorder.page_origin}/api/event", content=body, follow_redirects=follow, timeout=20)
 
 
 def test_held_request_follows_its_redirect(recorder: Recorder, later: ThreadPoolExecutor) -> None:
@@ -43,7 +43,7 @@ def test_redirect_may_be_read_by_a_page(recorder: Recorder, later: ThreadPoolExe
     """The redirect allows the origin of the page; otherwise a browser would drop the request."""
     recorder.hold("t-cors")
     headers = {"Origin": "http://shop.example"}
-    url = f"{recorder.here}/api/event"
+    url = f"{recorder.page_origin}/api/event"
     answer = later.submit(httpx.post, url, content=b"t-cors", headers=headers, timeout=20)
     recorder.wait(token="t-cors", held=True)
     recorder.release()
@@ -83,7 +83,7 @@ def test_only_the_token_is_held(recorder: Recorder) -> None:
     recorder.hold("t-mine")
     recorder.mount("/t-mine", b"page", "text/html")
     assert _post(recorder, b"t-other").status_code == 202
-    assert httpx.get(f"{recorder.here}/t-mine").content == b"page"
+    assert httpx.get(f"{recorder.page_origin}/t-mine").content == b"page"
 
 
 def test_token_is_held_in_any_case(recorder: Recorder, later: ThreadPoolExecutor) -> None:
@@ -98,7 +98,7 @@ def test_token_is_held_in_any_case(recorder: Recorder, later: ThreadPoolExecutor
 def test_preflight_waits_with_its_request(recorder: Recorder, later: ThreadPoolExecutor) -> None:
     """A preflight carries no token: it is held too, and answered instead of redirected on release."""
     recorder.hold("t-pre")
-    answer = later.submit(httpx.options, f"{recorder.here}/held/api/event", timeout=20)
+    answer = later.submit(httpx.options, f"{recorder.page_origin}/held/api/event", timeout=20)
     recorder.wait(path="/held/api/event", held=True)
     recorder.release()
     assert answer.result(timeout=20).status_code == 204

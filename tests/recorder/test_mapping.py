@@ -37,7 +37,10 @@ def mapped(tmp_path: Path) -> Iterator[Recorder]:
 def post(recorder: Recorder, path: str, body: bytes, *, follow: bool = False) -> httpx.Response:
     """Post a body as the foreign tracker does."""
     return httpx.post(
-        recorder.here + path, content=body, headers={"Content-Type": "text/odd"}, follow_redirects=follow
+        recorder.page_origin + path,
+        content=body,
+        headers={"Content-Type": "text/odd"},
+        follow_redirects=follow,
     )
 
 

@@ -20,7 +20,7 @@ _PARENT = """
 import sys, time
 from conformance.recorder import Recorder
 with Recorder() as recorder:
-    print(recorder._process.pid, recorder.here, flush=True)
+    print(recorder._process.pid, recorder.page_origin, flush=True)
     time.sleep(60)
 """
 
@@ -53,7 +53,7 @@ def test_malformed_request_does_not_end_the_process(
             pass
     except OSError:
         pass  # A connection closed by the recorder is acceptable, too.
-    assert httpx.post(f"{recorder.here}/api/event", content=b"after").status_code == 202
+    assert httpx.post(f"{recorder.page_origin}/api/event", content=b"after").status_code == 202
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -78,15 +78,15 @@ def test_process_ends_with_its_context() -> None:
     """The process ends by itself with the context, even if a request is held; it need not be killed."""
     with Recorder() as recorder:
         assert recorder._process
-        process, here = recorder._process, recorder.here
+        process, origin = recorder._process, recorder.page_origin
         recorder.hold("t-open")
-        with socket.create_connection(("127.0.0.1", int(here.rpartition(":")[2]))) as connection:
+        with socket.create_connection(("127.0.0.1", int(origin.rpartition(":")[2]))) as connection:
             connection.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nt-open")
             recorder.wait(token="t-open", held=True)
             recorder.__exit__(None, None, None)
     assert process.returncode == 0
     with pytest.raises(httpx.ConnectError):
-        httpx.get(here)
+        httpx.get(origin)
 
 
 def test_process_ends_when_its_parent_is_killed() -> None:
@@ -94,8 +94,8 @@ def test_process_ends_when_its_parent_is_killed() -> None:
     parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     with parent.stdout:
-        number, _, here = parent.stdout.readline().partition(" ")
-    assert httpx.post(f"{here.strip()}/api/event", content=b"x").status_code == 202
+        number, _, origin = parent.stdout.readline().partition(" ")
+    assert httpx.post(f"{origin.strip()}/api/event", content=b"x").status_code == 202
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     deadline = time.monotonic() + _LIMIT

@@ -95,17 +95,17 @@ def test_unfinished_request_is_no_event(recorder: Recorder, dial: Dial) -> None:
     connection = dial()
     connection.sendall(_post(b"cut-off-here")[:-3])
     connection.close()
-    httpx.post(f"{recorder.here}/api/event", content=b"cut-off-after")
+    httpx.post(f"{recorder.page_origin}/api/event", content=b"cut-off-after")
     assert recorder.wait(token="cut-off-after")
     assert recorder.seen(token="cut-off-h") == []
 
 
-@pytest.mark.parametrize("host", ["here", "there"])
-def test_mounts_are_served_unchanged(recorder: Recorder, host: str) -> None:
+@pytest.mark.parametrize("origin", ["page_origin", "endpoint_origin"])
+def test_mounts_are_served_unchanged(recorder: Recorder, origin: str) -> None:
     """A mounted body is served byte for byte at every origin, and never cached."""
     script = bytes(range(256)) * 3
     recorder.mount("/tracker.js", script, "text/javascript")
-    response = httpx.get(f"{getattr(recorder, host)}/tracker.js?v=2")
+    response = httpx.get(f"{getattr(recorder, origin)}/tracker.js?v=2")
     assert (response.status_code, response.content) == (200, script)
     assert response.headers["Content-Type"] == "text/javascript"
     assert response.headers["Cache-Control"] == "no-store"
@@ -115,15 +115,15 @@ def test_mount_is_replaced_and_others_are_missing(recorder: Recorder) -> None:
     """A path serves the body that was mounted last; an unknown path is 404."""
     recorder.mount("/page", b"old", "text/html")
     recorder.mount("/page", b"new", "text/html")
-    assert httpx.get(f"{recorder.here}/page").content == b"new"
-    assert httpx.get(f"{recorder.here}/unknown").status_code == 404
+    assert httpx.get(f"{recorder.page_origin}/page").content == b"new"
+    assert httpx.get(f"{recorder.page_origin}/unknown").status_code == 404
 
 
 def test_two_origins(recorder: Recorder) -> None:
     """The two origins differ in host name and port, and each exchange has its own."""
-    assert recorder.here.startswith("http://127.0.0.1:")
-    assert recorder.there.startswith("http://localhost:")
-    for origin in (recorder.here, recorder.there):
+    assert recorder.page_origin.startswith("http://127.0.0.1:")
+    assert recorder.endpoint_origin.startswith("http://localhost:")
+    for origin in (recorder.page_origin, recorder.endpoint_origin):
         httpx.post(f"{origin}/api/event", content=b"two-origins")
     found = recorder.wait(2, token="two-origins")
     assert [exchange.origin for exchange in found] == ["127.0.0.1", "localhost"]
@@ -136,7 +136,7 @@ def test_preflight_is_answered(recorder: Recorder) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type,x-mine",
     }
-    response = httpx.options(f"{recorder.there}/pre/api/event", headers=asked)
+    response = httpx.options(f"{recorder.endpoint_origin}/pre/api/event", headers=asked)
     allowed = {k: v for k, v in response.headers.items() if k.startswith("access-control")}
     assert response.status_code == 204
     assert allowed == {
@@ -153,8 +153,8 @@ def test_preflight_is_answered(recorder: Recorder) -> None:
 def test_token_is_found_in_any_case(recorder: Recorder, sent: str) -> None:
     """A token is found in any case, in a body and in a query, so that a changed event is not lost."""
     before = len(recorder.seen(token="cp0af3e"))
-    httpx.post(f"{recorder.here}/api/event", content=f'{{"n": "Signup {sent}"}}')
-    httpx.get(f"{recorder.here}/api/event", params={"n": sent})
+    httpx.post(f"{recorder.page_origin}/api/event", content=f'{{"n": "Signup {sent}"}}')
+    httpx.get(f"{recorder.page_origin}/api/event", params={"n": sent})
     assert len(recorder.wait(before + 2, token="cp0af3e")) == before + 2
 
 
@@ -170,13 +170,13 @@ def test_wait_returns_once_enough_arrived(recorder: Recorder, dial: Dial) -> Non
 
 def test_wait_gives_up(recorder: Recorder) -> None:
     """When the time is up, a wait returns the exchanges that have arrived."""
-    httpx.post(f"{recorder.here}/api/event", content=b"alone")
+    httpx.post(f"{recorder.page_origin}/api/event", content=b"alone")
     assert [exchange.body for exchange in recorder.wait(2, token="alone", seconds=0.1)] == [b"alone"]
 
 
 def test_exchange_survives_json(recorder: Recorder) -> None:
     """An exchange is equal after conversion to JSON and back; its summary is text for any body."""
-    httpx.post(f"{recorder.here}/api/event", content=b"json-way \xff\x00")
+    httpx.post(f"{recorder.page_origin}/api/event", content=b"json-way \xff\x00")
     [exchange] = recorder.wait(token="json-way")
     assert Exchange.from_json(exchange.to_json()) == exchange
     assert exchange.summary()["body"] == "json-way \\xff\x00"

@@ -62,9 +62,9 @@ def test_refusal_is_tried_again_without_keepalive(
     """If another script uses up the budget, keepalive is refused; the event still arrives (DELIV-6)."""
     tab.goto(instruments.page(before=_NOTE))
     instruments.recorder.hold("held-by-another")
-    there = instruments.recorder.there
+    endpoint_origin = instruments.recorder.endpoint_origin
     tab.run(
-        f"own('{there}/other', {{ method: 'POST', keepalive: true, mode: 'no-cors', "
+        f"own('{endpoint_origin}/other', {{ method: 'POST', keepalive: true, mode: 'no-cors', "
         "body: 'held-by-another' + 'x'.repeat(65000) })"
     )
     assert instruments.recorder.wait(1, token="held-by-another")

@@ -27,8 +27,8 @@ def test_page_views_of_a_single_page_application(
         f"history.replaceState({{}}, ''); history.pushState(null, '', '?{token}=2')"
     )
     views = [json.loads(e.body) for e in arrived(token, 2) if json.loads(e.body)["t"] == "p"]
-    here = instruments.recorder.here
-    assert [view["u"] for view in views] == [f"{here}/step/{token}", f"{here}/step/{token}?{token}=2"]
+    origin = instruments.recorder.page_origin
+    assert [view["u"] for view in views] == [f"{origin}/step/{token}", f"{origin}/step/{token}?{token}=2"]
 
 
 def test_event_bears_session_and_visit(instruments: Instruments, tab: Tab, token: str) -> None:

@@ -1,8 +1,9 @@
-"""A second server, written with the standard library, that decides every open point unlike the reference.
+"""A second server, on the standard library alone, that decides every open point unlike the reference.
 
-``python server.py PORT FILE`` writes rows as JSON lines to FILE, which is its readback. Objects become JSON
-text, null becomes empty text, numeric text is an amount, currency codes are kept as sent, the limit of a
-value counts code points, a session is the address of the connection, and a page visit is the member ``page``.
+``python server.py PORT FILE`` appends rows as JSON lines to FILE, which is also its readback. Objects become
+JSON text, null becomes empty text, numeric text is an amount, currency codes are kept as sent, the limit of
+values counts code points, sessions come from the client's address, and a page visit has the id that the
+independent tracker sends.
 """
 
 import json
@@ -16,26 +17,26 @@ from typing import Any, NoReturn
 _LOCK = threading.Lock()
 _MOST_BYTES = 4_000_000
 _LARGEST = Decimal(10) ** 30
-# Python's default context has 28 digits: too few for the largest amount with four decimals.
+# The default context has 28 digits, fewer than the largest amount at four decimals.
 _EXACT = Context(prec=40)
 
 
 class Refused(Exception):
-    """A body is not an event; the message is the reason."""
+    """The body is not an event; the text gives the reason."""
 
 
 def no_constant(name: str) -> NoReturn:
-    """Refuse NaN and infinities, which ``json`` would accept. Raises Refused."""
-    raise Refused(f"{name} is not JSON")
+    """Raise Refused for NaN and Infinity."""
+    raise Refused(f"{name} is not valid JSON")
 
 
 def whole(text: str) -> str:
-    """Return a text with each lone surrogate replaced by U+FFFD."""
+    """Return the text with each lone surrogate replaced by U+FFFD."""
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def plain(value: Any) -> str:
-    """Return a JSON value as text of at most 2,000 code points."""
+    """Return a value as text of at most 2,000 code points."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -47,7 +48,7 @@ def plain(value: Any) -> str:
 
 
 def amount_of(value: Any) -> str | None:
-    """Return an amount as decimal text; None unless it is a finite number or numeric text."""
+    """Return the amount as decimal text, or None for anything that is not a number."""
     if isinstance(value, str):
         try:
             value = Decimal(value) if value.isascii() else None
@@ -59,7 +60,7 @@ def amount_of(value: Any) -> str | None:
 
 
 def row_of(body: bytes, client: str) -> dict[str, Any] | None:
-    """Return the row of a body; None if its type is not an event. Raises Refused."""
+    """Return the row of a body, or None for another type than an event. Raises Refused."""
     try:
         sent = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_int=Decimal, parse_constant=no_constant
@@ -132,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve() -> None:
-    """Serve on the port and write rows to the file that the command line names."""
+    """Serve events on the port and write rows to the file, both from the command line."""
     Path(sys.argv[2]).touch()
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
 

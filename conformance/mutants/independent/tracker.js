@@ -1,7 +1,7 @@
-// A second tracker, in ES5, that decides every open point unlike the reference. Objects become JSON, null and undefined
-// become empty text, a value whose conversion throws becomes "?", numeric text is an amount, currency codes are
-// capitalised, a number as a name is converted, keys are cut, and nothing is sent on load. A request that exceeds the
-// keepalive budget is sent by XMLHttpRequest.
+// A second tracker, in ES5, that decides every open point differently from the reference. Objects become JSON, null and
+// undefined become empty text, a value that throws becomes "?", numeric text is an amount, currency codes are
+// upper-cased, a number as the name is converted, long keys are cut, and nothing is sent on load. Bodies beyond the
+// keepalive budget are sent by XMLHttpRequest.
 (function (w, d) {
   'use strict'
   var fetch = w.fetch, stringify = JSON.stringify, nativeKeys = Object.keys
@@ -18,7 +18,7 @@
     })
   }
 
-  // Counts code points; the protocol does not specify the unit.
+  // The limit counts code points, which the protocol leaves open.
   function limited(text, most) {
     if (text.length <= most) return text
     var count = 0, at = 0
@@ -84,7 +84,7 @@
     }
   }
 
-  // Keepalive only for small bodies and few at a time, well below the limits of browsers.
+  // Keepalive for small bodies, few at a time: well below the browsers' limits.
   function deliver(body) {
     var size = new w.Blob([body]).size, started = w.performance.now(), sent
     if (pending + size > 61000 || unanswered >= 100) return post(body)
@@ -107,7 +107,7 @@
       return answer.blob()
     }).then(over, function () {
       over()
-      // An immediate refusal means that others use the budget. A later one, or one while the page ends, may have arrived.
+      // Rejected at once: other scripts use the budget. Later, or while the page is left, it may have arrived.
       if (w.performance.now() - started < 40 && !w.closed && !leaving && d.visibilityState === 'visible') post(body)
     })
   }
@@ -134,7 +134,7 @@
         '{"v":2,"n":' + json(title) + described(properties) + earned(revenue) + ',"t":"e","page":' + json(page) + '}'
       )
     } catch (refused) {
-      // No exception may reach the page.
+      // No exception may reach the page (API-5).
     }
   }
 

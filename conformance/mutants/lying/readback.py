@@ -1,4 +1,4 @@
-"""A readback that returns what was sent as if it were stored: ``python readback.py FILE``."""
+"""A readback that reports sent payloads as if they were stored rows: ``python readback.py FILE``."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def row(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a row made from a payload, without a database."""
+    """Return a payload as a row, without any database."""
     return {
         "type": "custom",
         "name": payload.get("n"),

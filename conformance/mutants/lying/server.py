@@ -1,4 +1,4 @@
-"""A server that appends bodies to a file for its lying readback: ``python server.py PORT FILE``."""
+"""A server that keeps raw bodies, which its readback reports as rows: ``python server.py PORT FILE``."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,4 +1,4 @@
-"""A server that accepts everything and stores nothing, with an empty dashboard: ``python server.py PORT``."""
+"""A server that accepts everything, stores nothing and has an empty dashboard: ``python server.py PORT``."""
 
 import json
 import sys

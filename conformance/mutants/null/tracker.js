@@ -1,2 +1,2 @@
-// A tracker that does nothing.
+// A tracker that defines the function and sends nothing.
 window.clickport = { track() {} }

@@ -1,6 +1,6 @@
 """The independent server with a fault for each cell of ``fixtures/transformations.toml``.
 
-An event names its cell (a row and a place) in a text such as ``Verbatim html-unescape-value …``. The row's
+An event names its cell, a row and a place, in a text such as ``Verbatim html-unescape-value …``. The row's
 transformation is applied to that place of that event and to no other text.
 """
 
@@ -15,7 +15,7 @@ _intact = server.row_of
 
 
 def transformed_row(body: bytes, client: str) -> dict[str, Any] | None:
-    """Return the row of a body with its cell's fault; None if the fault drops the event. Raises Refused."""
+    """Return the row of a body with its cell's fault, or None if that drops the event. Raises Refused."""
     row = _intact(body, client)
     cell = row and next(filter(None, map(_CELL.match, (row["name"], *row["meta_values"]))), None)
     if not row or not cell:

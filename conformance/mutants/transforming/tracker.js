@@ -1,7 +1,7 @@
-// Appended to the independent tracker, this adds a fault for each cell of fixtures/transformations.toml. An event names
-// its cell (a row and a place) in a text such as "Verbatim html-unescape-value …". The row's transformation is applied
-// to that place of that call and to no other text; null drops the text. The first semicolon ends the statement before
-// this file.
+// Appended to the independent tracker, this gives it a fault for each cell of fixtures/transformations.toml. An event
+// names its cell, a row and a place, in a text such as "Verbatim html-unescape-value …". The row's transformation is
+// applied to that place of that call and to no other text. A result of null drops the text. The leading semicolon ends
+// the statement of the file before it.
 ;(() => {
   const { track } = window.clickport;
   const CELL = /^Verbatim (.+)-(name|key|value|currency)(?:-\d+)? /;
@@ -66,7 +66,7 @@
     const single = text.replace(/""+/g, '"');
     return /^["'`]/.test(single) ? single.replace(/^["'`]+|["'`]+$/g, '') : single;
   };
-  // JavaScript has no function for this: only the letters that occur in the table.
+  // JavaScript has no case folding; these are the letters that the table needs.
   const folded = (text) =>
     text.toUpperCase().toLowerCase().replace(/ß/g, 'ss').replace(/ς/g, 'σ').replace(/ſ/g, 's');
 

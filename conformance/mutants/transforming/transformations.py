@@ -1,6 +1,6 @@
-"""The transformations of ``fixtures/transformations.toml`` as functions of one text; None drops the text.
+"""The transformations of ``fixtures/transformations.toml`` as functions of a text; None drops the text.
 
-They are used by the self-test only. No check calls them, and no expected value comes from them.
+They serve the self-test alone: no check uses them, and expected values never come from here.
 """
 
 import base64
@@ -62,7 +62,7 @@ _SECRETS = re.compile(
     r"|\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}"  # IPv6
     r"|\b\d{1,3}(\.\d{1,3}){3}"  # IPv4
     r"|\b[0-9a-f]{32}\b"  # a hash or a key
-    r"|(?<=password=)\S+|\bdamn\b"  # a secret, and a word that is not for everybody
+    r"|(?<=password=)\S+|\bdamn\b"  # a secret, and a swear word
     r"|\+?\d[\d ()-]{7,}\d"  # a card, a telephone or a social-security number
 )
 _PLACEHOLDERS = re.compile(
@@ -105,7 +105,7 @@ def _backslashes_decoded(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """Parse a text as ``parseFloat`` does and return the number as text; text without a number is kept."""
+    """Return the number that parsers such as parseFloat read from a text, as text."""
     for prefix, base in (("0x", 16), ("0b", 2), ("0o", 8)):
         if text.startswith(prefix):
             return str(int(text, base))
@@ -176,7 +176,7 @@ def _repeats_collapsed(text: str) -> str:
 
 
 def _size_below(length: int) -> int:
-    """Return the largest common size limit that is less than ``length``."""
+    """Return the largest common size limit below a length."""
     return max(size for size in _SIZES if size < length)
 
 
@@ -186,7 +186,7 @@ def _cut_bytes(text: str) -> str:
 
 
 def _without(pattern: str) -> Transformation:
-    """Return a transformation that removes all matches of a pattern."""
+    """Return a function that removes all matches of a pattern."""
     return lambda text: re.sub(pattern, "", text)
 
 
