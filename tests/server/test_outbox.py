@@ -125,7 +125,7 @@ def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
     outbox = Outbox.create(tmp_path, max_bytes=2 * len(line("three")))
     outbox.add(line("one"))
     outbox.add(line("two"))
-    with pytest.raises(StoreUnavailable, match="2 events wait"):
+    with pytest.raises(StoreUnavailable, match="outbox is full: 2 events wait"):
         outbox.add(line("three"))
     batch = outbox.next_batch(1, MOST)
     assert batch
