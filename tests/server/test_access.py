@@ -303,9 +303,9 @@ def test_variables_are_read(name: str, text: str, expected: object) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "reason"),
     [
-        ("CLICKPORT_QUOTA", "many", "NUMBER, or DOMAIN=NUMBER"),
-        ("CLICKPORT_QUOTA", "example.com=-1", "NUMBER, or DOMAIN=NUMBER"),
-        ("CLICKPORT_API_KEYS", "secret", "keys begin with ck_"),
+        ("CLICKPORT_QUOTA", "many", "NUMBER or DOMAIN=NUMBER"),
+        ("CLICKPORT_QUOTA", "example.com=-1", "NUMBER or DOMAIN=NUMBER"),
+        ("CLICKPORT_API_KEYS", "secret", "each key must begin with ck_"),
     ],
 )
 def test_what_is_wrong_with_a_variable_is_told(variable: str, text: str, reason: str) -> None:

@@ -149,7 +149,7 @@ def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
 def test_a_setting_that_names_no_domain_is_told(variable: str, text: str) -> None:
     """Without it every site would be welcome, or every site have its quota."""
     env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
-    with pytest.raises(ValueError, match=f"{variable}.* is no domain name"):
+    with pytest.raises(ValueError, match=f"{variable}.* is not a domain name"):
         Config.from_env(env)
 
 

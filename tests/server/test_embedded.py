@@ -72,7 +72,7 @@ def test_a_killed_clickhouse_comes_back_and_loses_nothing(start: Any, tmp_path: 
 )
 def test_a_mistyped_url_shows_no_password(url: str) -> None:
     """F16: neither whole nor in part, in the message or in what caused it."""
-    with pytest.raises(ValueError, match="is no URL of a ClickHouse") as caught:
+    with pytest.raises(ValueError, match="is not a ClickHouse URL") as caught:
         connect(url)
     told = f"{caught.value!r} {caught.value.__cause__!r}"
     for part in ("hidden", "hid", "den@"):

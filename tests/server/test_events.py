@@ -115,8 +115,8 @@ def answer(tmp_path: Path, method: str, body: bytes = b"") -> EventAnswer:
     ("method", "body", "status", "reason"),
     [
         ("POST", b"{}", 400, 't must be "e" for a custom event or "p" for a pageview'),
-        ("POST", b"x" * 1001, 413, "the body is larger than 1000 bytes"),
-        ("GET", b"", 405, "events are sent by POST"),
+        ("POST", b"x" * 1001, 413, "the body must have at most 1,000 bytes"),
+        ("GET", b"", 405, "send events by POST"),
     ],
 )
 def test_an_error_says_why_to_any_origin(

@@ -132,8 +132,8 @@ def test_a_name_of_10000_characters_is_stored(
 @pytest.mark.parametrize(
     ("members", "limit"),
     [
-        ({"n": "x" * 40_001}, "n has more than 40000 bytes"),
-        ({"mk": ["x" * 8001]}, "mk has more than 8000 bytes"),
+        ({"n": "x" * 40_001}, "n must have at most 40,000 bytes"),
+        ({"mk": ["x" * 8001]}, "mk must have at most 8,000 bytes"),
     ],
     ids=["name", "key"],
 )
@@ -175,7 +175,7 @@ def test_a_domain_that_dns_cannot_hold_is_dropped_and_told(server: Server, rows:
     answer = server.post({**event(token), "d": "a." * 127 + "example", "u": "https://example.com/"})
     assert (answer.status_code, answer.headers["x-clickport-notes"], rows("name")) == (
         202,
-        "d is no domain of at most 253 characters: event dropped",
+        "d is not a domain of at most 253 characters: event dropped",
         [],
     )
 
@@ -217,7 +217,8 @@ def test_changes_are_told_in_a_header(server: Server, token: str) -> None:
     """LINT-5: who looks at the answer sees what was dropped."""
     answer = server.post(event(token, mk=["k"] * 31, mv=["v"] * 31, ra="$5"))
     assert answer.headers["x-clickport-notes"] == (
-        "31 properties: the first 30 kept; ra is no finite number within 20 digits: revenue dropped"
+        "31 properties: the first 30 kept; "
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped"
     )
 
 

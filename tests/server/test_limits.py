@@ -57,7 +57,7 @@ def test_one_byte_more_is_refused_by_the_name_of_the_limit(key: str, limit: int,
     text = character * (limit // size) + "x" * (limit % size)
     fits, more = ({key: each if key == "n" else [each], "mv": ["v"]} for each in (text, f"{text}x"))
     assert text in (read(fits).name, *read(fits).meta_keys)
-    with pytest.raises(Rejected, match=f"{key} has more than {limit} bytes"):
+    with pytest.raises(Rejected, match=f"{key} must have at most {limit:,} bytes"):
         read(more)
 
 
@@ -168,5 +168,5 @@ def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> No
             return tuple(note.text for note in told)
 
         assert notes("a.example") == ()
-        assert notes("b.example") == ("1 sites that are not registered are the limit: event dropped",)
+        assert notes("b.example") == ("1 unregistered sites are the limit: event dropped",)
         assert notes("b.example", "b.example") == ()

@@ -78,7 +78,7 @@ def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
     }
     assert event["notes"] == [
         "31 properties: the first 30 kept",
-        "ra is no finite number within 20 digits: revenue dropped",
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped",
     ]
     assert [advice["rule"] for advice in event["advice"]] == ["LINT-4", "LINT-5"]
 

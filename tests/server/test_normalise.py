@@ -265,12 +265,12 @@ def test_notes_tell_what_was_changed() -> None:
     """LINT-5: everything that was dropped or changed is named."""
     kept = event(mk=["k"] * 32, mv=[1, "x" * 2001, *["v"] * 29], ra="5", s="a b")
     assert told(kept) == (
-        "mk has 32 members and mv 31: paired to the shorter",
+        "mk has 32 members and mv 31: the rest of the longer one dropped",
         "31 properties: the first 30 kept",
         "members of mv converted to strings: 1",
         "values cut to 2000 characters: 1",
-        "ra is no finite number within 20 digits: revenue dropped",
-        "s is no identifier: ignored",
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped",
+        "s is not an identifier: ignored",
     )
 
 
@@ -279,8 +279,8 @@ def test_notes_tell_what_was_changed() -> None:
     [
         (["k"] * 30, ["v"] * 30, ()),
         (["k"] * 300, ["v"] * 300, ("300 properties: the first 30 kept",)),
-        (["k"], ["v", "w"], ("mk has 1 members and mv 2: paired to the shorter",)),
-        ("ab", None, ("mk is no array: no properties",)),
+        (["k"], ["v", "w"], ("mk has 1 members and mv 2: the rest of the longer one dropped",)),
+        ("ab", None, ("mk is not an array: no properties",)),
     ],
 )
 def test_notes_only_where_they_are_due(keys: Any, values: Any, notes: tuple[str, ...]) -> None:
