@@ -29,7 +29,7 @@ def bundled_tracker() -> Path:
 class Config:
     """The settings of an application.
 
-    ``sites`` are the registered domains. If there are none, every site is accepted, up to ``max_sites``.
+    ``sites`` are the registered domains. If the tuple is empty, every site is accepted, up to ``max_sites``.
     ``state_dir`` is a folder that all worker processes share. ``max_body`` is in bytes and should stay
     above 780 KB, the size of the largest legal event. ``durability`` tells if accepted events outlive
     only the process ("process") or also a power cut ("power"). When ``max_backlog`` bytes of events wait

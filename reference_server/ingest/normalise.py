@@ -43,7 +43,7 @@ def normalise(payload: Mapping[str, Any]) -> Event:
     custom = letter == "e"
     name = payload.get("n")
     if custom and not (isinstance(name, str) and name):
-        raise Rejected("n must be the name of the event: a string that is not empty")
+        raise Rejected("n must be the name of the event, a non-empty string")
     notes: list[Note] = []
     keys, values = _properties(payload, notes)
     # Only custom events have revenue.

@@ -75,7 +75,7 @@ def test_a_page_without_its_numbers_looks_for_them(open_page: Any, tmp_path: Pat
         times=2,
     )
     page.goto("/back.example")
-    assert page.locator("[data-error='503'] h1").inner_text() == "The numbers are away for a moment"
+    assert page.locator("[data-error='503'] h1").inner_text() == "The data is not available right now"
     page.locator("[data-kpi=visitors]").wait_for()
 
 

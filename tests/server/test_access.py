@@ -141,7 +141,7 @@ def test_whoever_tries_too_often_has_to_wait(tmp_path: Path) -> None:
     # The next minute may begin between two requests, once.
     late = next(a for a in (log_in(server, "ck_one") for _ in range(12)) if a.status_code == 429)
     assert 1 <= int(late.headers["Retry-After"]) <= 60
-    assert f"may be made in {late.headers['Retry-After']} seconds" in late.text
+    assert f"try again in {late.headers['Retry-After']} seconds" in late.text
     assert ('role="alert"' in late.text, 'type="password"' in late.text) == (True, True)
     assert ("Set-Cookie" in late.headers, late.headers["Cache-Control"]) == (False, "no-store")
     assert log_in(server, "ck_one", peer="203.0.113.6").status_code == 303

@@ -131,19 +131,19 @@ def test_the_time_zone_moves_the_days(shop: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("events?period=1y", "'1y' is no period"),
-        ("events?from=2026-11-01", "needs both of its days"),
-        ("events?from=2026-11-02&to=2026-11-01", "ends before it begins"),
-        ("events?from=20261101&to=2026-11-02", "from must be a day as YYYY-MM-DD, not '20261101'"),
+        ("events?period=1y", "(got '1y')"),
+        ("events?from=2026-11-01", "needs both from and to"),
+        ("events?from=2026-11-02&to=2026-11-01", "from (2026-11-02) must not be later than to (2026-11-01)"),
+        ("events?from=20261101&to=2026-11-02", "from must be a day as YYYY-MM-DD (got '20261101')"),
         ("events?from=2026-02-30&to=2026-03-02", "from must be a day"),
-        ("events?period=7d&from=2026-11-01&to=2026-11-02", "belong to the period custom, not to '7d'"),
-        ("events?limit=0", "limit must be a whole number from 1 to 1000, not '0'"),
+        ("events?period=7d&from=2026-11-01&to=2026-11-02", "require the period custom (got '7d')"),
+        ("events?limit=0", "limit must be a whole number from 1 to 1000 (got '0')"),
         ("events?limit=1001", "limit must be"),
         ("events?limit=%D9%A3", "limit must be"),
         ("events?offset=-1", "offset must be a whole number from 0"),
-        ("events/properties", "name must say of which event"),
-        ("advice?name=a&name=", "name is a name that is not empty"),
-        ("advice?" + "name=a&" * 101, "given up to 100 times"),
+        ("events/properties", "name must be the name of an event"),
+        ("advice?name=a&name=", "name must be non-empty"),
+        ("advice?" + "name=a&" * 101, "given at most 100 times"),
         ("series?metric=money", "metric must be one of visitors, pageviews, events, conversions"),
     ],
 )
@@ -175,7 +175,9 @@ def test_a_goal_that_is_none_is_refused(shop: Any, body: bytes, status: int, rea
 
 def test_an_unknown_site_is_not_there(shop: Any) -> None:
     """404 for another domain; the registered one in other spellings is the same."""
-    assert shop.http.get("/api/sites/other.example/events").json() == {"error": "there is no such site"}
+    assert shop.http.get("/api/sites/other.example/events").json() == {
+        "error": "this server has no such site"
+    }
     assert shop.http.get("/api/sites/other.example/events").status_code == 404
     assert shop.http.get("/api/sites/www.SHOP.example/usage").json()["site"] == "shop.example"
 

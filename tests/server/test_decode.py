@@ -109,7 +109,7 @@ def test_no_depth_is_a_fault(place: str, depth: int) -> None:
         reason = ""
     except Rejected as error:
         reason = str(error)
-    no_name = "n must be the name of the event: a string that is not empty"
+    no_name = "n must be the name of the event, a non-empty string"
     assert reason in ("", "the body is nested too deeply", no_name if place == '"n":' else "")
 
 

@@ -142,7 +142,7 @@ def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, tem
             server.process.terminate()
             _, err = server.process.communicate(timeout=40)
         assert server.process.returncode == 3
-        assert "ClickHouse did not take 1 acknowledged events: they are in" in err
+        assert "ClickHouse did not store 1 acknowledged events, which are now in" in err
         [kept] = temp.glob("clickport-unstored-*")
         assert f"serve with --data {kept} to store them" in err
         clickhouse.start()
