@@ -106,7 +106,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Events of a month that count against the site's quota; ``quota`` is None if there is no limit."""
+    """Events of a month that count against the site's quota; None means no ``quota``."""
 
     month: str
     pageviews: int

@@ -76,7 +76,7 @@ def test_a_long_name_is_shown_in_part_and_opens(crowded: str, open_page: Any) ->
 
 
 def test_goals_have_a_number_and_a_length(server: Any, site: str) -> None:
-    """The dashboard shows goals up to the limits on number and length; beyond them, an error names the limit."""
+    """Goals are shown up to the limits on number and length; an error names the limit."""
     path = f"/api/sites/{site}/goals"
 
     def create(name: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Connections: clients that keep all of them open lock out nobody, and nothing leaks."""
+"""Connections: clients that keep all of them open do not lock out others, and nothing leaks."""
 
 import resource
 import socket

@@ -140,7 +140,7 @@ def test_a_name_of_10000_characters_is_stored(
 def test_what_cannot_be_cut_is_refused_by_its_limit(
     server: Server, members: dict[str, Any], limit: str
 ) -> None:
-    """WIRE-8: a name or key may not exceed its limit by a byte, as the rollups would store it ninety times."""
+    """WIRE-8: a name or key may not exceed its limit: the rollups would store it ninety times."""
     answer = server.post({**event("x"), "mv": ["v"], **members})
     assert (answer.status_code, limit in answer.json()["error"]) == (400, True)
 

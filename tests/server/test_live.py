@@ -122,7 +122,7 @@ def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
 def test_what_a_stranger_sends_is_not_shown(
     start: Start, clickhouse: LocalClickHouse, tmp_path: Path
 ) -> None:
-    """A datagram without the token of the process is ignored; the file of the reader is removed afterwards."""
+    """A datagram without the token of the process is ignored; the reader's file is removed later."""
     with start("--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
         with looking(server, "live.example") as reader:
             [file] = (tmp_path / "state" / "live").glob("*.json")

@@ -1,4 +1,4 @@
-"""The loader on a real ClickHouse stores each event once, whatever happens between an insert and its answer."""
+"""The loader stores each event once in a real ClickHouse, whatever goes wrong after an insert."""
 
 import threading
 import time

@@ -93,7 +93,7 @@ def test_logins_expire_and_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    """Login and logout answer 503, nobody is logged out only seemingly, and reading continues."""
+    """Login and logout answer 503, a failed logout keeps the login, and reading continues."""
     server = app(tmp_path)
     client = server.test_client()
     client.post("/login", data={"password": "ck_one"})

@@ -132,7 +132,7 @@ def test_without_sites_every_site_is_welcome(start: Start, tmp_path: Path, temp:
 
 
 def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: events accepted while ClickHouse is away are kept after the end and stored by the next server."""
+    """STORE-5: events accepted while ClickHouse is away are stored by the next server."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
             clickhouse.stop()
