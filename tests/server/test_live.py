@@ -119,6 +119,24 @@ def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
     assert event["stored"]["meta_values"][29] == "\u0001" * 100 + "… (2000 characters)"
 
 
+@pytest.mark.parametrize("member", ["mk", "mv", "ra", "d", "x"])
+def test_no_depth_is_a_fault_of_the_live_page(serving: Any, member: str) -> None:
+    """F15, WIRE-8: around the recursion limit an event is accepted or refused, and never a 500."""
+    with looking(serving, "live.example") as reader, httpx.Client(trust_env=False) as http:
+
+        def status(depth: int) -> int:
+            nested = f'"{member}": {"[" * depth}{"]" * depth}'
+            known = '"t": "e", "n": "a", "d": "live.example", "mk": ["k"], "mv": ["v"]'
+            body = f"{{{known}, {nested}}}"  # Of a repeated key the last value counts.
+            return http.post(f"{serving.url}/api/event", content=body).status_code
+
+        statuses = {depth: status(depth) for depth in range(960, 1010)}
+        assert set(statuses.values()) <= {202, 400}, statuses
+        send(serving, "after")
+        while reader.next()["name"] != "after":
+            pass
+
+
 def test_what_a_stranger_sends_is_not_shown(
     start: Start, clickhouse: LocalClickHouse, tmp_path: Path
 ) -> None:

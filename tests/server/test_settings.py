@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings
+from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 
 SITE = "example.com"
 
@@ -27,6 +27,27 @@ def test_a_name_is_taken_exactly(settings: Settings, name: str) -> None:
     settings.add_goal(SITE, "a\0")
     settings.add_goal(SITE, name)
     assert settings.goals(SITE)[2].event_name == name
+
+
+def test_the_length_of_a_goal_is_limited(settings: Settings) -> None:
+    """F11: 10,000 characters of any script are accepted; one more is refused and leaves nothing behind."""
+    name = "😀" * 10_000
+    settings.add_goal(SITE, name)
+    for longer in (f"{name}x", "x" * 140_000):
+        with pytest.raises(ValueError, match=rf"at most 10,000 characters \(got {len(longer):,}\)"):
+            settings.add_goal(SITE, longer)
+    assert [goal.event_name for goal in settings.goals(SITE)] == [name]
+
+
+def test_the_number_of_goals_is_limited(settings: Settings) -> None:
+    """F11: a site has at most 100 goals; other sites, and a deleted goal's place, are free."""
+    goals = [settings.add_goal(SITE, f"goal {number}") for number in range(100)]
+    with pytest.raises(TooManyGoals, match="at most 100 goals: delete one first"):
+        settings.add_goal(SITE, "one more")
+    assert settings.goals(SITE) == tuple(goals)
+    settings.add_goal("other.example", "one more")
+    settings.delete_goal(SITE, goals[0].id)
+    assert settings.add_goal(SITE, "one more").event_name == "one more"
 
 
 def test_a_goal_is_created_once(settings: Settings) -> None:

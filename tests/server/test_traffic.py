@@ -1,6 +1,9 @@
 """KPIs over time: expected values are counted by hand from each test's events."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,22 @@ def test_goals_match_exactly_and_count_completions(pen: Pen, reader: Reader, set
     found = reader.goals(pen.site, DAYS)
     assert [(each.id, each.event_name) for each in found] == [(goal.id, "Signup"), (none.id, "Sign")]
     assert [(each.conversions, each.visitors, each.rate) for each in found] == [(2, 1, 25.0), (0, 0, 0.0)]
+
+
+@pytest.mark.parametrize("names", [["x" * 140_000], [f"{n}" * 10_000 for n in range(14)]], ids=["one", "14"])
+def test_long_goals_lock_nobody_out(
+    pen: Pen, reader: Reader, settings: Settings, tmp_path: Path, names: list[str]
+) -> None:
+    """F11: goals of earlier versions may exceed the limits, and a bound value of ClickHouse (128 KiB)."""
+    pen.write(Sent(name=names[-1][:10_000], visitor="v"))
+    with closing(sqlite3.connect(tmp_path / "settings.sqlite")) as db, db:
+        db.executemany("INSERT INTO goals (site, name) VALUES (?, ?)", [(pen.site, name) for name in names])
+    settings.add_goal(pen.site, "Signup")
+    counted = [0] * (len(names) - 1) + [int(len(names[-1]) <= 10_000)]
+    assert [goal.conversions for goal in reader.goals(pen.site, DAYS)] == [*counted, 0]
+    assert kpis(reader, pen.site)["conversions"][0] == sum(counted)
+    series = reader.series(pen.site, DAYS, "conversions")
+    assert sum(point.value for point in series.points) == sum(counted)
 
 
 def kpis(
