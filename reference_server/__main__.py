@@ -1,4 +1,4 @@
-"""``python -m reference_server``: the server, or its ClickHouse alone."""
+"""``python -m reference_server``: run the server, or only its ClickHouse."""
 
 import os
 from pathlib import Path
@@ -64,5 +64,5 @@ def _missing(error: ModuleNotFoundError) -> _CouldNotRun:
 
 
 if __name__ == "__main__":
-    # `clickport serve` becomes this process, and is what its user typed.
+    # `clickport serve` becomes this process; messages show the command that the user typed.
     main(prog_name=os.environ.pop("CLICKPORT_COMMAND", "python -m reference_server"))

@@ -1,20 +1,20 @@
-"""Addresses of clients: read from what proxies report, in one spelling, and grouped as limits count them."""
+"""Client addresses: read from proxy headers, normalised, and grouped into blocks for limits."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
-_LONGEST_ADDRESS = 64  # An IPv6 address with brackets, zone and port fits in.
-# The entries of our own proxies are the last ones; what a client puts before them may be as long as it likes.
+_LONGEST_ADDRESS = 64  # Enough for an IPv6 address with brackets, zone and port.
+# The entries of our own proxies come last; a client may send any number of entries before them.
 _LONGEST_LIST = 4096
 
 
 def forwarded(lines: Iterable[str], proxies: int) -> str:
-    """Return the entry that the first of our own ``proxies`` added to a list header, or "" if there is none.
+    """Return the entry of a list header that the first of our own ``proxies`` added, or "" if it is empty.
 
-    Several ``lines`` of the header are one list in their order (RFC 9110, 5.3), and empty members do not
-    count (5.6.1). Entries further left are the client's own and are not believed. With fewer entries than
-    proxies the leftmost one counts.
+    Several ``lines`` of the header form one list (RFC 9110, 5.3); empty members do not count (5.6.1).
+    Entries further left come from the client and are ignored. If there are fewer entries than proxies,
+    the leftmost one is returned.
     """
     if not proxies:
         return ""
@@ -24,17 +24,17 @@ def forwarded(lines: Iterable[str], proxies: int) -> str:
 
 
 def client_address(lines: Iterable[str], peer: str, proxies: int) -> str:
-    """Return the address of the client by the lines of ``X-Forwarded-For`` and the peer of the connection.
+    """Return the address of the client, given the lines of ``X-Forwarded-For`` and the connection's peer.
 
-    An entry that is no address (``unknown``, say) does not count: the client is then the peer.
+    If the entry is not an address (for example ``unknown``), the peer is the client.
     """
     return address_of(forwarded(lines, proxies)) or address_of(peer) or peer
 
 
 def address_of(text: str) -> str:
-    """Return an IP address in its one spelling, without port, brackets, quotes and zone; "" if it is none.
+    """Return the canonical form of an IP address, without port, brackets, quotes and zone; "" if invalid.
 
-    An IPv4 address that is mapped into IPv6 is an IPv4 address (RFC 4291, 2.5.5.2).
+    An IPv4 address mapped into IPv6 becomes an IPv4 address (RFC 4291, 2.5.5.2).
     """
     return _address_of(text) if len(text) <= _LONGEST_ADDRESS else ""
 
@@ -57,7 +57,7 @@ def _address_of(text: str) -> str:
 def block_of(address: str) -> str:
     """Return the block that limits count as one client: an IPv4 address, or the /64 of an IPv6 address.
 
-    A single IPv6 subscriber has at least a /64 (RFC 6177), that is, as many addresses as it likes.
+    A single IPv6 subscriber has at least a /64 (RFC 6177) and may use any address in it.
     """
     try:
         found = ip_address(address)

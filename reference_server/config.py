@@ -1,4 +1,4 @@
-"""What a server is told: explicitly, or through the environment of its worker processes."""
+"""Settings of a server, given explicitly or through the environment of its worker processes."""
 
 import os
 import time
@@ -11,16 +11,16 @@ from reference_server.domains import site_of
 
 KEY_PREFIX = "ck_"
 DURABILITIES = ("process", "power")
-"""Ends that acknowledged events outlive: that of the process, or a power cut as well."""
+"""Failures that acknowledged events outlive: the end of the process, or also a power cut."""
 DRAIN_SECONDS = 5.0
-"""How long a worker that is told to end goes on moving events to ClickHouse."""
+"""Seconds for which a worker that is asked to end continues to move events to ClickHouse."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _TRACKER = "tracker/tracker.min.js"
 
 
 def bundled_tracker() -> Path:
-    """Return where the reference tracker is: in an installation, or in the source tree."""
+    """Return the path of the reference tracker in an installation or in the source tree."""
     installed = _PACKAGE.parent / "conformance" / "_bundled" / _TRACKER
     return installed if installed.exists() else _PACKAGE.parent / _TRACKER
 
@@ -29,21 +29,22 @@ def bundled_tracker() -> Path:
 class Config:
     """The settings of an application.
 
-    ``sites`` are the registered domains, and none means that every site is welcome, up to ``max_sites`` of
-    them. ``state_dir`` is a folder that the worker processes of a server share. A legal event may have
-    780 KB: ``max_body`` is to stay above. Accepted events outlive the ``process``, or a cut of the ``power``
-    as well (``durability``); when ``max_backlog`` bytes of them wait for ClickHouse in a worker process, it
-    takes no more.
+    ``sites`` are the registered domains. If the tuple is empty, every site is accepted, up to ``max_sites``.
+    ``state_dir`` is a folder that all worker processes share. ``max_body`` is in bytes and should stay
+    above 780 KB, the size of the largest legal event. ``durability`` tells if accepted events outlive
+    only the process ("process") or also a power cut ("power"). When ``max_backlog`` bytes of events wait
+    for ClickHouse in a worker process, it refuses more.
 
-    Who reads needs one of the ``api_keys``, unless both he and the address that the server is ``bound`` to
-    are on this machine. ``quota`` is what a site may send in a month, by domain; the empty one is any other.
-    What comes above it is to be counted or dropped (``over_quota``: "count", "drop").
+    Reading requires one of the ``api_keys``, unless the client and the address to which the server is
+    ``bound`` are both on this machine. ``quota`` maps a domain to its events per month; the key ""
+    applies to all other domains. Events beyond it are accepted and marked ("count") or dropped ("drop"),
+    as ``over_quota`` says.
 
-    ``rate_limit`` is how many requests an address may send in a minute, 0 for no limit; what comes above is
-    dropped with 200. Behind ``proxies`` of one's own the address is the one that the first of them saw.
-    The ``workers`` together serve ``max_connections`` at once; others wait to be accepted. An address may
-    have ``address_streams`` live streams in each of them, 0 for no limit. The server ``started`` at this
-    time of the monotonic clock.
+    ``rate_limit`` is in requests per minute and address, 0 for no limit; requests beyond it are dropped
+    with 200. With ``proxies`` of our own in front, the client's address is the one that the first of them
+    saw. All ``workers`` together serve ``max_connections``; further connections wait to be accepted. An
+    address may have ``address_streams`` live streams per worker, 0 for no limit. ``started`` is the time
+    at which the server started (monotonic clock).
     """
 
     clickhouse_url: str
@@ -68,22 +69,25 @@ class Config:
 
     @property
     def worker_connections(self) -> int:
-        """Return how many connections a worker process serves at once."""
+        """Number of connections that a worker process serves at once."""
         return max(self.max_connections // self.workers, 1)
 
     @property
     def outbox_dir(self) -> Path:
-        """Where the outboxes of the worker processes are."""
+        """Folder of the worker processes' outboxes."""
         return self.state_dir / "outbox"
 
     @property
     def live_dir(self) -> Path:
-        """Where worker processes say that somebody looks at the live page of a site."""
+        """Folder in which worker processes announce the sites shown on open live pages."""
         return self.state_dir / "live"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read CLICKHOUSE_URL and the CLICKPORT_ variables. Raises ValueError naming what is wrong."""
+        """Return the settings from CLICKHOUSE_URL and the CLICKPORT_ variables.
+
+        Raises ValueError that names the variable and its problem.
+        """
         given: dict[str, Any] = {}
         for name, (variable, read) in _VARIABLES.items():
             if text := env.get(variable):
@@ -99,7 +103,7 @@ class Config:
 
 
 def quota_of(quota: Mapping[str, int], site: str) -> int | None:
-    """Return what a site may send in a month: its own quota, or that of all others, if there is one."""
+    """Return the events per month that a site may send, or None for no limit."""
     return quota.get(site, quota.get(""))
 
 
@@ -108,16 +112,19 @@ def _sites(text: str) -> tuple[str, ...]:
 
 
 def _domain(text: str) -> str:
-    """Return the domain of a site. Raises ValueError: without it, every site would be welcome."""
+    """Return the domain of a site.
+
+    Raises ValueError if it is invalid: a list without valid domains would accept every site.
+    """
     if site := site_of(text):
         return site
-    raise ValueError(f"{text.strip()!r} is no domain name")
+    raise ValueError(f"{text.strip()!r} is not a domain name")
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"it is one of {', '.join(choices)}")
+            raise ValueError(f"it must be one of {', '.join(choices)}")
         return text
 
     return read
@@ -126,7 +133,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 def _keys(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.split(",") if key.strip())
     if not all(key.startswith(KEY_PREFIX) for key in keys):
-        raise ValueError(f"keys begin with {KEY_PREFIX}")
+        raise ValueError(f"each key must begin with {KEY_PREFIX}")
     return keys
 
 
@@ -135,7 +142,7 @@ def _quota(text: str) -> dict[str, int]:
     for entry in filter(None, map(str.strip, text.split(","))):
         domain, _, number = entry.rpartition("=")
         if not number.strip().isdecimal():
-            raise ValueError("entries are NUMBER, or DOMAIN=NUMBER")
+            raise ValueError("each entry must be NUMBER or DOMAIN=NUMBER")
         quota[_domain(domain) if domain else ""] = int(number)
     return quota
 

@@ -1,4 +1,4 @@
-"""Domain names in one canonical form: lower-case ASCII, as browsers send them. Pure."""
+"""Canonical domain names: lower-case ASCII, as browsers send them. Pure."""
 
 import re
 from bisect import bisect_left, insort
@@ -7,9 +7,9 @@ from itertools import groupby
 
 import idna
 
-DOMAIN_LIMIT = 253  # RFC 1035, as text without the root's dot.
+DOMAIN_LIMIT = 253  # RFC 1035, as text without the final dot.
 _LABEL_LIMIT = 63
-# Underscores are no part of host names, and in use all the same.
+# Underscores are not allowed in host names, but are in use.
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _IPV6 = re.compile(r"\[[0-9a-f:.]{2,45}\]")
 _AUTHORITY = re.compile(r"(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?(?P<authority>[^/?#\\]*)")
@@ -21,13 +21,13 @@ _CACHED = 1024
 
 
 def host_of(address: str) -> str:
-    """Return the canonical host of a URL or of a bare domain, without port; empty if there is none.
+    """Return the canonical host of a URL or a bare domain, without port, or "". Never raises.
 
-    Never raises. The form is that of ``canonical``; an IPv6 address is without its brackets.
+    The form is that of ``canonical``; IPv6 addresses have no brackets.
     """
     match = _AUTHORITY.match(address.strip())
-    assert match  # Everything in it is optional.
-    # Whatever stands before the last @ is a user and a password.
+    assert match  # All parts of the pattern are optional.
+    # User and password end with the last @.
     return canonical(_PORT.sub("", match["authority"].rpartition("@")[2]))
 
 
@@ -39,11 +39,11 @@ def path_of(url: str) -> str:
 
 
 def canonical(host: str) -> str:
-    """Return the form of a host under which it is stored; empty if DNS could not hold it.
+    """Return the form under which a host is stored, or "" if it is not a valid DNS name.
 
-    Unicode is mapped as UTS 46 says (case, width, other dots) and written in A-labels (RFC 3492): what a
-    browser makes of the same name, so that ``münchen.example`` is ``xn--mnchen-3ya.example``. Emoji, which
-    IDNA 2008 has not, are kept, as browsers do.
+    Unicode is mapped as in UTS 46 (case, width, other dots) and written as A-labels (RFC 3492), as
+    browsers do: ``münchen.example`` becomes ``xn--mnchen-3ya.example``. Emoji are kept, although IDNA
+    2008 excludes them, because browsers keep them.
     """
     if len(host) > DOMAIN_LIMIT + 1:
         return ""
@@ -59,14 +59,14 @@ def _canonical(host: str) -> str:
 
 
 def _mapped(host: str) -> str:
-    """Return a Unicode host in A-labels, or nothing if that is no domain, or too long for one."""
+    """Return a Unicode host as A-labels, or "" if it is not a valid domain or too long."""
     try:
         labels = idna.uts46_remap(host, std3_rules=False, transitional=False).split(".")
     except idna.IDNAError:
         return ""
     room = DOMAIN_LIMIT + 1
     for place, label in enumerate(labels):
-        # Every character of a label takes one of its A-label at least.
+        # Each character of a label takes at least one character of its A-label.
         if len(label) > _LABEL_LIMIT:
             return ""
         if not label.isascii():
@@ -78,9 +78,9 @@ def _mapped(host: str) -> str:
 
 
 def punycode(label: str) -> str:
-    """Return a label that is not ASCII in Punycode (RFC 3492), in time that hardly grows with its length.
+    """Return a non-ASCII label in Punycode (RFC 3492), in time almost linear in its length.
 
-    The codec of Python is quadratic: a domain of 250 characters took a millisecond, ten ordinary events.
+    Python's codec is quadratic: a domain of 250 characters took 1 ms, as much as ten ordinary events.
     """
     basic = [place for place, character in enumerate(label) if character < "\x80"]
     text = [label[place] for place in basic] + ["-"] * bool(basic)
@@ -129,5 +129,5 @@ def _adapted(delta: int, count: int, *, first: bool) -> int:
 
 
 def site_of(address: str) -> str:
-    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
+    """Return the domain by which a site is registered: canonical, without scheme, ``www.``, port and path."""
     return host_of(address).removeprefix("www.")

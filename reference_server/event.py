@@ -1,4 +1,4 @@
-"""The domain: an event, its row, the protocol's limits, and notes on what the limits changed."""
+"""The domain model: an event, its row, the protocol's limits, and notes on changes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 PROPERTY_LIMIT = 30  # PROP-2
 NAME_BYTES = 40_000
-"""Bytes of UTF-8 of a name: 10,000 characters of any script."""
+"""Bytes of UTF-8 in a name: 10,000 characters of any script."""
 KEY_BYTES = 8_000
-"""Bytes of UTF-8 of the name of a property: as many characters of any script as a value may have."""
+"""Bytes of UTF-8 in a property's key: 2,000 characters of any script."""
 DEFAULT_CURRENCY = "USD"  # REV-2
 
 AMOUNT_SCALE = 9
-"""Digits behind the point of an amount.
+"""Decimal places of an amount.
 
-REV-1 asks for 2 to 4; 9 keep every price that is written by hand, while the binary dust of a sum such as
-0.30000000000000004 falls away.
+REV-1 requires 2 to 4. 9 keep every price written by hand and remove binary rounding noise such as that of
+0.30000000000000004.
 """
 AMOUNT_LIMIT = Decimal(10) ** 20
-"""The first amount that is too large.
+"""The smallest amount that is too large.
 
-15 significant digits are required (REV-1). The column holds 10^29: the difference keeps the sum of a billion
-of the largest amounts inside it.
+REV-1 requires 15 significant digits. The column holds 10^29, so the sum of a billion of the largest amounts
+fits.
 """
 
 
 class NoteCode(StrEnum):
-    """The reason of a note."""
+    """Reasons of notes."""
 
     UNPAIRED = "unpaired"
     TOO_MANY = "too-many-properties"
@@ -47,18 +47,18 @@ class NoteCode(StrEnum):
 
 
 class Note(NamedTuple):
-    """A remark on what was changed or dropped of an event, as the answer to its request carries it."""
+    """A note on what was changed or dropped of an event; the response lists them."""
 
     code: NoteCode
     text: str
 
 
-# Not frozen: that would cost a fifth of all that is done for an event.
+# Not frozen: frozen instances add a fifth to the time spent on an event.
 @dataclass(kw_only=True, slots=True)
 class Event:
-    """An event within the limits.
+    """An event within the limits of the protocol.
 
-    ``notes`` tell what was changed or dropped, and do not count in comparisons.
+    ``notes`` list what was changed or dropped and are ignored in comparisons.
     """
 
     type: str
@@ -76,7 +76,7 @@ class Event:
 
 
 class EventRow(NamedTuple):
-    """A row of ``events`` (STORE-1 to STORE-4), its fields in the order of the columns."""
+    """A row of ``events`` (STORE-1 to STORE-4), with its fields in the order of the columns."""
 
     site_id: str
     timestamp: datetime

@@ -1,4 +1,4 @@
-"""SQLite files of the state folder that worker processes share; a damaged one is set aside and begun anew."""
+"""SQLite files of the state folder, shared by worker processes and replaced if damaged."""
 
 import fcntl
 import logging
@@ -20,11 +20,11 @@ Values = Sequence[Any] | Mapping[str, Any]
 class StateFile:
     """A SQLite file. Safe for use from several threads and processes.
 
-    What was in a damaged file is not in the fresh one; the damaged one is kept under another name.
+    A damaged file is kept under another name, and a new, empty one takes its place.
     """
 
     def __init__(self, file: Path, tables: str, *pragmas: str) -> None:
-        """Open a file, or begin it, with these tables. Raises OSError and sqlite3.Error."""
+        """Open or create a file with these tables. Raises OSError and sqlite3.Error."""
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = file
         self._tables = tables
@@ -38,7 +38,7 @@ class StateFile:
             self._db = self._begun_anew(error)
 
     def ask(self, query: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        """Carry out a statement and return its rows. Raises sqlite3.Error."""
+        """Execute a statement and return its rows. Raises sqlite3.Error."""
         with self._lock:
             try:
                 return self._db.execute(query, values).fetchall()
@@ -50,12 +50,12 @@ class StateFile:
                 return self._db.execute(query, values).fetchall()
 
     def ask_many(self, query: str, rows: Iterable[Values]) -> None:
-        """Carry out a statement for each of some rows. Raises sqlite3.Error."""
+        """Execute a statement for each of the rows. Raises sqlite3.Error."""
         with self._lock:
             self._db.executemany(query, rows)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def _opened(self) -> sqlite3.Connection:
@@ -72,7 +72,7 @@ class StateFile:
         return db
 
     def _found(self) -> int:
-        """Return which file is there now, or 0."""
+        """Return the inode of the file at this path, or 0."""
         try:
             return self._file.stat().st_ino
         except OSError:
@@ -82,7 +82,7 @@ class StateFile:
         folder = os.open(self._file.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
-            # Another process has done it already if there is another file.
+            # If the inode differs, another process has replaced the file already.
             if self._found() == self._inode:
                 with suppress(OSError):
                     self._set_aside(error)
@@ -92,7 +92,9 @@ class StateFile:
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         kept = self._file.with_name(f"{self._file.name}.{os.urandom(4).hex()}.damaged")
-        _LOG.error("%s is damaged (%s): it is kept as %s, and begun anew", self._file, error, kept.name)
+        _LOG.error(
+            "%s is damaged (%s): it is kept as %s and replaced by an empty file", self._file, error, kept.name
+        )
         for suffix in ("-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         self._file.rename(kept)

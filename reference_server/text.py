@@ -1,4 +1,4 @@
-"""Text as JavaScript has it: well-formed, counted in UTF-16 code units, made of any value by ``String``."""
+"""Text with JavaScript's semantics: well-formed, in UTF-16 code units, converted as by ``String``."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-VALUE_LIMIT = 2000  # PROP-3: characters of a value; UTF-16 code units, as JavaScript counts (PROP-6).
+VALUE_LIMIT = 2000  # PROP-3, PROP-6: in UTF-16 code units, as JavaScript counts characters.
 MEMBER_LIMIT = 4_000
-"""Members of arrays, nested ones and arrays themselves included, that are written out for an event."""
+"""Members of arrays, including nested members and the arrays themselves, converted to text per event."""
 
 _SAFE_INTEGER = 2**53
 
 
 def well_formed(text: str) -> str:
-    """Return the text with U+FFFD for each lone surrogate (PROP-6), so that it can be written as UTF-8."""
+    """Return the text with U+FFFD for each lone surrogate (PROP-6), so that it can be encoded as UTF-8."""
     if text.isascii():
         return text
     try:
@@ -25,16 +25,16 @@ def well_formed(text: str) -> str:
 
 
 def cut(text: str) -> str:
-    """Return the first 2,000 UTF-16 code units of well-formed text, one less rather than half a pair."""
+    """Return the first 2,000 UTF-16 code units of well-formed text, without splitting a surrogate pair."""
     if len(text) <= VALUE_LIMIT // 2:
         return text
     return text[:VALUE_LIMIT].encode("utf-16-le")[: 2 * VALUE_LIMIT].decode("utf-16-le", "ignore")
 
 
 def plain(amount: Decimal) -> str:
-    """Return an amount exactly and without needless zeros: 1234.5.
+    """Return an amount exactly, without trailing zeros and exponent: 1234.5.
 
-    Not by ``normalize``, which rounds to the precision of the thread.
+    ``Decimal.normalize`` would round to the precision of the thread's context.
     """
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -42,15 +42,15 @@ def plain(amount: Decimal) -> str:
 
 @dataclass(slots=True)
 class Allowance:
-    """The members of arrays that may still be written out for an event."""
+    """Number of array members that may still be converted for an event."""
 
     members: int = MEMBER_LIMIT
 
 
 def js_string(value: Any, allowance: Allowance) -> str:
-    """Return what JavaScript's ``String(value)`` makes of a decoded JSON value (PROP-4, PROP-5).
+    """Return JavaScript's ``String(value)`` for a decoded JSON value (PROP-4, PROP-5).
 
-    Of an array only as many members are written as a value can hold, and the ``allowance`` allows.
+    Only as many members of an array are converted as a value can hold and the ``allowance`` permits.
     """
     match value:
         case str():
@@ -68,7 +68,7 @@ def js_string(value: Any, allowance: Allowance) -> str:
 
 
 def js_number(value: float | Decimal) -> str:
-    """Return a number as JavaScript writes it: the shortest digits that name the same double."""
+    """Return a number as JavaScript writes it: the shortest digits that denote the same double."""
     if isinstance(value, int) and -_SAFE_INTEGER < value < _SAFE_INTEGER:
         return str(value)
     number = value if isinstance(value, float) else _double(value)
@@ -79,7 +79,7 @@ def js_number(value: float | Decimal) -> str:
     if number == 0:
         return "0"
     text = repr(number)
-    if "e" not in text:  # Python goes over to exponents earlier than JavaScript, on both sides.
+    if "e" not in text:  # Python switches to exponents earlier than JavaScript, for large and small numbers.
         return text.removesuffix(".0")
     mantissa, _, exponent = text.removeprefix("-").partition("e")
     digits = mantissa.replace(".", "")
@@ -89,12 +89,12 @@ def js_number(value: float | Decimal) -> str:
 def _double(number: int | Decimal) -> float:
     try:
         return float(number)
-    except OverflowError:  # An integer beyond the largest double; decimals become infinite by themselves.
+    except OverflowError:  # An integer beyond the largest double; decimals become infinite without an error.
         return math.inf if number > 0 else -math.inf
 
 
 def _placed(digits: str, point: int) -> str:
-    """Digits with the point after the first ``point`` of them, as ECMAScript's Number::toString has it."""
+    """Return digits with the decimal point after ``point`` of them, as in ECMAScript's Number::toString."""
     if len(digits) <= point <= 21:
         return digits.ljust(point, "0")
     if 0 < point <= 21:
@@ -106,9 +106,9 @@ def _placed(digits: str, point: int) -> str:
 
 
 def _joined(members: Iterable[str]) -> str:
-    """Return texts with commas between them, ended where a value is cut anyway."""
+    """Return texts joined by commas, ending where the value will be cut."""
     parts: list[str] = []
-    room = VALUE_LIMIT + 1  # One more, so that it is cut, and told.
+    room = VALUE_LIMIT + 1  # One more, so that the value is cut and the cut is noted.
     for member in members:
         parts.append(member[: VALUE_LIMIT + 1])
         room -= len(member) + 1
@@ -118,7 +118,7 @@ def _joined(members: Iterable[str]) -> str:
 
 
 def _members(array: list[Any] | tuple[Any, ...], allowance: Allowance) -> Iterator[str]:
-    """Yield the members of an array and of arrays in it, in order; without recursion, whatever the depth."""
+    """Yield the texts of the members of nested arrays, in order and without recursion."""
     stack = [iter(array)]
     while stack:
         for member in stack[-1]:

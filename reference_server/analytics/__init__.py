@@ -1,1 +1,1 @@
-"""Queries over stored events, and what people set for a site."""
+"""Queries over stored events, and the settings of a site."""

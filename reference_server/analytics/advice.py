@@ -1,4 +1,4 @@
-"""The documentation's best practices, held against what a site sends (LINT-1 to LINT-3)."""
+"""Checks of a site's events against the documentation's best practices (LINT-1 to LINT-5)."""
 
 import re
 from collections import defaultdict
@@ -14,7 +14,7 @@ from reference_server.event import Note, NoteCode
 from reference_server.storage.rollups import PROPERTIES
 
 _MOST_NAMES, _MOST_PROPERTIES = 1000, 50
-# Longer names and keys get no advice: comparing a thousand of them would keep events waiting.
+# Bytes. Longer names and keys get no advice: comparing a thousand of them would delay events.
 _LONGEST_BYTES = 500
 
 
@@ -22,7 +22,8 @@ def _list(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Words for acts: "Video Play" is an object and what is done to it, "Signup Pro" an act and its variant.
+# "Video Play" is an object and an action on it, so "Play" makes no variant; "Signup Pro" is an action and a
+# variant of it.
 _ACTS = _list(
     """add book buy call cancel change checkout clear click close complete copy create delete donate
     donation download edit end error expand export fail filter finish follow hover import install invite join
@@ -55,9 +56,9 @@ ORDER BY total DESC, name, key LIMIT {limit:UInt32}
 
 
 def advice(source: Source, only: Iterable[str] = ()) -> tuple[Advice, ...]:
-    """Return the advice for what came in a range, on names of at most 500 bytes.
+    """Return the advice for the events of a range, on names of at most 500 bytes.
 
-    With ``only`` it is about these names alone; they may have come so lately that no table has them yet.
+    If ``only`` is given, the advice is about these names; they may be too recent to be stored.
     """
     given = set(only)
     wanted = {name for name in given if len(name.encode()) <= _LONGEST_BYTES}
@@ -70,7 +71,7 @@ def advice(source: Source, only: Iterable[str] = ()) -> tuple[Advice, ...]:
 
 
 def about_names(names: Iterable[str]) -> tuple[Advice, ...]:
-    """Return the advice for names of events: LINT-1 and LINT-2."""
+    """Return the advice for names of events (LINT-1 and LINT-2)."""
     names = sorted(names)
     return (*_look_alikes(names), *_spelt_variants(names))
 
@@ -126,7 +127,7 @@ def _grouped(names: Iterable[str], key: Callable[[str], str]) -> list[list[str]]
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name, however they are joined; a name without any is one."""
+    """Return the words of a name, in whatever way they are joined; a name without words is one word."""
     return [word.casefold() for word in _WORDS.findall(_CAMEL.sub(" ", name))] or [name]
 
 
@@ -136,7 +137,7 @@ def _tells_an_act(word: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Remark:
-    """A piece of the documentation's advice, and the rule it comes from (LINT-4, LINT-5)."""
+    """Advice about a single event, with the rule on which it is based (LINT-4, LINT-5)."""
 
     rule: str
     text: str
@@ -149,6 +150,6 @@ def remarks(payload: Mapping[str, Any], notes: Iterable[Note]) -> list[Remark]:
         text = "Pass the amount as a number, 49.99, without a currency symbol; the currency is rc."
         found.append(Remark(rule="LINT-4", text=text))
     if any(note.code in (NoteCode.CUT, NoteCode.TOO_MANY) for note in notes):
-        text = "What is beyond the limits is lost silently: 30 properties, 2,000 characters a value."
+        text = "Data beyond the limits is dropped silently: 30 properties, 2,000 characters per value."
         found.append(Remark(rule="LINT-5", text=text))
     return found

@@ -1,4 +1,4 @@
-"""The figures of a site: visitors, sessions, conversions, and what they were over time."""
+"""KPIs of a site: visitors, sessions and conversions, as totals and over time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from reference_server.storage.rollups import EVENTS, SESSIONS, TRAFFIC
 
 METRICS = ("visitors", "pageviews", "events", "conversions")
 
-# So many sessions say what all of them would: the error of a share is then a tenth of a percent.
+# Size of the sample of sessions, which limits the error of a share to 0.1 %.
 _SESSIONS = 200_000
 
 _TRAFFIC = """
@@ -30,7 +30,7 @@ FROM (
     FROM {rollup_sessions} WHERE hash <= {most:UInt64} GROUP BY session
 )
 """
-# A bucket belongs to the last step that has begun by then.
+# A bucket belongs to the last step that begins at or before it.
 _SERIES = """
 SELECT arrayCount(begin -> begin <= toUnixTimestamp(bucket), {begins:Array(UInt32)}) AS step_number, {value}
 FROM {rows} GROUP BY step_number
@@ -45,7 +45,7 @@ _VALUES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """What a range has in all."""
+    """Totals of a range."""
 
     pageviews: int
     customs: int
@@ -53,13 +53,13 @@ class Totals:
 
 
 def totals(source: Source) -> Totals:
-    """Count a range."""
+    """Return the totals of a range."""
     pageviews, customs, visitors = source.ask(_TRAFFIC, TRAFFIC)[0]
     return Totals(pageviews=pageviews, customs=customs, visitors=visitors)
 
 
 def goals(source: Source, wanted: tuple[Goal, ...], visitors: int) -> tuple[GoalResult, ...]:
-    """Count how often goals were completed (GOAL-2, GOAL-3)."""
+    """Return the conversions of goals (GOAL-2, GOAL-3)."""
     names = [goal.event_name for goal in wanted]
     rows = source.ask(_CONVERSIONS, EVENTS, names=names) if names else []
     found = {name: (count, who) for name, count, who in rows}
@@ -77,7 +77,7 @@ def goals(source: Source, wanted: tuple[Goal, ...], visitors: int) -> tuple[Goal
 
 
 def figures(source: Source, wanted: tuple[Goal, ...]) -> dict[str, float]:
-    """Return the KPIs of a range, in the order of the cards; conversions only where there are goals."""
+    """Return the KPIs of a range in the order of the cards, conversions only if there are goals."""
     all_ = totals(source)
     events = all_.pageviews + all_.customs
     most = 2**64 - 1 if events <= _SESSIONS else 2**64 * _SESSIONS // events
@@ -96,7 +96,7 @@ def figures(source: Source, wanted: tuple[Goal, ...]) -> dict[str, float]:
 
 
 def kpis(now: dict[str, float], before: dict[str, float] | None) -> tuple[Kpi, ...]:
-    """Set figures beside those of the range before."""
+    """Combine the KPIs of a range with those of the range before."""
     return tuple(
         Kpi(key=key, value=value, previous=previous, change=_change(value, previous))
         for key, value in now.items()
@@ -105,9 +105,9 @@ def kpis(now: dict[str, float], before: dict[str, float] | None) -> tuple[Kpi, .
 
 
 def series(source: Source, range_: Range, metric: str, names: Iterable[str]) -> Series:
-    """Return a metric step by step. Raises ValueError for one that there is not."""
+    """Return the values of a metric per step of a range. Raises ValueError for an unknown metric."""
     if metric not in METRICS:
-        raise ValueError(f"{metric[:100]!r} is no metric: it is one of {', '.join(METRICS)}")
+        raise ValueError(f"metric must be one of {', '.join(METRICS)} (got {metric[:100]!r})")
     begins = range_.points()
     value, rows = _VALUES[metric]
     found = source.ask(

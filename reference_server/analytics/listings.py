@@ -1,4 +1,4 @@
-"""The lists of the dashboard: events, their properties, their values, names."""
+"""Lists of the dashboard: events, their properties and values, and names."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -17,15 +17,15 @@ from reference_server.storage.rollups import EVENTS, PROPERTIES, Rollup
 from reference_server.text import plain
 
 SHOWN_CHARACTERS = 2000
-"""Characters of a name that a page shows: the rest of a longer one would come again with each refresh."""
+"""Characters of a name that a page shows; a longer name would be sent whole with each refresh."""
 
 _NAMES = 50
-# Rows without pages: the keys of an event.
+# Limits of a list without pages: the keys of an event.
 _MOST_KEYS, _MOST_KEY_BYTES = 500, 256 * 1024
-# Bytes of names or values that an answer holds before it leaves the other rows to the next one.
+# Bytes of names or values in a response; further rows are left to the next page.
 _MOST_BYTES = 1024**2
 
-# The rows of an ordered list up to a number of bytes, and one at the least, and how many there were.
+# The first rows of an ordered list up to a number of bytes, at least one, and the number of all rows.
 _BOUNDED = """
 SELECT {columns}, fetched FROM (
     SELECT *, count() OVER () AS fetched, sum(length({text})) OVER (
@@ -35,7 +35,7 @@ SELECT {columns}, fetched FROM (
 )
 WHERE before < {bytes:UInt32} ORDER BY total DESC, {order}
 """
-# Most common first, ties by their text: bytes of UTF-8, the order of code points.
+# Most common first; ties in the order of their text (UTF-8 bytes, that is, code points).
 _EVENTS = """
 SELECT name, sum(count) AS total, {visitors} AS visitors, sum(with_properties) > 0 AS has_properties,
     groupArrayIf((currency, amount), currency != '') AS revenue
@@ -87,10 +87,10 @@ GROUP BY name ORDER BY total DESC, name LIMIT {limit:UInt32}
 def events(
     source: Source, *, search: str, limit: int, offset: int, visitors: bool, shown: int | None = None
 ) -> EventPage:
-    """Return the event names of a range, as many as fit on a page (DASH-1).
+    """Return a page of the event names of a range (DASH-1).
 
-    ``shown`` is how many characters of a name are returned; None is all. Visitors cost more than all the
-    rest: a state of up to 12 KB for each name and bucket.
+    ``shown`` is the number of characters of a name to return, None for all. Visitors cost more than
+    everything else: a state of up to 12 KB for each name and bucket.
     """
     query = _EVENTS
     for place, text in (_VISITORS if visitors else _NO_VISITORS).items():
@@ -123,7 +123,7 @@ def events(
 
 
 def identified(source: Source, id_: str) -> str | None:
-    """Return the name whose ``EventCount.id`` this is, or None if the range has none."""
+    """Return the name with this ``EventCount.id``, or None if the range has none."""
     rows = source.ask(_IDENTIFIED, EVENTS, id=id_)
     return str(rows[0][0]) if rows else None
 
@@ -146,7 +146,7 @@ def properties(source: Source, event: str) -> PropertyPage:
 
 
 def values(source: Source, event: str, property_: str, *, search: str, limit: int, offset: int) -> ValuePage:
-    """Return the values of a property, as many as fit on a page."""
+    """Return a page of the values of a property."""
     wanted: dict[str, Any] = {"name": event, "key": property_, "search": search}
     rows, complete = _bounded(
         source, _VALUES, PROPERTIES, "value, total", "value", limit=limit, offset=offset, **wanted
@@ -160,7 +160,7 @@ def values(source: Source, event: str, property_: str, *, search: str, limit: in
 def top_values(
     source: Source, event: str, keys: Iterable[str], limit: int
 ) -> dict[str, tuple[ValueCount, ...]]:
-    """Return the most common values of some properties of an event."""
+    """Return the most common values of several properties of an event."""
     found: dict[str, tuple[ValueCount, ...]] = {}
     for key, value, count in source.ask(_TOP_VALUES, PROPERTIES, names=keys, name=event, limit=limit):
         found[key] = (*found.get(key, ()), ValueCount(value=value, count=count))
@@ -170,7 +170,7 @@ def top_values(
 def names(
     source: Source, search: str = "", *, limit: int = _NAMES, longest: int = 2**32 - 1
 ) -> tuple[str, ...]:
-    """Return the most common names of events, within 1 MB, and within ``longest`` bytes each."""
+    """Return the most common event names of at most ``longest`` bytes each, 1 MB in total."""
     rows, _ = _bounded(
         source, _NAMES_SEEN, EVENTS, "name", "name", search=search, limit=limit, longest=longest
     )
@@ -189,10 +189,10 @@ def _bounded(
     most_bytes: int = _MOST_BYTES,
     **values: Any,
 ) -> tuple[list[Row], bool]:
-    """Return the first rows of a list, ordered by total and ``order``, and whether the list ends with them.
+    """Return the first rows of a list, ordered by total and ``order``, and True if no row is missing.
 
-    They have at most ``most_bytes`` of ``text`` (by itself the column of the order), unless the first alone
-    has more.
+    The rows have at most ``most_bytes`` of ``text`` (by default the column of the order), unless the
+    first row alone has more.
     """
     parts = {"columns": columns, "order": order, "text": text or order, "rows": query}
     bounded = _BOUNDED

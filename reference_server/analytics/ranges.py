@@ -1,4 +1,4 @@
-"""Ranges of time: what a dashboard looks at, in the days of the site's time zone."""
+"""Ranges of time, in days of the site's time zone."""
 
 import zoneinfo
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ PERIODS = ("realtime", "24h", "today", "yesterday", "7d", "14d", "30d", "all", "
 _DAYS = {"today": 1, "7d": 7, "14d": 14, "30d": 30}
 _REALTIME = timedelta(minutes=30)
 _QUARTER = timedelta(minutes=15)
-# Between these every offset of a time zone is a multiple of 15 minutes, and ClickHouse's DateTime suffices.
+# Between these days every time zone offset is a multiple of 15 minutes and fits ClickHouse's DateTime.
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2099, 12, 31)
-# The steps of a series: as fine as a chart of this width can show.
+# Maximum lengths of ranges with hourly and daily steps: a chart of its width can show no more.
 _MOST_HOURS, _MOST_DAYS = timedelta(days=2, hours=1), timedelta(days=100)
 
 
 @cache
 def timezones() -> frozenset[str]:
-    """Return the names of the time zones that there are."""
+    """Return the names of all known time zones."""
     return frozenset(zoneinfo.available_timezones()) | {"UTC"}
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return a time zone by its name. Raises ValueError for one that there is not."""
+    """Return a time zone by its name. Raises ValueError if it is unknown."""
     if name not in timezones():
-        raise ValueError(f"{name[:100]!r} is no time zone: give a name such as Europe/Berlin")
+        raise ValueError(f"unknown time zone {name[:100]!r}: use a name such as Europe/Berlin")
     return ZoneInfo(name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A half-open range in UTC: ``start`` belongs to it, ``end`` does not."""
+    """A half-open range in UTC: ``start`` is included, ``end`` is not."""
 
     start: datetime
     end: datetime
@@ -51,10 +51,11 @@ class Range:
         first: date | None = None,
         last: date | None = None,
     ) -> Self:
-        """Return the range of a period as of ``now``. Raises ValueError naming what is wrong.
+        """Return the range of a period as of ``now``.
 
-        Days are whole ones, the current one included. ``first`` and ``last`` are the days of a custom range,
-        both of them in it; ``first`` is also where ``all`` begins.
+        Ranges consist of whole days and include the current one. ``first`` and ``last`` are the days
+        of a custom range, both included; ``first`` is also where ``all`` begins. Raises ValueError
+        that names the problem.
         """
         local = zone(timezone)
         now = now.astimezone(UTC)
@@ -74,27 +75,27 @@ class Range:
             case _ if period in _DAYS:
                 first, last = today - timedelta(days=_DAYS[period] - 1), today
             case _:
-                raise ValueError(f"{period[:100]!r} is no period: it is one of {', '.join(PERIODS)}")
+                raise ValueError(f"period must be one of {', '.join(PERIODS)} (got {period[:100]!r})")
         end = _midnight(last + timedelta(days=1), local)
         return cls(start=_midnight(first, local), end=end, period=period, timezone=timezone)
 
     @property
     def raw(self) -> bool:
-        """Whether the range is too young, and too short, for rollups."""
+        """True if the range is so recent and short that it is read from events instead of rollups."""
         return self.period == "realtime"
 
     @property
     def first(self) -> date:
-        """The day in which the range begins."""
+        """First day of the range."""
         return self.start.astimezone(zone(self.timezone)).date()
 
     @property
     def last(self) -> date:
-        """The day in which it ends."""
+        """Last day of the range."""
         return (self.end - timedelta(microseconds=1)).astimezone(zone(self.timezone)).date()
 
     def previous(self) -> "Range | None":
-        """Return the range of as many days, or as long, right before this one, if there can be one."""
+        """Return the range of equal length just before this one, or None if it would be out of bounds."""
         first = self.first - (self.last - self.first + timedelta(days=1))
         if self.period == "all" or first < _EARLIEST:
             return None
@@ -107,7 +108,7 @@ class Range:
 
     @property
     def interval(self) -> str:
-        """The step of a series over this range: minute, hour, day or month."""
+        """Step of a series over this range: minute, hour, day or month."""
         length = self.end - self.start
         if self.raw:
             return "minute"
@@ -116,7 +117,7 @@ class Range:
         return "day" if length <= _MOST_DAYS else "month"
 
     def points(self) -> tuple[datetime, ...]:
-        """Return when each step of a series begins, the first at the start; days are local ones."""
+        """Return the start of each step of a series, in local days; the first is the start of the range."""
         if self.interval in ("minute", "hour"):
             step = timedelta(minutes=1) if self.interval == "minute" else timedelta(hours=1)
             start = self.start.replace(second=0, microsecond=0) if self.raw else self.start
@@ -128,29 +129,29 @@ class Range:
 
 
 def month(timezone: str, now: datetime) -> Range:
-    """Return the current month of a time zone. Raises ValueError for a zone that there is not."""
+    """Return the current month of a time zone. Raises ValueError if the zone is unknown."""
     first = now.astimezone(zone(timezone)).date().replace(day=1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     return Range.of("custom", timezone=timezone, now=now, first=first, last=last)
 
 
 def _midnight(day: date, local: ZoneInfo) -> datetime:
-    """When a day begins. Where clocks leave midnight out, it begins with the hour after."""
+    """Return the start of a day: midnight, or the next hour if the clocks skip midnight."""
     return datetime(day.year, day.month, day.day, tzinfo=local).astimezone(UTC)
 
 
 def _rounded_up(moment: datetime) -> datetime:
-    """The end of the quarter of an hour that has the moment in it."""
+    """Return the end of the quarter of an hour that contains the moment."""
     over = (moment - datetime(2000, 1, 1, tzinfo=UTC)) % _QUARTER
     return moment - over + _QUARTER
 
 
 def _checked(first: date | None, last: date | None) -> tuple[date, date]:
     if first is None or last is None:
-        raise ValueError("a custom range needs both of its days, from and to")
+        raise ValueError("a custom range needs both from and to")
     if first > last:
-        raise ValueError(f"the range ends before it begins: from {first} to {last}")
+        raise ValueError(f"from ({first}) must not be later than to ({last})")
     for day in (first, last):
         if not _EARLIEST <= day <= _LATEST:
-            raise ValueError(f"{day} is out of bounds: days are from {_EARLIEST} to {_LATEST}")
+            raise ValueError(f"{day} is out of bounds: use days from {_EARLIEST} to {_LATEST}")
     return first, last

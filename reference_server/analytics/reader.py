@@ -1,4 +1,4 @@
-"""Everything that can be read about a site, in one place."""
+"""All read access to the data of sites."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -32,9 +32,9 @@ ORDER BY site LIMIT {limit:UInt32} OFFSET {offset:UInt32}
 
 
 class Reader:
-    """Answers questions about sites; each may raise clickhouse-connect's errors.
+    """Answers queries about sites; each method may raise clickhouse-connect's errors.
 
-    ``quota`` has the monthly quota of sites by their domain, and under the empty name that of all others.
+    ``quota`` maps a domain to its monthly quota; the key "" applies to all other domains.
     """
 
     def __init__(self, clients: Clients, settings: Settings, quota: Mapping[str, int] | None = None) -> None:
@@ -45,9 +45,9 @@ class Reader:
     def range(
         self, site: str, period: str = DEFAULT_PERIOD, *, first: date | None = None, last: date | None = None
     ) -> Range:
-        """Return a range of now, in the days of the site; ``all`` begins with its first event.
+        """Return a range as of now, in days of the site; ``all`` begins with the first event.
 
-        Raises ValueError naming what is wrong.
+        Raises ValueError that names the problem.
         """
         timezone, now = self._settings.timezone(site), datetime.now(UTC)
         if period == "all":
@@ -55,7 +55,7 @@ class Reader:
         return Range.of(period, timezone=timezone, now=now, first=first, last=last)
 
     def sites(self, search: str = "", *, limit: int = _PAGE, offset: int = 0) -> tuple[str, ...]:
-        """Return sites that have events, by name; those with ``search`` in it."""
+        """Return the sites that have events and contain ``search``, sorted by name."""
         values = {"search": search.lower(), "limit": limit, "offset": offset}
         return tuple(site for (site,) in ask(self._clients, _SITES, values))
 
@@ -70,9 +70,9 @@ class Reader:
         visitors: bool = True,
         shown: int | None = None,
     ) -> EventPage:
-        """Return the names of events, the most common first, with their total counts (DASH-1).
+        """Return the event names of a range with their counts, the most common first (DASH-1).
 
-        An answer ends early when it has 1 MB of names; of each it has ``shown`` characters, or all.
+        A page ends early at 1 MB of names; each name has at most ``shown`` characters, None for all.
         """
         return listings.events(
             self._source(site, range_),
@@ -84,7 +84,7 @@ class Reader:
         )
 
     def event_name(self, site: str, range_: Range, id_: str) -> str | None:
-        """Return the whole name of an event whose ``EventCount.id`` this is, or None."""
+        """Return the whole name of the event with this ``EventCount.id``, or None."""
         return listings.identified(self._source(site, range_), id_)
 
     def properties(self, site: str, range_: Range, event: str) -> PropertyPage:
@@ -109,18 +109,18 @@ class Reader:
     def top_values(
         self, site: str, range_: Range, event: str, keys: Iterable[str], limit: int = 10
     ) -> dict[str, tuple[ValueCount, ...]]:
-        """Return the most common values of some properties of an event at once."""
+        """Return the most common values of several properties of an event."""
         return listings.top_values(self._source(site, range_), event, keys, limit)
 
     def goals(self, site: str, range_: Range) -> tuple[GoalResult, ...]:
-        """Return the goals of a site and how often they were completed (GOAL-3)."""
+        """Return the goals of a site with their conversions (GOAL-3)."""
         if not (goals := self._settings.goals(site)):
             return ()
         source = self._source(site, range_)
         return kpis.goals(source, goals, kpis.totals(source).visitors)
 
     def kpis(self, site: str, range_: Range) -> tuple[Kpi, ...]:
-        """Return the figures at the top of the dashboard (GOAL-4)."""
+        """Return the KPIs at the top of the dashboard (GOAL-4)."""
         goals = self._settings.goals(site)
         previous = range_.previous()
         return kpis.kpis(
@@ -129,15 +129,15 @@ class Reader:
         )
 
     def series(self, site: str, range_: Range, metric: str) -> Series:
-        """Return a metric over time. Raises ValueError for one that there is not."""
-        if range_.period == "all":  # Whoever made the range may not have known the first day.
+        """Return a metric over time. Raises ValueError for an unknown metric."""
+        if range_.period == "all":  # The range may have been made without knowing the first day.
             first = max(range_.first, self._first_day(site, range_.timezone))
             range_ = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
         names = (goal.event_name for goal in self._settings.goals(site))
         return kpis.series(self._source(site, range_), range_, metric, names)
 
     def usage(self, site: str) -> Usage:
-        """Return what counts against the quota of the current month, which is that of UTC (QUOTA-1)."""
+        """Return the events of the current month (UTC) that count against the quota (QUOTA-1)."""
         range_ = month("UTC", datetime.now(UTC))
         found = kpis.totals(self._source(site, range_))
         return Usage(
@@ -148,19 +148,19 @@ class Reader:
         )
 
     def names(self, site: str, search: str = "") -> tuple[str, ...]:
-        """Return names that were seen at any time, the most common first."""
+        """Return names seen at any time, the most common first."""
         range_ = Range.of("all", timezone="UTC", now=datetime.now(UTC))
         return listings.names(self._source(site, range_), search)
 
     def advice(self, site: str, range_: Range, only: Iterable[str] = ()) -> tuple[Advice, ...]:
-        """Return advice on the names and properties of a range, or on some names (LINT-1 to LINT-3)."""
+        """Return advice on the names and properties of a range, or only on some names (LINT-1 to LINT-3)."""
         return advices.advice(self._source(site, range_), only)
 
     def _source(self, site: str, range_: Range) -> Source:
         return Source(self._clients, site, range_)
 
     def _first_day(self, site: str, timezone: str) -> date:
-        """The day of the first event, today if there is none."""
+        """Return the day of the first event, or today if the site has none."""
         rows = ask(self._clients, _FIRST, {"site": site})
         first = rows[0][0].replace(tzinfo=UTC) if rows else datetime.now(UTC)
         return first.astimezone(zone(timezone)).date()

@@ -1,4 +1,4 @@
-"""What the reader answers with."""
+"""Result types of the reader."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,9 +7,9 @@ from decimal import Decimal
 
 @dataclass(frozen=True, kw_only=True)
 class EventCount:
-    """An event name: how often it came, from how many visitors if asked, what it earned in each currency.
+    """An event name with its count, its revenue per currency, and its visitors if requested.
 
-    ``name`` may be the beginning of one of so many ``characters``; ``id`` stands for the whole of it.
+    ``name`` may be cut; ``characters`` is the length of the whole name, and ``id`` identifies it.
     """
 
     name: str
@@ -23,7 +23,7 @@ class EventCount:
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage:
-    """Some of the event names of a range, and how many there are."""
+    """A page of the event names of a range, and the total number of names."""
 
     rows: tuple[EventCount, ...]
     total: int
@@ -31,7 +31,7 @@ class EventPage:
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyCount:
-    """A property of an event: how many values came, and how many different ones."""
+    """A property of an event: the number of its values, and of distinct ones."""
 
     name: str
     count: int
@@ -40,7 +40,7 @@ class PropertyCount:
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyPage:
-    """The most common properties of an event, and how many it has."""
+    """The most common properties of an event, and the total number of properties."""
 
     rows: tuple[PropertyCount, ...]
     total: int
@@ -48,7 +48,7 @@ class PropertyPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ValueCount:
-    """A value of a property, and how often it came."""
+    """A value of a property and its count."""
 
     value: str
     count: int
@@ -56,7 +56,7 @@ class ValueCount:
 
 @dataclass(frozen=True, kw_only=True)
 class ValuePage:
-    """Some of the values of a property, and how many there are."""
+    """A page of the values of a property, and the total number of values."""
 
     rows: tuple[ValueCount, ...]
     total: int
@@ -64,9 +64,10 @@ class ValuePage:
 
 @dataclass(frozen=True, kw_only=True)
 class GoalResult:
-    """A goal, how often it was completed and by how many visitors.
+    """A goal with its conversions and its visitors.
 
-    ``rate`` is completions in percent of the visitors of the site: more than 100 if they come back to it.
+    ``rate`` is the number of conversions in percent of the site's visitors; it exceeds 100 if visitors
+    convert repeatedly.
     """
 
     id: int
@@ -78,7 +79,7 @@ class GoalResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Kpi:
-    """A figure beside that of the range before; ``change`` is in percent, None when there is none."""
+    """A figure beside that of the previous range; ``change`` is in percent, or None without comparison."""
 
     key: str
     value: float
@@ -88,7 +89,7 @@ class Kpi:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A step of a series: when it begins, and its value."""
+    """A step of a series: its start and its value."""
 
     time: datetime
     value: int
@@ -96,7 +97,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Values over time, without holes."""
+    """Values over time, without gaps."""
 
     metric: str
     interval: str
@@ -105,7 +106,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What counts against the quota of a month of the site; without ``quota`` there is no limit."""
+    """Events of a month that count against the site's quota; None means no ``quota``."""
 
     month: str
     pageviews: int
@@ -114,13 +115,13 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Pageviews and custom events: they count alike."""
+        """Sum of pageviews and custom events, which count alike."""
         return self.pageviews + self.custom_events
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What the documentation would say about names or properties that a site sends."""
+    """A best practice of the documentation that names or properties of a site violate."""
 
     rule: str
     text: str

@@ -1,4 +1,4 @@
-"""Where a query reads from: the rollups of a range, or for the last minutes the events themselves."""
+"""Queries on the rollups of a range or, for the last minutes, on the events themselves."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from reference_server.storage.rollups import DAY, HOUR, QUARTER, SESSIONS, STEPS
 
 Row = tuple[Any, ...]
 
-# A query that takes longer is no answer any more; the client would not wait for it either.
+# A query that takes longer fails; the client would not wait for it either.
 _QUERY_SECONDS = 25
 _MINUTE = 60
 
@@ -35,11 +35,11 @@ class Source:
         names: Iterable[str] | None = None,
         **values: object,
     ) -> list[Row]:
-        """Return the rows of a query in which the names of rollups stand in braces.
+        """Return the rows of a query that names rollups in braces.
 
-        Each rollup is limited to the site and the range; with ``step`` to buckets of that length (seconds).
-        Text from outside is bound: single texts as ``values``, a list as ``names``, which the query finds in
-        the table ``asked`` (one column, ``name``) whatever its size.
+        Each rollup is restricted to the site and the range and, if ``step`` is given, to buckets of
+        that length (seconds). Text from outside is bound: single texts as ``values``, a list of any
+        size as ``names``, which the query reads from the table ``asked`` (one column, ``name``).
         """
         for rollup in rollups:
             query = query.replace(f"{{{rollup.table}}}", self._rows(rollup, step))
@@ -60,7 +60,7 @@ class Source:
                 f"(step = {length} AND bucket >= {first} AND bucket < {last})"
                 for length, first, last in parts
             )
-        # Nothing but numbers and the names of our own tables is put into the text.
+        # The text contains only numbers and the names of our own tables.
         return f"(SELECT * FROM {rollup.table} WHERE site = {{site:String}} AND ({where or 0}))"  # noqa: S608
 
 
@@ -78,16 +78,16 @@ def ask(
 
 
 def _table(names: Iterable[str]) -> ExternalData:
-    """Return names as a table that travels in the request's body.
+    """Return names as a table that is sent in the request's body.
 
-    ClickHouse takes at most 128 KiB for a bound value, which a few long names exceed.
+    ClickHouse limits a bound value to 128 KiB, which a few long names exceed.
     """
     lines = b"\n".join(msgspec.json.encode({"name": name}) for name in names)
     return ExternalData(file_name="asked", fmt="JSONEachRow", structure=["name String"], data=lines)
 
 
 def pieces(start: int, end: int, steps: tuple[int, ...] = STEPS[::-1]) -> Iterator[tuple[int, int, int]]:
-    """Cover a range (seconds) with as few buckets as can be: each step, and from where to where it is."""
+    """Yield the fewest buckets that cover a range (seconds), as (step, start, end)."""
     step, *finer = steps
     first, last = -(-start // step) * step, end // step * step
     if not finer:  # Ranges end with whole quarters of an hour.
@@ -104,7 +104,7 @@ def pieces(start: int, end: int, steps: tuple[int, ...] = STEPS[::-1]) -> Iterat
 
 
 def common_step(moments: tuple[datetime, ...]) -> int:
-    """Return the longest step whose buckets begin at every one of these moments."""
+    """Return the longest step whose buckets begin at each of these moments."""
     seconds = [int(moment.timestamp()) for moment in moments]
     return next((step for step in (DAY, HOUR) if all(s % step == 0 for s in seconds)), QUARTER)
 

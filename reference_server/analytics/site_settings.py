@@ -1,4 +1,4 @@
-"""What people set, site by site: the time zone and the goals. One SQLite file, shared by the processes."""
+"""Settings per site (time zone and goals) and logins, in one SQLite file that all processes share."""
 
 import secrets
 import sqlite3
@@ -26,27 +26,27 @@ SELECT ?, ? WHERE (SELECT count() FROM goals WHERE site = ?) < ? RETURNING id
 
 
 MOST_GOALS = 100
-"""Goals of a site: each refresh of the dashboard counts all of them."""
+"""Goals of a site; each refresh of the dashboard counts all of them."""
 
 GOAL_CHARACTERS = 10_000
-"""Characters of a goal's name."""
+"""Characters in a goal's name."""
 
 
 class GoalExists(Exception):
-    """The site has a goal of that name."""
+    """The site has a goal of this name already."""
 
 
 class TooManyGoals(Exception):
-    """The site has as many goals as it can have."""
+    """The site has the maximum number of goals."""
 
 
 class NoSuchGoal(Exception):
-    """The site has no goal of that number."""
+    """The site has no goal with this id."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A goal that custom events of exactly this name complete."""
+    """A goal, completed by custom events of exactly this name."""
 
     id: int
     event_name: str
@@ -64,24 +64,24 @@ class Settings:
         return str(rows[0][0]) if rows else "UTC"
 
     def set_timezone(self, site: str, timezone: str) -> None:
-        """Choose the time zone of a site. Raises ValueError for one that there is not."""
+        """Set the time zone of a site. Raises ValueError if it is unknown."""
         zone(timezone)
         self._ask("INSERT OR REPLACE INTO timezones VALUES (?, ?)", site, timezone)
 
     def goals(self, site: str) -> tuple[Goal, ...]:
-        """Return the goals of a site, the oldest first."""
+        """Return the goals of a site, oldest first."""
         rows = self._ask("SELECT id, name FROM goals WHERE site = ? ORDER BY id", site)
         return tuple(Goal(id=number, event_name=name) for number, name in rows)
 
     def add_goal(self, site: str, event_name: str) -> Goal:
-        """Create a goal, its name verbatim (GOAL-1).
+        """Create a goal with exactly this name (GOAL-1).
 
-        Raises GoalExists, TooManyGoals, and ValueError for a name that is empty or longer than 10,000
+        Raises GoalExists, TooManyGoals, and ValueError if the name is empty or longer than 10,000
         characters.
         """
-        name = well_formed(event_name)  # As names are stored: a goal must match what was tracked.
+        name = well_formed(event_name)  # Names are stored in this form, and the goal must match them.
         if not name:
-            raise ValueError("event_name must be the name of an event: a string that is not empty")
+            raise ValueError("event_name must be a non-empty string")
         if len(name) > GOAL_CHARACTERS:
             raise ValueError(
                 f"event_name must have at most {GOAL_CHARACTERS:,} characters (got {len(name):,})"
@@ -89,43 +89,43 @@ class Settings:
         try:
             rows = self._ask(_ADD_GOAL, site, name, site, MOST_GOALS)
         except sqlite3.IntegrityError:
-            raise GoalExists(f"there is a goal of the name {name[:100]!r} already") from None
+            raise GoalExists(f"the site already has a goal named {name[:100]!r}") from None
         if not rows:
             raise TooManyGoals(f"a site has at most {MOST_GOALS} goals: delete one first")
         return Goal(id=rows[0][0], event_name=name)
 
     def delete_goal(self, site: str, number: int) -> None:
         """Delete a goal. Raises NoSuchGoal."""
-        # SQLite has integers of 64 bits.
+        # SQLite integers have 64 bits.
         known = number < 2**63 and self._ask(
             "DELETE FROM goals WHERE site = ? AND id = ? RETURNING id", site, number
         )
         if not known:
-            raise NoSuchGoal(f"there is no goal {str(number)[:20]}")
+            raise NoSuchGoal(f"the site has no goal with the id {str(number)[:20]}")
 
     def secret(self) -> bytes:
-        """Return what the server's processes sign with, made at first need."""
+        """Return the key with which the server signs cookies, created on first use."""
         self._ask("INSERT OR IGNORE INTO secrets VALUES (1, ?)", secrets.token_bytes(32))
         return bytes(self._ask("SELECT secret FROM secrets WHERE number = 1")[0][0])
 
     def begin_login(self, now: datetime, lasts: timedelta) -> str:
-        """Return the id of a new login, which all processes of the server know until it ends."""
+        """Return the id of a new login, which is valid in all processes until it ends or expires."""
         login = secrets.token_urlsafe(32)
         self._ask("DELETE FROM logins WHERE expires <= ?", int(now.timestamp()))
         self._ask("INSERT INTO logins VALUES (?, ?)", login, int((now + lasts).timestamp()))
         return login
 
     def has_login(self, login: str, now: datetime) -> bool:
-        """Return whether a login has neither ended nor expired."""
+        """Return True if a login has neither ended nor expired."""
         query = "SELECT 1 FROM logins WHERE id = ? AND expires > ?"
         return bool(self._ask(query, login, int(now.timestamp())))
 
     def end_login(self, login: str) -> None:
-        """End a login for good. It may have ended already."""
+        """End a login in all processes. It may have ended already."""
         self._ask("DELETE FROM logins WHERE id = ?", login)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def _ask(self, query: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:

@@ -1,1 +1,1 @@
-"""From the outbox to ClickHouse, exactly once."""
+"""Delivery of events from the outbox to ClickHouse, each exactly once."""

@@ -1,4 +1,4 @@
-"""Counts of what the outboxes of a folder hold, of processes that live or are gone."""
+"""Counts of the events in all outboxes of a folder, including those of processes that have ended."""
 
 import sqlite3
 import time
@@ -22,10 +22,10 @@ SELECT
 
 @dataclass(frozen=True, kw_only=True)
 class Census:
-    """What the outboxes of a folder hold.
+    """Totals over the outboxes of a folder.
 
-    ``accepted`` counts all that were ever put into those that are there, ``oldest`` is when the first of the
-    pending ones arrived, ``lost`` counts those that cannot be read.
+    ``accepted`` counts every event ever put into the outboxes that still exist, ``oldest`` is when the
+    first pending event arrived, and ``lost`` counts the events that cannot be read.
     """
 
     accepted: int = 0
@@ -37,12 +37,12 @@ class Census:
 
     @property
     def stored(self) -> int:
-        """How many of the accepted events ClickHouse has."""
+        """Number of accepted events that ClickHouse has."""
         return max(self.accepted - self.pending - self.quarantined - self.lost, 0)
 
 
 def census(folder: Path) -> Census:
-    """Look at all outboxes of a folder."""
+    """Return the totals over all outboxes of a folder. Files may come and go meanwhile."""
     found = Census()
     for file in folder.glob("*.sqlite"):
         mark = read_mark(file)
@@ -53,14 +53,14 @@ def census(folder: Path) -> Census:
             with closing(_opened(file)) as db:
                 accepted, pending, quarantined, first = db.execute(_CENSUS).fetchone()
             oldest = first and decode_row(first.partition(b"\n")[0]).timestamp
-        except sqlite3.OperationalError:  # Removed meanwhile, or empty, as it is before it is begun.
+        except sqlite3.OperationalError:  # Removed meanwhile, or just created and still empty.
             if file.exists() and not file.stat().st_size:
                 found = replace(found, damaged=(*found.damaged, file))
         except (sqlite3.Error, OSError, ValueError, AttributeError):
-            # Nobody has contained it yet.
+            # Damaged, but not contained yet: count what can be read.
             with closing(_opened(file)) as db:
                 accepted, pending = readable_counts(db)
-            reason = "it is not contained yet"
+            reason = "not contained yet"
             accepted = 0 if is_copy(file) else accepted
             found = _with_damaged(found, file, Mark(reason=reason, accepted=accepted, pending=pending))
         else:
@@ -76,9 +76,10 @@ def census(folder: Path) -> Census:
 
 
 def longest_stall(folder: Path, since: float) -> float:
-    """Return for how many seconds an outbox, of any process, has had events of which none was stored.
+    """Return the longest time, in seconds, that an outbox has had pending events and stored none.
 
-    Counted from ``since`` at the earliest, by the monotonic clock. Damaged files do not count.
+    Covers the outboxes of all processes. The time counts from ``since`` (monotonic clock) at the
+    earliest. Damaged files are skipped.
     """
     longest = 0.0
     for file in folder.glob("*.sqlite"):
@@ -95,7 +96,7 @@ def longest_stall(folder: Path, since: float) -> float:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    # mode=rw: one that is removed meanwhile is not to be made anew.
+    # mode=rw: a file that is removed meanwhile must not be created again.
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
 
 

@@ -1,9 +1,9 @@
-"""Contain damaged outboxes: each is kept as it is, marked, and what can be read of it goes on in a copy.
+"""Contain damaged outboxes: keep each file unchanged, mark it, and copy its readable events to a new outbox.
 
-The mark is a small JSON file beside it, with the reason and the counts. The copy has the numbers, the steps
-and the tokens of the damaged file, so that ClickHouse knows what it has already: each event is stored once.
-The mark says that the copy is complete before the copy gets the name of an outbox: whenever the process ends,
-the next one goes on from there, and never makes a second copy.
+The mark is a small JSON file beside the outbox with the reason and the counts. The copy keeps the numbers,
+steps and tokens of the damaged file, so ClickHouse recognises what it has already and each event is stored
+once. The mark records that the copy is complete before the copy is renamed to an outbox: if the process ends
+at any point, the next one continues from there and never makes a second copy.
 """
 
 import json
@@ -37,8 +37,8 @@ _LOG = logging.getLogger(__name__)
 class Mark:
     """Counts of the events of a damaged outbox, as far as they are known.
 
-    ``accepted`` were ever put into it, ``pending`` of these were not stored, ``lost`` of these cannot be
-    read.
+    ``accepted`` events were ever put into it, ``pending`` of them were not stored, and ``lost`` of those
+    cannot be read.
     """
 
     reason: str
@@ -50,17 +50,17 @@ class Mark:
 
 
 def read_mark(file: Path) -> Mark | None:
-    """Return the mark of an outbox, or None if it is not known to be damaged."""
+    """Return the mark of an outbox, or None if the file is not known to be damaged."""
     try:
         return Mark(**json.loads(file.with_suffix(".damaged").read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        return Mark(reason=f"its mark cannot be read: {error}")
+        return Mark(reason=f"its mark {file.with_suffix('.damaged')} cannot be read: {error}")
 
 
 def write_mark(file: Path, mark: Mark) -> None:
-    """Mark an outbox as damaged. Raises OSError."""
+    """Mark an outbox as damaged, durably. Raises OSError."""
     place = file.with_suffix(".damaged")
     draft = place.with_suffix(".draft")
     with draft.open("w", encoding="utf-8") as opened:
@@ -72,24 +72,28 @@ def write_mark(file: Path, mark: Mark) -> None:
 
 
 def tell_kept(folder: Path) -> None:
-    """Name the damaged outboxes that earlier runs have contained in the log."""
+    """Log a warning for each damaged outbox that an earlier run contained."""
     for place in sorted(folder.glob("*.damaged")):
         mark = read_mark(place)
         if mark and mark.copied and place.with_suffix(".sqlite").exists():
-            _LOG.warning("%s is kept: it was damaged (%s)", place.with_suffix(".sqlite"), mark.reason)
+            _LOG.warning(
+                "the damaged outbox %s is kept (%s); its readable events were copied",
+                place.with_suffix(".sqlite"),
+                mark.reason,
+            )
 
 
 def is_contained(file: Path) -> bool:
-    """Return whether nothing is left to do for a damaged outbox."""
+    """Return True if a damaged outbox needs no further work."""
     mark = read_mark(file)
     return bool(mark and mark.copied and not _draft(file).exists())
 
 
 def contain(file: Path, reason: str) -> None:
-    """Copy what can be read of a damaged outbox, and name it in the log.
+    """Copy the readable events of a damaged outbox to a new one, and log the damage.
 
-    For the process that has its lock, and no connection to it. Raises OSError and sqlite3.Error if the copy
-    cannot be written: the next call begins again.
+    The calling process must hold the lock of the file and have no connection to it. Raises OSError and
+    sqlite3.Error if the copy cannot be written; the next call starts again.
     """
     mark = read_mark(file) or Mark(reason=reason)
     if not mark.copied:
@@ -100,9 +104,9 @@ def contain(file: Path, reason: str) -> None:
         mark = replace(mark, accepted=accepted, pending=pending, lost=max(pending - copied, 0), copied=True)
         write_mark(file, mark)
         _LOG.error(
-            "the outbox %s is damaged (%s): it is kept; %d of its events could be read, and go on in a copy; "
-            "%s could not",
-            *(file, mark.reason, copied, mark.lost if mark.pending else "how many"),
+            "the outbox %s is damaged (%s): the file is kept, %d readable events continue in a copy, "
+            "and %s events are unreadable",
+            *(file, mark.reason, copied, mark.lost if mark.pending else "an unknown number of"),
         )
     if _draft(file).exists():
         _draft(file).rename(file.with_name(f"{file.stem}{COPY}.sqlite"))
@@ -114,7 +118,7 @@ def _draft(file: Path) -> Path:
 
 
 def _copy(file: Path) -> tuple[int, tuple[int, int]]:
-    """Write the readable events to a draft, if there are any; return how many, and what the file counts."""
+    """Write the readable events, if any, to a draft; return their number and the counts of the file."""
     try:
         source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     except sqlite3.Error:
@@ -123,7 +127,7 @@ def _copy(file: Path) -> tuple[int, tuple[int, int]]:
         found = readable_counts(source)
         try:
             steps = list(read_steps(source))
-        except sqlite3.Error:  # Without them nobody knows which events are stored.
+        except sqlite3.Error:  # Without the steps it is unknown which events are stored.
             return 0, found
         return _write(_draft(file), source, steps), found
 
@@ -150,13 +154,13 @@ def _write(draft: Path, source: sqlite3.Connection, steps: list[Step]) -> int:
 
 
 def readable_counts(source: sqlite3.Connection) -> tuple[int, int]:
-    """Return how many events a damaged outbox has accepted, and how many wait, as far as it can be read."""
+    """Return how many events a damaged outbox has accepted and how many are pending, as far as readable."""
     accepted = sum(number for [number] in _rows(source, LAST))
     return accepted, sum(count for _, count in _numbers(source))
 
 
 def _readable(source: sqlite3.Connection) -> Iterator[Block]:
-    """Yield the blocks that can be read, of which each row has its form, in their order."""
+    """Yield, in order, the blocks that can be read and whose rows are well-formed."""
     last = 0
     for number, _ in _numbers(source):
         try:
@@ -173,14 +177,14 @@ def _readable(source: sqlite3.Connection) -> Iterator[Block]:
 
 
 def _numbers(source: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Return number and count of the blocks up to the damage from both ends; their rows may be damaged."""
+    """Return number and count of the blocks readable from either end; their rows may still be damaged."""
     query = "SELECT number, count FROM events ORDER BY number"
     found = {*_rows(source, query), *_rows(source, f"{query} DESC")}
     return sorted((number, count) for number, count in found if isinstance(count, int))
 
 
 def _rows(source: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query up to the first that cannot be read."""
+    """Yield the rows of a query until one cannot be read."""
     try:
         yield from source.execute(query)
     except sqlite3.Error:

@@ -1,4 +1,4 @@
-"""Moves events from outboxes to ClickHouse: in batches, each stored once whatever happens in between."""
+"""The loader: moves events from outboxes to ClickHouse in batches, each stored exactly once."""
 
 import logging
 import sqlite3
@@ -18,19 +18,20 @@ from reference_server.sqlite_damage import is_damage
 from reference_server.storage.client import Clients
 from reference_server.storage.store import INCOMPLETE, TABLES, UNKNOWN_TABLE, Stage, erase
 
-# One of 50,000 rows costs ClickHouse half of one of 10,000: each insert is one into every rollup, too.
+# A batch of 50,000 rows costs ClickHouse half as much per row as one of 10,000, because each batch is also
+# inserted into every rollup.
 _MOST_ROWS, _MOST_BYTES = 50_000, 32 * 1024**2
-# Bytes of text in rollup_properties: ClickHouse needs some six times as much memory. Of ordinary events that
-# is 46,000.
+# Bytes of text in rollup_properties. ClickHouse needs about six times as much memory. 16 MiB is about 46,000
+# ordinary events.
 _MOST_COST = 16 * 1024**2
-# Between two inserts, so that a busy server makes few large parts, and ClickHouse has four fifths of its time
-# for others; the first after a pause goes at once.
+# Seconds between two inserts. Under load the parts stay large and ClickHouse keeps four fifths of its time
+# for other work; the first insert after a pause starts at once.
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _REST = 0.1, 1.0, 4
 _IDLE_SECONDS = 2.0
 _MANY_PUT_OFF, _LARGE_ROW = 20, 10_000
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 5.0
 
-# Refusals that have nothing to do with the rows, few or many: the same is tried again.
+# Errors that do not depend on the rows or on their number: the same batch is tried again.
 _NOT_ABOUT_ROWS = {
     81: "UNKNOWN_DATABASE",
     164: "READONLY",
@@ -43,8 +44,8 @@ _NOT_ABOUT_ROWS = {
     497: "ACCESS_DENIED",
     516: "AUTHENTICATION_FAILED",
 }
-# Refusals of rows for what they contain: sent again they would be refused again. After all other refusals,
-# known or not, fewer rows may be taken.
+# Errors caused by the content of a row, which repeat if the row is sent again. After any other error, a
+# smaller batch may succeed.
 _ABOUT_ROWS = {
     6: "CANNOT_PARSE_TEXT",
     26: "CANNOT_PARSE_QUOTED_STRING",
@@ -60,13 +61,13 @@ _ABOUT_ROWS = {
     407: "DECIMAL_OVERFLOW",
     469: "VIOLATED_CONSTRAINT",
 }
-# An odd answer to a greeting is a ValueError or a TypeError.
+# An unexpected answer to the client's handshake raises ValueError or TypeError.
 _ERRORS = (ClickHouseError, OSError, ValueError, TypeError, OverflowError)
 _LOG = logging.getLogger(__name__)
 
 
 class Loader:
-    """Empties an outbox, and those of processes that are gone, in a thread of its own."""
+    """A thread that empties the outbox of this process and those of processes that have ended."""
 
     def __init__(
         self, outbox: OwnOutbox, folder: Path, clients: Clients, counts: Counts | None = None
@@ -75,19 +76,19 @@ class Loader:
         self._own = outbox
         self._folder = folder
         self._clients = clients
-        self._share = 1.0  # Of the largest batch: less after a refusal.
-        self._incomplete = False  # Whether a table is missing.
-        self._put_off = 0  # Rows that were put off since the last one that was stored.
+        self._share = 1.0  # Of the largest batch; reduced after a refusal.
+        self._incomplete = False  # True if a table is missing.
+        self._put_off = 0  # Rows put off since a batch was last stored.
         self._ending = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Empty the outbox if so many seconds are enough, and end; what is left stays on disk."""
+        """End the thread, after emptying the outbox if ``seconds`` suffice; other events stay on disk."""
         self._deadline = time.monotonic() + seconds
         self._ending.set()
         self._own.wake()
@@ -103,7 +104,7 @@ class Loader:
                     adopted = time.monotonic()
                     self._adopt()
             except Exception:
-                _LOG.exception("the loader goes on after an unexpected error")
+                _LOG.exception("unexpected error in the loader, which continues")
                 if self._out_of_time(_LAST_RETRY_SECONDS):
                     return
             if not self._ending.is_set():
@@ -123,21 +124,21 @@ class Loader:
     def _adopt(self) -> None:
         for outbox in Outbox.abandoned(self._folder):
             if outbox.pending:
-                _LOG.warning("%d events of a process that is gone are loaded", outbox.pending)
+                _LOG.warning("loading %d events of a process that has ended", outbox.pending)
             damage = ""
             try:
                 self._empty(outbox)
                 self._drop_stage(outbox)
-            except sqlite3.Error as error:  # Its file: the others are loaded all the same.
+            except sqlite3.Error as error:  # Affects this file only: continue with the others.
                 if is_damage(error):
                     damage = str(error)
                 else:
-                    _LOG.error("the outbox %s cannot be used now, and is tried again: %s", outbox.file, error)
+                    _LOG.error("the outbox %s cannot be used now and will be retried: %s", outbox.file, error)
             finally:
                 outbox.close(self._counts, damage)
 
     def _empty(self, outbox: Outbox) -> None:
-        """Insert until nothing is left, or there is no more time."""
+        """Insert batches until the outbox is empty or the deadline has passed."""
         retry = _FIRST_RETRY_SECONDS
         while batch := outbox.next_batch(*self._limits()):
             began = time.monotonic()
@@ -160,7 +161,7 @@ class Loader:
         return max(rows, 1), max(size, 1), max(cost, 1)
 
     def _advance(self, outbox: Outbox, batch: Batch) -> bool:
-        """Do what is next for a batch; return False if it is to be tried again after a while."""
+        """Perform the next action for a batch; return False if it must be retried after a pause."""
         done = batch.step.done
         try:
             client = self._clients.get()
@@ -187,14 +188,14 @@ class Loader:
         return True
 
     def _refused(self, outbox: Outbox, batch: Batch, done: int, error: Exception) -> bool:
-        """Decide how a batch goes on after an error; return False to try again after a while."""
+        """Decide how a batch continues after an error; return False if it must be retried after a pause."""
         code = error.code if isinstance(error, Error) else None
         about_rows = code in _ABOUT_ROWS
         if code == UNKNOWN_TABLE:
             outbox.keep(batch, done=done, known=batch.known)
             self._incomplete = True
         elif batch.step.seal or code is None or code in _NOT_ABOUT_ROWS or _is_lost(error):
-            # Without an answer nobody knows what became of it.
+            # Without an answer the outcome of the statement is unknown.
             outbox.keep(batch, done=done, known=batch.known and code is not None)
         elif not batch.known:
             outbox.seal(batch, done)
@@ -202,22 +203,22 @@ class Loader:
         elif batch.count > 1:
             if not about_rows:
                 _LOG.warning(
-                    "%d events are stored in two halves, as ClickHouse refused: %s", batch.count, error
+                    "ClickHouse refused %d events, which are now stored in two halves: %s", batch.count, error
                 )
                 self._share = min(self._share, batch.size / 2 / _MOST_BYTES)
             outbox.smaller(batch, done)
             return True
         elif about_rows and not done:
-            _LOG.error("an event was set aside, as ClickHouse will not take it: %s", error)
+            _LOG.error("ClickHouse refuses an event for its content; it is now in the quarantine: %s", error)
             outbox.refused(batch, str(error))
             return True
         else:
-            _LOG.error("an event is tried again later, as ClickHouse does not take it: %s", error)
+            _LOG.error("ClickHouse refused an event, which will be retried later: %s", error)
             outbox.put_off(batch, done)
-            # If all rows are refused, large or not, it is not for what they are: no need to hurry.
+            # If even small rows are refused one after the other, the cause is not their size: pause.
             self._put_off += 1
             return self._put_off < _MANY_PUT_OFF or len(batch.lines) > _LARGE_ROW
-        _LOG.error("%d events wait, as ClickHouse does not take them: %s", outbox.pending, error)
+        _LOG.error("%d events wait: ClickHouse does not store them: %s", outbox.pending, error)
         return False
 
     def _repair(self) -> None:
@@ -225,15 +226,15 @@ class Loader:
             repair(self._clients.get(), self._folder)
             self._incomplete = False
         except (*_ERRORS, sqlite3.Error) as error:
-            _LOG.error("the missing tables could not be made anew: %s", error)
+            _LOG.error("the missing tables could not be rebuilt: %s", error)
 
     def _drop_stage(self, outbox: Outbox) -> None:
-        # If ClickHouse is away, an empty table in its memory is left, and goes with its next start.
+        # If ClickHouse is unavailable, the empty in-memory table remains until its next start.
         with suppress(*_ERRORS):
             Stage(self._clients.get(), f"staging_{outbox.name}").drop()
 
     def _out_of_time(self, seconds: float) -> bool:
-        """Wait before the next try, in vain if the process ends meanwhile; whether there is none any more."""
+        """Sleep before the next attempt; return True if the deadline has passed."""
         if time.monotonic() + seconds > self._deadline:
             return True
         self._ending.wait(seconds) if not self._ending.is_set() else time.sleep(seconds)

@@ -1,7 +1,7 @@
-"""Accepted events on disk until ClickHouse has them: what was acknowledged outlives the process (STORE-5).
+"""Accepted events on disk until ClickHouse has them: acknowledged events outlive the process (STORE-5).
 
-Each worker process has an outbox of its own, one SQLite file in a folder that all of them share. A file whose
-process is gone is adopted by another.
+Each worker process has its own outbox, a SQLite file in a folder that all of them share. If a process ends,
+another one adopts its file.
 """
 
 import logging
@@ -34,7 +34,7 @@ from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read
 from reference_server.sqlite_damage import Damaged, is_damage
 from reference_server.storage.schema import fitting
 
-# The first outboxes had a row for each event.
+# The first versions stored each event in a row of its own.
 _ROWS_TO_BLOCKS = """
 BEGIN;
 ALTER TABLE events RENAME COLUMN row TO lines;
@@ -44,19 +44,19 @@ COMMIT;
 _LARGEST_BLOCK = 100
 _RANGE = "SELECT number, count, lines FROM events WHERE number BETWEEN ? AND ? ORDER BY number"
 _ALL = 2**63 - 1
-# Of a row that ClickHouse refuses by itself, not for what it contains: tried again after so long, doubled.
+# Seconds until a row is retried that ClickHouse refuses alone, but not for its content; doubled each time.
 _FIRST_DELAY, _LAST_DELAY = 2.0, 300.0
 _SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
 _LOG = logging.getLogger(__name__)
 
 
 class StoreUnavailable(Exception):
-    """The event could not be kept now; the sender may try again."""
+    """The event cannot be stored now; the sender may try again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows to be inserted together, a line each, and the token by which ClickHouse knows a repetition."""
+    """Rows to insert together, one per line, and the token by which ClickHouse recognises a repetition."""
 
     token: str
     outbox: str
@@ -67,12 +67,12 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return self.lines.count(b"\n") + 1
 
     @property
     def size(self) -> int:
-        """How many bytes the rows have, without the ends of their lines."""
+        """Number of bytes in the rows, without line ends."""
         return len(self.lines) - self.count + 1
 
 
@@ -86,8 +86,8 @@ class Outbox:
         self._lock = threading.Lock()
         self._something = threading.Event()
         self.pending = self._bytes = self._last = 0
-        # Of steps, by their first events: those whose outcomes are known, those that were refused, and until
-        # when some of these wait.
+        # Keyed by the first event of a step: steps with known outcomes, delays with the time of the next
+        # attempt, and refused steps.
         self._known: set[int] = set()
         self._delays: dict[int, tuple[float, float]] = {}
         self._behind: set[int] = set()
@@ -101,23 +101,23 @@ class Outbox:
 
     @classmethod
     def create(cls, folder: Path, *, durability: str = "power", max_bytes: int = 1024**3) -> Self:
-        """Begin an outbox for this process. Raises OSError and sqlite3.Error."""
+        """Create an outbox for this process. Raises OSError and sqlite3.Error."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{secrets.token_hex(8)}.sqlite"
         lock = locked(file)
         assert lock is not None
         outbox = cls(file, lock, durability=durability, max_bytes=max_bytes)
         if durability == "power":
-            # The name of the file, and those of new folders above it, outlive a power cut as well.
+            # The names of the file and of new folders above it must outlive a power cut as well.
             for place in (folder, *list(folder.parents)[:3]):
                 sync_folder(place)
         return outbox
 
     @classmethod
     def abandoned(cls, folder: Path) -> Iterator[Self]:
-        """Open the outboxes whose processes are gone, each when it is asked for.
+        """Yield the outboxes of processes that have ended, opening each when it is reached.
 
-        A damaged one is contained (see ``damage``), and stays as it is.
+        Damaged ones are contained (see ``damage``) and skipped.
         """
         for file in sorted(folder.glob("*.sqlite")):
             if is_contained(file):
@@ -125,15 +125,15 @@ class Outbox:
             lock = locked(file)
             if lock is None:
                 continue
-            if not file.exists():  # Another process had it, and is done with it.
+            if not file.exists():  # Another process had it, and has removed it.
                 unlock(file, lock)
                 continue
             try:
-                if mark := read_mark(file):  # Its process ended before it was contained.
+                if mark := read_mark(file):  # The process that marked it ended before containing it.
                     raise Damaged(mark.reason)
-                # A file that was emptied, or never begun: nobody can tell, so it is not removed.
+                # Truncated to nothing, or never initialised. The two look the same, so the file is kept.
                 if not file.stat().st_size:
-                    raise Damaged("it is empty")
+                    raise Damaged("the file is empty")
                 outbox = cls(file, lock, durability="power", max_bytes=0)
             except (sqlite3.Error, OSError) as error:
                 _let_go(file, lock, error)
@@ -141,14 +141,15 @@ class Outbox:
             yield outbox
 
     def add(self, *rows: bytes) -> None:
-        """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
+        """Store encoded rows, all or none.
+
+        Raises sqlite3.Error, and StoreUnavailable if the outbox is full.
+        """
         size = sum(map(len, rows))
         parts = [rows[first : first + _LARGEST_BLOCK] for first in range(0, len(rows), _LARGEST_BLOCK)]
         with self._lock:
             if self._bytes + size > self._max_bytes:
-                raise StoreUnavailable(
-                    f"{self.pending} events wait for ClickHouse: there is no room for more"
-                )
+                raise StoreUnavailable(f"the outbox is full: {self.pending} events wait for ClickHouse")
             last = self._last
             with self._transaction():
                 for part in parts:
@@ -162,12 +163,13 @@ class Outbox:
         self._something.set()
 
     def probe(self) -> None:
-        """Write to the file as ``add`` does. Raises sqlite3.Error, and StoreUnavailable without room."""
+        """Write to the file as ``add`` does.
+
+        Raises sqlite3.Error, and StoreUnavailable if the outbox is full.
+        """
         with self._lock:
             if self._bytes >= self._max_bytes:
-                raise StoreUnavailable(
-                    f"{self.pending} events wait for ClickHouse: there is no room for more"
-                )
+                raise StoreUnavailable(f"the outbox is full: {self.pending} events wait for ClickHouse")
             self._db.execute("PRAGMA user_version = 1")
 
     @property
@@ -177,21 +179,21 @@ class Outbox:
 
     @property
     def accepted(self) -> int:
-        """How many events were ever put into it."""
+        """Number of events ever put into the outbox."""
         return self._last
 
     def wait(self, seconds: float) -> None:
-        """Return when there is an event to be inserted, or ``wake`` was called, or the time is up."""
+        """Return when there is an event to insert, after ``wake``, or after ``seconds``."""
         self._something.wait(seconds)
 
     def wake(self) -> None:
-        """Let ``wait`` return."""
+        """Make ``wait`` return."""
         self._something.set()
 
     def next_batch(self, most: int, most_bytes: int, most_cost: int = _ALL) -> Batch | None:
-        """Return the rows of a step that is not complete, or the oldest others: see ``fitting``.
+        """Return the rows of an unfinished step, or else the oldest other rows, limited as by ``fitting``.
 
-        Raises sqlite3.Error.
+        Returns None if nothing is due. Raises sqlite3.Error.
         """
         with self._lock:
             steps = [step for step in read_steps(self._db) if self._has_rows(step)]
@@ -199,7 +201,7 @@ class Outbox:
             for step in due:
                 if step.first not in self._behind:
                     return self._batch(step)
-            # What was refused takes turns with what is new, small rows before large ones.
+            # Refused rows alternate with new ones, small rows before large ones.
             refused = min(due, key=self._row_bytes, default=None)
             if refused and not self._new_first:
                 self._new_first = True
@@ -216,7 +218,7 @@ class Outbox:
             return None
 
     def keep(self, batch: Batch, *, done: int, known: bool) -> None:
-        """Remember how far a step is, and whether the outcome of its last statement is known."""
+        """Record which tables have a step, and if the outcome of its last statement is known."""
         with self._lock:
             write(self._db, replace(batch.step, done=done))
             (self._known.add if known else self._known.discard)(batch.step.first)
@@ -233,12 +235,15 @@ class Outbox:
             self._behind |= {step.first, middle + 1}
 
     def seal(self, batch: Batch, done: int) -> None:
-        """Let the step be sealed, as it was refused and an earlier outcome is not known."""
+        """Request a seal for a step that was refused after an attempt of unknown outcome."""
         with self._lock:
             write(self._db, replace(batch.step, done=done, seal=ASKING))
 
     def sealed(self, batch: Batch, *, stored: bool, complete: int) -> None:
-        """Note if the first table that is not done has the rows; ``complete`` is ``done`` of all tables."""
+        """Record the answer to a seal: ``stored`` if the first table that is not done has the rows.
+
+        ``complete`` is the value of ``done`` that covers all tables.
+        """
         step = batch.step
         if stored:
             done = complete if not step.generation else step.done | 1 << step.table
@@ -250,12 +255,12 @@ class Outbox:
             self._known.add(step.first)
 
     def erased(self, batch: Batch) -> None:
-        """Note that the marker of a seal was removed."""
+        """Record that the marker of a seal was removed."""
         with self._lock:
             write(self._db, replace(batch.step, seal=0))
 
     def put_off(self, batch: Batch, done: int) -> None:
-        """Try a row again later, as a table will not take it now; others go first."""
+        """Postpone a row that a table refuses now; others go first."""
         first = batch.step.first
         with self._lock:
             write(self._db, replace(batch.step, done=done))
@@ -265,11 +270,11 @@ class Outbox:
             self._behind.add(first)
 
     def stored(self, batch: Batch) -> None:
-        """Forget a batch that all tables have."""
+        """Remove a batch that all tables have."""
         self._remove(batch)
 
     def refused(self, batch: Batch, reason: str) -> None:
-        """Set the one row of a batch aside, with the reason for which ClickHouse will never take it."""
+        """Move the only row of a batch to the quarantine, with the reason why ClickHouse refuses it."""
         assert batch.count == 1
         self._remove(
             batch, "INSERT INTO quarantine SELECT number, lines, ? FROM events WHERE number = ?", reason
@@ -277,13 +282,13 @@ class Outbox:
 
     @property
     def name(self) -> str:
-        """The name by which tokens and staging tables begin."""
+        """Prefix of the tokens and staging tables of this outbox."""
         return token_name(self._file)
 
     def close(self, counts: Counts | None = None, damage: str = "") -> None:
-        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken.
+        """Close the file, and remove it if it is empty; ``counts`` then keeps the number of its events.
 
-        With ``damage`` it is kept and contained (see ``damage``).
+        If ``damage`` gives a reason, the file is kept and contained (see ``damage``).
         """
         if damage:
             with self._lock:
@@ -295,13 +300,13 @@ class Outbox:
                 left = self._db.execute(
                     "SELECT number FROM events UNION SELECT number FROM quarantine"
                 ).fetchone()
-            except sqlite3.Error:  # Damaged: it is kept.
+            except sqlite3.Error:  # Damaged: keep it.
                 left = True
             self._db.close()
         if not left:
             with counts.exclusive() if counts else nullcontext():
                 if counts:
-                    # A copy was counted by the mark of the damaged file.
+                    # The events of a copy were counted by the mark of the damaged file.
                     gone = 0 if is_copy(self._file) else self._last
                     counts.count({GONE_ACCEPTED: gone, GONE_STORED: gone})
                 for suffix in ("", "-wal", "-shm"):
@@ -310,7 +315,7 @@ class Outbox:
 
     def _begin(self, durability: str) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        # What is written is with the kernel, and outlives the process; a power cut asks for more.
+        # A write that has reached the kernel outlives the process. Only ``power`` needs fsync.
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
             self._db.executescript(_ROWS_TO_BLOCKS)
@@ -322,7 +327,7 @@ class Outbox:
         [self._last] = self._db.execute(LAST).fetchone()
 
     def _split(self, number: int) -> None:
-        """Let a block end with this event."""
+        """Make a block end with this event."""
         query = "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1"
         [(last, count, lines)] = checked(self._db.execute(query, (number,)))
         if last == number:
@@ -334,7 +339,7 @@ class Outbox:
         self._db.execute(INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
 
     def _has_rows(self, step: Step) -> bool:
-        """Return whether anything is left of a step; if not, forget it."""
+        """Return True if a step has rows left; otherwise remove the step."""
         if self._db.execute(f"{_RANGE} LIMIT 1", (step.first, step.last)).fetchone():
             return True
         remove(self._db, step.first)
@@ -348,7 +353,7 @@ class Outbox:
         return float(self._db.execute(query, (step.first, step.last)).fetchone()[0])
 
     def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
-        """Return a step of the oldest rows behind a number."""
+        """Return a step of the oldest rows after a number, or None."""
         found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
         blocks = list(_bounded(checked(found), most, most_bytes))
         if not blocks:
@@ -358,7 +363,7 @@ class Outbox:
         try:
             fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
         except ValueError as error:
-            raise Damaged(f"an event from {first} on is not what was written: {error}") from error
+            raise Damaged(f"a row at or after event {first} is malformed: {error}") from error
         if fit == count:
             return Step(first=first, last=blocks[-1][0])
         for number, size, _ in blocks:
@@ -407,19 +412,19 @@ class Outbox:
 
 
 def _let_go(file: Path, lock: int, error: Exception) -> None:
-    """Contain a damaged outbox of a process that is gone, and unlock it; say so if it is not damaged."""
+    """Contain a damaged outbox of an ended process, or log any other error; unlock it in both cases."""
     try:
         if not is_damage(error):
             raise error
         contain(file, str(error))
     except (sqlite3.Error, OSError) as failed:
-        _LOG.error("the outbox %s cannot be opened now, and is tried again: %s", file, failed)
+        _LOG.error("the outbox %s cannot be opened now and will be retried: %s", file, failed)
     finally:
         unlock(file, lock)
 
 
 def _bounded(blocks: Iterable[Block], most: int, most_bytes: int) -> Iterator[Block]:
-    """The first blocks with at most so many rows and bytes, one at the least."""
+    """Yield the first blocks within the limits on rows and bytes, at least one."""
     rows = size = 0
     for block in blocks:
         _, count, lines = block

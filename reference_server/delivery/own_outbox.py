@@ -1,4 +1,4 @@
-"""The outbox of a worker process, which goes on with a fresh file if its own is damaged while it runs."""
+"""The outbox of a worker process, replaced by a new file if its own is damaged while it runs."""
 
 import sqlite3
 import threading
@@ -16,38 +16,47 @@ class OwnOutbox:
     """The outbox into which this process puts events. Safe for use from several threads."""
 
     def __init__(self, begin: Callable[[], Outbox]) -> None:
-        """Begin an outbox by ``begin``, and later each fresh one. Raises OSError and sqlite3.Error."""
+        """Create the outbox by calling ``begin``, which also creates replacements.
+
+        Raises OSError and sqlite3.Error.
+        """
         self._begin = begin
         self._lock = threading.Lock()
         self._damaged: list[tuple[Outbox, str]] = []
         self.current = self._begin()
-        """The outbox that is in use."""
+        """The outbox in use."""
 
     @property
     def pending(self) -> int:
-        """How many events wait in the file that is in use."""
+        """Number of pending events in the file in use."""
         return self.current.pending
 
     def add(self, *rows: bytes) -> None:
-        """Keep written rows, all or none. Raises sqlite3.Error, and StoreUnavailable without room."""
+        """Store encoded rows, all or none.
+
+        Raises sqlite3.Error, and StoreUnavailable if the outbox is full.
+        """
         self._try(lambda outbox: outbox.add(*rows))
 
     def probe(self) -> None:
-        """Write to the file as ``add`` does. Raises sqlite3.Error, and StoreUnavailable without room."""
+        """Write to the file as ``add`` does.
+
+        Raises sqlite3.Error, and StoreUnavailable if the outbox is full.
+        """
         self._try(lambda outbox: outbox.probe())
 
     def wait(self, seconds: float) -> None:
-        """Return when there is something to do, or ``wake`` was called, or the time is up."""
+        """Return when there is work, after ``wake``, or after ``seconds``."""
         self.current.wait(seconds)
 
     def wake(self) -> None:
-        """Let ``wait`` return."""
+        """Make ``wait`` return."""
         self.current.wake()
 
     def replace(self, damaged: Outbox, error: Exception) -> Outbox:
-        """Return the outbox in use, which is a fresh one if it was ``damaged``.
+        """Return the outbox in use; if it is ``damaged``, replace it first.
 
-        Raises sqlite3.Error, and StoreUnavailable if a file cannot be made.
+        Raises sqlite3.Error, and StoreUnavailable if no new file can be created.
         """
         with self._lock:
             if self.current is damaged:
@@ -55,25 +64,25 @@ class OwnOutbox:
                     fresh = self._begin()
                     write_mark(damaged.file, _mark(damaged, str(error)))
                 except OSError as failed:
-                    raise StoreUnavailable(f"{error}; a fresh outbox cannot be begun: {failed}") from failed
+                    raise StoreUnavailable(f"{error}; a new outbox cannot be created: {failed}") from failed
                 self.current = fresh
                 self._damaged.append((damaged, str(error)))
                 damaged.wake()
             return self.current
 
     def contain(self) -> None:
-        """Keep the files that were replaced, and copy what can be read of them.
+        """Contain the files that were replaced.
 
-        For the thread that stores events: none of theirs is being stored meanwhile.
+        Called by the loader's thread only, so that none of their events is being stored meanwhile.
         """
         while self._damaged:
             damaged, reason = self._damaged.pop()
-            with suppress(OSError):  # What was stored since it was marked is not lost.
+            with suppress(OSError):  # Counts again: events stored since the mark are not lost.
                 write_mark(damaged.file, _mark(damaged, reason))
             damaged.close(damage=reason)
 
     def close(self, counts: Counts | None = None) -> None:
-        """Let go of the file, and remove it if nothing is left in it; ``counts`` keeps what it had taken."""
+        """Close the file, and remove it if it is empty; ``counts`` then keeps the number of its events."""
         self.current.close(counts)
 
     def _try(self, action: Callable[[Outbox], None]) -> None:

@@ -1,7 +1,7 @@
-"""Make missing tables anew, exactly, although events are on their way: nothing is loaded meanwhile.
+"""Rebuild missing tables exactly while events arrive: no events are loaded meanwhile.
 
-A rollup is made of the events that are stored. Steps that have stored their events, but not yet filled that
-rollup, must not fill it again: they are marked as done with it.
+A rollup is rebuilt from the stored events. A step that has stored its events, but has not filled that rollup
+yet, must not fill it a second time, so it is marked as done with it.
 """
 
 import fcntl
@@ -22,14 +22,14 @@ from reference_server.storage.schema import decode_row, encode_row, migrate
 from reference_server.storage.store import TABLES, Stage, is_sealed
 
 COMPLETE = (1 << len(TABLES)) - 1
-"""``done`` of a step whose rows all tables have."""
+"""Value of ``Step.done`` if all tables have the rows."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
 def loading(folder: Path, *, alone: bool = False) -> Iterator[None]:
-    """Hold off repairs while events are loaded from a folder of outboxes, or all loading (``alone``)."""
+    """Prevent repairs while events are loaded from a folder, or (``alone``) all loading during a repair."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
@@ -39,10 +39,10 @@ def loading(folder: Path, *, alone: bool = False) -> Iterator[None]:
 
 
 def repair(client: Client, folder: Path) -> None:
-    """Migrate the database and make missing tables anew. ``folder`` has the outboxes.
+    """Migrate the database and rebuild missing tables; ``folder`` holds the outboxes.
 
-    Servers of earlier versions must have ended, and so must those of other folders that store into the same
-    database. Raises clickhouse-connect's errors, OSError and sqlite3.Error.
+    Servers of earlier versions, and servers with another folder but the same database, must not be
+    running. Raises clickhouse-connect's errors, OSError and sqlite3.Error.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with loading(folder, alone=True):
@@ -50,15 +50,14 @@ def repair(client: Client, folder: Path) -> None:
 
 
 def is_stored(client: Client, outbox: str, step: Step, line: bytes) -> bool:
-    """Seal a step (see ``steps``) and return whether its first table that is not done has its rows.
+    """Seal a step (see ``steps``); return True if the first table that is not done has its rows.
 
-    ``line`` is one of the rows. The answer is the same however often it is asked for. Raises
-    clickhouse-connect's errors.
+    ``line`` is one of the rows. Repeated calls give the same answer. Raises clickhouse-connect's errors.
     """
     marker = step.marker(outbox)
     row = EventRow(
         site_id=marker,
-        timestamp=decode_row(line).timestamp,  # The token is known in a month only.
+        timestamp=decode_row(line).timestamp,  # Tokens are known per partition, which is a month.
         type="custom",
         name="seal",
         visitor_id="seal",
@@ -79,10 +78,10 @@ def is_stored(client: Client, outbox: str, step: Step, line: bytes) -> bool:
 
 
 def _skip(client: Client, folder: Path) -> None:
-    """Let no step fill the rollups that are about to be made of its events."""
+    """Mark all steps as done with the rollups that are about to be rebuilt from their events."""
     tables = [TABLES.index(rollup.table) for rollup in missing(client)]
     if client.query("SELECT 1 FROM events LIMIT 1").result_rows:
-        _LOG.warning("%s: made anew from events", ", ".join(TABLES[table] for table in tables))
+        _LOG.warning("rebuilding %s from events", ", ".join(TABLES[table] for table in tables))
     for file in sorted(folder.glob("*.sqlite")):
         try:
             with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as db:
@@ -90,7 +89,7 @@ def _skip(client: Client, folder: Path) -> None:
                 for step in read_steps(db):
                     write(db, _skipping(client, db, file.stem, step, tables))
         except sqlite3.DatabaseError as error:
-            _LOG.error("%s cannot be read (%s): what is in it is not loaded", file, error)
+            _LOG.error("the outbox %s cannot be read (%s): its events are not loaded", file, error)
 
 
 def _skipping(client: Client, db: sqlite3.Connection, outbox: str, step: Step, tables: Iterable[int]) -> Step:

@@ -1,13 +1,13 @@
-"""Steps of storing: the ranges of an outbox that are being stored, and how far each is, in its SQLite file.
+"""Steps: the ranges of an outbox that are being stored, with the progress of each, in its SQLite file.
 
 A step is a range of event numbers. Its rows go into the tables one after the other (``store.TABLES``);
-``done`` has a bit for each table that has them. All of a step's inserts have the step's token. A range that
-ClickHouse refused is divided; the parts are other ranges, and have other tokens.
+``done`` has a bit for each table that has them. All inserts of a step carry the step's token. A range that
+ClickHouse refuses is divided; the parts are new ranges with tokens of their own.
 
-If an outcome is not known (no answer came, or the process ended), the same statement is repeated. If the
-repetition is refused, the step is sealed: a marker row is inserted under the same token. If the table takes
-it, the rows were not stored, and never will be under this token: the step goes on under that of its next
-``generation``. If the table does not, it knows the token, and has the rows.
+If the outcome of a statement is unknown (no answer, or the process ended), the same statement is repeated. If
+the repetition is refused, the step is sealed: a marker row is inserted under the same token. If the table
+takes the marker, the rows were not stored and never will be under this token, and the step continues with the
+token of its next ``generation``. If the table ignores the marker, it knows the token and has the rows.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 ASKING, ERASING = 1, 2
-"""Values of ``seal``: the marker is being inserted; it is being removed again."""
+"""Values of ``seal``: the marker is being inserted, or removed again."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS steps (
@@ -24,8 +24,8 @@ CREATE TABLE IF NOT EXISTS steps (
 );
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 """
-# Versions with materialized views had one attempt; its token is that of generation 0. The seal says if events
-# has its rows; the rollups were made of events since (see ``rollups.drop_views``).
+# Versions with materialized views had a single attempt; its token is that of generation 0. The seal tells if
+# events has its rows. The rollups were rebuilt from events since (see ``rollups.drop_views``).
 _FROM_ATTEMPT = """
 INSERT OR IGNORE INTO steps (first, last, generation, seal)
     SELECT (SELECT number - count + 1 FROM events ORDER BY number LIMIT 1), last, 0, 1 FROM attempt
@@ -45,16 +45,16 @@ class Step:
     seal: int = 0
 
     def token(self, outbox: str) -> str:
-        """Return the token of its statements, for an outbox of this name."""
+        """Return the token of the step's statements for an outbox of this name."""
         return _token(outbox, self, self.generation)
 
     def marker(self, outbox: str) -> str:
-        """Return the site of the row that seals it, or that sealed the generation before."""
+        """Return the site of the marker row that seals this generation, or that sealed the previous one."""
         return f"\0{_token(outbox, self, self.generation - (self.seal == ERASING))}"
 
     @property
     def table(self) -> int:
-        """The first table that may not have its rows."""
+        """Index of the first table that may not have the rows."""
         return (~self.done & (self.done + 1)).bit_length() - 1
 
 
@@ -63,18 +63,18 @@ def _token(outbox: str, step: Step, generation: int) -> str:
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Make the table; take over what an earlier version was about to store."""
+    """Create the tables, and convert the attempt of an earlier version."""
     db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {_FROM_ATTEMPT} COMMIT;")
 
 
 def read_steps(db: sqlite3.Connection) -> Iterator[Step]:
-    """Yield the steps, the oldest first."""
+    """Yield the steps, oldest first."""
     for first, last, done, generation, seal in db.execute("SELECT * FROM steps ORDER BY first").fetchall():
         yield Step(first=first, last=last, done=done, generation=generation, seal=seal)
 
 
 def write(db: sqlite3.Connection, step: Step) -> None:
-    """Add a step, or change the one that begins with the same event."""
+    """Add a step, or replace the one with the same first event."""
     values = (step.first, step.last, step.done, step.generation, step.seal)
     db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", values)
 

@@ -1,1 +1,1 @@
-"""From a request to a row in the outbox."""
+"""Conversion of a request to a row in the outbox."""

@@ -1,7 +1,7 @@
-"""From the bytes of a request to the members of a payload, at a cost that its length bounds.
+"""Decode the body of a request into the members of a payload, at a cost proportional to its length.
 
-Nothing is made of what nobody looks at: members that the protocol does not name are checked and passed over,
-and so is an array or object where none has a meaning.
+Members that the protocol does not name are validated but not decoded, and so are arrays and objects where
+they have no meaning.
 """
 
 import json
@@ -16,17 +16,18 @@ from reference_server.ingest.normalise import Rejected
 _ABSENT = msgspec.Raw(b"")
 _MEMBERS = ("t", "n", "mk", "mv", "ra", "rc", "d", "u", "r", "s", "p")
 _ARRAYS = frozenset({"mk", "mv"})
-_SHOWN = 1000  # Bytes of an array or object without a meaning that are still decoded, for the live page.
+_SHOWN = 1000  # Bytes up to which a meaningless array or object is still decoded, for the live page.
 _Outline = msgspec.defstruct(
     "_Outline", [(name, msgspec.Raw, msgspec.field(default=_ABSENT)) for name in _MEMBERS], gc=False
 )
 _OUTLINE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Outline)
-# By Python's own conversion: msgspec's takes 20 µs for 1e300, and refuses what is beyond the largest double.
+# Python's own conversion to float: msgspec's takes 20 µs for 1e300 and refuses numbers beyond the largest
+# double.
 _QUICK = msgspec.json.Decoder(float_hook=float)
-# Reads what the quick one refuses: integers of more than 4,300 digits. They become doubles anyway (PROP-4).
+# For integers of more than 4,300 digits, which msgspec refuses. They become doubles in any case (PROP-4).
 _SLOW = json.JSONDecoder(parse_int=float)
 _MARK = b"\xef\xbb\xbf"
-_BACKSLASH, _STAND_IN = rb"\\", b"\0\0"  # No JSON has a NUL.
+_BACKSLASH, _STAND_IN = rb"\\", b"\0\0"  # JSON cannot contain NUL.
 _LONE = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
@@ -34,10 +35,11 @@ _LONE = re.compile(
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """Return the members of the JSON object in a body that the protocol names. Raises Rejected (WIRE-8).
+    """Return the members that the protocol names from the JSON object in a body.
 
-    Amounts are exact decimals. A byte-order mark is no harm; a lone surrogate is U+FFFD (PROP-6). Of a key
-    that comes twice the last value counts, as in JavaScript.
+    Amounts are exact decimals. A byte-order mark is ignored, and a lone surrogate becomes U+FFFD
+    (PROP-6). Of a repeated key the last value counts, as in JavaScript. Raises Rejected if the body is
+    not a JSON object in UTF-8 (WIRE-8).
     """
     if not body.isascii():
         try:
@@ -52,11 +54,11 @@ def decode(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise Rejected("the body is nested too deeply") from None
     except InvalidOperation:
-        raise Rejected("ra has an exponent out of all bounds") from None
+        raise Rejected("the exponent of ra is out of range") from None
 
 
 def _outline(body: bytes) -> Any:
-    """Return the members as they are written, each of them valid JSON without lone surrogates."""
+    """Return each member as raw, valid JSON without lone surrogates."""
     try:
         try:
             return _OUTLINE.decode(body)
@@ -73,8 +75,8 @@ def _outline(body: bytes) -> Any:
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
-    """Return JSON text with U+FFFD for each escape that is half a pair (PROP-6)."""
-    marked = body.replace(_BACKSLASH, _STAND_IN)  # So that every backslash begins an escape.
+    """Return JSON text in which U+FFFD replaces each escape of a lone surrogate (PROP-6)."""
+    marked = body.replace(_BACKSLASH, _STAND_IN)  # Now every backslash begins an escape.
     return _LONE.sub(rb"\\ufffd", marked).replace(_STAND_IN, _BACKSLASH)
 
 

@@ -1,4 +1,4 @@
-"""The route of events, on the event loop: no thread and no framework before its place on disk."""
+"""The event route. It runs on the event loop, without threads or a framework until the event is on disk."""
 
 import asyncio
 import json
@@ -24,10 +24,10 @@ PATH = "/api/event"
 METHODS = ("OPTIONS", "POST")
 NOTES_HEADER = "X-Clickport-Notes"
 HEADER_LIMIT = 2000
-"""Characters of a header that are looked at."""
+"""Maximum number of characters read from a header."""
 _NOTES_LIMIT = 1000
 _RETRY_SECONDS = "5"
-# Without credentials (WIRE-5, WIRE-7), on errors too: otherwise a page cannot read the reason.
+# No credentials (WIRE-5, WIRE-7). Errors carry these headers too; a page could not read the reason otherwise.
 _ANY_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": NOTES_HEADER,
@@ -39,13 +39,13 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
-# After a commit that took longer, the next one is made by a thread.
+# Seconds. After a commit that took longer, the next one runs in a thread.
 _SLOW_COMMIT = 0.004
 _LOG = logging.getLogger(__name__)
 
 
 class EventAnswer(NamedTuple):
-    """Status, headers and body of an answer."""
+    """Status, headers and body of a response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -53,7 +53,7 @@ class EventAnswer(NamedTuple):
 
 
 def refusal(status: int, error: str, **headers: str) -> EventAnswer:
-    """An answer that says as JSON, to any origin, what is wrong."""
+    """Return an error as JSON that a page of any origin can read."""
     body = json.dumps({"error": error}).encode()
     own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
     return EventAnswer(status, [*_ANY_ORIGIN.items(), *own.items(), *headers.items()], body)
@@ -63,23 +63,23 @@ _TAKEN = EventAnswer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
 def _told(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
-    """The same answer, with notes on what was dropped or changed."""
+    """Return the answer with a header of notes on what was dropped or changed."""
     return answer._replace(
         headers=[*answer.headers, (NOTES_HEADER, _ascii("; ".join(note.text for note in notes)))]
     )
 
 
 def _dropped(reason: str) -> EventAnswer:
-    """Return 200, as the hosted product does for an event that it drops: the sender must not repeat it."""
+    """Return 200, as the hosted product does for a dropped event: the sender must not repeat it."""
     header = (NOTES_HEADER, _ascii(f"{reason}: event dropped"))
     return _TAKEN._replace(status=200, headers=[*_TAKEN.headers, header])
 
 
 class LiveEvents(Protocol):
-    """The live page, which is shown events as they arrive."""
+    """The live page, which shows events as they arrive."""
 
     def wanted(self, site: str) -> bool:
-        """Return whether a page shows the site now, and has room for more."""
+        """Return True if a live page shows the site and its rate limit allows another event."""
 
     def describe(
         self, payload: Mapping[str, Any], row: EventRow, notes: tuple[Note, ...]
@@ -87,12 +87,12 @@ class LiveEvents(Protocol):
         """Return what the page shows of an event."""
 
     def publish(self, site: str, event: Mapping[str, Any]) -> None:
-        """Show a described event; never wait, never raise."""
+        """Show a described event. Never blocks and never raises."""
 
 
 @dataclass(kw_only=True, slots=True)
 class _Waiting:
-    """A sender who waits for an answer, which ``done`` gets, and what became of the event meanwhile."""
+    """A request that waits for its answer, with the state of its event."""
 
     arrival: Arrival
     done: asyncio.Future[EventAnswer]
@@ -102,13 +102,13 @@ class _Waiting:
     notes: tuple[Note, ...] = ()
 
     def tell(self, answer: EventAnswer) -> None:
-        """Answer, unless the sender has gone."""
+        """Send the answer, unless the client has disconnected."""
         if not self.done.done():
             self.done.set_result(answer)
 
 
 class EventRoute:
-    """Answers ``/api/event``. Events ``over_quota`` are dropped, or only counted."""
+    """Answers ``/api/event``. Events over the quota are dropped if ``over_quota`` is "drop", else marked."""
 
     def __init__(
         self,
@@ -132,29 +132,30 @@ class EventRoute:
         self._thread = ThreadPoolExecutor(1, "commit")
 
     async def answer(self, method: str, headers: Any, ip: str, body: bytes) -> EventAnswer:
-        """Answer a request whose body is there, one byte too long if it is longer than the limit.
+        """Answer a request whose body has been read.
 
-        ``headers`` has a ``get`` by names in lower case.
+        Of a body beyond the limit one extra byte suffices. ``headers`` has a ``get`` method that
+        takes lower-case names.
         """
         if method != "POST":
             if method == "OPTIONS":
                 return EventAnswer(204, [*_ANY_ORIGIN.items(), *_PREFLIGHT.items()])
-            return refusal(405, "events are sent by POST", Allow=", ".join(METHODS))
+            return refusal(405, "send events by POST", Allow=", ".join(METHODS))
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._answer_all)
-        # A future of its own: a sender that goes away must not end the wait of the others.
+        # A future per request: a client that disconnects must not cancel the others.
         waiting = _Waiting(arrival=_arrival(headers, ip, body), done=loop.create_future())
         self._waiting.append(waiting)
         return await waiting.done
 
     def incomplete(self) -> None:
-        """Count a body that did not come."""
+        """Count a request whose body did not arrive completely."""
         self._usage_limits.refused("incomplete")
 
     def _answer_all(self) -> None:
-        """Take what came at once in one go, and commit it together: each step costs less that way."""
-        if self._committing:  # Goes on when that commit is done.
+        """Process and commit all waiting requests together, which is cheaper than one by one."""
+        if self._committing:  # ``_committed`` continues.
             return
         everybody, self._waiting = self._waiting, []
         taken = []
@@ -168,13 +169,13 @@ class EventRoute:
         if self._commit_seconds < _SLOW_COMMIT:
             self._finish(taken, self._commit(taken))
             return
-        # The disk is slow: meanwhile others are read, and share the next commit.
+        # The disk is slow: read more requests meanwhile and let them share the next commit.
         self._committing = True
         committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, taken)
         committed.add_done_callback(lambda done: self._committed(taken, done.result()))
 
     def _commit(self, taken: list[_Waiting]) -> Exception | None:
-        """Keep events on disk; return what went wrong."""
+        """Write events to disk; return the error if that fails."""
         began = time.monotonic()
         try:
             self._outbox.add(*(waiting.line for waiting in taken))
@@ -191,7 +192,7 @@ class EventRoute:
             self._answer_all()
 
     def _finish(self, taken: list[_Waiting], error: Exception | None) -> None:
-        """Answer events that were kept, or were not."""
+        """Answer events after their commit succeeded or failed."""
         if error:
             for waiting in taken:
                 waiting.tell(self._failed(error))
@@ -203,7 +204,7 @@ class EventRoute:
                 self._live.publish(waiting.site, waiting.told)
 
     def _take(self, waiting: _Waiting) -> EventAnswer | None:
-        """Write the row of an event, or say why there is none."""
+        """Encode the row of an event, or return the answer that refuses it."""
         try:
             return self._judge(waiting)
         except Rejected as error:
@@ -219,7 +220,7 @@ class EventRoute:
             return _dropped(f"more than {self._usage_limits.rate} requests in a minute")
         if len(arrival.body) > self._max_body:
             self._usage_limits.refused("too_large")
-            return refusal(413, f"the body is larger than {self._max_body} bytes")
+            return refusal(413, f"the body must have at most {self._max_body:,} bytes")
         payload = decode(arrival.body)
         row, waiting.notes = self._ingest.take(payload, arrival)
         if not row:
@@ -232,7 +233,7 @@ class EventRoute:
                 self._usage_limits.refused("quota")
                 return _dropped(over)
             waiting.notes = (*waiting.notes, Note(NoteCode.QUOTA, over))
-        # Here, as nobody keeps the payload: it may take forty times the memory of its body.
+        # Described here, so that the payload can be freed: it may take 40 times the memory of its body.
         if self._live.wanted(row.site_id):
             waiting.told = self._live.describe(payload, row, waiting.notes)
         return None
@@ -259,6 +260,6 @@ def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
 
 
 def _ascii(text: str) -> str:
-    """Return text as the value of a header: ASCII, without line breaks, and bounded."""
+    """Return text as a header value: printable ASCII of bounded length."""
     text = text.encode("ascii", "replace").decode()
     return "".join(c if c.isprintable() else "?" for c in text)[:_NOTES_LIMIT]

@@ -1,4 +1,4 @@
-"""From a decoded payload to an event within the limits of the protocol: pure, and idempotent."""
+"""Conversion of a decoded payload to an event within the limits of the protocol. Pure and idempotent."""
 
 import re
 from collections.abc import Mapping
@@ -27,14 +27,15 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Rejected(Exception):
-    """The payload is no event; the message says why (WIRE-8)."""
+    """The payload is not an event; the message says why (WIRE-8)."""
 
 
 def normalise(payload: Mapping[str, Any]) -> Event:
-    """Return the event that a payload means.
+    """Return the event that a payload describes.
 
-    Raises Rejected for an unknown type or no name (WIRE-8), and for a name or the name of a property beyond
-    NAME_BYTES and KEY_BYTES: values are cut to a limit, and these can only be refused.
+    Raises Rejected if the type is unknown or the name missing (WIRE-8), or if the name or a property's
+    key exceeds NAME_BYTES or KEY_BYTES. Values can be cut; names and keys cannot without changing their
+    meaning.
     """
     letter = payload.get("t")
     if not isinstance(letter, str) or letter not in _TYPES:
@@ -42,10 +43,10 @@ def normalise(payload: Mapping[str, Any]) -> Event:
     custom = letter == "e"
     name = payload.get("n")
     if custom and not (isinstance(name, str) and name):
-        raise Rejected("n must be the name of the event: a string that is not empty")
+        raise Rejected("n must be the name of the event, a non-empty string")
     notes: list[Note] = []
     keys, values = _properties(payload, notes)
-    # Money belongs to custom events only: a pageview earns none.
+    # Only custom events have revenue.
     amount, currency = _revenue(payload, notes) if custom else (None, "")
     return Event(
         type=_TYPES[letter],
@@ -64,7 +65,7 @@ def normalise(payload: Mapping[str, Any]) -> Event:
 
 
 def as_payload(event: Event) -> dict[str, Any]:
-    """Return the payload that means this event: ``normalise`` leads back to it."""
+    """Return a payload from which ``normalise`` makes this event."""
     payload: dict[str, Any] = {
         "t": _LETTERS[event.type],
         "n": event.name,
@@ -82,10 +83,10 @@ def as_payload(event: Event) -> dict[str, Any]:
 
 
 def _properties(payload: Mapping[str, Any], notes: list[Note]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """PROP-1 to PROP-7: pairs in their order, the first 30 of them, everything a string, values cut."""
+    """Return the first 30 properties as strings, in order, with values cut (PROP-1 to PROP-7)."""
     keys, values = _array(payload, "mk", notes), _array(payload, "mv", notes)
     if len(keys) != len(values):
-        text = f"mk has {len(keys)} members and mv {len(values)}: paired to the shorter"
+        text = f"mk has {len(keys)} members and mv {len(values)}: the rest of the longer one dropped"
         notes.append(Note(NoteCode.UNPAIRED, text))
     length = min(len(keys), len(values))
     if length > PROPERTY_LIMIT:
@@ -94,9 +95,9 @@ def _properties(payload: Mapping[str, Any], notes: list[Note]) -> tuple[tuple[st
     names = _strings(keys[:kept], notes, "mk", allowance)
     whole = _strings(values[:kept], notes, "mv", allowance)
     if not allowance.members:
-        text = f"arrays of more than {MEMBER_LIMIT} members: the first {MEMBER_LIMIT} written"
+        text = f"arrays with more than {MEMBER_LIMIT:,} members: only the first {MEMBER_LIMIT:,} kept"
         notes.append(Note(NoteCode.MEMBERS, text))
-    # What is beyond the limit is not looked at: one character more, so that it is cut, and told.
+    # One character beyond the limit is kept, so that the cut below happens and is noted; the rest is ignored.
     whole = [well_formed(text[: VALUE_LIMIT + 1]) for text in whole]
     short = tuple(map(cut, whole))
     changed = sum(before != after for before, after in zip(whole, short, strict=True))
@@ -106,7 +107,7 @@ def _properties(payload: Mapping[str, Any], notes: list[Note]) -> tuple[tuple[st
 
 
 def _strings(members: list[Any], notes: list[Note], key: str, allowance: Allowance) -> list[str]:
-    """PROP-4, PROP-5, PROP-7: text of whatever there is."""
+    """Return all members as strings (PROP-4, PROP-5, PROP-7)."""
     converted = sum(not isinstance(member, str) for member in members)
     if not converted:
         return members
@@ -115,10 +116,10 @@ def _strings(members: list[Any], notes: list[Note], key: str, allowance: Allowan
 
 
 def _within(limit: int, text: str, key: str) -> str:
-    """Return well-formed text of at most so many bytes of UTF-8. Raises Rejected."""
+    """Return text as well-formed Unicode. Raises Rejected if it has more than ``limit`` bytes of UTF-8."""
     kept = well_formed(text[: limit + 1])
     if len(kept) > limit or (not kept.isascii() and len(kept.encode()) > limit):
-        raise Rejected(f"{key} has more than {limit} bytes of UTF-8, which is the limit")
+        raise Rejected(f"{key} must have at most {limit:,} bytes of UTF-8")
     return kept
 
 
@@ -127,61 +128,66 @@ def _array(payload: Mapping[str, Any], key: str, notes: list[Note]) -> list[Any]
     if isinstance(value, list):
         return value
     if value is not None:
-        notes.append(Note(NoteCode.NO_ARRAY, f"{key} is no array: no properties"))
+        notes.append(Note(NoteCode.NO_ARRAY, f"{key} is not an array: no properties"))
     return []
 
 
 def _revenue(payload: Mapping[str, Any], notes: list[Note]) -> tuple[Decimal | None, str]:
-    """REV-1 to REV-8: amount and currency together, or neither.
+    """Return amount and currency together, or neither (REV-1 to REV-8).
 
-    A currency that is no three-letter code drops the revenue: stored under USD the amount would be wrong, and
-    stored under the code as sent it would belong to no total. The event is kept either way (REV-8). Codes are
+    Revenue whose currency is not a three-letter code is dropped: under USD the amount would be wrong, and
+    under the code as sent it would belong to no total. The event is kept in any case (REV-8). Codes are
     stored in capitals, so that eur and EUR are one currency.
     """
     if "ra" not in payload:
         return None, ""
     amount = _amount(payload["ra"])
     if amount is None:
-        notes.append(Note(NoteCode.AMOUNT, "ra is no finite number within 20 digits: revenue dropped"))
+        notes.append(
+            Note(
+                NoteCode.AMOUNT,
+                "ra is not a finite number of at most 20 digits before the point: revenue dropped",
+            )
+        )
         return None, ""
     currency = payload.get("rc")
     if currency is None:
         notes.append(Note(NoteCode.DEFAULT, f"no rc: the currency is {DEFAULT_CURRENCY}"))
         return amount, DEFAULT_CURRENCY
     if not (isinstance(currency, str) and _CURRENCY.fullmatch(currency)):
-        notes.append(Note(NoteCode.CURRENCY, "rc is no three-letter code: revenue dropped"))
+        notes.append(Note(NoteCode.CURRENCY, "rc is not a three-letter code: revenue dropped"))
         return None, ""
     return amount, currency.upper()
 
 
 def _amount(value: Any) -> Decimal | None:
-    """The exact decimal that a JSON number spells, rounded where the column ends; None for anything else."""
+    """Return the exact decimal of a JSON number, rounded to the column's scale; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    # A float is the nearest double of what was written; its shortest text is what was written.
+    # A float is the double nearest to what was sent; its shortest representation is what was sent.
     amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     try:
         rounded = amount.quantize(_STEP, context=_ROUNDING)
-    except InvalidOperation:  # More digits than the column has, or none at all.
+    except InvalidOperation:  # More digits than the column holds, or not a number.
         return None
-    # By its exponent: arithmetic would round to the precision of the thread.
+    # Compare exponents: arithmetic would round to the precision of the thread's context.
     if not rounded.is_finite() or rounded.adjusted() >= AMOUNT_LIMIT.adjusted():
         return None
-    return rounded if rounded else Decimal(0)  # There is no negative zero of money.
+    return rounded if rounded else Decimal(0)  # Never a negative zero.
 
 
 def _address(payload: Mapping[str, Any], key: str) -> str:
-    """A domain or URL of the page: like a value, it is cut; what is no string is nothing."""
+    """Return a domain or URL, cut like a value; "" if it is not a string."""
     value = payload.get(key)
     return cut(well_formed(value[: VALUE_LIMIT + 1])) if isinstance(value, str) else ""
 
 
 def _identifier(payload: Mapping[str, Any], key: str, notes: list[Note]) -> str:
-    """A session or page visit as the tracker calls it; what no tracker would send is not taken (STORE-4)."""
+    """Return a session or page visit id as the tracker sends it; any other value is ignored (STORE-4)."""
     value = payload.get(key)
     if value is None or value == "":
         return ""
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
-    notes.append(Note(NoteCode.IDENTIFIER, f"{key} is no identifier: ignored"))
+    notes.append(Note(NoteCode.IDENTIFIER, f"{key} is not an identifier: ignored"))
     return ""

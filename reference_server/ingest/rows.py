@@ -1,4 +1,4 @@
-"""From the payload of a request to a stored event."""
+"""Conversion of a request's payload to a stored row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from reference_server.ingest.sites import FoundSites, Sites
 
 @dataclass(kw_only=True, slots=True)
 class Arrival:
-    """A request as far as it matters: its body, and what its headers and connection tell about the sender."""
+    """The relevant parts of a request: its body, its time, and what identifies the sender."""
 
     body: bytes
     received: datetime
@@ -26,7 +26,7 @@ class Arrival:
 
 
 class RowBuilder:
-    """Makes rows of arrivals."""
+    """Builds the rows of requests."""
 
     def __init__(self, *, sites: Sites, found: FoundSites, visits: Sessions) -> None:
         self._sites = sites
@@ -34,27 +34,27 @@ class RowBuilder:
         self._visits = visits
 
     def take(self, payload: Mapping[str, Any], arrival: Arrival) -> tuple[EventRow | None, tuple[Note, ...]]:
-        """Return the row of a request, if one of the sites is meant, and notes on what was changed.
+        """Return the row of a request, or None if it is for no site of this server, and notes on changes.
 
-        Raises Rejected for what is no event, and sqlite3.Error.
+        Raises Rejected if the payload is not an event, and sqlite3.Error.
         """
         event = normalise(payload)
-        # "null" is the origin of sandboxed frames and files.
+        # Sandboxed frames and local files have the origin "null".
         origin = "" if arrival.origin == "null" else arrival.origin
         if event.domain.strip() and not host_of(event.domain):
-            text = f"d is no domain of at most {DOMAIN_LIMIT} characters: event dropped"
+            text = f"d is not a domain of at most {DOMAIN_LIMIT} characters: event dropped"
             return None, (*event.notes, Note(NoteCode.NO_DOMAIN, text))
         site = self._sites.find((event.domain, event.url, origin, arrival.referer, arrival.host))
         if site is None:
             return None, (*event.notes, Note(NoteCode.SITE, "the site is not registered: event dropped"))
         if not self._sites.registered and not self._found.admit(site, arrival.received):
-            text = f"{self._found.most} sites that are not registered are the limit: event dropped"
+            text = f"{self._found.most} unregistered sites are the limit: event dropped"
             return None, (*event.notes, Note(NoteCode.SITES, text))
         hostname = host_of(event.url or origin or arrival.referer)
         return self._row(event, site, arrival, hostname), event.notes
 
     def _row(self, event: Event, site: str, arrival: Arrival, hostname: str) -> EventRow:
-        """The row of an event, linked to its visitor, session and page visit (STORE-4)."""
+        """Return the row of an event, linked to its visitor, session and page visit (STORE-4)."""
         now = arrival.received
         visitor = self._visits.visitor(site=site, ip=arrival.ip, user_agent=arrival.user_agent, now=now)
         session = event.session or self._visits.session(visitor, now)

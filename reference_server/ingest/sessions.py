@@ -1,7 +1,7 @@
-"""Who an event comes from: visitors without cookies, their sessions and their page visits (STORE-4).
+"""Visitors without cookies, their sessions and their page visits (STORE-4).
 
-The tracker sends its session and page visit along; what is kept here serves senders that do not. It is shared
-by the worker processes of a server: one SQLite file in its state folder.
+The tracker sends the ids of session and page visit; this state serves senders that do not. The worker
+processes of a server share it in one SQLite file of the state folder.
 """
 
 import hashlib
@@ -41,19 +41,19 @@ class Sessions:
 
     def __init__(self, state_dir: Path) -> None:
         self._salts: dict[int, bytes] = {}
-        # What a power cut loses here is a link between events, never an event. A salt that is over must be
-        # gone: with it, the ids of its day would lead back to addresses.
+        # A power cut can lose links between events here, but no event. An expired salt must be erased: with
+        # it, the ids of its day could be traced back to addresses.
         self._db = StateFile(state_dir / "visits.sqlite", _TABLES, "synchronous = OFF", "secure_delete = ON")
 
     def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
-        """Return an id that is the same for a browser on a site during a day (UTC), and tells no more.
+        """Return an id that identifies a browser on a site for one day (UTC) and reveals nothing else.
 
-        Nothing is remembered of it: a cache of ids, by texts that senders choose, would save a microsecond.
+        Ids are not cached: senders choose the texts, and a cache would save only a microsecond.
         """
         return _visitor(self._salt(now), site, ip, user_agent)
 
     def session(self, visitor: str, now: datetime) -> str:
-        """Return the visitor's session: a new one after 30 minutes without an event."""
+        """Return the visitor's session; after 30 minutes without an event a new one begins."""
         values = {
             "visitor": visitor,
             "fresh": secrets.token_hex(16),
@@ -63,18 +63,18 @@ class Sessions:
         return str(self._db.ask(_TOUCH, values)[0][0])
 
     def enter(self, *, site: str, session: str, pageview: str, now: datetime) -> None:
-        """Remember which page visit a session is on."""
+        """Store the current page visit of a session."""
         values = (site, session, pageview, now.timestamp())
         self._db.ask("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?)", values)
 
     def current(self, *, site: str, session: str) -> str:
-        """Return the latest page visit that is known of a session, or an empty string."""
+        """Return the latest known page visit of a session, or ""."""
         query = "SELECT pageview FROM visits WHERE site = ? AND session = ?"
         rows = self._db.ask(query, (site, session))
         return str(rows[0][0]) if rows else ""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def _salt(self, now: datetime) -> bytes:
@@ -86,7 +86,7 @@ class Sessions:
         return salt
 
     def _begin(self, day: str, now: datetime) -> bytes:
-        """Agree with the other processes on the day's salt, and forget what is over."""
+        """Return the salt of the day, shared with the other processes, and delete expired state."""
         over = now.timestamp() - _FORGET_SECONDS
         self._db.ask("INSERT OR IGNORE INTO salts VALUES (?, ?)", (day, secrets.token_bytes(32)))
         self._db.ask("DELETE FROM salts WHERE day < ?", (day,))

@@ -1,10 +1,10 @@
-"""Which site an event belongs to."""
+"""Assignment of events to sites."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from reference_server.domains import host_of
+from reference_server.domains import site_of
 from reference_server.state_file import StateFile
 
 _TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
@@ -13,41 +13,36 @@ INSERT OR IGNORE INTO sites SELECT :site, :now WHERE (SELECT count(*) FROM sites
 """
 
 
-def site_of(address: str) -> str:
-    """Return the domain that a site is registered by: canonical, without scheme, ``www.``, port and path."""
-    return host_of(address).removeprefix("www.")
-
-
 class Sites:
-    """The registered sites; if there are none, every site is welcome."""
+    """The registered sites; if none are registered, every site is accepted."""
 
     def __init__(self, domains: Iterable[str]) -> None:
         self._domains = frozenset(filter(None, map(site_of, domains)))
 
     @property
     def registered(self) -> bool:
-        """Return whether sites are registered, so that others are not welcome."""
+        """True if only registered sites are accepted."""
         return bool(self._domains)
 
     def find(self, addresses: Iterable[str]) -> str | None:
-        """Return the site of the first address that names a host, or None unless it is registered."""
+        """Return the site of the first address that names a host, or None if it is not accepted."""
         site = next(filter(None, map(site_of, addresses)), None)
         return site if not self._domains or site in self._domains else None
 
 
 class FoundSites:
-    """The sites that nobody registered, up to a number: a sender makes up domains at no cost.
+    """Unregistered sites seen so far, limited in number because a sender can invent domains at no cost.
 
-    The worker processes of a server share them: one SQLite file in its state folder.
+    The worker processes of a server share them in one SQLite file of the state folder.
     """
 
     def __init__(self, folder: Path, *, most: int) -> None:
         self.most = most
-        self._known: set[str] = set()  # Never more than there are in the file.
+        self._known: set[str] = set()  # A subset of the file's, so bounded as well.
         self._db = StateFile(folder / "sites.sqlite", _TABLE, "synchronous = OFF")
 
     def admit(self, site: str, now: datetime) -> bool:
-        """Return whether a site is known, or there was room to add it. Raises sqlite3.Error."""
+        """Return True if a site is known or could be added. Raises sqlite3.Error."""
         if site in self._known:
             return True
         self._db.ask(_ADMIT, {"site": site, "now": now.timestamp(), "most": self.most})
@@ -57,5 +52,5 @@ class FoundSites:
         return admitted
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()

@@ -1,7 +1,7 @@
-"""What may come in: requests of an address in a minute, events of a site in a month; and what did not.
+"""Limits per minute and address, quotas per month and site, and counters of refused events.
 
-Both limits are off unless they are configured, and then cost an event a note in SQLite; tries of
-keys are always limited. The worker processes of a server share the counts: one file in its state folder.
+Both limits are off unless configured; each costs an event one write to SQLite. Attempts with keys are always
+limited. The worker processes of a server share the counters in one file of the state folder.
 """
 
 import hashlib
@@ -37,11 +37,15 @@ _EVENT = _ANOTHER.format("months", counted="events")
 _REQUESTS = "SELECT count FROM requests WHERE minute = ? AND sender = ?"
 
 TRIES = 10
-"""Keys that may be tried from an address in a minute, by logging in or with a request."""
+"""Attempts with a key that an address has per minute, by login or by header."""
 
 
 class UsageLimits:
-    """Counts who comes in. ``rate`` 0 is no limit; ``quota`` is by site, with an empty name for others."""
+    """Rate-limit and quota counters shared by the worker processes.
+
+    ``rate`` is in requests per minute and address, 0 for no limit. ``quota`` maps a site to its events
+    per month; the key "" applies to all other sites.
+    """
 
     def __init__(self, folder: Path, *, rate: int = 0, quota: Mapping[str, int] | None = None) -> None:
         self.rate = rate
@@ -53,26 +57,26 @@ class UsageLimits:
         self._db = StateFile(folder / _FILE, _TABLES, "synchronous = OFF")
 
     def within_rate_limit(self, ip: str, now: datetime) -> bool:
-        """Count a request of an address, and say whether it is within the limit of this minute."""
+        """Count a request of an address; return True if it is within this minute's limit."""
         return not self.rate or self._counted(block_of(ip), now) <= self.rate
 
     def login_wait_seconds(self, ip: str, now: datetime) -> int:
-        """Count a try with a key, right or wrong; return 0 if it may be made, or how many seconds to wait."""
+        """Count an attempt with a key; return 0 if it is allowed, or else the seconds to wait."""
         return 0 if self._counted(f"login {block_of(ip)}", now) <= TRIES else _rest_of_minute(now)
 
     def must_wait(self, ip: str, now: datetime) -> int:
-        """Return how many seconds an address has to wait until its next try with a key; count nothing."""
+        """Return the seconds until an address may try another key, without counting an attempt."""
         counter = _counter(f"login {block_of(ip)}", now)
         with self._lock:
             count = self._unwritten[counter]
-            with suppress(sqlite3.Error):  # Then what this process has counted has to do.
+            with suppress(sqlite3.Error):  # Use the count of this process alone.
                 count += sum(row[0] for row in self._db.ask(_REQUESTS, counter))
         return 0 if count < TRIES else _rest_of_minute(now)
 
     def _counted(self, who: str, now: datetime) -> int:
-        """Count one more of this minute, and return how many there are.
+        """Count one more in this minute and return the total.
 
-        While the file cannot be written (on a full disk, say) each process counts for itself.
+        While the file cannot be written (for example on a full disk), each process counts on its own.
         """
         counter = _counter(who, now)
         with self._lock:
@@ -87,33 +91,33 @@ class UsageLimits:
                 return self._unwritten[counter]
 
     def quota(self, site: str) -> int | None:
-        """The events that a site may send in a month, or None."""
+        """Return the events per month that a site may send, or None for no limit."""
         return quota_of(self._quota, site)
 
     def within_quota(self, site: str, now: datetime) -> bool:
-        """Count an event or pageview of a site, alike (QUOTA-1), and say whether it is within its quota."""
+        """Count an event or pageview of a site (QUOTA-1); return True if it is within the quota."""
         quota = self.quota(site)
         if quota is None:
             return True
         return bool(self._db.ask(_EVENT, (_month(now), site))[0][0] <= quota)
 
     def begin_month(self, now: datetime, stored: Iterable[Sequence[Any]]) -> None:
-        """Begin with what ClickHouse has of sites that were not counted yet: the quota may be a new one."""
+        """Set the counts of sites without one to what ClickHouse has stored, as a quota may be new."""
         rows = [(_month(now), site, events) for site, events in stored]
         self._db.ask_many("INSERT OR IGNORE INTO months VALUES (?, ?, ?)", rows)
 
     def refused(self, reason: str) -> None:
-        """Count something that was turned away, for a reason of ``refusals.REASONS``."""
+        """Count a refused event under one of ``counters.REASONS``."""
         self._counts.add(**{reason: 1})
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._db.close()
         self._counts.close()
 
 
 def _counter(who: str, now: datetime) -> tuple[int, bytes]:
-    """Return the minute and the digest by which requests are counted: addresses are not written down."""
+    """Return the minute and a digest of the sender; addresses are never stored."""
     minute = int(now.timestamp()) // 60
     return minute, hashlib.blake2b(who.encode(), key=minute.to_bytes(8), digest_size=16).digest()
 

@@ -1,1 +1,1 @@
-"""Processes of the server: start, supervision, connections."""
+"""Processes of the server: start, supervision and connections."""

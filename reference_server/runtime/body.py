@@ -1,7 +1,7 @@
-"""Reading request bodies: all of them, within a size and a time, before anything is spent on the request.
+"""Reading of request bodies, limited in size and time, before any other work on the request.
 
-A client that announces more bytes than it sends would hold a thread for as long as it likes, and a few of
-them the whole worker; so bodies are read on the event loop, and the application sees only what is there.
+A client that sends less than it announces would occupy a thread for any length of time, and a few of them a
+whole worker. So bodies are read on the event loop, and the application gets complete ones.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ _LOOK_SECONDS = 0.5
 
 
 class Incomplete(Exception):
-    """The body did not come, or not all of it; the message says why."""
+    """The body did not arrive completely; the message says why."""
 
 
 class Bodies:
-    """Reads bodies of at most ``max_bytes`` that are there within ``seconds``, give or take half a second.
+    """Reads bodies of at most ``max_bytes`` that arrive within ``seconds`` (plus up to 0.5 s).
 
-    One look at all of them now and then costs less than a timer for each.
+    One periodic check of all reads is cheaper than a timer for each.
     """
 
     def __init__(self, *, max_bytes: int, seconds: float) -> None:
@@ -29,9 +29,10 @@ class Bodies:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def read(self, headers: Any, protocol: Any) -> bytes:
-        """Return the body of a request of the RSGI protocol.
+        """Return the body of an RSGI request.
 
-        A longer one loses its end, and is still too long: the application refuses it. Raises Incomplete.
+        A body beyond the limit is truncated to one byte more than the limit, so that the application
+        refuses it. Raises Incomplete.
         """
         announced = headers.get("content-length")
         if announced is None and "transfer-encoding" not in headers:
@@ -51,7 +52,7 @@ class Bodies:
                 raise
             task.uncancel()
             raise Incomplete(f"the body was not complete after {self._seconds:g} s") from None
-        except (RuntimeError, OSError) as error:  # A connection that breaks off, as granian tells it.
+        except (RuntimeError, OSError) as error:  # granian's errors for a connection that breaks off.
             raise Incomplete(f"the body broke off: {error}") from None
         finally:
             self._since.pop(task, None)
@@ -64,13 +65,14 @@ class Bodies:
         async for chunk in protocol:
             read += len(chunk)
             body += chunk[: self._max_bytes + 1 - len(body)]
-            # Most clients listen only when they have sent everything: take it, within reason, to be heard.
+            # Most clients read the response only after sending everything, so the excess is read too, within
+            # a limit.
             if read > _DRAIN_BYTES:
                 break
         return bytes(body)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the waits that are too long."""
+        """Cancel the reads that take too long, and schedule the next check."""
         over = time.monotonic() - self._seconds
         for task in [task for task, since in self._since.items() if since < over]:
             del self._since[task]

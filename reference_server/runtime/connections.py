@@ -1,8 +1,8 @@
-"""Room for new connections, whatever those that are open do.
+"""Reserve of connections for new clients, whatever the open ones do.
 
-granian accepts up to a number of connections and leaves the rest in the queue of the kernel, so clients that
-keep all of them open would keep everybody else out. It does not say which connections it has; the process
-finds them among its own descriptors.
+granian accepts a limited number of connections and leaves the rest in the kernel's queue, so clients that
+keep all of them open would lock out everyone else. granian does not list its connections; the process finds
+them among its own descriptors.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from reference_server.addresses import address_of, block_of
 _DESCRIPTORS = Path("/dev/fd")
 _LOOK_SECONDS, _LOOK_AGAIN_SECONDS = 0.25, 0.1
 _YOUNG_SECONDS = 0.25
-_OTHER_DESCRIPTORS = 256  # Of a worker process: databases, ClickHouse, the loop, live streams.
+_OTHER_DESCRIPTORS = 256  # Of a worker process: databases, ClickHouse, event loop, live streams.
 _LOG = logging.getLogger(__name__)
 
 
 def peer_name(host: str, port: int | str) -> str:
-    """Return the name of a connection: the address and port of its peer, spelt in one way."""
+    """Return the name of a connection: the canonical address of its peer, and the port."""
     return f"{address_of(host) or host} {port}"
 
 
 class Connections:
-    """Keeps a quarter of ``limit`` connections free, at the cost of the address that holds the most.
+    """Keeps a quarter of ``limit`` connections free by closing those of the address that has the most.
 
-    Its connections end in the order of their age: at once while the server waits for a request, its headers
-    or its body, and after the answer (by ``Connection: close``) otherwise. Live streams stay.
-    Addresses are counted as by ``block_of``. Peers that do not acknowledge for ``seconds`` what was sent to
-    them are let go.
+    The oldest connections are closed first: at once while the server waits for a request, its headers or
+    its body, and otherwise after the answer (by ``Connection: close``). Live streams are not closed.
+    Addresses are counted by ``block_of``. A connection whose peer does not acknowledge data for
+    ``seconds`` is dropped.
     """
 
     def __init__(self, *, limit: int, seconds: float) -> None:
@@ -50,15 +50,15 @@ class Connections:
         self._lets_vanished_go = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to look after the connections of this process."""
+        """Start monitoring the connections of this process."""
         if not _DESCRIPTORS.is_dir():
-            _LOG.error("%s is missing: idle connections are not closed when there are too many", _DESCRIPTORS)
+            _LOG.error("%s is missing: surplus idle connections cannot be closed", _DESCRIPTORS)
             return
         self._look(loop)
 
     @contextmanager
     def answering(self, peer: str) -> Iterator[None]:
-        """Protect a connection while a request that arrived whole is answered."""
+        """Protect a connection while a request that has been read completely is answered."""
         self._answering.add(peer)
         try:
             yield
@@ -67,7 +67,7 @@ class Connections:
 
     @contextmanager
     def streaming(self, peer: str) -> Iterator[None]:
-        """Keep a connection for a live stream, whose number is limited by ``Streams``."""
+        """Protect the connection of a live stream; ``Streams`` limits their number."""
         self._streaming.add(peer)
         try:
             yield
@@ -75,18 +75,18 @@ class Connections:
             self._streaming.discard(peer)
 
     def closes(self, peer: str) -> bool:
-        """Return whether the answer to this peer has to be the last one of its connection."""
+        """Return True if the connection must close after the answer to this peer."""
         return peer in self._closing
 
     def descriptor(self, peer: str) -> int | None:
-        """Return the descriptor of a connection, or None if there is none."""
+        """Return the descriptor of a connection, or None."""
         return next((fd for name, fd in _connections() if name == peer), None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         seconds = _LOOK_SECONDS
-        if not self._lets_vanished_go:  # granian begins to listen some time after it has called `start`.
+        if not self._lets_vanished_go:  # granian begins to listen some time after it has called ``start``.
             self._lets_vanished_go = self.let_vanished_peers_go()
-        # Counting all descriptors is cheap; only if there are many is it worth asking what they are.
+        # Counting descriptors is cheap; they are only examined if there are many.
         with suppress(OSError):
             if sum(1 for _ in os.scandir(_DESCRIPTORS)) > self._most:
                 seconds = _LOOK_AGAIN_SECONDS if self._make_room() else _LOOK_SECONDS
@@ -95,7 +95,7 @@ class Connections:
         loop.call_later(seconds, self._look, loop)
 
     def _make_room(self) -> bool:
-        """End the connections that are too many, and return whether there were any."""
+        """Close surplus connections, and return True if there were any."""
         now = time.monotonic()
         found = dict(_connections())
         self._since = {peer: self._since.get(peer, now) for peer in found}
@@ -104,16 +104,16 @@ class Connections:
         for peer in surplus({peer: self._since[peer] for peer in found.keys() - self._streaming}, number):
             if peer in self._answering:
                 self._closing.add(peer)
-            elif now - self._since[peer] >= _YOUNG_SECONDS:  # A younger one had no time to send anything.
+            elif now - self._since[peer] >= _YOUNG_SECONDS:  # It had time to send a request.
                 _shut(found[peer], peer)
         return number > 0
 
     def let_vanished_peers_go(self) -> bool:
-        """Set what accepted connections inherit, and return whether there is a socket that accepts any.
+        """Set the timeout that accepted connections inherit; return True if a listening socket was found.
 
-        A peer that lost its power or its network sends nothing to say so.
+        A peer that loses power or network does not announce it.
         """
-        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux; elsewhere the system's own, minutes.
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only; other systems have their own.
         found = False
         for connection, _ in _tcp_sockets():
             if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -124,7 +124,7 @@ class Connections:
 
 
 def affordable(connections: int) -> int:
-    """Return how many of these connections a process has descriptors for, after raising its own limit."""
+    """Return how many of these connections have descriptors, after raising the limit of this process."""
     wanted = connections + _OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -135,7 +135,7 @@ def affordable(connections: int) -> int:
 
 
 def surplus(since: Mapping[str, float], number: int) -> list[str]:
-    """Return up to ``number`` connections, each time the oldest of the block that then holds the most."""
+    """Return up to ``number`` connections, each the oldest of the block that then has the most."""
     blocks: dict[str, list[str]] = {}
     for peer in sorted(since, key=since.__getitem__, reverse=True):
         blocks.setdefault(block_of(peer.partition(" ")[0]), []).append(peer)
@@ -150,7 +150,7 @@ def surplus(since: Mapping[str, float], number: int) -> list[str]:
 
 
 class Streams:
-    """Counts open live streams: ``most`` in all, and ``most_by_address`` of a client, 0 for no such limit."""
+    """Counts open live streams, at most ``most``, and ``most_by_address`` per client (0 for no limit)."""
 
     def __init__(self, *, most: int, most_by_address: int) -> None:
         self._most = most
@@ -158,35 +158,35 @@ class Streams:
         self._open: Counter[str] = Counter()
 
     def refused(self, address: str) -> tuple[int, str] | None:
-        """Return the status and the reason if a client may open no further stream now."""
+        """Return status and reason if a client may not open another stream now, or else None."""
         if self._most_by_address and self._open[block_of(address)] >= self._most_by_address:
             return 429, f"this address has {self._most_by_address} live streams already: close one"
         if self._open.total() >= self._most:
-            return 503, f"the server has {self._most} live streams already: try again"
+            return 503, f"the server has {self._most} live streams already: try again later"
         return None
 
     @contextmanager
     def opened(self, address: str) -> Iterator[None]:
-        """Count a stream for the length of a with block."""
+        """Count a stream for a with block."""
         block = block_of(address)
         self._open[block] += 1
         try:
             yield
         finally:
             self._open[block] -= 1
-            self._open += Counter()  # Forgets those that have none.
+            self._open += Counter()  # Removes zero counts.
 
 
 def _tcp_sockets() -> Iterator[tuple[socket.socket, int]]:
-    """Yield the TCP sockets among the descriptors of this process, each usable until the next one."""
+    """Yield the TCP sockets of this process with their descriptors, each valid until the next."""
     with os.scandir(_DESCRIPTORS) as entries:
         numbers = [int(entry.name) for entry in entries]
     for number in numbers:
         try:
-            # Borrowed and not duplicated: descriptors may be what is running out.
+            # Borrowed, not duplicated: the process may be running out of descriptors.
             borrowed = socket.socket(fileno=number)
         except OSError:
-            continue  # No socket, or closed meanwhile.
+            continue  # Not a socket, or closed meanwhile.
         try:
             if borrowed.family in (socket.AF_INET, socket.AF_INET6) and borrowed.type == socket.SOCK_STREAM:
                 yield borrowed, number
@@ -195,7 +195,7 @@ def _tcp_sockets() -> Iterator[tuple[socket.socket, int]]:
 
 
 def _connections() -> Iterator[tuple[str, int]]:
-    """Yield the name and the descriptor of each connection that this process accepted."""
+    """Yield name and descriptor of each connection that this process has accepted."""
     ports, others = set(), []
     for connection, number in _tcp_sockets():
         with suppress(OSError):  # Closed meanwhile.
@@ -208,7 +208,7 @@ def _connections() -> Iterator[tuple[str, int]]:
 
 
 def _shut(number: int, peer: str) -> None:
-    """Shut a connection down, unless its descriptor has become that of another one meanwhile."""
+    """Shut down a connection, unless its descriptor belongs to another one by now."""
     with suppress(OSError), socket.socket(fileno=os.dup(number)) as own:
         if peer_name(*own.getpeername()[:2]) == peer:
             own.shutdown(socket.SHUT_RDWR)

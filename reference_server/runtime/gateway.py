@@ -1,6 +1,6 @@
-"""What the web server calls: events on the event loop, everything else by the Flask application on threads.
+"""The RSGI application: events on the event loop, all other requests by the Flask application on threads.
 
-RSGI is granian's own protocol: a request costs it half of what ASGI does.
+RSGI is granian's own protocol; a request costs half as much as with ASGI.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Gateway:
-    """An RSGI application."""
+    """The RSGI application of a worker."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_THREADS, "flask")
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with what has to run before the first request."""
+        """Start what must run before the first request."""
         self._connections.start(loop)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -75,7 +75,7 @@ class Gateway:
             await self._stream(site, scope, protocol, answer)
 
     async def _answer(self, scope: Any, body: bytes) -> tuple[EventAnswer, str]:
-        """Return the answer to a request, and the site whose events it goes on with, or ""."""
+        """Return the answer to a request, and the site whose live events follow it, or ""."""
         if scope.path == PATH:
             return await self._events.answer(scope.method, scope.headers, self._sender(scope), body), ""
         environ = _environ(scope, scope.headers, body)
@@ -96,12 +96,12 @@ class Gateway:
             protocol.response_empty(answer.status, headers)
 
     def _sender(self, scope: Any) -> str:
-        """Return the address of the client, as the first of our own proxies saw it."""
+        """Return the address of the client, as seen by the first of our own proxies."""
         lines = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
         return client_address(lines, _peer(scope)[0], self._proxies)
 
     async def _stream(self, site: str, scope: Any, protocol: Any, answer: EventAnswer) -> None:
-        """Send the events of a site as they come, as server-sent events, until the reader goes."""
+        """Send the events of a site as server-sent events until the client disconnects."""
         headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
         peer = peer_name(*_peer(scope))
         writable = Writable(self._connections.descriptor(peer))
@@ -123,7 +123,7 @@ class Gateway:
             quiet = b"event: ready\ndata:\n\n"
             async for event in events:
                 if event and not writable():
-                    continue  # The reader is slower than the events: granian would keep them all.
+                    continue  # The client is too slow, and granian would buffer without limit.
                 try:
                     await stream.send_bytes(b"data: " + event + b"\n\n" if event else quiet)
                 except ProtocolClosed:
@@ -132,7 +132,7 @@ class Gateway:
 
 
 class Writable:
-    """Tells whether a connection takes more at once; one that cannot be found is believed to."""
+    """Tells if a connection can take more data at once; True if its descriptor is unknown."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._poll: select.poll | None = None
@@ -141,17 +141,17 @@ class Writable:
             self._poll.register(descriptor, select.POLLOUT)
 
     def __call__(self) -> bool:
-        """Return at once."""
+        """Return the answer without waiting."""
         return not self._poll or bool(self._poll.poll(0))
 
 
 async def _left(protocol: Any) -> None:
-    """Return when the client has gone."""
+    """Return when the client has disconnected."""
     await protocol.client_disconnect()
 
 
 def _peer(scope: Any) -> tuple[str, str]:
-    """Return the address and the port of the peer of a connection."""
+    """Return address and port of the connection's peer."""
     address, _, port = scope.client.rpartition(":")
     return address_of(address) or address, port
 

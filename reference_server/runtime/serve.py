@@ -1,4 +1,4 @@
-"""Runs the reference server: ClickHouse, its tables, worker processes; and takes all of it down again."""
+"""Start of the reference server (ClickHouse, tables, worker processes), and its complete shutdown."""
 
 import multiprocessing
 import os
@@ -37,7 +37,7 @@ _LOOK_SECONDS = 0.2
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BACKLOG = 4096
 
-# Standard output is for the line that says where the server is.
+# Standard output is reserved for the line that names the server's address.
 _LOGGING = {
     "handlers": {
         name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
@@ -47,15 +47,15 @@ _LOGGING = {
 
 
 class CannotServe(Exception):
-    """The server could not start, or could not go on; the message says why."""
+    """The server could not start or continue; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """What to serve.
+    """Options of a server.
 
-    Without ``clickhouse_url`` an embedded ClickHouse is started; without ``data`` a temporary folder is used,
-    which goes at the end; without ``sites`` every site is welcome; port 0 is any free one.
+    Without ``clickhouse_url``, an embedded ClickHouse is started. Without ``data``, a temporary folder is
+    used and removed at the end. Without ``sites``, every site is accepted. Port 0 means any free port.
     """
 
     host: str = "127.0.0.1"
@@ -67,10 +67,10 @@ class ServeOptions:
 
 
 def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` gets one line to print when events are taken.
+    """Serve until SIGINT or SIGTERM; ``ready`` is called with a line to print when events are accepted.
 
-    For the main thread of a process that does nothing else. Raises CannotServe. However it ends, no process,
-    port or temporary folder is left.
+    Must run in the main thread of a process that does nothing else. Leaves no process, port or temporary
+    folder behind. Raises CannotServe.
     """
     _forget_proxies()
     with _stopped_by_signals(), ExitStack() as stack:
@@ -79,7 +79,7 @@ def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
             folder = options.data or stack.enter_context(tempdirs.folder("data"))
             embedded = None
             if not options.clickhouse_url:
-                # One URL for all of its starts: the workers go on with it when it was started again.
+                # The same URL at each start, so that the workers can continue after a restart.
                 embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
             url = embedded.url if embedded else options.clickhouse_url or ""
             os.environ.update(_environment(options, url, folder, address))
@@ -99,7 +99,7 @@ def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
 def serve_clickhouse(data: Path | None, ready: Callable[[str], None]) -> None:
     """Run only the embedded ClickHouse until SIGINT, SIGTERM or the end of standard input.
 
-    ``ready`` gets its URL. Raises CannotServe.
+    ``ready`` is called with its URL. Raises CannotServe.
     """
     with _stopped_by_signals(), ExitStack() as stack:
         folder = data or stack.enter_context(tempdirs.folder("data"))
@@ -118,7 +118,7 @@ def serve_clickhouse(data: Path | None, ready: Callable[[str], None]) -> None:
 def _run(
     address: str, port: int, workers: int, embedded: LocalClickHouse | None, ready: Callable[[], None]
 ) -> None:
-    # A forked worker would hold copies of whatever is open here, and threads run here already.
+    # This process runs threads and has files open, which a forked worker would inherit.
     multiprocessing.set_start_method("spawn", force=True)
     config = Config.from_env()
     server = _Server(
@@ -130,7 +130,7 @@ def _run(
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         websockets=False,
-        # Connections beyond these wait to be accepted; see ``connections.py`` for who makes room.
+        # Further connections wait to be accepted; ``connections.py`` keeps some free.
         backlog=_BACKLOG,
         backpressure=affordable(config.worker_connections),
         http1_settings=HTTP1Settings(header_read_timeout=int(1000 * config.body_seconds)),
@@ -146,7 +146,7 @@ def _run(
     watch.start()
     try:
         server.serve()
-    except SystemExit as error:  # How granian says that its workers fail again and again.
+    except SystemExit as error:  # granian's sign that its workers fail repeatedly.
         raise CannotServe("the worker processes do not run: see the error above") from error
     finally:
         watch.stop()
@@ -155,36 +155,39 @@ def _run(
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]
-    """Granian, which waits for open requests when it ends: streams have to end first."""
+    """Granian waits for open requests when it ends, so live streams are ended first."""
 
     def signal_handler_interrupt(self, *_: Any) -> None:
-        """End: by a signal, or because of what ``Watch`` saw."""
+        """End the server, after a signal or a fault that the supervisor found."""
         live_stream.end(Config.from_env().live_dir)
         super().signal_handler_interrupt()
 
 
 def _forget_proxies() -> None:
-    """Leave the proxies of the environment alone, here and in the worker processes.
+    """Remove the HTTP proxies from the environment of this process and of the workers.
 
-    clickhouse-connect would send them the credentials, also on the way to this machine.
+    clickhouse-connect would send the credentials to them, even for connections to this machine.
     """
     for name in [name for name in os.environ if name.lower() in _PROXIES]:
         del os.environ[name]
 
 
 def _keep(outboxes: Path) -> None:
-    """Move what is still in the outboxes out of a folder that will go. Raises CannotServe to say so."""
+    """Move non-empty outboxes out of a folder that will be removed.
+
+    Raises CannotServe with their new place.
+    """
     if pending := census(outboxes).pending:
         kept = Path(tempfile.mkdtemp(prefix="clickport-unstored-"))
         shutil.move(outboxes, kept / "state" / outboxes.name)
         raise CannotServe(
-            f"ClickHouse did not take {pending} acknowledged events: they are in {kept}; "
+            f"ClickHouse did not store {pending} acknowledged events, which are now in {kept}: "
             f"serve with --data {kept} to store them"
         )
 
 
 def _environment(options: ServeOptions, url: str, folder: Path, address: str) -> Mapping[str, str]:
-    """How the worker processes are told; what else they read (see Config) they inherit."""
+    """Return the environment by which workers are configured; they inherit the other variables of Config."""
     sites = {"CLICKPORT_SITES": ",".join(options.sites)} if options.sites else {}
     state = str(folder.absolute() / "state")
     return {
@@ -198,7 +201,7 @@ def _environment(options: ServeOptions, url: str, folder: Path, address: str) ->
 
 
 def _migrated(url: str, outboxes: Path) -> str:
-    """Bring the database up to date and return the version of ClickHouse, such as 26.9."""
+    """Migrate the database and return the version of ClickHouse, such as 26.9."""
     try:
         client = connect(url)
         try:
@@ -212,9 +215,10 @@ def _migrated(url: str, outboxes: Path) -> str:
 
 @contextmanager
 def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
-    """Resolve the address, make sure that nobody listens there, and keep others away from it.
+    """Yield the resolved address after ensuring that it is free, and reserve it for a with block.
 
-    Granian would share the port silently, with one of two servers that looked for a free one at once, too.
+    granian would silently share the port with another server, for example with one that chose the same
+    free port at the same time.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -223,7 +227,7 @@ def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
             probe.bind(address)
         kept = socket.socket(family)
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # It never listens, and gets no connection; with this it lets in the workers of the same user.
+        # This socket never listens. With the option it shares the port with workers of the same user.
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept.bind(address)
     except OSError as error:
@@ -235,10 +239,10 @@ def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the block like Ctrl-C, and both end it without an error."""
+    """End the block on SIGTERM as on Ctrl-C, in both cases without an error."""
 
     def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-        for number in before:  # One is enough: a second must not break off the tidying up.
+        for number in before:  # Ignore further signals, which must not interrupt the shutdown.
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 

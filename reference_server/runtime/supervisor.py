@@ -1,4 +1,4 @@
-"""Watches a server from beside it: says when it is ready, and starts its ClickHouse again when that dies."""
+"""Supervision of a running server: reports when it is ready, and restarts its ClickHouse."""
 
 import http.client
 import logging
@@ -11,17 +11,18 @@ from reference_server.storage.embedded import ClickHouseError, LocalClickHouse
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 _LOOK_SECONDS = 0.2
-# Between two tries to start ClickHouse again: twice as long each time, from the first after a good while.
+# Seconds between two attempts to restart ClickHouse, doubled each time and reset after it has run for a
+# while.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _GOOD_WHILE = 60.0
 _LOG = logging.getLogger(__name__)
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask when it listens everywhere
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to ask a server on all addresses
 
 
 class Supervisor(threading.Thread):
-    """Calls ``ready`` once the server answers, and ``end`` with a ``fault`` told if it never does.
+    """Calls ``ready`` when the server answers; sets ``fault`` and calls ``end`` if it does not in time.
 
-    An embedded ClickHouse that dies is started again: meanwhile events are taken, and wait.
+    An embedded ClickHouse that ends is restarted. Meanwhile events are accepted and wait.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Supervisor(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Wait for the server, then look after ClickHouse until ``stop``."""
+        """Wait for the server, then supervise ClickHouse until ``stop`` is called."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._healthy():
             if time.monotonic() > deadline:
@@ -65,10 +66,10 @@ class Supervisor(threading.Thread):
             pause, since = self._restart(embedded, pause), time.monotonic()
 
     def _restart(self, embedded: LocalClickHouse, pause: float) -> float:
-        """Start ClickHouse until it runs or the server ends; return the pause before the next restart."""
+        """Start ClickHouse, retrying until it runs or the server ends; return the next pause in seconds."""
         began = time.monotonic()
         _LOG.error(
-            "the embedded ClickHouse ended (exit code %s): events are taken, and wait until it runs again",
+            "the embedded ClickHouse ended (exit code %s): events are accepted and wait until it runs again",
             embedded.poll(),
         )
         embedded.stop()
@@ -79,7 +80,7 @@ class Supervisor(threading.Thread):
             except ClickHouseError as error:
                 if str(error) != why and not self._over.is_set():
                     why = str(error)
-                    _LOG.error("the embedded ClickHouse does not start, and is tried again: %s", why)
+                    _LOG.error("the embedded ClickHouse does not start and will be retried: %s", why)
             else:
                 _LOG.error("the embedded ClickHouse runs again after %.1f s", time.monotonic() - began)
                 self._over.wait(pause)

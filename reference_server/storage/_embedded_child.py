@@ -1,6 +1,7 @@
-"""The process that is the embedded ClickHouse: a script that ``local.py`` runs on a run and a data folder.
+"""The process of the embedded ClickHouse: a script that ``embedded.py`` runs on a run and a data folder.
 
-Standard input is the lifeline: its other end is held by the parent and closes with it, however it dies.
+Standard input serves as a lifeline: its other end is held by the parent and closes when the parent ends in
+any way.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import threading
 
 LIFELINE = 0
 
-# Starts the server, tells its port, and reads the lifeline, which never says anything.
+# Starts the server, reports its port, and then reads the lifeline, which never sends anything.
 _SCRIPT = """
 SYSTEM START LISTEN HTTP;
 SELECT getServerPort('http_port') INTO OUTFILE 'port' TRUNCATE FORMAT TSV;
@@ -22,8 +23,8 @@ SELECT count() FROM file('/proc/self/fd/0', 'LineAsString', 'line String')
 
 
 def main(run: str, data: str) -> None:
-    """Serve ``data`` over HTTP until a SIGTERM or the end of the lifeline."""
-    # Before chdir: the import opens an engine of its own for a moment, which reads any config.xml it finds.
+    """Serve ``data`` over HTTP until SIGTERM or until the lifeline closes."""
+    # Import before chdir: the import briefly opens an engine, which reads any config.xml in the folder.
     _chdb = importlib.import_module("chdb._chdb")
 
     os.chdir(run)
@@ -32,9 +33,10 @@ def main(run: str, data: str) -> None:
 
 
 def _end_with_parent(run: str) -> None:
-    # The last SELECT ends with the lifeline, too, but its server then takes seconds to let go of clients.
+    # The last SELECT would end with the lifeline as well, but the server then takes seconds to drop its
+    # clients.
     lifeline = select.poll()
-    lifeline.register(LIFELINE, 0)  # A hang-up is reported without being asked for.
+    lifeline.register(LIFELINE, 0)  # A hang-up is always reported.
     lifeline.poll()
     shutil.rmtree(run, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)

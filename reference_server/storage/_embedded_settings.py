@@ -1,20 +1,20 @@
-"""The configuration files of the embedded ClickHouse."""
+"""Configuration files of the embedded ClickHouse."""
 
 import base64
 import hashlib
 
 USER = "clickport"
 
-# For a small machine: queries that need more fail by themselves instead of taking the machine down.
+# Sized for a small machine: a query that needs more fails instead of exhausting the machine.
 _MEMORY_BYTES = 2 * 1024**3
 _MARK_CACHE_BYTES = _INDEX_CACHE_BYTES = 64 * 1024**2
 
 
 def config_xml(password: str, port: int = 0) -> str:
-    """config.xml: a port (0: any), memory caps, and a gate before every request but ``/ping``.
+    """Return config.xml: the port (0 for any), memory limits, and authentication except for ``/ping``.
 
-    clickhouse-local logs itself in as ``default`` without a password, so that user must exist, and would be
-    open to everybody on the machine. The gate lets in only who sends the credentials of our own user.
+    clickhouse-local logs itself in as ``default`` without a password, so that user must exist and would
+    be open to every user of the machine. The rule therefore accepts only the credentials of our own user.
     """
     credentials = base64.b64encode(f"{USER}:{password}".encode()).decode()
     return f"""<clickhouse>
@@ -39,7 +39,7 @@ def config_xml(password: str, port: int = 0) -> str:
 
 
 def users_xml(password: str) -> str:
-    """users.xml: our user, and the ``default`` that clickhouse-local starts as (see ``config_xml``)."""
+    """Return users.xml: our user, and the ``default`` that clickhouse-local needs (see ``config_xml``)."""
     loopback = "<networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>"
     digest = hashlib.sha256(password.encode()).hexdigest()
     return f"""<clickhouse>

@@ -1,7 +1,7 @@
-"""A real ClickHouse out of a wheel: its HTTP server on a loopback port, in a child that never outlives us.
+"""ClickHouse from a Python wheel: a child process with an HTTP server on a loopback port.
 
-The wheel ``chdb-core`` holds clickhouse-local together with ClickHouse's own HTTP handler. ``_child.py``
-starts that handler; everything here is about the process around it.
+The wheel ``chdb-core`` contains clickhouse-local and ClickHouse's HTTP handler. ``_embedded_child.py`` starts
+the handler; this module manages the process, which never outlives its parent.
 """
 
 import http.client
@@ -31,31 +31,31 @@ class ClickHouseError(Exception):
 
 
 class ClickHouseMissing(ClickHouseError):
-    """The wheel that holds ClickHouse is not installed."""
+    """The wheel that contains ClickHouse is not installed."""
 
 
 class StartFailed(ClickHouseError):
-    """The process ended, or did not answer in time, before it was ready."""
+    """The process ended before it was ready, or was not ready in time."""
 
 
 class DataFolderInUse(StartFailed):
-    """Another process serves the same data folder."""
+    """Another process uses the same data folder."""
 
 
 def _own_port() -> int:
-    """A free port below those of outgoing connections, so that none takes it between two starts."""
+    """Return a free port below the ephemeral ones, which no outgoing connection takes."""
     for port in range(20_000 + os.getpid() % 10_000, 32_000):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise ClickHouseError("there is no free port below 32,000")
+    raise ClickHouseError("the embedded ClickHouse needs a port below 32,000, and none is free")
 
 
 class LocalClickHouse:
-    """An embedded ClickHouse on ``data_dir``: a context manager, or ``start`` and ``stop``.
+    """An embedded ClickHouse on ``data_dir``: use it as a context manager, or call ``start`` and ``stop``.
 
-    Each start has a port and a password of its own, so that no other user of the machine gets in; with
-    ``steady`` all of its starts have the same, so that who knows its URL finds it again.
+    Port and password are new at each start, which keeps other users of the machine out. If ``steady``,
+    all starts share them, so that the URL stays valid.
     """
 
     def __init__(self, data_dir: Path, *, steady: bool = False) -> None:
@@ -69,27 +69,28 @@ class LocalClickHouse:
 
     @property
     def url(self) -> str:
-        """``http://user:password@127.0.0.1:port/default``. Raises ClickHouseError unless it is started."""
+        """``http://user:password@127.0.0.1:port/default``. Raises ClickHouseError if it is not started."""
         if not self._url:
             raise ClickHouseError("the embedded ClickHouse is not running: start it first")
         return self._url
 
     @property
     def pid(self) -> int | None:
-        """The process id of the child, or None when there is none."""
+        """Process id of the child, or None."""
         return self._process.pid if self._process else None
 
     def poll(self) -> int | None:
-        """The exit code of a child that died by itself; None while it runs, and when it is stopped."""
+        """Return the exit code of a child that ended on its own; None while it runs or after ``stop``."""
         return self._process.poll() if self._process else None
 
     def start(self, told_to_end: threading.Event | None = None) -> None:
-        """Start the child and return when it answers. Raises ClickHouseError, leaving no process behind.
+        """Start the child and return when it answers.
 
-        Setting ``told_to_end`` breaks it off, with StartFailed.
+        Setting ``told_to_end`` interrupts the start with StartFailed. Raises ClickHouseError, and
+        then leaves no process behind.
         """
         if self._process:
-            raise ClickHouseError("the embedded ClickHouse is started already: stop it first")
+            raise ClickHouseError("the embedded ClickHouse is already running: stop it first")
         if not find_spec("chdb"):
             raise ClickHouseMissing(
                 "the embedded ClickHouse is not installed: pip install 'clickport-conformance[reference]', "
@@ -100,13 +101,13 @@ class LocalClickHouse:
         try:
             self._spawn(self._password)
             port = self._wait_until_ready(told_to_end or threading.Event())
-        except BaseException:  # Ctrl-C while it starts must not leave a process either.
+        except BaseException:  # Including Ctrl-C: never leave a process behind.
             self.stop()
             raise
         self._url = f"http://{USER}:{self._password}@127.0.0.1:{port}/default"
 
     def stop(self) -> None:
-        """End the child, at worst by SIGKILL, and remove its run folder; harmless when it is gone already."""
+        """End the child, at worst by SIGKILL, and remove its run folder. Repeated calls are harmless."""
         self._url = ""
         process, self._process = self._process, None
         run, self._run = self._run, None
@@ -129,7 +130,7 @@ class LocalClickHouse:
     def _spawn(self, password: str) -> None:
         self._run = run = tempdirs.make("clickhouse")
         try:
-            # Without this folder the first start on an empty data folder fails.
+            # The first start on an empty data folder fails without this folder.
             (self.data_dir / "metadata").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartFailed(f"the data folder {self.data_dir} cannot be used: {error}") from error
@@ -138,13 +139,14 @@ class LocalClickHouse:
         (run / "users.xml").write_text(users_xml(password))
         with (run / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
-                # -P: no module of the current folder stands in for one that the child imports.
+                # -P: no module of the current folder can shadow an import of the child.
                 [sys.executable, "-P", _embedded_child.__file__, str(run), str(self.data_dir)],
                 stdin=subprocess.PIPE,  # The lifeline.
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 env={**os.environ, "TMPDIR": str(run / "tmp")},
-                # A client's SYSTEM SHUTDOWN signals the whole group, and Ctrl-C is for us to handle.
+                # SYSTEM SHUTDOWN of a client signals the whole process group, and this process handles
+                # Ctrl-C.
                 start_new_session=True,
             )
 
@@ -159,7 +161,7 @@ class LocalClickHouse:
             if text.endswith("\n") and _answers(int(text)):
                 return int(text)
             if told_to_end.is_set():
-                raise StartFailed("the embedded ClickHouse was told to end while it started")
+                raise StartFailed("the start of the embedded ClickHouse was interrupted")
             time.sleep(_POLL_SECONDS)
         raise StartFailed(
             f"the embedded ClickHouse did not answer within {START_SECONDS:.0f} s.\n{self._stderr()}"
@@ -194,7 +196,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         process.terminate()
         process.wait(timeout=STOP_SECONDS)
-    except BaseException as error:  # Too slow, or a second Ctrl-C: it goes all the same.
+    except BaseException as error:  # Too slow, or a second Ctrl-C: kill it.
         process.kill()
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):

@@ -1,8 +1,9 @@
-"""The tables that the dashboard reads, so that its cost grows with the range only: sums over events.
+"""Rollups: tables of sums over events, which make the cost of the dashboard depend on the range only.
 
 Counts are kept in buckets of a quarter of an hour, an hour and a day (UTC). Every offset of a time zone is a
-multiple of 15 minutes, so any day of any zone is made of whole buckets: few large ones, and small ones at its
-ends. A session cannot be added up that way: it has a row for each quarter of an hour it was seen in.
+multiple of 15 minutes, so any day of any zone consists of whole buckets: few large ones, and small ones at
+its ends. Sessions cannot be added up that way; they have a row for each quarter of an hour in which they were
+seen.
 """
 
 import uuid
@@ -16,17 +17,17 @@ STEPS = (QUARTER, HOUR, DAY)
 
 _TABLE_EXISTS = 57
 _CACHED = "use_primary_key_cache = 1"
-# Exact for up to 1,000 visitors, and then within about a percent.
+# Exact up to 1,000 visitors, then within about one percent.
 _VISITORS = "AggregateFunction(uniqCombined(14), UInt64)"
 _SUM = "SimpleAggregateFunction(sum, UInt64)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollup:
-    """A table, how it is sorted, and the query by which it is made of events.
+    """A table, its sort order, and the query that computes it from events.
 
-    The query has places for the lengths of the buckets (``{steps}``), for the table of events (``{source}``),
-    and for a condition on them (``{where}``), so that it also reads events that are too young for buckets.
+    The query has placeholders for the bucket lengths (``{steps}``), the table of events (``{source}``)
+    and a condition (``{where}``), so that it can also read events too recent for buckets.
     """
 
     table: str
@@ -35,12 +36,12 @@ class Rollup:
     select: str
 
     def of_events(self, where: str = "1", steps: tuple[int, ...] = STEPS, source: str = "events") -> str:
-        """Return the query that makes rows of this table out of those events of ``source``."""
+        """Return the query that computes rows of this table from the matching events of ``source``."""
         text = self.select.replace("{steps}", str(list(steps))).replace("{source}", source)
         return text.replace("{where}", where)
 
 
-# The order of the keys is that of the questions: of a site, of a step, of a range.
+# Keys are ordered as queries filter: site, step, range.
 TRAFFIC = Rollup(
     table="rollup_traffic",
     columns=f"""site LowCardinality(String), step UInt32, bucket DateTime('UTC'),
@@ -72,7 +73,7 @@ EVENTS = Rollup(
         GROUP BY site, step, bucket, name, currency""",
 )
 
-# A key that an event has twice counts for each of its values, as they are stored.
+# An event with a repeated key counts for each of its values, as they are stored.
 PROPERTIES = Rollup(
     table="rollup_properties",
     columns=f"""site LowCardinality(String), name String, key String, step UInt32, bucket DateTime('UTC'),
@@ -87,7 +88,7 @@ PROPERTIES = Rollup(
         GROUP BY site, name, key, step, bucket, value""",
 )
 
-# By hash, so that a part of the sessions of each day can be read that is as good as drawn by lot.
+# Ordered by hash, so that a random sample of each day's sessions can be read.
 SESSIONS = Rollup(
     table="rollup_sessions",
     columns=f"""site LowCardinality(String), day Date, hash UInt64, session String, bucket DateTime('UTC'),
@@ -108,25 +109,25 @@ ROLLUPS = (TRAFFIC, EVENTS, PROPERTIES, SESSIONS)
 
 
 def missing(client: Client) -> list[Rollup]:
-    """Return the rollups that the database does not have."""
+    """Return the rollups that the database lacks."""
     return [rollup for rollup in ROLLUPS if not client.command(f"EXISTS TABLE {rollup.table}")]
 
 
 def restore(client: Client) -> None:
-    """Make each missing rollup, filled from the events that are there.
+    """Create each missing rollup and fill it from the stored events.
 
-    A rollup gets its name once it is complete: an interrupted or concurrent call leaves nothing half done.
-    Nothing may be loaded meanwhile (see ``reference_server.delivery.repair``).
+    A rollup gets its name when it is complete, so an interrupted or concurrent call leaves no partial
+    table. No events may be loaded meanwhile (see ``reference_server.delivery.repair``).
     """
     for rollup in missing(client):
         _fill(client, rollup)
 
 
 def drop_views(client: Client) -> None:
-    """Remove the materialized views of earlier versions, and the rollups that they filled.
+    """Remove the materialized views of earlier versions and the rollups that they filled.
 
-    A view may have failed after the insert into events that it belongs to, so these rollups are made anew by
-    ``restore``. The view goes last: a call that was interrupted is repeated from there.
+    A view may have failed after its insert into events had succeeded, so ``restore`` rebuilds these
+    rollups. The views go last: an interrupted call can be repeated.
     """
     for rollup in ROLLUPS:
         if client.command(f"EXISTS TABLE {rollup.table}_view"):
@@ -135,17 +136,17 @@ def drop_views(client: Client) -> None:
 
 
 def cache_index(client: Client) -> None:
-    """Let ClickHouse keep the indexes of rollups in a cache of bounded size."""
+    """Make ClickHouse keep the indexes of rollups in a cache of bounded size."""
     for rollup in ROLLUPS:
         if _index(client) and client.command(f"EXISTS TABLE {rollup.table}"):
             client.command(f"ALTER TABLE {rollup.table} MODIFY SETTING {_CACHED}")
 
 
 def _index(client: Client) -> str:
-    """Return the setting as a part of a list, or "" for a ClickHouse before 25.1, which does not have it.
+    """Return the setting as part of a list, or "" for a ClickHouse before 25.1, which lacks it.
 
-    The index has the names of events. Without the cache it is in memory as a whole, also that of each part
-    that merges have replaced: a megabyte a second of long names took 100 MB a second.
+    The index contains the names of events. Without the cache it is entirely in memory, including that of
+    parts that merges have replaced: long names at 1 MB/s took 100 MB/s.
     """
     name, _, _ = _CACHED.partition(" ")
     known = f"SELECT count() FROM system.merge_tree_settings WHERE name = '{name}'"  # noqa: S608
@@ -155,8 +156,8 @@ def _index(client: Client) -> str:
 def _fill(client: Client, rollup: Rollup) -> None:
     draft = f"{rollup.table}_{uuid.uuid4().hex}"
     column = "day" if rollup is SESSIONS else "bucket"
-    # The window is for the retries of the loader: see its settings. Small granules, as the states of visitors
-    # are large, and a question is for a few of them.
+    # The deduplication window covers the loader's retries (see its settings). Granules are small because
+    # visitor states are large and a query needs few of them.
     client.command(f"""
         CREATE TABLE {draft} ({rollup.columns})
         ENGINE = AggregatingMergeTree PARTITION BY toYYYYMM({column}) ORDER BY ({rollup.order})
@@ -164,7 +165,7 @@ def _fill(client: Client, rollup: Rollup) -> None:
             index_granularity = 1024, index_granularity_bytes = 65536{_index(client)}
     """)
     try:
-        # By days: what fits into the memory and the patience of a query.
+        # One day at a time stays within the memory and time limits of a query.
         for (day,) in client.query("SELECT DISTINCT toString(toDate(timestamp)) FROM events").result_rows:
             select = rollup.of_events("toDate(timestamp) = {day:Date}")
             client.command(

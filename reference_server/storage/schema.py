@@ -1,4 +1,4 @@
-"""The tables: made when they are missing, changed by migrations that can run twice and from two processes."""
+"""The tables, created when missing and changed by migrations that may run twice or concurrently."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,12 +29,12 @@ EVENT_TYPES = {
 }
 
 FORMAT = "JSONCompactEachRow"
-"""How rows are written, once, for the outbox and for ClickHouse: an array of JSON in a line."""
+"""Format of encoded rows, in the outbox and for ClickHouse: a JSON array per line."""
 
 FORMAT_SETTINGS = {
-    # Times as RFC 3339 has them.
+    # RFC 3339 times.
     "date_time_input_format": "best_effort",
-    # One block whatever the size: the token of an insert stands for the whole of it.
+    # One block of any size: the token of an insert identifies the whole of it.
     "input_format_parallel_parsing": "0",
 }
 
@@ -43,32 +43,32 @@ _WRITER = msgspec.json.Encoder()
 
 
 def encode_row(row: EventRow) -> bytes:
-    """Return a row in FORMAT: amounts digit by digit, times to the microsecond."""
+    """Return a row in FORMAT: amounts exact, times in microseconds."""
     return _WRITER.encode(row)
 
 
 def decode_row(line: bytes) -> EventRow:
-    """Return the row that was written."""
+    """Return the row of a line in FORMAT."""
     return _READER.decode(line)
 
 
-_STEPS = 3  # Of the rollups: a row of properties for each.
-_ROW = 30  # Bytes beside its texts, about: rows of the same texts are one row in the end.
+_STEPS = 3  # Bucket lengths of the rollups; each has a row per property.
+_ROW = 30  # Approximate bytes of a row beside its texts; rows with equal texts are merged.
 _BETWEEN = b'","'
-_KEYS = b",["  # A path may have it, too: then its row is taken for a larger one.
+_KEYS = b",["  # May also occur in a path, which only overestimates the row.
 _TEXTS_BETWEEN = 5  # The name and the keys.
 
 
 def fitting(lines: Sequence[bytes], most_cost: int) -> int:
     """Return how many of the first rows may be stored together, at least one.
 
-    All of one month, as tables are partitioned by months, and an insert is atomic within a partition only;
-    and with at most ``most_cost`` bytes of text in ``rollup_properties``, which repeats the name for each
-    property. Raises ValueError for what is no row.
+    They are of one month, because tables are partitioned by month and an insert is atomic only within a
+    partition, and add at most ``most_cost`` bytes of text to ``rollup_properties``, which repeats the
+    name for each property. Raises ValueError if a line is not a row.
     """
     month, cost = b"", 0
     for number, line in enumerate(lines):
-        # Quotes within a text are escaped, so that this is found between two texts only.
+        # Quotes within texts are escaped, so this only occurs between two texts.
         _, time, _, name, rest = line.split(_BETWEEN, 4)
         properties = (rest.count(_BETWEEN) - _TEXTS_BETWEEN) // 2 + 1
         cost += _STEPS * (properties * (len(name) + _ROW) + len(rest) - rest.find(_KEYS))
@@ -88,8 +88,8 @@ SETTINGS non_replicated_deduplication_window = 10000
 """
 
 
-# Append only: a migration that has run somewhere never changes and never goes.
-# Numbers 1 and 2 made tables, which are made whenever they are missing now, and views.
+# Append only: a migration that has run anywhere never changes. Numbers 1 and 2 created views and tables; the
+# tables are now created whenever they are missing.
 _MIGRATIONS = {3: rollups.drop_views, 4: rollups.cache_index}
 
 _DONE = """
@@ -99,9 +99,10 @@ ENGINE = MergeTree ORDER BY number
 
 
 def migrate(client: Client, before_rebuild: Callable[[], None] = lambda: None) -> None:
-    """Bring the database up to date, and make the tables that are missing.
+    """Migrate the database and create missing tables.
 
-    Servers of earlier versions must have ended. ``before_rebuild`` is called before rollups are filled.
+    Servers of earlier versions must not be running. ``before_rebuild`` is called before rollups are
+    filled.
     """
     client.command(_EVENTS)
     client.command(_DONE)

@@ -1,9 +1,9 @@
-"""Store rows in ``events`` and in each rollup: one statement for each table, repeatable and all or nothing.
+"""Storing of rows in ``events`` and in each rollup, by one atomic and repeatable statement per table.
 
-The rows are put into a staging table in memory, and copied from there: into ``events``, and by the query of
-each rollup into that one. Such a statement writes one block into one partition, which ClickHouse commits as
-one part at the very end: one that is refused has stored nothing, and can be divided. By its token the table
-knows a statement that is repeated because its outcome was not known.
+The rows are put into a staging table in memory and copied from there: unchanged into ``events``, and through
+the query of each rollup into that rollup. Such a statement writes one block into one partition, which
+ClickHouse commits as one part at its end. A refused statement has therefore stored nothing, and its rows can
+be divided. The token lets the table recognise a statement that is repeated because its outcome was unknown.
 """
 
 import secrets
@@ -16,19 +16,19 @@ from reference_server.event import EventRow
 from reference_server.storage.rollups import PROPERTIES, ROLLUPS
 from reference_server.storage.schema import EVENT_TYPES, FORMAT, FORMAT_SETTINGS, encode_row
 
-# The table with the largest rows is last: what it refuses holds up no other.
+# The table with the largest rows comes last, so that a refusal there delays no other table.
 _ROLLUPS = (*(rollup for rollup in ROLLUPS if rollup is not PROPERTIES), PROPERTIES)
 TABLES = ("events", *(rollup.table for rollup in _ROLLUPS))
 """The tables in the order in which rows are stored."""
 
 UNKNOWN_TABLE = 60
 STATEMENT_SECONDS = 25
-"""After so long ClickHouse gives a statement up, and says so: less than a client waits for an answer."""
+"""Seconds after which ClickHouse cancels a statement and reports it; less than the client's timeout."""
 
 INCOMPLETE = "the staging table is not complete"
 _COLUMNS = ", ".join(f"{name} {kind}" for name, kind in EVENT_TYPES.items())
 _MOST_ROWS = 1_000_000
-# One block, and so one part: blocks are joined without bound, and what a query returns comes in one.
+# One block, and so one part: blocks are joined without limit, and query results come in one block.
 _ONE_BLOCK = {
     "min_insert_block_size_rows": 10**12,
     "min_insert_block_size_bytes": 0,
@@ -41,7 +41,7 @@ _ONE_BLOCK = {
 
 
 class Stage:
-    """A staging table of one writer."""
+    """The staging table of one writer."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
@@ -50,7 +50,7 @@ class Stage:
         self._count = 0
 
     def fill(self, lines: bytes, count: int) -> None:
-        """Replace what is in the table. Raises clickhouse-connect's errors."""
+        """Replace the content of the table. Raises clickhouse-connect's errors."""
         self._empty()
         self._count = count
         structure = _COLUMNS.replace("'", "\\'")
@@ -60,7 +60,7 @@ class Stage:
         self._client.command(query + "\n", data=lines, settings={**_ONE_BLOCK, **FORMAT_SETTINGS})
 
     def fill_by(self, query: str, columns: Sequence[str], parameters: Mapping[str, object]) -> None:
-        """Replace what is in the table by what a query returns for these columns."""
+        """Replace the content of the table by these columns of a query's result."""
         self._empty()
         select = f"SELECT '{self._fill}' AS fill, {', '.join(columns)} FROM ({query})"  # noqa: S608
         names = ", ".join(("fill", *columns))
@@ -69,7 +69,7 @@ class Stage:
         self._count = int(self._client.query(count).result_rows[0][0])
 
     def _empty(self) -> None:
-        # A name of its own for each time: a late statement of a time before finds nothing to copy.
+        # A new id for each fill: a delayed statement of an earlier fill finds nothing to copy.
         self._fill = secrets.token_hex(8)
         try:
             self._client.command(f"TRUNCATE TABLE {self._name}")
@@ -80,7 +80,7 @@ class Stage:
             self._client.command(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) ENGINE = Memory")
 
     def store(self, table: int, token: str) -> None:
-        """Copy the rows into one of TABLES, once for a token. Raises clickhouse-connect's errors."""
+        """Copy the rows into one of TABLES, once per token. Raises clickhouse-connect's errors."""
         name, fill = self._name, f"fill = '{self._fill}'"
         check = f"SELECT throwIf(count() != {self._count}, '{INCOMPLETE}') FROM {name} WHERE {fill}"  # noqa: S608
         where = f"{fill} AND ({check}) = 0"
@@ -93,12 +93,12 @@ class Stage:
         self._client.command(f"INSERT INTO {TABLES[table]}{columns} {select}", settings=settings)
 
     def drop(self) -> None:
-        """Remove the table."""
+        """Drop the table."""
         self._client.command(f"DROP TABLE IF EXISTS {self._name} SYNC")
 
 
 def store(client: Client, rows: Iterable[EventRow], token: str = "") -> None:
-    """Store rows of one month, in all tables, at once; the same token again is a repetition."""
+    """Store rows of one month in all tables; repeating the call with the same token has no effect."""
     lines = [encode_row(row) for row in rows]
     stage = Stage(client, f"staging_{secrets.token_hex(8)}")
     try:
@@ -112,7 +112,7 @@ def store(client: Client, rows: Iterable[EventRow], token: str = "") -> None:
 def store_query(
     client: Client, query: str, columns: Sequence[str], parameters: Mapping[str, object] | None = None
 ) -> None:
-    """Store what a query returns for these columns of events in all tables, at once."""
+    """Store the result of a query, given by columns of events, in all tables."""
     stage = Stage(client, f"staging_{secrets.token_hex(8)}")
     try:
         stage.fill_by(query, columns, parameters or {})
@@ -123,13 +123,13 @@ def store_query(
 
 
 def is_sealed(client: Client, table: int, site: str) -> bool:
-    """Return whether a table has a row of this site."""
+    """Return True if a table has a row of this site."""
     query = f"SELECT count() FROM {TABLES[table]} WHERE {_site(table)} = {{site:String}}"  # noqa: S608
     return bool(client.query(query, parameters={"site": site}).result_rows[0][0])
 
 
 def erase(client: Client, table: int, site: str) -> None:
-    """Remove the rows of a site from a table."""
+    """Delete the rows of a site from a table."""
     query = f"DELETE FROM {TABLES[table]} WHERE {_site(table)} = {{site:String}}"  # noqa: S608
     client.command(query, {"site": site})
 

@@ -1,7 +1,7 @@
-"""Temporary folders that their owner keeps locked, so that those of a killed process can be swept later.
+"""Temporary folders locked by their owner, so that those of a killed process can be removed later.
 
-The lock is the kernel's (flock): it goes with the process, however that ends, and holds against processes of
-other containers that share the folder, where the owner's process id means nothing.
+The lock is the kernel's (flock): it ends with the process in any case, and it works across containers that
+share the folder, where process ids have no meaning.
 """
 
 import fcntl
@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LOCK = ".lock"
-# Descriptors are not inherited by programs that we start: a child that outlives us keeps no folder alive.
+# Child processes do not inherit the descriptors, so a child that outlives us does not keep a folder locked.
 _held: dict[Path, int] = {}
 
 
 def make(kind: str) -> Path:
-    """Create a folder for this process, private to this user, and sweep those of processes that are gone."""
+    """Create a folder that is private to this user, and remove those of processes that have ended."""
     sweep()
     path = Path(tempfile.mkdtemp(prefix=f"clickport-{kind}-"))
-    # Locked before it has its name: no sweep ever finds the lock of a living owner free.
+    # Lock the file before it gets its name: a sweep never finds the lock of a running owner free.
     unnamed = path / f"{_LOCK}.new"
     lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -31,7 +31,7 @@ def make(kind: str) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder that ``make`` created. Files that vanish meanwhile are no fault."""
+    """Remove a folder that ``make`` created. Files that vanish meanwhile are ignored."""
     _remove(folder)
     if (lock := _held.pop(folder, None)) is not None:
         os.close(lock)
@@ -39,7 +39,7 @@ def remove(folder: Path) -> None:
 
 @contextmanager
 def folder(kind: str) -> Iterator[Path]:
-    """A folder for the length of a with block."""
+    """Provide a temporary folder for a with block."""
     path = make(kind)
     try:
         yield path
@@ -48,15 +48,15 @@ def folder(kind: str) -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove the folders whose owner is gone.
+    """Remove the folders whose owners have ended.
 
-    A folder without a lock stays: it may have been made a moment ago, or by an older version, which named its
-    process id instead, or belong to somebody else.
+    A folder without a lock is kept: it may have just been created, or come from an older version (which
+    put its process id into the name) or from another program.
     """
     for path in Path(tempfile.gettempdir()).glob("clickport-*"):
         try:
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
-        except OSError:  # No lock, no folder of ours, or gone meanwhile.
+        except OSError:  # No lock file, not our folder, or removed meanwhile.
             continue
         try:
             with suppress(BlockingIOError):
@@ -67,7 +67,7 @@ def sweep() -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, its lock last: what is broken off here is swept later."""
+    """Remove a folder, its lock last, so that a later sweep completes an interrupted removal."""
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():

@@ -1,1 +1,1 @@
-"""The pages, the JSON API and the live stream."""
+"""The dashboard, the JSON API and the live stream."""

@@ -1,4 +1,4 @@
-"""Who may read and change settings: this machine, a key, or somebody who has logged in with one."""
+"""Access control: requests from this machine, with a key, or from a browser logged in with a key."""
 
 import hashlib
 import hmac
@@ -37,30 +37,30 @@ COOKIE: dict[str, Any] = {
     "SESSION_COOKIE_HTTPONLY": True,
     "SESSION_COOKIE_SAMESITE": "Strict",
     "PERMANENT_SESSION_LIFETIME": _LASTS,
-    # Counted from the login on, by the server as well: see ``Settings.begin_login``.
+    # Expiry counts from the login; the server checks it as well (see ``Settings.begin_login``).
     "SESSION_REFRESH_EACH_REQUEST": False,
 }
-"""How Flask is to keep the login."""
+"""Flask's settings for the login cookie."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# Who forwards for somebody else is no longer this machine.
+# A forwarded request does not come from this machine.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 class Login(SecureCookieSessionInterface):
-    """Keeps the login in a cookie; one that came by HTTPS is sent by HTTPS only."""
+    """Stores the login in a cookie, which is restricted to HTTPS if the login used HTTPS."""
 
     def __init__(self, proxies: int) -> None:
         self._proxies = proxies
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
-        """Whether the browser spoke HTTPS, to this server or to the first of our own proxies."""
+        """Return True if the browser used HTTPS, to this server or to the first of our own proxies."""
         told = forwarded([request.headers.get("X-Forwarded-Proto", "")], self._proxies)
         return request.is_secure or told.lower() == "https"
 
 
 class AccessControl:
-    """Lets requests through, or not."""
+    """Decides which requests may read and change settings."""
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self._bound = is_loopback(config.bound)
@@ -71,11 +71,11 @@ class AccessControl:
         self._usage_limits = UsageLimits(config.state_dir)
 
     def check(self) -> None:
-        """Let the current request through, or abort it with 401, 403 or 429 and the reason."""
+        """Accept the current request, or abort with 401, 403 or 429 and the reason."""
         key = _given_key()
         if key is not None:
             self._check_key(key)
-            return  # No page of another origin can send these headers.
+            return  # A page of another origin cannot send these headers.
         if not self._is_local() and not self._is_logged_in():
             if not self._keys:
                 abort(
@@ -86,10 +86,10 @@ class AccessControl:
         self._check_origin()
 
     def _check_key(self, key: str) -> None:
-        """Abort with 401 for a wrong key, and with 429 after too many tries, which are those of the login.
+        """Abort with 401 for a wrong key, or with 429 after too many attempts, which logins share.
 
-        An address that has tried too often waits with a right key as well: otherwise the answer to the right
-        one would tell it apart, and trying on would pay.
+        After too many attempts even the right key has to wait. Otherwise its answer would differ, and
+        guessing on would pay.
         """
         now, sender = datetime.now(UTC), self._sender()
         seconds = self._usage_limits.must_wait(sender, now)
@@ -99,13 +99,13 @@ class AccessControl:
             seconds = self._usage_limits.login_wait_seconds(sender, now)
         if seconds:
             raise TooManyRequests(
-                f"too many wrong keys from this address: the next one may be sent in {seconds} seconds",
+                f"too many wrong keys from this address: try again in {seconds} seconds",
                 retry_after=seconds,
             )
         abort(401, "the x-api-key is not one of the server's keys")
 
     def check_page(self) -> AnyResponse | None:
-        """Like ``check``, for pages: who may not see them is led to the login."""
+        """Like ``check``, but redirect to the login instead of answering 401."""
         try:
             self.check()
         except HTTPException as error:
@@ -116,7 +116,7 @@ class AccessControl:
         return None
 
     def blueprint(self) -> Blueprint:
-        """The routes of logging in and out."""
+        """Return the routes for logging in and out."""
         routes = Blueprint("access", __name__)
 
         @routes.get("/login")
@@ -128,9 +128,9 @@ class AccessControl:
             self._check_origin()
             key, wanted = request.form.get("password", ""), request.form.get("next", "")
             now = datetime.now(UTC)
-            # Before the key is looked at: an address that has tried too often learns nothing by trying on.
+            # Checked before the key: after too many attempts further ones reveal nothing.
             if seconds := self._usage_limits.login_wait_seconds(self._sender(), now):
-                page = _page(f"Too many tries: the next one may be made in {seconds} seconds.", wanted, 429)
+                page = _page(f"Too many attempts: try again in {seconds} seconds.", wanted, 429)
                 page.headers["Retry-After"] = str(seconds)
                 return page
             if not self._fits(key):
@@ -150,7 +150,7 @@ class AccessControl:
             self._check_origin()
             try:
                 self._settings.end_login(_login())
-            except sqlite3.Error as error:  # The cookie stays, so that logging out can be tried again.
+            except sqlite3.Error as error:  # Keep the cookie, so that the logout can be repeated.
                 return self._unwritten("log out", error)
             session.clear()
             return redirect("/login", code=303)
@@ -163,14 +163,14 @@ class AccessControl:
         return _page(f"You could not {what}: the server cannot write to its disk. Try again.", wanted, 503)
 
     def _sender(self) -> str:
-        """Return the address of the client, as the first of our own proxies saw it."""
+        """Return the address of the client, as seen by the first of our own proxies."""
         lines = [request.headers.get("X-Forwarded-For", "")]
         return client_address(lines, request.remote_addr or "", self._proxies)
 
     def _is_local(self) -> bool:
-        """Return whether the request comes from this machine, to an address and a name of this machine.
+        """Return True if the request comes from this machine, to an address and name of this machine.
 
-        The name counts, as a page may make its own name lead here while it is open (DNS rebinding).
+        The name is checked because a page can resolve its own name to this address (DNS rebinding).
         """
         return (
             self._bound
@@ -186,34 +186,34 @@ class AccessControl:
         ) and self._settings.has_login(_login(), datetime.now(UTC))
 
     def _fits(self, given: str) -> bool:
-        """Compare with every key, each in the same time, so that the time tells nothing."""
+        """Return True if the key is valid; the time it takes does not depend on the key."""
         digest = _digest(given)
         return sum(hmac.compare_digest(digest, _digest(key)) for key in self._keys) > 0
 
     def _mark(self, key: str) -> str:
-        """What a cookie holds: it leads to no key, and ends with the key."""
+        """Return the mark of a key for the cookie: it reveals nothing and becomes invalid with the key."""
         return hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()
 
     def _check_origin(self) -> None:
-        """Refuse what a page of another origin would have changed."""
+        """Abort with 403 if a page of another origin requests a change."""
         if request.method in _SAFE:
             return
         origin = request.headers.get("Origin")
         foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
-        # An origin that is malformed has no netloc, and is not this one.
+        # A malformed origin has no netloc and so differs.
         if foreign or (origin is not None and _host_of(origin)[1] != (request.host or None)):
-            abort(403, "a page of another origin cannot change anything here")
+            abort(403, "pages of other origins cannot change anything here")
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an address or a name is that of this machine."""
+    """Return True if an address or name is that of this machine."""
     return address == "localhost" or bool((found := address_of(address)) and ip_address(found).is_loopback)
 
 
 def _given_key() -> str | None:
-    """Return the key of the request: ``x-api-key``, or a bearer token, which every Prometheus can send.
+    """Return the key of the request, from ``x-api-key`` or a bearer token, which Prometheus can send.
 
-    A bearer token without the prefix of keys is that of a proxy, and does not count.
+    A bearer token without the prefix of keys belongs to a proxy and is ignored.
     """
     key = request.headers.get("X-Api-Key")
     if key is not None:
@@ -224,12 +224,12 @@ def _given_key() -> str | None:
 
 
 def _login() -> str:
-    """Return the id of the login that the cookie carries, or ""."""
+    """Return the id of the login in the cookie, or ""."""
     return str(session.get("login", ""))
 
 
 def _host_of(url: str) -> tuple[str, str]:
-    """Return the host name of a URL and its netloc; both empty if the URL is malformed."""
+    """Return host name and netloc of a URL, both empty if the URL is malformed."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -242,7 +242,7 @@ def _digest(text: str) -> bytes:
 
 
 def _own_path(wanted: str) -> str:
-    """Where to go after the login: a path of this server and of no other."""
+    """Return the path to open after the login, or "/" if it might lead to another server."""
     safe = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
     return wanted if safe and wanted.isprintable() else "/"
 

@@ -1,4 +1,4 @@
-"""The JSON API of what can be read and set: see openapi.json."""
+"""The JSON API for reading data and settings, described by openapi.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ _GOAL_TYPE = "custom_event"
 
 
 def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
-    """Return the routes below ``/api/sites/<domain>``, behind the door."""
+    """Return the routes below ``/api/sites/<domain>``, all under access control."""
     routes = Blueprint("api", __name__, url_prefix="/api/sites/<domain>")
     routes.before_request(access.check)
     routes.before_request(require_short_arguments)
@@ -36,7 +36,7 @@ def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
     @routes.before_request
     def know_site() -> None:
         if g.site is None:
-            abort(404, "there is no such site")
+            abort(404, "this server has no such site")
 
     @routes.errorhandler(ClickHouseError)
     def unavailable(error: ClickHouseError) -> tuple[Response, int]:
@@ -64,7 +64,7 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
         range_, page = _range(reader), _page()
         name, property_ = request.args.get("name"), request.args.get("property")
         if name is None:
-            abort(400, "name must say of which event")
+            abort(400, "name must be the name of an event")
         if property_ is None:
             page_ = reader.properties(g.site, range_, name)
             top = reader.top_values(g.site, range_, name, [row.name for row in page_.rows])
@@ -125,14 +125,14 @@ def _figures(routes: Blueprint, reader: Reader) -> None:
     def advice() -> Response:
         range_, only = _range(reader), request.args.getlist("name")
         if len(only) > _MOST_ASKED or not all(only):
-            abort(400, f"name is a name that is not empty, given up to {_MOST_ASKED} times")
+            abort(400, f"name must be non-empty and given at most {_MOST_ASKED} times")
         return _answer(range_, advice=reader.advice(g.site, range_, only))
 
 
 def _live(routes: Blueprint) -> None:
     @routes.get("/live")
     def live() -> Response:
-        # The gateway goes on from here: a thread for each who looks would be too many.
+        # The gateway continues the answer: a thread per open stream would be too many.
         request.environ[STREAM] = g.site
         return Response(content_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -159,7 +159,7 @@ def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
             abort(400, f'type must be "{_GOAL_TYPE}"')
         name = body.get("event_name")
         if not (isinstance(name, str) and name):
-            abort(400, "event_name must be the name of an event: a string that is not empty")
+            abort(400, "event_name must be a non-empty string")
         try:
             return jsonify(_goal(settings.add_goal(g.site, name))), 201
         except ValueError as error:
@@ -211,12 +211,15 @@ def _number(name: str, default: int, least: int, most: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
-        abort(400, f"{name} must be a whole number from {least} to {most}, not {text[:100]!r}")
+        abort(400, f"{name} must be a whole number from {least} to {most} (got {text[:100]!r})")
     return int(text)
 
 
 def _body() -> Mapping[str, Any]:
-    """The JSON object of the request. Only this type of content: a form of another site cannot send it."""
+    """Return the JSON object of the request.
+
+    Other content types are refused, as a foreign form can send them.
+    """
     if request.mimetype != "application/json":
         abort(415, "the body must be application/json")
     try:

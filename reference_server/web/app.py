@@ -25,14 +25,14 @@ _DOCUMENT = Path(__file__).with_name("openapi.json")
 _TRACKER_SECONDS = 3600
 
 STALLED_SECONDS = 60
-"""A server is not healthy after so long without any event stored, if some wait and ClickHouse answers."""
+"""Seconds without any event stored, while some wait and ClickHouse answers, after which health fails."""
 
 
 def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
-    """Return the application: everything but the route of events (see ``events.py``)."""
+    """Return the Flask application (for the route of events see ``ingest/endpoint.py``)."""
     counts = Counts(config.state_dir)
     app = Flask(__name__, static_folder=None)
-    # Redirects to a merged path would lead to whatever the Host header names.
+    # Redirects to a merged path would lead to whatever host the Host header names.
     app.url_map.merge_slashes = False
     clients = Clients(config.clickhouse_url)
     _errors(app)
@@ -53,9 +53,9 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
         response = send_file(
             config.tracker, mimetype="text/javascript", max_age=_TRACKER_SECONDS, conditional=False
         )
-        # Not by send_file, which answers 416 to a Range that is none: the page would be without its tracker.
+        # send_file would answer 416 to an invalid Range, and the page would have no tracker.
         response.make_conditional(request)
-        # Pages that isolate themselves (COEP) load scripts of other origins only with this.
+        # Isolated pages (COEP) load scripts of other origins only with this header.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
@@ -73,12 +73,12 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
         answers, problems = _answers(clients), _problems(outbox)
         stall = longest_stall(config.outbox_dir, config.started)
         if answers and stall > STALLED_SECONDS:
-            problems.append(f"events wait in an outbox of which none was stored for {stall:.0f} s")
+            problems.append(f"an outbox has had pending events and stored none for {stall:.0f} s")
         if problems:
             told = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
             return jsonify(told), 503
         if not answers:
-            reason = "ClickHouse does not answer: events are taken, and wait"
+            reason = "ClickHouse does not answer: events are accepted and wait"
             return jsonify(status="degraded", clickhouse=False, reason=reason), 200
         return jsonify(status="ok", clickhouse=True), 200
 
@@ -86,7 +86,7 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
 
 
 def _answers(clients: Clients) -> bool:
-    """Return whether ClickHouse answers, for which it has the client's three seconds."""
+    """Return True if ClickHouse answers within the client's timeout of 3 s."""
     try:
         clients.get().command("SELECT 1")
     except (ClickHouseError, OSError, ValueError) as error:
@@ -96,7 +96,7 @@ def _answers(clients: Clients) -> bool:
 
 
 def _problems(outbox: OwnOutbox | None) -> list[str]:
-    """Return why events cannot be taken."""
+    """Return the reasons why events cannot be accepted."""
     try:
         if outbox:
             outbox.probe()
@@ -110,14 +110,14 @@ def _problems(outbox: OwnOutbox | None) -> list[str]:
 def _headers(app: Flask) -> None:
     @app.after_request
     def complete(response: Response) -> Response:
-        """Let no answer be taken for another type, nor kept unless its route allows it."""
+        """Forbid type sniffing, and caching unless the route allows it."""
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 def _errors(app: Flask) -> None:
-    """Every error is JSON with a reason; what is our fault does not tell its details."""
+    """Answer every error with JSON and a reason, without details of internal errors."""
 
     def answer(status: int, reason: str, **headers: str) -> Response:
         response = jsonify(error=reason)

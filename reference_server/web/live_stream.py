@@ -1,6 +1,6 @@
-"""Events as they arrive, for whoever looks at the live page, whichever worker processes take and show them.
+"""Live events for the live page, across all worker processes of a server.
 
-Nothing is kept, and nobody waits: what comes faster than a person could read is left out, and counted.
+Nothing is stored and nothing blocks: events that come faster than a person can read are left out and counted.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from reference_server.event import EventRow, Note
 from reference_server.text import plain
 
 STREAM = "clickport.stream"
-"""Key of a WSGI environment: the site whose events the answer is to go on with."""
+"""Key of a WSGI environment: the site whose live events follow the answer."""
 
 _LOOK_SECONDS = 0.25
 _STILL_SECONDS = 10.0
 _GONE_SECONDS = 30.0
 _MOST_A_SECOND = 100
 _WAITING = 200
-_SHOWN = 100  # Characters of a value: 60 of them, six bytes each, fit into a datagram.
+_SHOWN = 100  # Characters of a value; 60 values of them, at six bytes each, fit into a datagram.
 _DATAGRAM = 60_000
 _FIELDS = ("t", "n", "mk", "mv", "ra", "rc")
 _END = b"end"
@@ -39,7 +39,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def shown(payload: Mapping[str, Any], row: EventRow, notes: tuple[Note, ...]) -> dict[str, Any]:
-    """What the live page tells of an event: what came, what was stored, what the limits did, advice."""
+    """Return what the live page shows of an event: payload, stored row, notes and advice."""
     amount = row.revenue_source_amount
     return {
         "received": row.timestamp.isoformat(),
@@ -62,7 +62,7 @@ def _short(text: str) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """Return a value of a payload as far as it is shown; what is no documented type only by its text."""
+    """Return a value of a payload, cut to the shown size; undocumented types become text."""
     if not isinstance(value, list):
         return _text(value)
     members = [_text(member) for member in value[:31]]
@@ -70,9 +70,9 @@ def _shortened(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Return a value that is no array, or the beginning of one as JSON.
+    """Return a scalar, or the beginning of any other value as JSON.
 
-    Not more of it is written than is shown: neither its depth nor its length costs anything.
+    Only as much as is shown is written, so neither the depth nor the length of the value matters.
     """
     match value:
         case str():
@@ -90,7 +90,7 @@ def _text(value: Any) -> Any:
 
 
 def end(folder: Path) -> None:
-    """Let all streams of all processes end: an open one would keep its process from ending."""
+    """End the live streams of all processes; an open one would keep its process from ending."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outgoing:
         for file in folder.glob("*.json"):
             with suppress(OSError, ValueError):
@@ -99,7 +99,7 @@ def end(folder: Path) -> None:
 
 
 class LiveStream:
-    """Hands events over. For one event loop; the processes of a server find each other in ``folder``."""
+    """Sends events to live pages. For one event loop; processes find each other in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -110,7 +110,7 @@ class LiveStream:
         self._listening: _Listening | None = None
 
     def wanted(self, site: str) -> bool:
-        """Whether anybody looks at a site, and how much has been sent in this second allows for more."""
+        """Return True if a live page shows the site and this second's limit allows another event."""
         now = time.monotonic()
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
@@ -130,7 +130,7 @@ class LiveStream:
         return shown(payload, row, notes)
 
     def publish(self, site: str, event: Mapping[str, Any]) -> None:
-        """Send an event to the processes that show its site; never waits, and never fails."""
+        """Send an event to the processes that show its site. Never blocks and never raises."""
         left_out, self._left_out = self._left_out, 0
         message = _ENCODER.encode({"site": site, **event, "left_out": left_out})
         if len(message) > _DATAGRAM:
@@ -145,10 +145,11 @@ class LiveStream:
                 self._outgoing.sendto(token + message, ("127.0.0.1", port))
 
     async def listen(self, site: str) -> AsyncGenerator[bytes, None]:
-        """Yield the events of a site as JSON while they arrive; nothing, now and then, while none does.
+        """Yield the events of a site as JSON, and b"" from time to time between them.
 
-        The first is nothing: from there on every process knows that somebody looks. The socket and the file
-        of this process last as long as any stream listens. Raises OSError if there can be none.
+        The first item is b"": from then on every process sends the site's events. The socket and the
+        file of this process exist as long as any stream listens. Raises OSError if they cannot be
+        created.
         """
         if self._listening is None:
             self._listening = _Listening(self._folder)
@@ -156,7 +157,7 @@ class LiveStream:
         queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         try:
             listening.add(site, queue)
-            # No event that comes after so long is missed: the next one makes every process look again.
+            # By then every process has looked again, so no later event is missed.
             await asyncio.sleep(1.2 * _LOOK_SECONDS)
             yield b""
             while True:
@@ -175,7 +176,7 @@ class LiveStream:
                 listening.close()
 
     def close(self) -> None:
-        """Let go of the sockets."""
+        """Close the sockets."""
         if self._outgoing:
             self._outgoing.close()
         if self._listening:
@@ -185,9 +186,9 @@ class LiveStream:
     def _look(self) -> None:
         found: dict[str, list[tuple[int, bytes]]] = {}
         for file in self._folder.glob("*.json"):
-            with suppress(OSError, ValueError):  # It just went.
+            with suppress(OSError, ValueError):  # Removed meanwhile.
                 if time.time() - file.stat().st_mtime > _GONE_SECONDS:
-                    file.unlink()  # Of a process that was killed.
+                    file.unlink()  # Left by a process that was killed.
                     continue
                 watcher = json.loads(file.read_bytes())
                 for site in watcher["sites"]:
@@ -196,15 +197,15 @@ class LiveStream:
 
 
 class _Listening:
-    """The datagrams that this process gets, given out to the streams of their site.
+    """The datagrams that this process receives, distributed to the streams of their site.
 
-    Everything is done without a pause for other tasks, so that streams that begin or end at once share one.
+    No method awaits, so streams that begin or end at the same time share one instance.
     """
 
     def __init__(self, folder: Path) -> None:
         self.queues: dict[str, list[asyncio.Queue[bytes]]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self._token = secrets.token_hex(16)  # Other users of the machine must not write into the page.
+        self._token = secrets.token_hex(16)  # Other users of the machine must not be able to inject events.
         self._file = folder / f"{os.getpid()}-{self._token[:8]}.json"
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -215,22 +216,22 @@ class _Listening:
         self._timer = self._loop.call_later(_STILL_SECONDS, self._stay)
 
     def add(self, site: str, queue: asyncio.Queue[bytes]) -> None:
-        """Let a stream have the events of a site. Raises OSError if other processes cannot be told."""
+        """Give a stream the events of a site. Raises OSError if other processes cannot be informed."""
         self.queues.setdefault(site, []).append(queue)
         if self._ended:
             _end(queue)
         self._write()
 
     def remove(self, site: str, queue: asyncio.Queue[bytes]) -> None:
-        """Nobody reads this queue any more."""
+        """Stop giving a stream the events of a site."""
         self.queues[site].remove(queue)
         if not self.queues[site]:
             del self.queues[site]
-        with suppress(OSError):  # They go on sending, in vain.
+        with suppress(OSError):  # Then the other processes continue to send, without effect.
             self._write()
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._timer.cancel()
         self._loop.remove_reader(self._socket)
         self._socket.close()
@@ -238,10 +239,10 @@ class _Listening:
         self._file.with_suffix(".new").unlink(missing_ok=True)
 
     def _receive(self) -> None:
-        """Give out what has come."""
+        """Distribute the datagrams that have arrived."""
         token = self._token.encode()
         with suppress(BlockingIOError):
-            for _ in range(_WAITING):  # Then other tasks have their turn; the rest is told again.
+            for _ in range(_WAITING):  # Then let other tasks run; the loop calls again for the rest.
                 data = self._socket.recv(65_536)
                 if data.startswith(token):
                     self._give(data[len(token) :])
@@ -258,9 +259,9 @@ class _Listening:
                 queue.put_nowait(message)
 
     def _stay(self) -> None:
-        """Say again and again that this process lives, however many events come or do not."""
+        """Announce periodically, with or without events, that this process is alive."""
         self._timer = self._loop.call_later(_STILL_SECONDS, self._stay)
-        with suppress(OSError):  # The disk may have room again the next time.
+        with suppress(OSError):  # The next announcement may succeed.
             self._write()
 
     def _write(self) -> None:

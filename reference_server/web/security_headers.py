@@ -1,6 +1,6 @@
-"""What every page is sent with."""
+"""Security headers of every page."""
 
-# Nothing of others, nothing inline: what visitors send cannot become a script or a style, come what may.
+# No foreign and no inline content: data from visitors can never become a script or a style.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -13,4 +13,4 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""Headers of every page, and of the files that come with it."""
+"""Headers of every page and of its static files."""

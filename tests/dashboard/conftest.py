@@ -1,4 +1,4 @@
-"""The dashboard as people use it: a real server on a real ClickHouse, looked at with Chromium."""
+"""The dashboard in Chromium, on a real server and a real ClickHouse."""
 
 import json
 import os
@@ -23,13 +23,13 @@ from reference_server.storage.embedded import LocalClickHouse
 STOP_SECONDS = 20
 SETTLE_SECONDS = 20
 QUOTA = 50
-PATIENCE_MS = 15_000  # For a machine that does other things too.
+PATIENCE_MS = 15_000  # For a busy machine.
 
 expect.set_options(timeout=PATIENCE_MS)
 
 
 class Server:
-    """A running server, and what a site's tracker and its owner ask of it."""
+    """A running server, and requests of a site's tracker and owner."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,7 +42,7 @@ class Server:
         assert self.http.post("/api/event", json=body).status_code == 202
 
     def settle(self) -> None:
-        """Wait until ClickHouse has whatever was sent."""
+        """Wait until ClickHouse has every sent event."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while "\nclickport_events_pending 0\n" not in self.http.get("/metrics").text:
             assert time.monotonic() < deadline, "events wait for ClickHouse"
@@ -58,7 +58,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickH
 
 @pytest.fixture(scope="session")
 def client(clickhouse: LocalClickHouse, server: Server) -> Iterator[Client]:
-    """A client of it, once the server has made the tables."""
+    """A client of it, after the server has created the tables."""
     assert server
     client = connect(clickhouse.url)
     yield client
@@ -67,7 +67,7 @@ def client(clickhouse: LocalClickHouse, server: Server) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def server(clickhouse: LocalClickHouse) -> Iterator[Server]:
-    """A server for every site; that of ``quota.example`` has a quota."""
+    """A server for every site, with a quota for ``quota.example``."""
     command = [sys.executable, "-m", "reference_server", "serve", "--port", "0"]
     env = {
         **os.environ,
@@ -99,7 +99,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def site() -> str:
-    """A site of this test alone."""
+    """A site that no other test uses."""
     return f"{uuid.uuid4().hex[:12]}.example"
 
 
@@ -108,11 +108,11 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
-    """Open a path in a window of its own; a page that complains in the console fails the test."""
+    """Opens a path in a new window; an error in its console fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    # The policy refusing something, for one. What the network says is seen by what the page does.
+    # For example a violation of the policy. Network errors are tested by what the page does.
     def hear(said: ConsoleMessage) -> None:
         if "Failed to load" not in said.text:
             complaints.append(said.text)
@@ -135,7 +135,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def feed() -> Callable[..., None]:
-    """Show the live page of a site with an endpoint that sends what a test wants to see."""
+    """Shows the live page of a site with an endpoint that sends events of the test."""
 
     def show(page: Page, site: str, *events: Any) -> None:
         text = "retry: 600000\n" + "".join(f"data: {json.dumps(event)}\n\n" for event in events)

@@ -1,4 +1,4 @@
-"""What axe finds on each kind of page: nothing serious, in light and dark, wide and on a phone."""
+"""Accessibility of each kind of page by axe: nothing serious in light, dark, wide and on a phone."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ WIDE = {"width": 1280, "height": 900}
 
 @pytest.fixture(scope="module")
 def filled(server: Any) -> str:
-    """A site with something of everything."""
+    """A site with data of every kind."""
     site = "axe.example"
     for number in range(12):
         server.send(site, f"Event {number}", mk=["plan"], mv=["<b>" * 100], ra=9.99, rc="EUR")
@@ -23,8 +23,8 @@ def filled(server: Any) -> str:
 
 
 def serious(page: Page, axe: str) -> list[str]:
-    """What axe calls serious or critical, with where it is."""
-    page.evaluate(axe)  # Not a script element: the policy of the page refuses it, as it should.
+    """Return the findings that axe rates serious or critical, with their places."""
+    page.evaluate(axe)  # A script element would be refused by the page's policy.
     found = page.evaluate("axe.run()")
     assert len(found["passes"]) > 5, "axe has looked"
     return [
@@ -36,7 +36,7 @@ def serious(page: Page, axe: str) -> list[str]:
 
 
 def test_the_dashboard_on_a_phone(filled: str, axe: str, open_page: Any) -> None:
-    """The Events tab with an event opened down to its values; the page is no wider than the phone."""
+    """The Events tab with an event opened down to its values is no wider than the phone."""
     page = open_page(f"/{filled}?tab=events", viewport=PHONE)
     page.locator("[data-event='Event 1'] button.arrow").click()
     page.locator("[data-property=plan] button.arrow").click()
@@ -46,7 +46,7 @@ def test_the_dashboard_on_a_phone(filled: str, axe: str, open_page: Any) -> None
 
 
 def test_the_dashboard_in_the_dark(filled: str, axe: str, open_page: Any) -> None:
-    """The Goals tab, wide and dark."""
+    """Covers the Goals tab on a wide, dark screen."""
     assert serious(open_page(f"/{filled}?tab=goals", viewport=WIDE, color_scheme="dark"), axe) == []
 
 
@@ -54,13 +54,13 @@ def test_the_dashboard_in_the_dark(filled: str, axe: str, open_page: Any) -> Non
     "path", ["/", "/{}/settings/goals", "/{}/live", "/nothing.example", "/{}?period=never"]
 )
 def test_the_other_pages(filled: str, axe: str, open_page: Any, path: str) -> None:
-    """Sites, settings, the live page, an empty site and an error."""
+    """Covers sites, settings, the live page, an empty site and an error."""
     assert serious(open_page(path.format(filled), viewport=PHONE), axe) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_live_page_with_advice(server: Any, site: str, axe: str, open_page: Any, scheme: str) -> None:
-    """Rows with advice, and the status that tells it."""
+    """Covers rows with advice, and the status that announces it."""
     page = open_page(f"/{site}/live", viewport=PHONE, color_scheme=scheme)
     expect(page.locator("[data-connection]")).to_have_text("Connected")
     for name in ("Purchase", "purchase"):

@@ -1,4 +1,4 @@
-"""The Events tab: names, properties, values and money (DASH-1, DASH-2, REV-9), whatever visitors send."""
+"""The Events tab: names, properties, values and money (DASH-1, DASH-2, REV-9), with any text."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ HOSTILE = {
 
 
 def counts(page: Page, attribute: str) -> dict[str, str]:
-    """The rows that can be seen, by what an attribute says, with their counts."""
+    """Return the counts of the visible rows by an attribute."""
     seen = "(rows, name) => rows.filter(r => r.checkVisibility())"
     script = f"{seen}.map(r => [r.getAttribute(name), r.dataset.count])"
     return dict(page.locator(f"[{attribute}]").evaluate_all(script, attribute))
 
 
 def row(page: Page, attribute: str, value: str) -> Any:
-    """The one row whose attribute has exactly this value."""
+    """Return the only row whose attribute has exactly this value."""
     at = page.locator(f"[{attribute}]").evaluate_all(
         "(rows, [name, value]) => rows.findIndex(r => r.getAttribute(name) === value)", [attribute, value]
     )
@@ -39,12 +39,12 @@ def row(page: Page, attribute: str, value: str) -> Any:
 
 
 def open_row(found: Any) -> None:
-    """Press the arrow of a row."""
+    """Click the arrow of a row."""
     found.locator("> .row > button.arrow").click()
 
 
 def test_names_properties_and_values_open_one_after_the_other(server: Any, site: str, open_page: Any) -> None:
-    """Counts are totals; values come most common first; what has no properties has no arrow."""
+    """Counts are totals, values come most common first, and a name without properties has no arrow."""
     for plan in ("pro", "free", "pro"):
         server.send(site, "Purchase", mk=["plan", "seats"], mv=[plan, "1"])
     server.send(site, "purchase")
@@ -61,7 +61,7 @@ def test_names_properties_and_values_open_one_after_the_other(server: Any, site:
 
 
 def test_currencies_stand_side_by_side(server: Any, site: str, open_page: Any) -> None:
-    """Each currency has its own sum in its own form, exact even where a number of JavaScript is not."""
+    """Each currency has its sum in its own format, exact even beyond JavaScript's numbers."""
     for amount, currency in ((49.99, "EUR"), (0.01, "EUR"), (5000, "JPY"), (1.2345, "USD"), (1.5, "KWD")):
         server.send(site, "Purchase", ra=amount, rc=currency)
     server.send(site, "Large", ra=12345678901234.56, rc="USD")
@@ -80,7 +80,7 @@ def test_currencies_stand_side_by_side(server: Any, site: str, open_page: Any) -
 def test_a_currency_that_the_browser_refuses_breaks_nothing(
     client: Client, site: str, open_page: Any
 ) -> None:
-    """What other software has stored as a currency is shown as it is, beside its amount."""
+    """A currency stored by other software is shown unchanged beside its amount."""
     store_query(
         client,
         f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'Odd' AS name, 'v' AS visitor_id,"
@@ -93,7 +93,7 @@ def test_a_currency_that_the_browser_refuses_breaks_nothing(
 
 
 def test_whatever_visitors_send_is_text(server: Any, site: str, open_page: Any) -> None:
-    """Names, properties and values of any kind are shown, found again and opened, and never become markup."""
+    """Any name, property or value is shown, found and opened, and never becomes markup."""
     for text in HOSTILE.values():
         server.send(site, text, mk=[text], mv=[text])
     server.settle()
@@ -114,7 +114,7 @@ def test_whatever_visitors_send_is_text(server: Any, site: str, open_page: Any) 
 
 
 def test_ten_thousand_names_and_values_are_leafed_through(client: Client, site: str, open_page: Any) -> None:
-    """Long lists come in parts, can be searched, and grow beyond what comes at once."""
+    """Long lists are loaded in parts, can be searched, and grow beyond one request."""
     store_query(
         client,
         f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'v' AS visitor_id,"
@@ -145,4 +145,4 @@ def test_ten_thousand_names_and_values_are_leafed_through(client: Client, site: 
     page.get_by_label("Search values of id").fill("value 777")
     expect(page.locator("[data-property=id] .more")).to_contain_text("10 of 11")
     page.get_by_label("Search values of id").fill("nothing like that")
-    expect(page.locator("[data-property=id] .empty")).to_have_text("No value is anything like that.")
+    expect(page.locator("[data-property=id] .empty")).to_have_text("No value matches the search.")

@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Formatting of figures."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ from reference_server.web.dashboard import formatting, markup
     ],
 )
 def test_figures_have_their_unit(key: str, value: float | None, text: str) -> None:
-    """Each figure on top is written in its own unit."""
+    """Each KPI has its own unit."""
     assert formatting.kpi(key, value) == text
 
 
@@ -42,12 +42,12 @@ def test_figures_have_their_unit(key: str, value: float | None, text: str) -> No
     ],
 )
 def test_amounts_keep_their_digits(value: str, text: str, plain: str) -> None:
-    """No digit of an amount is lost or made up."""
+    """No digit of an amount is lost or added."""
     assert (formatting.amount(Decimal(value)), plain_text(Decimal(value))) == (text, plain)
 
 
 def test_less_bounce_is_good() -> None:
-    """A fall of the bounce rate is good news, that of anything else is not."""
+    """A lower bounce rate is good; a decrease of any other KPI is not."""
     assert [
         formatting.trend(*pair) for pair in (("bounce_rate", -3), ("visitors", -3), ("visitors", None))
     ] == [
@@ -58,7 +58,7 @@ def test_less_bounce_is_good() -> None:
 
 
 def test_the_days_of_a_range_are_local() -> None:
-    """A range is written with the days of the site's time zone, both of them in it."""
+    """A range is written in days of the site's time zone, both included."""
     now = datetime(2026, 11, 27, 23, 30, tzinfo=UTC)
     berlin = Range.of("7d", timezone="Europe/Berlin", now=now)
     assert formatting.days(berlin) == "22 Nov 2026 – 28 Nov 2026, Europe/Berlin"
@@ -66,7 +66,7 @@ def test_the_days_of_a_range_are_local() -> None:
 
 
 def test_text_of_visitors_is_never_markup() -> None:
-    """Markup is escaped, a bare CR kept, direction isolated, emptiness named, and length folded."""
+    """Markup is escaped, a bare CR kept, direction isolated, empty text named, and long text folded."""
     assert markup.exact('"><b>\r') == "&#34;&gt;&lt;b&gt;&#13;"
     assert markup.visible("<b>") == '<bdi class="sent">&lt;b&gt;</bdi>'
     assert "(empty)" in markup.visible("")

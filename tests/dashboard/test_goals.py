@@ -1,4 +1,4 @@
-"""Settings → Goals, and what they do to the dashboard (GOAL-1 to GOAL-4); the site's time zone."""
+"""Settings → Goals and their effect on the dashboard (GOAL-1 to GOAL-4), and the site's time zone."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from playwright.sync_api import Page, expect
 
 
 def create(page: Page, name: str) -> None:
-    """Fill in the form as a person does."""
+    """Fill in and submit the form."""
     page.get_by_label("Goal type").select_option(label="Custom Event")
     page.get_by_label("Event name").fill(name)
     page.get_by_role("button", name="Create goal").click()
 
 
 def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page: Any) -> None:
-    """With the first goal the conversion figures come; matching is exact; the rate is of all visitors."""
+    """The first goal adds the conversion KPIs; names match exactly; the rate is relative to all visitors."""
     for name in (None, "Purchase", "Purchase", "purchase", "Purchase "):
         server.send(site, name)
     server.settle()
@@ -41,7 +41,7 @@ def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page
 
 
 def test_names_are_taken_exactly(site: str, open_page: Any) -> None:
-    """Spaces and case make another goal; the same name twice is told, and stays in the field."""
+    """Spaces and case make another goal; a repeated name is an error and stays in the field."""
     page = open_page(f"/{site}/settings/goals")
     markup = "<img src=x onerror=alert(1)>"
     for name in ("Sign up", "sign up", " Sign up ", markup):
@@ -56,7 +56,7 @@ def test_names_are_taken_exactly(site: str, open_page: Any) -> None:
 
 
 def test_days_follow_the_time_zone(site: str, open_page: Any) -> None:
-    """The time zone is chosen by its name; one that there is not is told."""
+    """The time zone is chosen by its name; an unknown one is an error."""
     page = open_page(f"/{site}/settings/goals")
     page.get_by_label("Days begin and end in").fill("Mars/Olympus")
     page.get_by_role("button", name="Save").click()
@@ -68,7 +68,7 @@ def test_days_follow_the_time_zone(site: str, open_page: Any) -> None:
 
 
 def test_a_form_of_another_site_changes_nothing(server: Any, site: str) -> None:
-    """A page that somebody visits cannot set up goals here."""
+    """A foreign page cannot create goals here."""
     answer = server.http.post(
         f"/{site}/settings/goals", data={"event_name": "Evil"}, headers={"Origin": "https://evil.example"}
     )

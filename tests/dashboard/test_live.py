@@ -1,4 +1,4 @@
-"""The live page: with the server's own events, and with more than it would send."""
+"""The live page, with the server's events and with more than it would send."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ EVENT = {
 
 
 def test_an_event_is_shown_with_what_became_of_it(open_page: Any, server: Any, site: str) -> None:
-    """From the request to the open page: payload, stored values, what the limits did, advice; all as text."""
+    """From the request to the page: payload, stored values, notes and advice, all as text."""
     page = open_page(f"/{site}/live")
     expect(page.locator("[data-connection]")).to_have_text("Connected")
     name = "<img src=x onerror=alert(1)>"
@@ -53,7 +53,7 @@ def test_an_event_is_shown_with_what_became_of_it(open_page: Any, server: Any, s
 
 
 def test_many_events_stay_bounded_and_are_cleared(open_page: Any, feed: Any) -> None:
-    """The newest 200 are kept, the newest first; clearing leaves the hint of the beginning."""
+    """The newest 200 are kept, newest first; clearing shows the initial hint again."""
     page = open_page("/")
     feed(page, "live.example", *({**EVENT, "name": f"name {number}"} for number in range(250)))
     rows = page.locator("[data-live-event]")

@@ -1,23 +1,23 @@
-"""The live page says at an event what the documentation advises about it (LINT-1 to LINT-3)."""
+"""The live page shows the documentation's advice at events (LINT-1 to LINT-3)."""
 
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-SOON_MS = 20_000  # Some seconds, on a machine that does other things too.
+SOON_MS = 20_000  # Some seconds, on a busy machine.
 
 
 @pytest.fixture
 def watched(open_page: Any, site: str) -> Page:
-    """The live page of a site, open before its events come."""
+    """The live page of a site, opened before its events."""
     page: Page = open_page(f"/{site}/live")
     expect(page.locator("[data-connection]")).to_have_text("Connected")
     return page
 
 
 def hint(page: Page, name: str, rule: str) -> Any:
-    """The advice of a rule at each event of a name."""
+    """Return the advice of a rule at each event of a name."""
     return page.locator(f"[data-live-event='{name}'] [data-advice={rule}]")
 
 
@@ -26,7 +26,7 @@ def hint(page: Page, name: str, rule: str) -> Any:
     [("LINT-1", ("Purchase", "purchase")), ("LINT-2", ("Signup Free", "Signup Pro"))],
 )
 def test_a_pair_is_told_at_both(server: Any, site: str, watched: Page, rule: str, names: Any) -> None:
-    """The first name is fine until the second comes; then both rows say so, and a status says it aloud."""
+    """The first name gets advice when the second arrives; a status announces it."""
     first, second = names
     for each in ("Other", first):
         server.send(site, each)
@@ -42,7 +42,7 @@ def test_a_pair_is_told_at_both(server: Any, site: str, watched: Page, rule: str
 
 
 def test_a_name_is_held_against_those_of_before(server: Any, site: str, watched: Page) -> None:
-    """Whatever came before the page was opened; what is known is told at the next event at once."""
+    """Earlier events count too; known advice appears with the next event at once."""
     server.send(site, "Sign up")
     server.settle()
     watched.reload()
@@ -55,7 +55,7 @@ def test_a_name_is_held_against_those_of_before(server: Any, site: str, watched:
 
 
 def test_a_property_of_many_values_is_told_where_it_is(server: Any, site: str, watched: Page) -> None:
-    """Two addresses: at the events that have the property, and at no other."""
+    """Advice on two addresses appears at events with the property only."""
     server.send(site, "Login", mk=["mail", "plan"], mv=["one@a.example", "pro"])
     server.send(site, "Login", mk=["plan"], mv=["pro"])
     server.send(site, "Login", mk=["mail", "plan"], mv=["two@a.example", "pro"])
@@ -69,7 +69,7 @@ def test_a_property_of_many_values_is_told_where_it_is(server: Any, site: str, w
 
 
 def test_a_name_of_markup_stays_text(server: Any, site: str, watched: Page) -> None:
-    """In the rows and in the status."""
+    """Holds in the rows and in the status."""
     for name in ("<img src=x>", "<IMG SRC=X>"):
         server.send(site, name)
     expect(hint(watched, "<img src=x>", "LINT-1")).to_contain_text("<IMG SRC=X>", timeout=SOON_MS)
@@ -78,7 +78,7 @@ def test_a_name_of_markup_stays_text(server: Any, site: str, watched: Page) -> N
 
 
 def test_a_server_that_cannot_say_is_asked_again(server: Any, site: str, watched: Page) -> None:
-    """ClickHouse is away at first: the events are shown, and their advice when it is back."""
+    """While ClickHouse is away, events are shown; their advice follows when it is back."""
     asked = []
 
     def answer(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Bound to more than this machine, the pages ask for a key."""
+"""Pages ask for a key if the server is reachable from other machines."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from reference_server.web.app import create_app
 
 
 def test_the_login_leads_back_and_out(tmp_path: Path) -> None:
-    """Pages lead to the login, files do not; a wrong key is told, a right one leads on, and out again."""
+    """Pages redirect to the login, files do not; a wrong key is an error, the right one leads back."""
     config = Config(
         clickhouse_url="http://127.0.0.1:9", state_dir=tmp_path, bound="0.0.0.0", api_keys=("ck_right",)
     )

@@ -1,4 +1,4 @@
-"""The dashboard stays usable whatever names, goals and sites senders make up: its bytes have a bound."""
+"""The size of pages is bounded, whatever names, goals and sites senders invent."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ PAGE_BYTES = 3_000_000
 
 @pytest.fixture
 def crowded(server: Any, client: Client, site: str) -> str:
-    """A site with an ordinary event and many names, keys and values near the limits."""
+    """A site with one ordinary event and many names, keys and values near the limits."""
     server.send(site, "Signup", mk=["plan"], mv=["pro"])
     server.send(site, "Signup", mk=["plan"], mv=["pro"])
     server.settle()
-    # Rows of the tables, as the loader leaves them: sending them one by one takes longer than the test.
+    # Inserted as rows, because sending them one by one takes longer than the test.
     client.command(
         f"""INSERT INTO rollup_events (site, step, bucket, name, currency, count, with_properties)
             SELECT {{site:String}}, step, toStartOfDay(now('UTC')),
@@ -39,14 +39,14 @@ def crowded(server: Any, client: Client, site: str) -> str:
 
 
 def test_the_page_of_a_crowded_site_has_a_bound(server: Any, crowded: str) -> None:
-    """A hundred names of 10,000 characters cost the page what a hundred of 2,000 do, however it is asked."""
+    """With any query, a hundred names of 10,000 characters cost the page as much as names of 2,000."""
     for path in ("", "/events?limit=1000", "/advice", "/settings/goals"):
         answer = server.http.get(f"/{crowded}{path}")
         assert (path, answer.status_code, len(answer.content) < PAGE_BYTES) == (path, 200, True)
 
 
 def test_an_answer_ends_early_and_says_how_many_there_are(server: Any, crowded: str) -> None:
-    """The API keeps names whole: it returns fewer rows, and the next offset goes on where it ended."""
+    """The API keeps names whole and returns fewer rows; the next offset continues there."""
     path = f"/api/sites/{crowded}/events"
     seen: list[str] = []
     while True:
@@ -62,7 +62,7 @@ def test_an_answer_ends_early_and_says_how_many_there_are(server: Any, crowded: 
 
 
 def test_a_long_name_is_shown_in_part_and_opens(crowded: str, open_page: Any) -> None:
-    """DASH-2: its row says how long it is, and its properties open though no address could hold it."""
+    """DASH-2: the row shows the length of the name and opens, although no URL could hold the name."""
     page = open_page(f"/{crowded}?period=30d")
     first = next(iter(name for name in counts(page, "data-event") if name != "Signup"))
     assert first == "名" * 2000
@@ -76,7 +76,7 @@ def test_a_long_name_is_shown_in_part_and_opens(crowded: str, open_page: Any) ->
 
 
 def test_goals_have_a_number_and_a_length(server: Any, site: str) -> None:
-    """However many and long they are, up to their limits, the dashboard shows them; beyond, it says so."""
+    """Goals are shown up to the limits on number and length; an error names the limit."""
     path = f"/api/sites/{site}/goals"
 
     def create(name: str) -> tuple[int, str]:
@@ -97,13 +97,13 @@ def test_goals_have_a_number_and_a_length(server: Any, site: str) -> None:
 
 @pytest.mark.parametrize("path", ["/{}/events?search={}", "/api/sites/{}/events/properties?name={}"])
 def test_an_argument_that_is_too_long_is_named(server: Any, site: str, path: str) -> None:
-    """It is the sender's mistake, not an outage of ClickHouse."""
+    """The error blames the argument, not ClickHouse."""
     answer = server.http.get(path.format(site, "x" * 20_000))
     assert (answer.status_code, "at most 16,384 characters" in answer.text) == (400, True)
 
 
 def test_the_start_page_shows_sites_a_hundred_at_a_time(server: Any, client: Client) -> None:
-    """Made-up domains do not make it long, and every site is found by its name."""
+    """The start page is bounded, and every site is found by its name."""
     client.command(
         """INSERT INTO rollup_traffic (site, step, bucket, pageviews, customs)
            SELECT concat('made-up-', toString(number), '.example'), 86400, toStartOfDay(now('UTC')), 1, 0

@@ -1,4 +1,4 @@
-"""Every page: its policy, its errors, and what it shows when there is nothing to show."""
+"""All pages: their policy, their errors, and their content without data."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ POLICY = (
     ],
 )
 def test_every_answer_has_the_policy(server: Any, path: str, status: int) -> None:
-    """Pages, errors and files allow nothing inline and nothing of others, and are never framed."""
+    """Pages, errors and files allow nothing inline or foreign, and no framing."""
     answer = server.http.get(path)
     assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (status, POLICY)
     for inline in ("<style", " style=", " onclick=", "<script>", "javascript:"):
@@ -37,7 +37,7 @@ def test_every_answer_has_the_policy(server: Any, path: str, status: int) -> Non
 
 
 def test_an_error_is_a_page(server: Any) -> None:
-    """It says what is wrong in words, and escapes what the address holds."""
+    """The error is in words, and text of the URL is escaped."""
     answer = server.http.get("/example.com?period=<b>")
     assert "<b>" not in answer.text
     assert "&lt;b&gt;" in answer.text
@@ -45,7 +45,7 @@ def test_an_error_is_a_page(server: Any) -> None:
 
 
 def test_sites_are_listed_once_they_have_sent(server: Any, site: str) -> None:
-    """The first page lists the sites seen; an address with www. leads to the site without."""
+    """The start page lists the sites seen; an address with www. redirects to the site without."""
     server.send(site, None)
     server.settle()
     assert f'data-site="{site}"' in server.http.get("/").text
@@ -54,7 +54,7 @@ def test_sites_are_listed_once_they_have_sent(server: Any, site: str) -> None:
 
 
 def test_without_clickhouse_the_pages_say_so(tmp_path: Path) -> None:
-    """Where nothing answers, each page and list is a 503 that explains itself; the rest works."""
+    """Without ClickHouse, each page and list answers 503 with an explanation; the rest works."""
     app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path, bound="127.0.0.1"))
     client = app.test_client()
     for path in ("/", "/example.com", "/example.com/events", "/example.com/settings/goals"):
@@ -65,7 +65,7 @@ def test_without_clickhouse_the_pages_say_so(tmp_path: Path) -> None:
 
 
 def test_a_page_without_its_numbers_looks_for_them(open_page: Any, tmp_path: Path) -> None:
-    """Shown while ClickHouse is away, it becomes the dashboard when ClickHouse is back."""
+    """Loaded while ClickHouse is away, it becomes the dashboard when ClickHouse is back."""
     app = create_app(Config(clickhouse_url="http://u:p@127.0.0.1:9", state_dir=tmp_path, bound="127.0.0.1"))
     away = app.test_client().get("/back.example").text
     page = open_page("/")
@@ -75,12 +75,12 @@ def test_a_page_without_its_numbers_looks_for_them(open_page: Any, tmp_path: Pat
         times=2,
     )
     page.goto("/back.example")
-    assert page.locator("[data-error='503'] h1").inner_text() == "The numbers are away for a moment"
+    assert page.locator("[data-error='503'] h1").inner_text() == "The data is not available right now"
     page.locator("[data-kpi=visitors]").wait_for()
 
 
 def test_usage_stands_beside_the_quota(server: Any, open_page: Any) -> None:
-    """Pageviews and custom events count one each (QUOTA-1); more than the quota is said aloud."""
+    """Pageviews and custom events count alike (QUOTA-1); exceeding the quota is stated in words."""
     for name in (None, "Signup", "Signup"):
         server.send("quota.example", name)
     server.settle()

@@ -1,6 +1,6 @@
-"""Pictures of the pages for the documentation: ``make screenshots`` puts all of them into docs/images.
+"""Pictures of the pages for the documentation; ``make screenshots`` writes all of them to docs/images.
 
-Without that two are made: that the pages can be pictured, and show a chart, stays true.
+Other runs take two, which proves that the pages render and show a chart.
 """
 
 import os
@@ -48,12 +48,12 @@ def shop(server: Any, client: Client) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where pictures go."""
+    """The folder of the pictures."""
     return Path(FOLDER) if FOLDER else tmp_path
 
 
 def picture(page: Page, file: Path, *, whole: bool = False) -> bytes:
-    """Make a picture once everything is drawn, fonts included."""
+    """Take a picture after everything is drawn, including fonts."""
     page.evaluate("document.fonts.ready")
     if page.locator(".plot").count():
         page.locator(".plot canvas").wait_for()
@@ -62,7 +62,7 @@ def picture(page: Page, file: Path, *, whole: bool = False) -> bytes:
 
 
 def drawn(page: Page) -> int:
-    """How many pixels of the chart are painted."""
+    """Return the number of painted pixels of the chart."""
     script = (
         "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 == 3 && v)"
     )
@@ -80,7 +80,7 @@ def test_the_dashboard(shop: str, open_page: Any, folder: Path) -> None:
 
 
 def test_the_dashboard_on_a_phone(shop: str, open_page: Any, folder: Path) -> None:
-    """Everything in one column, none of it cut off."""
+    """In one column, with nothing cut off."""
     page = open_page(f"/{shop}?tab=events", viewport=PHONE, device_scale_factor=2)
     assert picture(page, folder / "phone.png", whole=True).startswith(PNG)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
@@ -88,7 +88,7 @@ def test_the_dashboard_on_a_phone(shop: str, open_page: Any, folder: Path) -> No
 
 @only_for_the_documentation
 def test_the_dashboard_in_the_dark(shop: str, open_page: Any, folder: Path) -> None:
-    """The same colours' roles, in the dark; the goals."""
+    """The goals in dark colours."""
     page = open_page(f"/{shop}?tab=goals&period=7d", viewport=WIDE, color_scheme="dark")
     picture(page, folder / "dark.png")
 
@@ -111,7 +111,7 @@ def test_the_settings(shop: str, open_page: Any, folder: Path) -> None:
 
 @only_for_the_documentation
 def test_the_live_page(server: Any, open_page: Any, folder: Path) -> None:
-    """Events as they arrive, with what the limits did to them."""
+    """Events as they arrive, with their notes."""
     page = open_page(f"/{SITE}/live", viewport={"width": 1280, "height": 700})
     expect(page.locator("[data-connection]")).to_have_text("Connected")
     for name, fields in _ARRIVALS:
@@ -123,5 +123,5 @@ def test_the_live_page(server: Any, open_page: Any, folder: Path) -> None:
 
 @only_for_the_documentation
 def test_an_empty_site(open_page: Any, folder: Path) -> None:
-    """What a site looks like before anything has arrived."""
+    """A site before its first event."""
     picture(open_page("/empty.example", viewport=WIDE), folder / "empty.png")

@@ -1,4 +1,4 @@
-"""The page keeps itself up to date, and out of the way of whoever uses it (DASH-3)."""
+"""The dashboard updates itself without disturbing its user (DASH-3)."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from playwright.sync_api import Page, expect
 
 from reference_server.storage.store import store_query
 
-SOON_MS = 10_000  # A few seconds, on a machine that does other things too.
+SOON_MS = 10_000  # A few seconds, on a busy machine.
 LONG_MS = 30_000
 
 
 def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) -> None:
-    """On an open page, empty at first, without a reload; counts and figures follow too."""
+    """An open, empty page shows the name, its count and the KPIs without a reload."""
     page = open_page(f"/{site}")
     page.evaluate("window.same = true")
     expect(page.locator("#panel-events .empty")).to_contain_text("No events in this range")
@@ -26,7 +26,7 @@ def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) ->
 
 
 def test_open_rows_and_the_focus_stay(server: Any, site: str, open_page: Any) -> None:
-    """Rows that change place stay open, keep the focus, and count on inside."""
+    """Rows that move stay open, keep the focus, and update inside."""
     server.send(site, "First", mk=["a"], mv=["1"])
     server.send(site, "First", mk=["a"], mv=["1"])
     server.send(site, "Second", mk=["b"], mv=["1"])
@@ -46,7 +46,7 @@ def test_open_rows_and_the_focus_stay(server: Any, site: str, open_page: Any) ->
 
 
 def test_a_server_that_is_away_is_told(server: Any, site: str, open_page: Any) -> None:
-    """The last numbers stay, a line says that they are old, and goes when the server is back."""
+    """The last numbers stay, with a line that says so until the server is back."""
     server.send(site, "Signup")
     server.settle()
     page = open_page(f"/{site}")
@@ -58,7 +58,7 @@ def test_a_server_that_is_away_is_told(server: Any, site: str, open_page: Any) -
 
 
 def test_a_row_that_cannot_be_opened_says_so(server: Any, site: str, open_page: Any) -> None:
-    """A row opened while the server is away offers to try again, and then works."""
+    """A row opened while the server is away offers a retry, which then works."""
     server.send(site, "Signup", mk=["plan"], mv=["pro"])
     server.settle()
     page = open_page(f"/{site}")
@@ -72,7 +72,7 @@ def test_a_row_that_cannot_be_opened_says_so(server: Any, site: str, open_page: 
 
 
 def test_ranges_and_metrics_change_in_place(server: Any, site: str, open_page: Any) -> None:
-    """Another range, custom days (in any order) among them, and another line: the address says so."""
+    """Ranges, including custom days in any order, and metrics change the URL."""
     for name in ("Signup", "signup"):
         server.send(site, name)
     server.settle()
@@ -97,7 +97,7 @@ def test_ranges_and_metrics_change_in_place(server: Any, site: str, open_page: A
 
 
 def test_tabs_are_walked_by_keyboard(site: str, open_page: Any) -> None:
-    """Arrow keys move between Goals and Events; the panel follows, and a reload shows the same."""
+    """Arrow keys switch between Goals and Events; the panel follows, and a reload keeps the choice."""
     page = open_page(f"/{site}?tab=goals")
     goals = page.get_by_role("tab", name="Goals")
     goals.press("ArrowRight")
@@ -109,7 +109,7 @@ def test_tabs_are_walked_by_keyboard(site: str, open_page: Any) -> None:
 
 
 def names_of(client: Client, site: str, many: int) -> None:
-    """Give a site many names that came twice, each with a property."""
+    """Give a site many names, each seen twice with a property."""
     store_query(
         client,
         f"SELECT '{site}' AS site_id, now() AS timestamp, 'custom' AS type, 'v' AS visitor_id,"
@@ -120,7 +120,7 @@ def names_of(client: Client, site: str, many: int) -> None:
 
 
 def show_more(page: Page, rows: int) -> None:
-    """Let the list of events grow to so many rows."""
+    """Extend the list of events to so many rows."""
     names = page.locator("#panel-events [data-event]")
     expect(names).to_have_count(100)
     for shown in [*range(200, rows, 100), rows]:
@@ -129,7 +129,7 @@ def show_more(page: Page, rows: int) -> None:
 
 
 def test_a_long_list_keeps_itself_up_to_date(client: Client, server: Any, site: str, open_page: Any) -> None:
-    """Six hundred rows: new names appear, also the last of all; what is read and what is open stays."""
+    """With six hundred rows, new names appear, also at the end; rows being read or open stay."""
     names_of(client, site, 620)
     page = open_page(f"/{site}")
     show_more(page, 620)
@@ -152,7 +152,7 @@ def test_a_long_list_keeps_itself_up_to_date(client: Client, server: Any, site: 
 
 
 def test_a_long_list_stays_as_long_as_it_was(client: Client, server: Any, site: str, open_page: Any) -> None:
-    """Seven hundred of two thousand rows stay so many; another range is shown at once."""
+    """Seven hundred of two thousand rows stay as many; another range is shown at once."""
     names_of(client, site, 2000)
     page = open_page(f"/{site}")
     show_more(page, 700)

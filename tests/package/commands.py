@@ -19,9 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import main as clickport
-from conformance.cli.execute import REPORTS, parse_report
+from conformance.cli.execute import parse_report
 from conformance.protocol.cases import UnknownSelector, select
 from conformance.protocol.requirements import Lane
+from conformance.reports import REPORTS
 from reference_server.__main__ import main as reference_server
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the reference server: it runs as a user would run it, on a real ClickHouse."""
+"""Fixtures for the reference server: it runs as for a user, on a real ClickHouse."""
 
 import os
 import signal
@@ -38,12 +38,12 @@ class Server:
         self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
 
     def post(self, body: Any, **headers: str) -> httpx.Response:
-        """Post an event: bytes as they are, anything else as JSON."""
+        """Post an event: bytes unchanged, anything else as JSON."""
         options: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         return self.http.post("/api/event", headers=headers, **options)
 
     def settle(self) -> None:
-        """Wait until ClickHouse has whatever was acknowledged."""
+        """Wait until ClickHouse has every acknowledged event."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while "\nclickport_events_pending 0\n" not in self.http.get("/metrics").text:
             assert time.monotonic() < deadline, "events wait for ClickHouse"
@@ -71,22 +71,22 @@ def _started(*options: str, **env: str) -> Iterator[Server]:
 
 
 class World:
-    """Processes to be ended and started again: a ClickHouse that comes back where it was, and a server."""
+    """A server and its ClickHouse, which can be ended and restarted on the same data."""
 
     def __init__(self, folder: Path) -> None:
         self.clickhouse = LocalClickHouse(folder / "clickhouse", steady=True)
-        self.sites: frozenset[str] = frozenset()  # Of the running server; none when none runs.
+        self.sites: frozenset[str] = frozenset()  # Of the running server; empty if none runs.
         self._data = folder / "server"
         self._serving = ExitStack()
         self._server: Server | None = None
 
     @property
     def stores(self) -> bool:
-        """Whether ClickHouse runs."""
+        """True if ClickHouse runs."""
         return self.clickhouse.pid is not None
 
     def begin(self, sites: frozenset[str]) -> None:
-        """See to it that everything runs, for these sites, without any event."""
+        """Ensure that server and ClickHouse run for these sites, without any event."""
         if not self.stores:
             self.clickhouse.start()
         if self.sites != sites:
@@ -94,7 +94,7 @@ class World:
         self.ask("TRUNCATE TABLE events")
 
     def serve(self, sites: frozenset[str]) -> None:
-        """Start the server on the folder that it had, and let go of the one before."""
+        """Start the server on its previous folder, and forget the previous process."""
         self._serving.close()
         options = [option for site in sorted(sites) for option in ("--site", site)]
         started = _started("--data", str(self._data), *options, CLICKHOUSE_URL=self.clickhouse.url)
@@ -102,27 +102,27 @@ class World:
         self.sites = sites
 
     def end_server(self, number: signal.Signals) -> int:
-        """Send the server a signal that ends it, and return its exit code."""
+        """End the server by a signal and return its exit code."""
         assert self._server
         self.sites = frozenset()
         self._server.process.send_signal(number)
         return self._server.process.wait(STOP_SECONDS)
 
     def end_clickhouse(self, number: signal.Signals) -> None:
-        """Send ClickHouse a signal that ends it."""
+        """End ClickHouse by a signal."""
         assert self.clickhouse.pid
         os.kill(self.clickhouse.pid, number)
         self.clickhouse.stop()
 
     def end(self) -> None:
-        """Leave no process."""
+        """End all processes."""
         try:
             self._serving.close()
         finally:
             self.clickhouse.stop()
 
     def post(self, body: bytes) -> int | None:
-        """Post an event and return the status of the answer, or None without one."""
+        """Post an event and return the status of the response, or None if there was none."""
         assert self._server
         try:
             return self._server.post(body).status_code
@@ -130,12 +130,12 @@ class World:
             return None
 
     def settle(self) -> None:
-        """Wait until ClickHouse has whatever any process of the server has acknowledged."""
+        """Wait until ClickHouse has every event that any server process has acknowledged."""
         assert self._server
         self._server.settle()
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask ClickHouse itself."""
+        """Query ClickHouse directly."""
         client = connect(self.clickhouse.url)
         try:
             return [tuple(row) for row in client.query(query).result_rows]
@@ -145,7 +145,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Processes to be ended and started again; the server finds its ClickHouse by the same URL each time."""
+    """A server and its ClickHouse, which keeps its URL when it is restarted."""
     world = World(tmp_path)
     yield world
     world.end()
@@ -153,7 +153,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., Any]:
-    """Start ``python -m reference_server serve`` on a free port, with options and variables."""
+    """Starts ``python -m reference_server serve`` on a free port, with options and variables."""
     return _started
 
 
@@ -166,7 +166,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickH
 
 @pytest.fixture(scope="session")
 def server(clickhouse: LocalClickHouse) -> Iterator[Server]:
-    """A server for the site example.com that waits a second for bodies."""
+    """A server for the site example.com with a body timeout of one second."""
     with _started(
         "--site", "example.com", CLICKHOUSE_URL=clickhouse.url, CLICKPORT_BODY_SECONDS="1"
     ) as started:
@@ -183,14 +183,14 @@ def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
 
 @pytest.fixture
 def pen(clickhouse: LocalClickHouse, client: Client) -> Pen:
-    """Writes events of a site that no other test has."""
+    """Writes events of a site that no other test uses."""
     migrate(client)
     return Pen(client, f"{uuid.uuid4().hex}.example", clickhouse.url)
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    """Settings of nobody yet."""
+    """Settings on an empty state folder."""
     settings = Settings(tmp_path)
     yield settings
     settings.close()
@@ -198,7 +198,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def reader(clickhouse: LocalClickHouse, settings: Settings) -> Iterator[Reader]:
-    """Reads what ``pen`` wrote."""
+    """Reads the events that ``pen`` wrote."""
     clients = Clients(clickhouse.url)
     yield Reader(clients, settings, {"": 1000})
     clients.get().close()
@@ -212,7 +212,7 @@ def token() -> str:
 
 @pytest.fixture
 def rows(client: Client, server: Server, token: str) -> Callable[..., list[tuple[Any, ...]]]:
-    """The given columns of the rows whose name carries the token, in the order of their names."""
+    """Returns the given columns of the rows whose name contains the token, ordered by name."""
 
     def read(*columns: str) -> list[tuple[Any, ...]]:
         server.settle()

@@ -1,4 +1,4 @@
-"""Clients that keep connections of a server for themselves, each in its own way."""
+"""Clients that occupy the connections of a server, each in one way."""
 
 import socket
 import threading
@@ -17,11 +17,11 @@ _FIRST = {
 }
 _NEXT = {"requests": _FIRST["requests"], "headers": b"x", "bodies": b"x", "streams": b"", "silent": b""}
 WAYS = tuple(_FIRST)
-"""How a connection is kept: by whole requests, bytes of a header or a body, a live stream, or silence."""
+"""Ways to occupy a connection: whole requests, bytes of a header or a body, a live stream, or silence."""
 
 
 class Crowd(threading.Thread):
-    """Keeps ``size`` connections busy until it is told to ``stop``; those that end are made anew."""
+    """Keeps ``size`` connections busy until ``stop`` is called, and replaces those that end."""
 
     def __init__(self, url: str, way: str, size: int) -> None:
         super().__init__(name="crowd", daemon=True)
@@ -34,7 +34,7 @@ class Crowd(threading.Thread):
         self.round = threading.Event()
 
     def run(self) -> None:
-        """Send a little on each connection again and again."""
+        """Send a little on each connection, repeatedly."""
         while not self._over.is_set():
             for number, member in enumerate(self._members):
                 self._members[number] = self._busy(member)
@@ -65,7 +65,7 @@ class Crowd(threading.Thread):
 
 @contextmanager
 def crowd(url: str, way: str, size: int) -> Iterator[Crowd]:
-    """A crowd for the length of a with block, which begins when all have connected."""
+    """Run a crowd for a with block, once all of it is connected."""
     thread = Crowd(url, way, size)
     thread.start()
     try:

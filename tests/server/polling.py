@@ -1,11 +1,11 @@
-"""Waits for a condition, with a deadline."""
+"""Waiting for a condition with a deadline."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
 WAIT = 60.0
-"""Seconds until a condition that does not come true fails its test."""
+"""Seconds after which a condition that does not become true fails the test."""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

@@ -1,4 +1,4 @@
-"""Events for the tests of the read side, written straight into ClickHouse as the loader writes them."""
+"""Events for tests of queries, written straight into ClickHouse as the loader writes them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """An event, of a visitor in a session; without a name it is a pageview."""
+    """An event of a visitor in a session; a pageview if it has no name."""
 
     name: str = ""
     at: datetime = NOW
@@ -27,7 +27,7 @@ class Sent:
     revenue: tuple[str, str] | None = None
 
     def row(self, site: str) -> EventRow:
-        """The event as it is stored."""
+        """Return the stored row of the event."""
         pairs = list(self.properties)
         amount, currency = self.revenue or (None, "")
         return EventRow(
@@ -57,7 +57,7 @@ class Pen:
         self.site = site
 
     def write(self, *events: Sent, token: str = "") -> None:
-        """Store events as the loader does, by months; the same token again is a repetition."""
+        """Store events by month, as the loader does; repeating a token has no effect."""
         rows = sorted((event.row(self.site) for event in events), key=attrgetter("timestamp"))
         for month, some in groupby(rows, key=lambda row: f"{row.timestamp:%Y-%m}"):
             store(self.client, some, token and f"{token} {month}")

@@ -1,4 +1,4 @@
-"""Compare what the tables hold with a count of its own of the events that were sent."""
+"""Independent counts of events, to compare with the tables."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ Counts = dict[str, Counter[tuple[Any, ...]]]
 
 
 def recount(rows: Iterable[EventRow]) -> Counts:
-    """Count events as each table should: none of it is computed by ClickHouse."""
+    """Return the counts that each table should have, computed without ClickHouse."""
     found: Counts = {table: Counter() for table in _QUERIES}
     for row in rows:
         site, name, moment = row.site_id, row.name, _seconds(row.timestamp)
@@ -44,7 +44,7 @@ def recount(rows: Iterable[EventRow]) -> Counts:
 
 
 def tables(client: Client) -> Counts:
-    """Return the same counts as the tables have them."""
+    """Return the counts that the tables have, in the same form."""
     return {
         table: Counter({tuple(row[:-1]): int(row[-1]) for row in client.query(query).result_rows})
         for table, query in _QUERIES.items()

@@ -1,4 +1,4 @@
-"""Who may read: this machine, a key, or a login; and nobody through the browser of somebody else."""
+"""Access control: this machine, keys and logins; nothing through other people's browsers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ Start = Callable[..., Any]
 
 
 def app(folder: Path, bound: str = "0.0.0.0", keys: tuple[str, ...] = KEYS, proxies: int = 0) -> Flask:
-    """A server that is bound to an address; nothing here asks its ClickHouse."""
+    """Return a test client of a server bound to an address; no test here needs its ClickHouse."""
     url = "http://127.0.0.1:9/default"
     return create_app(
         Config(clickhouse_url=url, state_dir=folder, bound=bound, api_keys=keys, proxies=proxies)
@@ -30,7 +30,7 @@ def app(folder: Path, bound: str = "0.0.0.0", keys: tuple[str, ...] = KEYS, prox
 
 
 def log_in(server: Flask, key: str, peer: str = "203.0.113.5", **headers: str) -> TestResponse:
-    """Try a key from an address, as a browser that has no cookie yet."""
+    """Log in with a key from an address, with a browser that has no cookie yet."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return server.test_client().post(
         "/login", data={"password": key}, headers=given, environ_overrides={"REMOTE_ADDR": peer}
@@ -38,7 +38,7 @@ def log_in(server: Flask, key: str, peer: str = "203.0.113.5", **headers: str) -
 
 
 def exhaust(server: Flask, *others: Flask, **headers: str) -> None:
-    """Try wrong keys until no more may be tried; at worst a minute ends meanwhile."""
+    """Use up the attempts with wrong keys; if a new minute begins meanwhile, go on."""
     servers = (server, *others)
     statuses = [log_in(servers[n % len(servers)], "ck_no", **headers).status_code for n in range(21)]
     tries = statuses.index(429)
@@ -48,7 +48,7 @@ def exhaust(server: Flask, *others: Flask, **headers: str) -> None:
 def status(
     client: FlaskClient, *, peer: str = "203.0.113.5", host: str = "stats.example", **headers: str
 ) -> int:
-    """Ask for the settings from an address, by a name of the server."""
+    """Request the settings from an address, under a host name of the server."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     environ = {"REMOTE_ADDR": peer, "HTTP_HOST": host}
     return client.get(SETTINGS, headers=given, environ_overrides=environ).status_code
@@ -61,7 +61,7 @@ def status(
         ("127.0.0.1", "127.0.0.1", "localhost:8000", 200),
         ("::1", "::1", "[::1]:8000", 200),
         ("127.0.0.1", "::ffff:127.0.0.1", "127.0.0.1", 200),
-        ("0.0.0.0", "127.0.0.1", "127.0.0.1", 401),  # Whoever can reach it is asked, wherever he is.
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1", 401),  # Reachable from elsewhere: a key is needed everywhere.
         ("", "127.0.0.1", "127.0.0.1", 401),
         ("127.0.0.1", "203.0.113.5", "127.0.0.1", 401),
         ("127.0.0.1", "", "127.0.0.1", 401),
@@ -72,20 +72,20 @@ def status(
 def test_only_this_machine_reads_without_a_key(
     tmp_path: Path, bound: str, peer: str, host: str, expected: int
 ) -> None:
-    """From loopback, to loopback, by a name of loopback: a page may have made its own name lead here."""
+    """A request counts as local by its peer, its address and its host name, against DNS rebinding."""
     assert status(app(tmp_path, bound).test_client(), peer=peer, host=host) == expected
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
 def test_a_proxy_on_this_machine_is_not_this_machine(tmp_path: Path, header: str) -> None:
-    """What it forwards comes from elsewhere, whatever it says."""
+    """Forwarded requests come from elsewhere, whatever their headers claim."""
     client = app(tmp_path, "127.0.0.1").test_client()
     answer = client.get(SETTINGS, headers={header: "127.0.0.1"})
     assert (client.get(SETTINGS).status_code, answer.status_code) == (200, 401)
 
 
 def test_a_key_lets_in(tmp_path: Path) -> None:
-    """Each of the keys, as it is; a wrong one is told so even on this machine."""
+    """Each key works unchanged; a wrong key is an error even on this machine."""
     client = app(tmp_path).test_client()
     assert [status(client, x_api_key=key) for key in ("ck_one", "ck_on", "ck_one ck_one", "", "CK_ONE")] == [
         *(200, 401, 401, 401, 401)
@@ -97,7 +97,7 @@ def test_a_key_lets_in(tmp_path: Path) -> None:
 
 
 def test_a_server_without_keys_says_what_is_missing(tmp_path: Path) -> None:
-    """403 with the name of the variable; an empty key is none."""
+    """The 403 names the variable; an empty key does not count."""
     client = app(tmp_path, keys=()).test_client()
     answer = client.get(SETTINGS)
     assert (answer.status_code, "CLICKPORT_API_KEYS" in answer.text) == (403, True)
@@ -106,7 +106,7 @@ def test_a_server_without_keys_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_login_lasts_until_the_logout(tmp_path: Path) -> None:
-    """The key as a password, kept by a cookie that no script reads and no other site sends."""
+    """The key is the password; scripts cannot read the cookie, and other sites cannot send it."""
     client = app(tmp_path).test_client()
     assert client.post("/login", data={"password": "ck_two"}).status_code == 401
     assert status(client) == 401
@@ -120,7 +120,7 @@ def test_a_login_lasts_until_the_logout(tmp_path: Path) -> None:
 
 
 def test_a_login_ends_with_its_key(tmp_path: Path) -> None:
-    """Another process of the server knows the cookie; one without the key does not take it any more."""
+    """Other processes of the server accept the cookie, unless they lack the key."""
     first, second = app(tmp_path), app(tmp_path)
     client = first.test_client()
     client.post("/login", data={"password": "ck_one"})
@@ -135,20 +135,20 @@ def test_a_login_ends_with_its_key(tmp_path: Path) -> None:
 
 
 def test_whoever_tries_too_often_has_to_wait(tmp_path: Path) -> None:
-    """An address at all processes of a server, also with a right key; others may go on."""
+    """The limit holds in all processes and for the right key too; other addresses are unaffected."""
     server = app(tmp_path)
     exhaust(server, app(tmp_path))
-    # The next minute may begin between two requests, once.
+    # A new minute may begin once between two requests.
     late = next(a for a in (log_in(server, "ck_one") for _ in range(12)) if a.status_code == 429)
     assert 1 <= int(late.headers["Retry-After"]) <= 60
-    assert f"may be made in {late.headers['Retry-After']} seconds" in late.text
+    assert f"try again in {late.headers['Retry-After']} seconds" in late.text
     assert ('role="alert"' in late.text, 'type="password"' in late.text) == (True, True)
     assert ("Set-Cookie" in late.headers, late.headers["Cache-Control"]) == (False, "no-store")
     assert log_in(server, "ck_one", peer="203.0.113.6").status_code == 303
 
 
 def test_behind_a_proxy_everybody_has_his_own_tries(tmp_path: Path) -> None:
-    """Addresses are those that the proxy saw; what a client has put before them gives no more tries."""
+    """Addresses are those that the proxy saw; entries sent by the client give no more attempts."""
     server = app(tmp_path, proxies=1)
     exhaust(server, x_forwarded_for="198.51.100.1")
     made_up = (f"192.0.2.{n}, 198.51.100.1" for n in range(12))
@@ -157,7 +157,7 @@ def test_behind_a_proxy_everybody_has_his_own_tries(tmp_path: Path) -> None:
 
 
 def test_without_a_proxy_nobody_makes_up_an_address(tmp_path: Path) -> None:
-    """A header that anybody can send gives no more tries."""
+    """A header that anyone can send gives no more attempts."""
     server = app(tmp_path)
     statuses = [log_in(server, "ck_no", x_forwarded_for=f"192.0.2.{n}").status_code for n in range(21)]
     assert 429 in statuses
@@ -167,7 +167,7 @@ def test_without_a_proxy_nobody_makes_up_an_address(tmp_path: Path) -> None:
     ("proxies", "told", "secure"),
     [
         (0, "", False),
-        (0, "https", False),  # Said by nobody whom the server knows.
+        (0, "https", False),  # Not from a proxy of ours.
         (1, "", False),
         (1, "http", False),
         (1, "https", True),
@@ -181,7 +181,7 @@ def test_without_a_proxy_nobody_makes_up_an_address(tmp_path: Path) -> None:
     ],
 )
 def test_a_login_by_https_stays_there(tmp_path: Path, proxies: int, told: str, secure: bool) -> None:
-    """Its cookie is Secure; one by plain HTTP cannot be, or the browser would not send it back."""
+    """The cookie of a login by HTTPS is Secure; browsers would not return such a one by HTTP."""
     server = app(tmp_path, proxies=proxies)
     headers = {"x_forwarded_proto": told} if told else {}
     cookie = log_in(server, "ck_one", **headers).headers["Set-Cookie"]
@@ -189,7 +189,7 @@ def test_a_login_by_https_stays_there(tmp_path: Path, proxies: int, told: str, s
 
 
 def test_a_login_on_this_machine_needs_no_https(tmp_path: Path) -> None:
-    """By a browser that keeps Secure cookies to HTTPS; and one by HTTPS is secure without any proxy."""
+    """Browsers that keep Secure cookies to HTTPS can log in locally; HTTPS needs no proxy for Secure."""
     client = app(tmp_path).test_client()
     client.post("http://127.0.0.1:8000/login", data={"password": "ck_one"})
     assert client.get(f"http://127.0.0.1:8000{SETTINGS}").status_code == 200
@@ -201,13 +201,13 @@ def test_a_login_on_this_machine_needs_no_https(tmp_path: Path) -> None:
     "wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "evil", ""]
 )
 def test_a_login_leads_to_no_other_server(tmp_path: Path, wanted: str) -> None:
-    """What a link to the login says is not believed."""
+    """The target of a link to the login is not trusted."""
     answer = app(tmp_path).test_client().post("/login", data={"password": "ck_one", "next": wanted})
     assert answer.headers["Location"] == "/"
 
 
 def test_a_page_leads_to_the_login_and_back(tmp_path: Path) -> None:
-    """With all that its address says."""
+    """The path and query of the page are kept."""
     access = AccessControl(
         Config(clickhouse_url="http://x", state_dir=tmp_path, api_keys=KEYS), settings := Settings(tmp_path)
     )
@@ -225,7 +225,7 @@ def test_a_page_leads_to_the_login_and_back(tmp_path: Path) -> None:
 
 
 def test_the_login_page_escapes(tmp_path: Path) -> None:
-    """It is a form, and no more than a form whatever the link to it says."""
+    """The login page stays a form, whatever its link contains."""
     answer = app(tmp_path).test_client().get('/login?next="><script>alert(1)</script>')
     assert (answer.status_code, "<script>" in answer.text, 'type="password"' in answer.text) == (
         200,
@@ -245,7 +245,7 @@ def test_the_login_page_escapes(tmp_path: Path) -> None:
     ],
 )
 def test_a_page_of_another_origin_changes_nothing(tmp_path: Path, headers: dict[str, str]) -> None:
-    """Neither on this machine, nor by logging in or out; what has a key is no page of another origin."""
+    """Foreign pages can neither change anything nor log in or out; they cannot send keys."""
     client = app(tmp_path, "127.0.0.1").test_client()
     change: dict[str, Any] = {"json": {"timezone": "Asia/Tokyo"}}
     assert client.put(SETTINGS, headers=headers, **change).status_code == 403
@@ -256,7 +256,7 @@ def test_a_page_of_another_origin_changes_nothing(tmp_path: Path, headers: dict[
 
 
 def test_a_page_of_the_server_itself_changes_settings(tmp_path: Path) -> None:
-    """As browsers tell it."""
+    """Browsers mark such requests as same-origin."""
     client = app(tmp_path, "127.0.0.1").test_client()
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert client.put(SETTINGS, headers=headers, json={"timezone": "Asia/Tokyo"}).status_code == 200
@@ -271,12 +271,12 @@ def test_a_page_of_the_server_itself_changes_settings(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_this_machine(address: str, expected: bool) -> None:
-    """Loopback addresses and their name; not the address that means every one."""
+    """Loopback addresses and names count as local, wildcard addresses do not."""
     assert is_loopback(address) == expected
 
 
 def test_a_started_server_knows_what_it_is_bound_to(start: Start, clickhouse: LocalClickHouse) -> None:
-    """Events are taken from everywhere; reading is free on loopback, and needs a key on all addresses."""
+    """Events are accepted from anywhere; reading is free on loopback and needs a key otherwise."""
     options = {"CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_API_KEYS": "ck_one"}
     for host, expected in (("127.0.0.1", 200), ("0.0.0.0", 401)):
         with start("--host", host, **options) as server:
@@ -295,7 +295,7 @@ def test_a_started_server_knows_what_it_is_bound_to(start: Start, clickhouse: Lo
     ],
 )
 def test_variables_are_read(name: str, text: str, expected: object) -> None:
-    """Lists by commas."""
+    """Lists are separated by commas."""
     env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", f"CLICKPORT_{name.upper()}": text}
     assert getattr(Config.from_env(env), name) == expected
 
@@ -303,20 +303,20 @@ def test_variables_are_read(name: str, text: str, expected: object) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "reason"),
     [
-        ("CLICKPORT_QUOTA", "many", "NUMBER, or DOMAIN=NUMBER"),
-        ("CLICKPORT_QUOTA", "example.com=-1", "NUMBER, or DOMAIN=NUMBER"),
-        ("CLICKPORT_API_KEYS", "secret", "keys begin with ck_"),
+        ("CLICKPORT_QUOTA", "many", "NUMBER or DOMAIN=NUMBER"),
+        ("CLICKPORT_QUOTA", "example.com=-1", "NUMBER or DOMAIN=NUMBER"),
+        ("CLICKPORT_API_KEYS", "secret", "each key must begin with ck_"),
     ],
 )
 def test_what_is_wrong_with_a_variable_is_told(variable: str, text: str, reason: str) -> None:
-    """By its name and its reason."""
+    """The error names the variable and the reason."""
     env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
     with pytest.raises(ValueError, match=f"{variable}.*{reason}"):
         Config.from_env(env)
 
 
 def test_a_key_is_not_told(tmp_path: Path) -> None:
-    """The message about keys that cannot be used has none of them in it."""
+    """The error about an invalid key shows no key."""
     env = {
         "CLICKHOUSE_URL": "http://x",
         "CLICKPORT_STATE": str(tmp_path),

@@ -1,4 +1,4 @@
-"""Addresses of clients: what proxies report, in one spelling, and grouped as limits count them."""
+"""Client addresses: proxy headers, canonical forms, and blocks for limits."""
 
 import pytest
 
@@ -36,12 +36,12 @@ PEER = "198.51.100.7"
 def test_the_client_is_the_one_before_the_first_of_our_proxies(
     proxies: int, lines: list[str], expected: str
 ) -> None:
-    """RFC 9110, 5.3 and 5.6.1: all lines are one list, without its empty members; the end of it is ours."""
+    """RFC 9110, 5.3 and 5.6.1: all lines form one list without empty members, which ends with our entries."""
     assert client_address(lines, PEER, proxies) == expected
 
 
 def test_other_lists_are_read_alike() -> None:
-    """Of any header that each proxy adds to; without proxies nothing is believed."""
+    """The same holds for every list header; without proxies it is ignored."""
     assert forwarded(["http", "https"], 1) == "https"
     assert forwarded(["https, http"], 2) == "https"
     assert forwarded(["https"], 0) == ""
@@ -67,12 +67,12 @@ def test_other_lists_are_read_alike() -> None:
     ],
 )
 def test_an_address_has_one_spelling(text: str, expected: str) -> None:
-    """RFC 5952 for IPv6; what is no address is none."""
+    """RFC 5952 for IPv6; an invalid address gives ""."""
     assert address_of(text) == expected
 
 
 def test_limits_count_a_subscriber_once() -> None:
-    """An IPv4 address, or a /64 of IPv6; a text that is no address stays what it is."""
+    """A block is an IPv4 address or a /64 of IPv6; text that is not an address is unchanged."""
     assert block_of("192.0.2.1") == "192.0.2.1"
     assert block_of("2001:db8:0:1::1") == block_of("2001:db8:0:1:ffff::2")
     assert block_of("2001:db8:0:1::1") != block_of("2001:db8:0:2::1")

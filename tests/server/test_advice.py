@@ -6,7 +6,7 @@ from reference_server.analytics.advice import about_names
 
 
 def advice(*names: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The rules that speak up, and about which names."""
+    """Return the rules that apply, with the names they concern."""
     return [(found.rule, found.names) for found in about_names(names)]
 
 
@@ -37,12 +37,12 @@ def test_names_that_look_alike(names: tuple[str, ...]) -> None:
     ],
 )
 def test_variants_spelt_into_names(names: tuple[str, ...]) -> None:
-    """LINT-2: variants belong into a property."""
+    """LINT-2: a variant belongs in a property."""
     assert [rule for rule, _ in advice(*names, "Other")] == ["LINT-2"]
 
 
 def test_every_spelling_of_a_variant_is_named() -> None:
-    """Whoever asks about one of them has to find it."""
+    """Advice about any one of the spellings names all of them."""
     names = ("Signup Free", "Signup Pro", "signup_pro")
     assert advice(*names) == [("LINT-2", names)]
 
@@ -62,5 +62,5 @@ def test_every_spelling_of_a_variant_is_named() -> None:
     ],
 )
 def test_names_that_are_fine(names: tuple[str, ...]) -> None:
-    """An object and what is done to it is two events, not two variants."""
+    """An object with two actions is two events, not two variants."""
     assert advice(*names) == []

@@ -1,4 +1,4 @@
-"""The JSON API of a running server: what was sent comes out, and what is wrong is told."""
+"""The JSON API of a running server: results and errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def event(name: str, **more: Any) -> dict[str, Any]:
 
 
 def get(server: Any, path: str, **parameters: Any) -> Any:
-    """Ask for something of the site."""
+    """Request a path of the site."""
     answer: httpx.Response = server.http.get(f"/api/sites/shop.example{path}", params=parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -56,7 +56,7 @@ def test_events(shop: Any) -> None:
 
 
 def test_every_kind_of_range(shop: Any) -> None:
-    """Each period has the events of a moment ago, except for yesterday; and so has a custom range."""
+    """Every period except yesterday contains an event of this moment; so does a custom range."""
     for period in ("realtime", "24h", "today", "7d", "14d", "30d", "all"):
         assert (period, get(shop, "/events", period=period)["total"]) == (period, 2)
     assert get(shop, "/events", period="yesterday")["total"] == 0
@@ -67,7 +67,7 @@ def test_every_kind_of_range(shop: Any) -> None:
 
 
 def test_lists_are_searched_and_paged(shop: Any) -> None:
-    """With the total of the search."""
+    """The total is that of the search."""
     answer = get(shop, "/events", search="CHASE", limit=1, offset=1)
     assert ([row["name"] for row in answer["events"]], answer["total"]) == (["purchase"], 2)
     answer = get(shop, "/events/properties", name="Purchase", property="plan", search="FR")
@@ -75,7 +75,7 @@ def test_lists_are_searched_and_paged(shop: Any) -> None:
 
 
 def test_properties(shop: Any) -> None:
-    """DASH-2: with their most common values, or one of them with all."""
+    """DASH-2: all properties with their most common values, or one property with all of them."""
     values = [{"value": "pro", "count": 2}, {"value": "free", "count": 1}]
     plan = {"name": "plan", "count": 3, "distinct": 2, "values": values}
     answer = get(shop, "/events/properties", name="Purchase")
@@ -86,7 +86,7 @@ def test_properties(shop: Any) -> None:
 
 
 def test_goals_feed_the_figures(shop: Any) -> None:
-    """GOAL-1 to GOAL-4: created, told once, counted by its exact name, deleted."""
+    """GOAL-1 to GOAL-4: a goal is created, refused a second time, counted by its exact name, and deleted."""
     path = "/api/sites/shop.example/goals"
     goal = {"type": "custom_event", "event_name": "Purchase"}
     keys = [kpi["key"] for kpi in get(shop, "/kpis")["kpis"]]
@@ -117,7 +117,7 @@ def test_usage_and_names_and_advice(shop: Any) -> None:
 
 
 def test_the_time_zone_moves_the_days(shop: Any) -> None:
-    """Set, told, and used from the next question on."""
+    """A new time zone applies from the next request on."""
     path = "/api/sites/shop.example/settings"
     assert get(shop, "/settings") == {"timezone": "UTC"}
     try:
@@ -131,24 +131,24 @@ def test_the_time_zone_moves_the_days(shop: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("events?period=1y", "'1y' is no period"),
-        ("events?from=2026-11-01", "needs both of its days"),
-        ("events?from=2026-11-02&to=2026-11-01", "ends before it begins"),
-        ("events?from=20261101&to=2026-11-02", "from must be a day as YYYY-MM-DD, not '20261101'"),
+        ("events?period=1y", "(got '1y')"),
+        ("events?from=2026-11-01", "needs both from and to"),
+        ("events?from=2026-11-02&to=2026-11-01", "from (2026-11-02) must not be later than to (2026-11-01)"),
+        ("events?from=20261101&to=2026-11-02", "from must be a day as YYYY-MM-DD (got '20261101')"),
         ("events?from=2026-02-30&to=2026-03-02", "from must be a day"),
-        ("events?period=7d&from=2026-11-01&to=2026-11-02", "belong to the period custom, not to '7d'"),
-        ("events?limit=0", "limit must be a whole number from 1 to 1000, not '0'"),
+        ("events?period=7d&from=2026-11-01&to=2026-11-02", "require the period custom (got '7d')"),
+        ("events?limit=0", "limit must be a whole number from 1 to 1000 (got '0')"),
         ("events?limit=1001", "limit must be"),
         ("events?limit=%D9%A3", "limit must be"),
         ("events?offset=-1", "offset must be a whole number from 0"),
-        ("events/properties", "name must say of which event"),
-        ("advice?name=a&name=", "name is a name that is not empty"),
-        ("advice?" + "name=a&" * 101, "given up to 100 times"),
+        ("events/properties", "name must be the name of an event"),
+        ("advice?name=a&name=", "name must be non-empty"),
+        ("advice?" + "name=a&" * 101, "given at most 100 times"),
         ("series?metric=money", "metric must be one of visitors, pageviews, events, conversions"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(shop: Any, path: str, reason: str) -> None:
-    """400, with the reason as JSON."""
+    """The answer is 400 with the reason as JSON."""
     answer = shop.http.get(f"/api/sites/shop.example/{path}")
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert reason in answer.json()["error"]
@@ -166,7 +166,7 @@ def test_a_parameter_that_cannot_be_used_is_named(shop: Any, path: str, reason: 
     ],
 )
 def test_a_goal_that_is_none_is_refused(shop: Any, body: bytes, status: int, reason: str) -> None:
-    """And a form of another site cannot send one at all."""
+    """Invalid goals are refused, and foreign forms cannot send any."""
     kind = "application/x-www-form-urlencoded" if status == 415 else "application/json"
     answer = shop.http.post("/api/sites/shop.example/goals", content=body, headers={"Content-Type": kind})
     assert answer.status_code == status
@@ -174,14 +174,16 @@ def test_a_goal_that_is_none_is_refused(shop: Any, body: bytes, status: int, rea
 
 
 def test_an_unknown_site_is_not_there(shop: Any) -> None:
-    """404 for another domain; the registered one in other spellings is the same."""
-    assert shop.http.get("/api/sites/other.example/events").json() == {"error": "there is no such site"}
+    """Another domain gets 404; other spellings of the registered one are accepted."""
+    assert shop.http.get("/api/sites/other.example/events").json() == {
+        "error": "this server has no such site"
+    }
     assert shop.http.get("/api/sites/other.example/events").status_code == 404
     assert shop.http.get("/api/sites/www.SHOP.example/usage").json()["site"] == "shop.example"
 
 
 def test_clickhouse_that_is_away_is_told(start: Start, clickhouse: LocalClickHouse) -> None:
-    """503 as long as it does not answer; settings need none."""
+    """Queries get 503 while ClickHouse does not answer; settings do not need it."""
     with (
         LocalClickHouse(clickhouse.data_dir.with_name("going")) as going,
         start(CLICKHOUSE_URL=going.url) as server,
@@ -193,7 +195,7 @@ def test_clickhouse_that_is_away_is_told(start: Start, clickhouse: LocalClickHou
 
 
 def test_text_comes_through_unharmed(shop: Any) -> None:
-    """A name with quotes, controls and emoji: by its event, its properties, and its goal."""
+    """A name with quotes, controls and emoji works in events, properties and goals."""
     name = "\"'\\\0\t\x1f🎉 {x:String} %s"
     with_goal = {"type": "custom_event", "event_name": name}
     shop.post(event(name, mk=[name], mv=[name]))

@@ -1,4 +1,4 @@
-"""What a batch may cost ClickHouse: bounded by its text in the rollups, of which little stays in memory."""
+"""Limits of a batch: the text it adds to the rollups, and the memory that remains in use."""
 
 from datetime import timedelta
 
@@ -13,14 +13,14 @@ NAMES = ["N", 'a","b', "n" * 40_000, "\U0001f389" * 10_000, "\\", '"', "", "\0",
 
 
 def _written(text: str) -> bytes:
-    """Return a text as rows have it, without its quotes."""
+    """Return a text as rows contain it, without its quotes."""
     return msgspec.json.encode(text)[1:-1]
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("number", [0, 1, 2, 30])
 def test_a_batch_is_bounded_by_its_text_in_the_rollups(name: str, number: int) -> None:
-    """The estimate is at least that of the rows, whatever is in their texts; the first row fits always."""
+    """The estimate is never below the real cost, whatever the texts; the first row always fits."""
     properties = [(f'k","{each}', 'v",["' * 100) for each in range(number)]
     row = encode_row(Sent(name=name, properties=properties).row("example.com"))
     texts = sum(len(_written(text)) for pair in properties for text in pair)
@@ -31,7 +31,7 @@ def test_a_batch_is_bounded_by_its_text_in_the_rollups(name: str, number: int) -
 
 
 def test_a_batch_is_of_one_month() -> None:
-    """Whatever the names of its rows look like."""
+    """A batch never crosses a month, whatever the names of its rows contain."""
     rows = [
         encode_row(Sent(name=name, at=at).row("example.com"))
         for at in (NOW, NOW + timedelta(days=31))
@@ -41,7 +41,7 @@ def test_a_batch_is_of_one_month() -> None:
 
 
 def test_long_names_are_not_kept_in_memory(pen: Pen) -> None:
-    """The index of a rollup has the names: a bounded cache keeps it, in tables of earlier versions, too."""
+    """Indexes of rollups contain names: a bounded cache holds them, also for tables of earlier versions."""
     pen.client.command("ALTER TABLE rollup_properties RESET SETTING use_primary_key_cache")
     cache_index(pen.client)
     properties = [(f"k{number}", "v") for number in range(30)]

@@ -1,4 +1,4 @@
-"""Connections: a crowd that keeps all of them open keeps nobody out, and none is left behind."""
+"""Connections: clients that keep all of them open do not lock out others, and nothing leaks."""
 
 import resource
 import socket
@@ -25,14 +25,14 @@ ROOM = 16
 
 @pytest.fixture(scope="module")
 def narrow(start: Start, clickhouse: LocalClickHouse) -> Iterator[Any]:
-    """A server that has room for few connections."""
+    """A server with few connections."""
     with start(CLICKHOUSE_URL=clickhouse.url, CLICKPORT_MAX_CONNECTIONS=str(ROOM)) as server:
         yield server
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_crowd_keeps_nobody_out(narrow: Any, way: str) -> None:
-    """Twice as many connections as there is room for, all of them busy: events from the same address pass."""
+    """With twice as many busy connections as the limit, events from the same address still pass."""
     with crowd(narrow.url, way, 2 * ROOM):
         for _ in range(4):
             assert (
@@ -42,7 +42,7 @@ def test_a_crowd_keeps_nobody_out(narrow: Any, way: str) -> None:
 
 
 def test_the_connection_of_another_address_stays(narrow: Any) -> None:
-    """The address that holds the most makes room; the one connection of another is not closed for it."""
+    """Connections of the address that has the most are closed, not the only one of another."""
     address = httpx.URL(narrow.url)
     with (
         socket.create_connection((address.host, address.port), 8, ("127.0.0.2", 0)) as other,
@@ -58,7 +58,7 @@ def test_the_connection_of_another_address_stays(narrow: Any) -> None:
 
 
 def test_who_makes_room() -> None:
-    """The oldest connection of the address that has the most, one after the other; a /64 is one address."""
+    """The oldest connection of the largest address is closed each time; a /64 is one address."""
     held = [("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.1", 3), ("2001:db8::1", 4), ("2001:db8::2", 5)]
     since = {peer_name(*peer): float(-age) for age, peer in enumerate(reversed(held))}
     assert surplus(since, 0) == []
@@ -69,7 +69,7 @@ def test_who_makes_room() -> None:
 
 
 def test_live_streams_leave_room(narrow: Any) -> None:
-    """A quarter of the connections may be streams; those beyond get 503 and why; a closed one makes room."""
+    """At most a quarter of the connections may be streams; others get 503 and a reason until one closes."""
     url = f"{narrow.url}/api/sites/ordinary.example/live"
     with httpx.Client(trust_env=False, timeout=20) as http:
         opened = [http.send(http.build_request("GET", url), stream=True) for _ in range(ROOM // 4 + 2)]
@@ -88,7 +88,7 @@ def test_live_streams_leave_room(narrow: Any) -> None:
 
 
 def test_live_streams_of_an_address_are_few() -> None:
-    """429 beyond the limit of an address, or a /64, unless it is 0; 503 beyond the limit of all."""
+    """Beyond the limit of an address or /64 (0: none) the answer is 429; beyond the total, 503."""
     streams = Streams(most=4, most_by_address=2)
     with streams.opened("2001:db8::1"), streams.opened("2001:db8::2"):
         assert (streams.refused("2001:db8::3") or (0,))[0] == 429
@@ -102,7 +102,7 @@ def test_live_streams_of_an_address_are_few() -> None:
 
 
 def test_behind_a_proxy_streams_are_those_of_its_clients(start: Start, clickhouse: LocalClickHouse) -> None:
-    """The proxy has as many as its clients have; each of them has its own limit."""
+    """A proxy may hold the streams of all its clients, each of which has its own limit."""
     env = {"CLICKPORT_PROXIES": "1", "CLICKPORT_ADDRESS_STREAMS": "1", "CLICKPORT_API_KEYS": "ck_one"}
     with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
         url = f"{server.url}/api/sites/ordinary.example/live"
@@ -118,7 +118,7 @@ def test_behind_a_proxy_streams_are_those_of_its_clients(start: Start, clickhous
 
 
 def test_a_worker_may_open_as_many_files_as_it_serves_connections() -> None:
-    """The soft limit of descriptors is raised; where the hard one is lower, fewer connections are served."""
+    """The soft limit of descriptors is raised; if the hard limit is lower, fewer connections are served."""
     code = (
         "import resource, sys; from reference_server.runtime.connections import affordable;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])));"
@@ -141,7 +141,7 @@ def test_a_worker_may_open_as_many_files_as_it_serves_connections() -> None:
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
 def test_a_peer_that_vanished_is_let_go() -> None:
-    """It acknowledges nothing: its connection ends after the seconds in which bodies have to come."""
+    """A connection whose peer acknowledges nothing ends after the body timeout."""
     connections = Connections(limit=8, seconds=1.5)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         assert connections.let_vanished_peers_go()
@@ -151,7 +151,7 @@ def test_a_peer_that_vanished_is_let_go() -> None:
 
 
 def test_a_reader_that_stops_is_let_go(start: Start, clickhouse: LocalClickHouse) -> None:
-    """It asks for more than its buffers hold and takes none of it: its connection is closed."""
+    """A client that requests more than its buffers hold and reads nothing loses its connection."""
     with start(CLICKHOUSE_URL=clickhouse.url, CLICKPORT_BODY_SECONDS="1") as server:
         address = httpx.URL(server.url)
         server.http.get("/openapi.json", headers={"Connection": "close"})
@@ -160,12 +160,12 @@ def test_a_reader_that_stops_is_let_go(start: Start, clickhouse: LocalClickHouse
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.settimeout(20)
             reader.connect((address.host, address.port))
-            # More than 4 MB of answers, which hold connections of the server until they are taken.
+            # More than 4 MB of responses, which keep connections of the server open until they are read.
             reader.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 400)
             eventually(lambda: descriptors(server) > before)
             eventually(lambda: descriptors(server) <= before)
 
 
 def test_descriptors_are_where_they_are_looked_for() -> None:
-    """Without this folder nobody makes room: Linux and macOS have it."""
+    """Closing surplus connections needs this folder, which Linux and macOS have."""
     assert Path("/dev/fd").is_dir()

@@ -1,4 +1,4 @@
-"""Damaged outboxes are told, kept, and cost the others nothing; health and figures need no disk."""
+"""Damaged outboxes are reported, kept and harmless to others; health and metrics need no disk."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ def _fill(folder: Path, line: bytes) -> Path:
     outbox.add(*[line] * EVENTS)
     outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     outbox._db.close()
-    # Its lock goes with the process.
+    # A lock ends with its process.
     os.close(outbox._lock_file)
     return outbox.file
 
@@ -60,7 +60,7 @@ DAMAGE = {"overwritten": _overwrite, "head": _head, "shortened": _shorten, "empt
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_outbox_is_counted_and_kept(tmp_path: Path, kind: str) -> None:
-    """F7: a census names it, opening the abandoned ones says so once, and the others are opened."""
+    """F7: the census names it, opening abandoned outboxes reports it once, and the others are opened."""
     row = Sent(name="Signup", properties=[("k", "v" * 400)]).row("example.com")
     files = sorted(_fill(tmp_path, encode_row(row)) for _ in range(2))
     DAMAGE[kind](files[0])
@@ -93,7 +93,7 @@ def _figure(server: Any, name: str) -> float:
 def test_the_healthy_ones_are_loaded_beside_a_damaged_one(
     start: Any, clickhouse: LocalClickHouse, tmp_path: Path, kind: str
 ) -> None:
-    """F7, F23: of two outboxes the first is damaged; all of the other is stored, and no figure falls."""
+    """F7, F23: if the first of two outboxes is damaged, the other is stored, and no counter decreases."""
     options = ("--data", str(tmp_path))
     folder = tmp_path / "state" / "outbox"
     with start(*options, CLICKHOUSE_URL=clickhouse.url) as server:
@@ -123,7 +123,7 @@ def test_the_healthy_ones_are_loaded_beside_a_damaged_one(
 
 
 def test_a_full_disk_does_not_look_healthy(start: Any, clickhouse: LocalClickHouse, tmp_path: Path) -> None:
-    """F10: while no file can grow every event gets 503, /healthz says why, and the refusals are counted."""
+    """F10: while no file can grow, events get 503, /healthz gives the reason, and refusals are counted."""
     with start("--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
         assert server.post(EVENT).status_code == 202
         server.settle()
@@ -144,7 +144,7 @@ def test_a_full_disk_does_not_look_healthy(start: Any, clickhouse: LocalClickHou
 
 
 def test_counts_are_of_all_processes(tmp_path: Path) -> None:
-    """Two that count share a file, which is laid out once."""
+    """Two instances share one file with its space allocated once."""
     first, second = Counts(tmp_path), Counts(tmp_path)
     first.add(quota=2)
     second.add(quota=1, malformed=1)
@@ -154,7 +154,7 @@ def test_counts_are_of_all_processes(tmp_path: Path) -> None:
 
 
 def test_an_outbox_that_goes_leaves_its_figures(tmp_path: Path) -> None:
-    """F23: what it had taken is counted on."""
+    """F23: the totals still include its events."""
     counts = Counts(tmp_path)
     outbox = Outbox.create(tmp_path / "outbox")
     outbox.add(*(encode_row(Sent(name="Gone").row("example.com")) for _ in range(2)))
@@ -170,7 +170,7 @@ def test_an_outbox_that_goes_leaves_its_figures(tmp_path: Path) -> None:
 def test_each_process_tells_of_a_backlog_that_does_not_move(
     clickhouse: LocalClickHouse, tmp_path: Path
 ) -> None:
-    """The outbox of another process, or of one that is gone, makes /healthz 503, whoever answers."""
+    """A stalled outbox of another process, running or not, makes /healthz answer 503 in every process."""
     started = time.monotonic() - STALLED_SECONDS - 1
     config = Config(clickhouse_url=clickhouse.url, state_dir=tmp_path, bound="127.0.0.1", started=started)
     other = Outbox.create(config.outbox_dir)
@@ -178,7 +178,7 @@ def test_each_process_tells_of_a_backlog_that_does_not_move(
     assert client.get("/healthz").status_code == 200
     other.add(encode_row(Sent(name="Waits").row("example.com")))
     assert client.get("/healthz").status_code == 200
-    os.pwrite(other._lock_file, bytes(8), 0)  # As if it had waited since the start of the machine.
+    os.pwrite(other._lock_file, bytes(8), 0)  # As if it had waited since the machine was started.
     health = client.get("/healthz")
     assert (health.status_code, health.get_json()["status"]) == (503, "unavailable")
     assert "none was stored for 61 s" in health.get_json()["reason"]

@@ -1,4 +1,4 @@
-"""Reading a body: the same as Python's own JSON, at any depth and of any digits."""
+"""Decoding of bodies agrees with Python's own JSON, at any depth and with any digits."""
 
 import json
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ _KEYS = st.sampled_from(["n", "mk", "mv", "ra", "rc", "d", "u", "s", "p", "x"])
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Bodies of events, some of them with a part that is broken, and numbers as they are written."""
+    """Generate bodies of events, some with an invalid part, and with numbers in any spelling."""
     members = [
         *(
             f"{json.dumps(key)}: {json.dumps(draw(_VALUES), ensure_ascii=draw(st.booleans()))}"
@@ -45,7 +45,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 
 def expected(body: bytes) -> Any:
-    """The payload as Python's own JSON reads it, or Rejected; and the event it means."""
+    """Return the event in a body as Python's own JSON reads it, or Rejected."""
     try:
         text = body.decode("utf-8-sig")
         payload = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=int)
@@ -55,7 +55,7 @@ def expected(body: bytes) -> Any:
 
 
 def outcome(payload: dict[str, Any]) -> Any:
-    """The event that a payload means, with its notes, or that it means none."""
+    """Return the event of a payload with its notes, or Rejected."""
     try:
         event = normalise(payload)
     except Rejected:
@@ -64,7 +64,7 @@ def outcome(payload: dict[str, Any]) -> Any:
 
 
 def meaning(body: bytes) -> Any:
-    """The event that the server reads in a body, with its notes, or that it reads none."""
+    """Return the event that the server reads in a body with its notes, or Rejected."""
     try:
         payload = decode(body)
     except Rejected:
@@ -93,14 +93,14 @@ def meaning(body: bytes) -> Any:
 @example(b'{"t": "e", "n": "a", "mk": ["k", "l"], "mv": [' + b"9" * 5000 + b", 5]}")
 @example(b'{"t": "e", "n": "a", "s": [' + b"1," * 1000 + b'1], "d": {"a": [' + b"1," * 1000 + b"1]}}")
 def test_a_body_means_what_python_reads_in_it(body: bytes) -> None:
-    """WIRE-8, REV-1: the same event and the same notes, or neither takes it."""
+    """WIRE-8, REV-1: both read the same event with the same notes, or both reject it."""
     assert meaning(body) == expected(body)
 
 
 @pytest.mark.parametrize("place", ['"x":', '"mk":', '"ra":', '"n":'])
 @pytest.mark.parametrize("depth", [900, 960, 980, 990, 1100, 100_000])
 def test_no_depth_is_a_fault(place: str, depth: int) -> None:
-    """WIRE-8: an event, or a reason; never another exception, in the live view neither."""
+    """WIRE-8: any depth gives an event or a reason, and no other exception, in the live view neither."""
     body = f'{{"t":"e","n":"a","mv":["v"],{place}{"[" * depth}{"]" * depth}}}'.encode()
     try:
         payload = decode(body)
@@ -109,11 +109,11 @@ def test_no_depth_is_a_fault(place: str, depth: int) -> None:
         reason = ""
     except Rejected as error:
         reason = str(error)
-    no_name = "n must be the name of the event: a string that is not empty"
+    no_name = "n must be the name of the event, a non-empty string"
     assert reason in ("", "the body is nested too deeply", no_name if place == '"n":' else "")
 
 
 def test_an_unknown_member_may_hold_any_number() -> None:
-    """WIRE-6: nobody looks at it, so its size is no reason to refuse the event."""
+    """WIRE-6: an unknown member is ignored, whatever its size."""
     number = b"1e99999999999999999999"
     assert decode(b'{"t": "e", "n": "a", "x": ' + number + b"}") == {"t": "e", "n": "a"}

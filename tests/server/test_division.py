@@ -1,4 +1,4 @@
-"""STORE-5: whatever ClickHouse refuses, and whenever: each table has each event once (no poison)."""
+"""STORE-5: whatever ClickHouse refuses at any time, each table has each event once."""
 
 import itertools
 import os
@@ -32,7 +32,7 @@ MOMENT = datetime(2026, 11, 30, 23, 59, 58, tzinfo=UTC)
 
 
 def event(name: str, *, properties: int = 1, seconds: float = 0) -> EventRow:
-    """An event of a name, with properties."""
+    """Return an event with a name and properties."""
     return EventRow(
         site_id="example.com",
         timestamp=MOMENT + timedelta(seconds=seconds),
@@ -60,7 +60,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHou
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once: what counts here is their order."""
+    """Retries without delay, as these tests are about their order."""
     for name in ("_FIRST_RETRY_SECONDS", "_LAST_RETRY_SECONDS", "_SHORTEST_PAUSE", "_REST"):
         monkeypatch.setattr(f"reference_server.delivery.loader.{name}", 0.001)
     monkeypatch.setattr("reference_server.delivery.outbox._FIRST_DELAY", 0.01)
@@ -69,7 +69,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client(database: LocalClickHouse) -> Iterator[Client]:
-    """A client of it, its tables empty."""
+    """A client of the database, with empty tables."""
     client = connect(database.url)
     empty(client)
     yield client
@@ -77,7 +77,7 @@ def client(database: LocalClickHouse) -> Iterator[Client]:
 
 
 def empty(client: Client) -> None:
-    """Let all tables be there, and be empty."""
+    """Create and empty all tables."""
     migrate(client)
     for table in TABLES:
         client.command(f"TRUNCATE TABLE {table}")
@@ -85,7 +85,7 @@ def empty(client: Client) -> None:
 
 @contextmanager
 def loading(outbox: Outbox, folder: Path, clients: Clients) -> Iterator[None]:
-    """Run a loader."""
+    """Run a loader for a with block."""
     loader = Loader(OwnOutbox(lambda: outbox), folder, clients)
     loader.start()
     yield
@@ -93,7 +93,7 @@ def loading(outbox: Outbox, folder: Path, clients: Clients) -> Iterator[None]:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that has to become true."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, what
@@ -101,7 +101,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def abandon(outbox: Outbox) -> None:
-    """Let go of an outbox as the end of its process does."""
+    """Release an outbox as the end of its process does."""
     outbox._db.close()
     os.close(outbox._lock_file)
 
@@ -121,7 +121,7 @@ FAULTS = st.lists(st.sampled_from(["", "", "before", "after", "refused", "refuse
     faults=FAULTS,
     ends=st.lists(st.integers(0, 6), max_size=2),
 )
-# Stored without an answer, and then refused: in events, and in the third table; before and after an end.
+# Stored without an answer and then refused, in events and in the third table, before and after an end.
 @example(blocks=[3], faults=["after", "refused"], ends=[])
 @example(blocks=[3], faults=["", "", "after", "refused", "refused", "after"], ends=[])
 @example(blocks=[3], faults=["after", "refused", "after", "after"], ends=[1])
@@ -129,7 +129,7 @@ FAULTS = st.lists(st.sampled_from(["", "", "before", "after", "refused", "refuse
 def test_each_table_has_each_event_once(
     database: LocalClickHouse, client: Client, blocks: list[int], faults: list[str], ends: list[int]
 ) -> None:
-    """After any order of refusals, lost answers and ends of the process, on both sides of a month's end."""
+    """Holds for any order of refusals, lost answers and ends of the process, across the end of a month."""
     empty(client)
     numbers = itertools.count()
     sent = [
@@ -142,7 +142,7 @@ def test_each_table_has_each_event_once(
         for rows in sent:
             outbox.add(*map(encode_row, rows))
         for steps in ends:
-            # A process that ends: after so many steps, whatever is known of them.
+            # The process ends after so many steps, whatever the outcome of them.
             own = OwnOutbox(lambda: outbox)  # noqa: B023 - called at once
             loader = Loader(own, folder, Unreliable(database.url, decide))
             for _ in range(steps):
@@ -160,10 +160,11 @@ def test_each_table_has_each_event_once(
 def test_a_table_that_is_dropped_comes_back(
     database: LocalClickHouse, client: Client, tmp_path: Path, table: str
 ) -> None:
-    """F17: a rollup is made of the events, and what is on its way is not counted twice; events go on."""
+    """F17: a rollup is rebuilt from events, and no event in transit is counted twice."""
     before, after = event("before"), event("after")
     outbox = Outbox.create(tmp_path)
-    # The answer to each insert of the first batch gets lost: its step is not complete when the table goes.
+    # The answer to each insert of the first batch gets lost, so its step is incomplete when the table is
+    # dropped.
     lost = dict.fromkeys(TABLES, "after")
     dropped = [table]
 
@@ -178,7 +179,7 @@ def test_a_table_that_is_dropped_comes_back(
         outbox.add(encode_row(after))
         until(lambda: not outbox.pending, "the second event waits")
     expected, found = recount([before, after]), tables(client)
-    if table == "events":  # What was in it is gone; the rollups have it still.
+    if table == "events":  # Its events are lost, but the rollups still have them.
         expected["events"] = recount([after])["events"]
     assert found == expected
 
@@ -186,7 +187,7 @@ def test_a_table_that_is_dropped_comes_back(
 def test_what_is_refused_for_its_size_holds_up_nothing(
     database: LocalClickHouse, client: Client, tmp_path: Path
 ) -> None:
-    """A row that a rollup refuses for long: all others are stored, and in the end that one, too."""
+    """A row that a rollup refuses for a while delays no other, and is stored in the end."""
     large, small = event("L" * 50_000), [event(f"n{number}") for number in range(20)]
     outbox = Outbox.create(tmp_path)
     outbox.add(*map(encode_row, (*small[:10], large, *small[10:])))
@@ -204,10 +205,10 @@ def test_what_is_refused_for_its_size_holds_up_nothing(
 
 
 class Capped(Clients):
-    """Clients whose statements have little memory, as by the profile of their user."""
+    """Clients whose statements have little memory, as limited by the profile of their user."""
 
     def get(self) -> Client:
-        """Return a client that has the cap."""
+        """Return a client with the limit."""
         client = super().get()
         client.set_client_setting("max_memory_usage", 40_000_000)
         return client
@@ -217,7 +218,7 @@ class Capped(Clients):
 def test_a_batch_that_takes_too_much_memory_is_divided(
     database: LocalClickHouse, client: Client, tmp_path: Path, number: int
 ) -> None:
-    """F1: long names with 30 properties each, under a cap that stays, and ordinary events behind them."""
+    """F1: long names with 30 properties each, under a constant limit, with ordinary events behind them."""
     large = [event(f"{each:03}" + "n" * 40_000, properties=30) for each in range(number)]
     small = [event(f"n{each}") for each in range(20)]
     outbox = Outbox.create(tmp_path)

@@ -1,4 +1,4 @@
-"""Domains in one form, and how many of them there may be (WIRE-8)."""
+"""Canonical domains, and the limit on unregistered sites (WIRE-8)."""
 
 from contextlib import closing
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ LONGEST = f"{LABEL}.{LABEL}.{LABEL}.{'a' * 61}"
     ],
 )
 def test_a_site_has_one_name(spelling: str) -> None:
-    """UTS 46: however it is spelt, it is the name that browsers send."""
+    """UTS 46: any spelling gives the name that browsers send."""
     assert site_of(spelling) == MUNICH
     assert Sites([MUNICH]).find([spelling]) == MUNICH
     assert Sites([spelling]).find([MUNICH]) == MUNICH
@@ -52,13 +52,13 @@ def test_a_site_has_one_name(spelling: str) -> None:
         ("http://localhost:8000", "localhost"),
         ("http://[::1]:8000/", "::1"),
         ("my_shop.example", "my_shop.example"),
-        ("xn--a.example", "xn--a.example"),  # No browser makes it, and it is ASCII.
+        ("xn--a.example", "xn--a.example"),  # ASCII, and sent by no browser.
         (LONGEST, LONGEST),
         (f"{LONGEST}.", LONGEST),
     ],
 )
 def test_hosts(spelling: str, host: str) -> None:
-    """Known pairs of RFC 3492 and of browsers' URL parsers; addresses and local names as they are."""
+    """Known pairs of RFC 3492 and of browsers' URL parsers; addresses and local names are unchanged."""
     assert host_of(spelling) == host
 
 
@@ -91,7 +91,7 @@ def test_hosts(spelling: str, host: str) -> None:
     ids=lambda address: ascii(address[:20]),
 )
 def test_what_dns_cannot_hold_is_no_host(address: str) -> None:
-    """RFC 1035: 253 characters, 63 a label; and never an exception."""
+    """RFC 1035: 253 characters, 63 per label; longer names give "" without an exception."""
     assert host_of(address) == ""
 
 
@@ -99,14 +99,14 @@ def test_what_dns_cannot_hold_is_no_host(address: str) -> None:
 @example("ü" * 40)
 @example("中a国b中c国")
 def test_punycode_is_that_of_python(label: str) -> None:
-    """RFC 3492: the codec of Python is slower, and says the same."""
+    """RFC 3492: the result equals that of Python's slower codec."""
     if not label.isascii():
         assert punycode(label) == label.encode("punycode").decode()
 
 
 @given(st.text(max_size=300) | st.text("ü.[]:@/a\u0300\ufdfa", max_size=300))
 def test_no_address_is_a_fault(address: str) -> None:
-    """A host is canonical, or there is none."""
+    """A host is canonical or empty."""
     host = host_of(address)
     assert ":" in host or host_of(host) == host
     assert len(host) <= 253
@@ -126,12 +126,12 @@ def test_no_address_is_a_fault(address: str) -> None:
     ],
 )
 def test_paths(url: str, path: str) -> None:
-    """Without query and fragment, whatever the host is."""
+    """A path excludes query and fragment, whatever the host is."""
     assert path_of(url) == path
 
 
 def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
-    """Two are let in, by whichever process, and stay; a third is not."""
+    """Two sites are admitted, by any process, and remain; a third is refused."""
     with closing(FoundSites(tmp_path, most=2)) as one, closing(FoundSites(tmp_path, most=2)) as other:
         assert one.admit("a.example", NOW)
         assert other.admit("b.example", NOW)
@@ -147,14 +147,14 @@ def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
     ("variable", "text"), [("CLICKPORT_SITES", "a.example, my site"), ("CLICKPORT_QUOTA", "http://[=5")]
 )
 def test_a_setting_that_names_no_domain_is_told(variable: str, text: str) -> None:
-    """Without it every site would be welcome, or every site have its quota."""
+    """Ignored, it would accept every site or give every site the quota."""
     env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
-    with pytest.raises(ValueError, match=f"{variable}.* is no domain name"):
+    with pytest.raises(ValueError, match=f"{variable}.* is not a domain name"):
         Config.from_env(env)
 
 
 def test_sites_and_quotas_are_registered_by_one_name() -> None:
-    """UTS 46: as events are stored."""
+    """UTS 46: settings use the form in which events are stored."""
     env = {
         **{"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s"},
         **{"CLICKPORT_SITES": "www.münchen.example, B.example", "CLICKPORT_QUOTA": "MÜNCHEN.example=5"},

@@ -1,4 +1,4 @@
-"""What comes in and what does not: each limit, what it answers, and where it is told."""
+"""Usage limits: rates, quotas and other refusals, with their answers and counters."""
 
 import socket
 import time
@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
 
 
 def figures(server: Any) -> dict[str, int]:
-    """How often each reason was met, as the metrics tell."""
+    """Return the number of refusals per reason, from the metrics."""
     lines = [
         line
         for line in server.http.get("/metrics").text.splitlines()
@@ -30,7 +30,7 @@ def figures(server: Any) -> dict[str, int]:
 
 
 def stored(server: Any, client: Any, site: str) -> int:
-    """How many rows a site has."""
+    """Return the number of rows of a site."""
     server.settle()
     rows = client.query(
         "SELECT count() FROM events WHERE site_id = {site:String}", {"site": site}
@@ -39,13 +39,13 @@ def stored(server: Any, client: Any, site: str) -> int:
 
 
 def send(server: Any, site: str, **headers: str) -> httpx.Response:
-    """Send an event by a connection of its own."""
+    """Send an event on a connection of its own."""
     payload = {"t": "e", "n": "a", "d": site}
     return httpx.post(f"{server.url}/api/event", json=payload, headers=headers, trust_env=False)
 
 
 def test_a_minute_is_counted_for_each_address(tmp_path: Path) -> None:
-    """Two processes share the count; another address, and the next minute, have their own."""
+    """Two processes share the count; other addresses and the next minute have their own."""
     one, two = UsageLimits(tmp_path, rate=3), UsageLimits(tmp_path, rate=3)
     seen = [usage_limits.within_rate_limit("192.0.2.1", NOON) for usage_limits in (one, two, one, two, one)]
     assert seen == [True, True, True, False, False]
@@ -55,7 +55,7 @@ def test_a_minute_is_counted_for_each_address(tmp_path: Path) -> None:
 
 
 def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
-    """The default."""
+    """There is no limit by default."""
     usage_limits = UsageLimits(tmp_path)
     assert all(
         usage_limits.within_rate_limit("192.0.2.1", NOON) and usage_limits.within_quota("a", NOON)
@@ -64,7 +64,7 @@ def test_without_a_limit_everybody_comes_in(tmp_path: Path) -> None:
 
 
 def test_tries_to_log_in_are_few(tmp_path: Path) -> None:
-    """Ten of an address in a minute, by all processes, whatever the limit of events; then how long."""
+    """An address has ten attempts per minute in all processes, whatever the limit of events."""
     one, two = UsageLimits(tmp_path, rate=1), UsageLimits(tmp_path)
     waits = [
         usage_limits.login_wait_seconds("192.0.2.1", NOON + timedelta(seconds=18))
@@ -77,7 +77,7 @@ def test_tries_to_log_in_are_few(tmp_path: Path) -> None:
 
 
 def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
-    """QUOTA-1: a site's own quota, or that of all others; the next month begins anew."""
+    """QUOTA-1: a site's own quota, or that of all others; each month begins at zero."""
     usage_limits = UsageLimits(tmp_path, quota={"a.example": 2, "": 1})
     assert [usage_limits.within_quota("a.example", NOON) for _ in range(3)] == [True, True, False]
     assert [usage_limits.within_quota("b.example", NOON) for _ in range(2)] == [True, False]
@@ -86,7 +86,7 @@ def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
 
 
 def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
-    """What ClickHouse has of this month counts, and is not counted again after a restart."""
+    """Events of this month that ClickHouse has are counted, once, also after a restart."""
     usage_limits = UsageLimits(tmp_path, quota={"": 10})
     usage_limits.begin_month(NOON, [("a.example", 9)])
     assert [usage_limits.within_quota("a.example", NOON) for _ in range(2)] == [True, False]
@@ -95,7 +95,7 @@ def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
 
 
 def test_figures_are_of_all_processes(tmp_path: Path) -> None:
-    """Also when no process has begun."""
+    """The metrics cover all processes, and exist before any has started."""
     counts = Counts(tmp_path)
     assert set(counts.read().values()) == {0}
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_figures_are_of_all_processes(tmp_path: Path) -> None:
 def test_a_sender_over_the_limit_is_dropped_with_200(
     start: Start, clickhouse: LocalClickHouse, client: Any
 ) -> None:
-    """As the hosted product has it: 60 of a minute are stored; header and metrics tell of the others."""
+    """As in the hosted product: 60 in a minute are stored; header and metrics report the others."""
     site = "limited.example"
     with start("--workers", "2", CLICKHOUSE_URL=clickhouse.url, CLICKPORT_RATE_LIMIT="60") as server:
         while datetime.now(UTC).second > 50:  # Not across two minutes.
@@ -120,7 +120,7 @@ def test_a_sender_over_the_limit_is_dropped_with_200(
 
 
 def test_behind_a_proxy_the_sender_is_the_one_before_it(start: Start, clickhouse: LocalClickHouse) -> None:
-    """What a client claims in front of what our proxy wrote changes nothing, in one line or in several."""
+    """Entries that a client sends before our proxy's change nothing, in one line or in several."""
     with start(CLICKHOUSE_URL=clickhouse.url, CLICKPORT_RATE_LIMIT="1", CLICKPORT_PROXIES="1") as server:
 
         def status(*lines: str) -> int:
@@ -143,7 +143,7 @@ def test_behind_a_proxy_the_sender_is_the_one_before_it(start: Start, clickhouse
 
 @pytest.mark.parametrize("over", ["drop", "count"])
 def test_over_quota(start: Start, clickhouse: LocalClickHouse, client: Any, over: str) -> None:
-    """QUOTA-1: events and pageviews alike; above the quota they are dropped or taken, and it is told."""
+    """QUOTA-1: events and pageviews beyond the quota are dropped or accepted, with a note."""
     site, (status, rows) = f"{over}.example", {"drop": (200, 3), "count": (202, 5)}[over]
     env = {"CLICKPORT_QUOTA": f"{site}=3", "CLICKPORT_OVER_QUOTA": over}
     with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
@@ -157,7 +157,7 @@ def test_over_quota(start: Start, clickhouse: LocalClickHouse, client: Any, over
 
 
 def test_every_other_refusal_is_counted(start: Start, clickhouse: LocalClickHouse) -> None:
-    """No event, no site of ours, a body that is too large, and one that never comes."""
+    """Invalid events, unknown sites, bodies that are too large, and incomplete bodies are counted."""
     env = {"CLICKPORT_MAX_BODY": "1000", "CLICKPORT_BODY_SECONDS": "1"}
     with start("--site", "ours.example", CLICKHOUSE_URL=clickhouse.url, **env) as server:
         server.post(b"{}")
@@ -167,7 +167,7 @@ def test_every_other_refusal_is_counted(start: Start, clickhouse: LocalClickHous
         with socket.create_connection((address.host, address.port)) as slow:
             slow.sendall(b"POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
             assert slow.recv(100).startswith(b"HTTP/1.1 408")
-        # F23: a body for another route is no event that did not come.
+        # F23: an incomplete body for another route is not counted as an event.
         with socket.create_connection((address.host, address.port)) as slow:
             slow.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
             assert slow.recv(100).startswith(b"HTTP/1.1 408")
@@ -176,7 +176,7 @@ def test_every_other_refusal_is_counted(start: Start, clickhouse: LocalClickHous
 
 
 def test_a_client_that_says_nothing_is_let_go(start: Start, clickhouse: LocalClickHouse) -> None:
-    """Half a header, and no more: the connection ends, and others are served although few may come."""
+    """A connection that sends half a header ends, and others are served despite a small limit."""
     env = {"CLICKPORT_BODY_SECONDS": "1", "CLICKPORT_MAX_CONNECTIONS": "3"}
     with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
         address = httpx.URL(server.url)

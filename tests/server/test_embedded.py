@@ -1,4 +1,4 @@
-"""The embedded ClickHouse may die at any moment: events are taken, and stored when it runs again."""
+"""The embedded ClickHouse may die at any time: events are accepted, and stored when it runs again."""
 
 import signal
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.server.polling import WAIT, until
 
 
 def _clickhouse(server: psutil.Process) -> psutil.Process | None:
-    """The process of the embedded ClickHouse, if there is one."""
+    """Return the process of the embedded ClickHouse, or None."""
     for child in server.children(recursive=True):
         try:
             if any("_child.py" in word for word in child.cmdline()):
@@ -23,7 +23,7 @@ def _clickhouse(server: psutil.Process) -> psutil.Process | None:
 
 
 def test_a_killed_clickhouse_comes_back_and_loses_nothing(start: Any, tmp_path: Path) -> None:
-    """SIGKILL three times, the last while it starts: every event gets its 202 and one row."""
+    """After three SIGKILLs, the last one during the start, every event has its 202 and one row."""
     with start("--data", str(tmp_path)) as server:
         process = psutil.Process(server.process.pid)
         sent = 0
@@ -71,8 +71,8 @@ def test_a_killed_clickhouse_comes_back_and_loses_nothing(start: Any, tmp_path: 
     ],
 )
 def test_a_mistyped_url_shows_no_password(url: str) -> None:
-    """F16: neither whole nor in part, in the message or in what caused it."""
-    with pytest.raises(ValueError, match="is no URL of a ClickHouse") as caught:
+    """F16: neither the message nor its cause shows any part of the password."""
+    with pytest.raises(ValueError, match="is not a ClickHouse URL") as caught:
         connect(url)
     told = f"{caught.value!r} {caught.value.__cause__!r}"
     for part in ("hidden", "hid", "den@"):

@@ -1,4 +1,4 @@
-"""The route of events without a network: what comes at once is kept at once, and each sender is told."""
+"""The event route without a network: simultaneous events share a commit, and each sender gets an answer."""
 
 import asyncio
 import json
@@ -29,19 +29,19 @@ class Counted(Outbox):
     transactions = 0
 
     def add(self, *rows: Any) -> None:
-        """Count, and keep."""
+        """Count and store."""
         self.transactions += 1
         super().add(*rows)
 
 
 def in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run it in a thread: Playwright may have a loop running in this one, for other tests."""
+    """Run a coroutine in a thread, as Playwright may have a loop running in this one for other tests."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
 
 
 def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Let coroutines run at once, and return what came of each, exceptions as well."""
+    """Run coroutines at once and return their results, exceptions included."""
 
     async def run() -> list[Any]:
         return await asyncio.gather(*waiting, return_exceptions=True)
@@ -50,20 +50,20 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 def route_to(outbox: Outbox, folder: Path) -> EventRoute:
-    """The route, with bodies of up to a thousand bytes."""
+    """Return a route with a body limit of 1,000 bytes."""
     ingest = RowBuilder(sites=Sites(()), found=FoundSites(folder, most=1000), visits=Sessions(folder))
     feed = LiveStream(folder / "live")
     return EventRoute(ingest, outbox, feed, UsageLimits(folder), max_body=1000, over_quota="count")
 
 
 def sent(route: EventRoute, name: str) -> Coroutine[Any, Any, EventAnswer]:
-    """A request with an event of this name."""
+    """Return a request with an event of this name."""
     body = json.dumps({"t": "e", "n": name, "d": "example.com"}).encode()
     return route.answer("POST", {}, "127.0.0.1", body)
 
 
 def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
-    """A hundred events of one moment cost one commit; what is no event among them costs no other."""
+    """A hundred simultaneous events cost one commit, and invalid ones among them do not matter."""
     outbox = Counted.create(tmp_path / "outbox")
     route = route_to(outbox, tmp_path)
     names = [f"n{number}" for number in range(100)]
@@ -74,14 +74,14 @@ def test_what_comes_at_once_is_one_transaction(tmp_path: Path) -> None:
 
 
 def test_what_is_no_event_costs_no_transaction(tmp_path: Path) -> None:
-    """Nor does it wake the loader."""
+    """Invalid events do not wake the loader either."""
     outbox = Counted.create(tmp_path / "outbox")
     [answer] = together(sent(route_to(outbox, tmp_path), ""))
     assert (answer.status, outbox.transactions) == (400, 0)
 
 
 def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
-    """None of the events of a transaction that failed was kept, and each of their senders knows."""
+    """If a transaction fails, no event of it is stored, and each sender gets an error."""
     route = route_to(Outbox.create(tmp_path / "outbox", max_bytes=200), tmp_path)
     answers = together(*(sent(route, f"n{number}") for number in range(3)))
     assert [answer.status for answer in answers] == [503] * 3
@@ -90,7 +90,7 @@ def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
 
 
 def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
-    """STORE-5: a request that is given up while its commit is under way leaves the others' answers alone."""
+    """STORE-5: a request cancelled during its commit leaves the answers of others alone."""
 
     async def run() -> None:
         route = route_to(Outbox.create(tmp_path / "outbox"), tmp_path)
@@ -106,7 +106,7 @@ def test_a_sender_that_goes_costs_no_other(tmp_path: Path) -> None:
 
 
 def answer(tmp_path: Path, method: str, body: bytes = b"") -> EventAnswer:
-    """Ask the route as the gateway does."""
+    """Call the route as the gateway does."""
     route = route_to(Outbox.create(tmp_path / "outbox"), tmp_path)
     return in_a_loop(route.answer(method, {}, "127.0.0.1", body))
 
@@ -115,14 +115,14 @@ def answer(tmp_path: Path, method: str, body: bytes = b"") -> EventAnswer:
     ("method", "body", "status", "reason"),
     [
         ("POST", b"{}", 400, 't must be "e" for a custom event or "p" for a pageview'),
-        ("POST", b"x" * 1001, 413, "the body is larger than 1000 bytes"),
-        ("GET", b"", 405, "events are sent by POST"),
+        ("POST", b"x" * 1001, 413, "the body must have at most 1,000 bytes"),
+        ("GET", b"", 405, "send events by POST"),
     ],
 )
 def test_an_error_says_why_to_any_origin(
     tmp_path: Path, method: str, body: bytes, status: int, reason: str
 ) -> None:
-    """WIRE-7, WIRE-8: JSON with the reason, which a page may read."""
+    """WIRE-7, WIRE-8: the reason is JSON that any page may read."""
     code, pairs, text = answer(tmp_path, method, body)
     headers = dict(pairs)
     assert (code, headers["Access-Control-Allow-Origin"], json.loads(text)) == (
@@ -140,14 +140,14 @@ def test_a_wrong_method_learns_which_there_are(tmp_path: Path) -> None:
 
 
 def test_a_slow_disk_stops_nobody_else(tmp_path: Path) -> None:
-    """While a commit waits for the disk the loop goes on, and what comes meanwhile shares the next commit."""
+    """While a commit waits for the disk, the loop goes on, and new events share the next commit."""
     outbox = Counted.create(tmp_path / "outbox")
     route = route_to(outbox, tmp_path)
-    route._commit_seconds = 1.0  # As that of the commit before.
+    route._commit_seconds = 1.0  # As if the previous commit had been slow.
 
     async def run() -> list[int]:
         outbox._lock.acquire()
-        # Should the loop be blocked, the disk answers all the same: the test fails instead of waiting.
+        # If the loop were blocked, this releases the disk, so that the test fails instead of hanging.
         late = threading.Timer(WAIT, outbox._lock.release)
         late.start()
         first = asyncio.ensure_future(sent(route, "first"))

@@ -1,4 +1,4 @@
-"""Malformed Host and Origin headers, odd paths, and the headers that every answer has."""
+"""Malformed Host and Origin headers, unusual paths, and the headers of every response."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ ORIGINS = [
     "http://[::1",
     "http://[v1.x]:1",
     "http://a]b",
-    "http://\u2100.example",  # Its compatibility form has a slash.
+    "http://\u2100.example",  # Its compatibility form contains a slash.
     "null",
     "",
     " ",
@@ -94,7 +94,7 @@ PATHS = [
 
 
 def changes(rules: Iterable[Rule]) -> list[tuple[str, str]]:
-    """Return the method and a path of every route that changes something."""
+    """Return method and path of every route that changes something."""
     return [
         (method, re.sub("<int:.*?>", "1", rule.rule).replace("<domain>", SITE).replace("<site>", SITE))
         for rule in rules
@@ -103,7 +103,7 @@ def changes(rules: Iterable[Rule]) -> list[tuple[str, str]]:
 
 
 def test_a_malformed_origin_changes_nothing(tmp_path: Path) -> None:
-    """403 on every route that changes something, logged in or on this machine; never a fault."""
+    """Every such route answers 403, with a login or on this machine."""
     local, remote = app(tmp_path, "127.0.0.1"), app(tmp_path)
     remote_client = remote.test_client()
     remote_client.post("/login", data={"password": "ck_one"})
@@ -124,7 +124,7 @@ def test_a_malformed_origin_changes_nothing(tmp_path: Path) -> None:
     "path", [SETTINGS, "/metrics", "/login", "/example.com/live", "/nothing/here", "/logout"]
 )
 def test_a_malformed_host_is_no_fault(tmp_path: Path, path: str) -> None:
-    """It is no name of this machine, and no origin is that of it."""
+    """It is not a name of this machine, and no origin equals it."""
     client = app(tmp_path, "127.0.0.1").test_client()
     for host in HOSTS:
         environ = {"HTTP_HOST": host, "REMOTE_ADDR": "127.0.0.1"}
@@ -140,7 +140,7 @@ def test_a_malformed_host_is_no_fault(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_redirect_leads_to_another_server(tmp_path: Path, path: str) -> None:
-    """Whatever the path and the Host header are, a redirect is a path of this server, for browsers too."""
+    """Whatever the path and the Host header, a redirect stays on this server, as browsers read it."""
     client = app(tmp_path, "127.0.0.1").test_client()
     for host in ("localhost", "evil.example"):
         environ = {"PATH_INFO": unquote(path), "HTTP_HOST": host, "REMOTE_ADDR": "127.0.0.1"}
@@ -152,7 +152,7 @@ def test_no_redirect_leads_to_another_server(tmp_path: Path, path: str) -> None:
 
 
 def own_path(location: str) -> bool:
-    """Return whether a browser stays on the server: it takes a backslash for a slash and drops tabs."""
+    """Return True if a browser stays on the server; it reads a backslash as a slash and drops tabs."""
     read = re.sub(r"[\t\r\n]", "", location).replace("\\", "/").strip()
     return read.startswith("/") and not read.startswith("//")
 
@@ -179,14 +179,14 @@ def own_path(location: str) -> bool:
     ],
 )
 def test_a_login_leads_to_a_path_of_this_server(tmp_path: Path, wanted: str) -> None:
-    """What is wanted is not believed, in the form and in the link to it."""
+    """The target is not trusted, in the form and in the link to it."""
     client = app(tmp_path).test_client()
     answer = client.post("/login", data={"password": "ck_one", "next": wanted})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
 def test_a_site_by_its_other_name_is_led_to_its_own(tmp_path: Path) -> None:
-    """Below the same path, quoted."""
+    """The redirect keeps the rest of the path, quoted."""
     client = app(tmp_path, "127.0.0.1").test_client()
     answer = client.get("/www.Example.com/settings/goals")
     assert answer.headers["Location"] == "/example.com/settings/goals"
@@ -218,7 +218,7 @@ ANSWERS = [
 def test_no_answer_is_kept_or_taken_for_another_type(
     tmp_path: Path, method: str, path: str, headers: dict[str, str], expected: int
 ) -> None:
-    """Errors, the login and streams alike."""
+    """Includes errors, the login and streams."""
     answer = app(tmp_path, "127.0.0.1").test_client().open(path, method=method, headers=headers)
     assert (
         answer.status_code,
@@ -232,7 +232,7 @@ def test_no_answer_is_kept_or_taken_for_another_type(
 
 
 def test_files_are_kept(tmp_path: Path) -> None:
-    """The tracker for an hour; neither it nor a file of the pages is taken for another type."""
+    """The tracker is cached for an hour; it and the files of the pages have a fixed type."""
     client = app(tmp_path, "127.0.0.1").test_client()
     tracker, script = client.get("/tracker.js"), client.get("/assets/lists.js")
     assert "max-age=3600" in tracker.headers["Cache-Control"]
@@ -256,13 +256,13 @@ def test_files_are_kept(tmp_path: Path) -> None:
 def test_metrics_are_for_those_who_may_read(
     tmp_path: Path, bound: str, headers: dict[str, str], expected: int
 ) -> None:
-    """Free on this machine, as all reading is; from elsewhere with a key, by either header."""
+    """Metrics are free on this machine, as all reading is; elsewhere they need a key in either header."""
     client = app(tmp_path, bound).test_client()
     assert client.get("/metrics", headers=headers).status_code == expected
 
 
 def test_the_application_gets_all_lines_of_a_header(start: Start, clickhouse: LocalClickHouse) -> None:
-    """Tries to log in are counted by the last line; a header with underscores is another one, and is none."""
+    """Attempts to log in count by the last line; a header with underscores is a different one and ignored."""
     env = {"CLICKPORT_PROXIES": "1", "CLICKPORT_API_KEYS": "ck_one"}
     with start(CLICKHOUSE_URL=clickhouse.url, **env) as server:
 
@@ -274,11 +274,11 @@ def test_the_application_gets_all_lines_of_a_header(start: Start, clickhouse: Lo
             ]
             return int(server.http.post("/login", data={"password": "ck_no"}, headers=headers).status_code)
 
-        assert 429 in [status(number) for number in range(21)]  # At worst a minute ends meanwhile.
+        assert 429 in [status(number) for number in range(21)]  # A new minute may begin once.
 
 
 def test_answers_to_events_are_not_kept_either(server: Any) -> None:
-    """Whatever becomes of the event."""
+    """Holds whatever the outcome of the event."""
     answers = [
         server.post({"t": "e", "n": "a", "d": "example.com"}),
         server.post(b"{"),

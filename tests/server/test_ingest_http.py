@@ -1,4 +1,4 @@
-"""Events over HTTP: what a started server answers, and the rows that are in ClickHouse afterwards."""
+"""Events over HTTP: responses of a started server, and the resulting rows in ClickHouse."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ Server = Any
 
 
 def event(name: str, **members: Any) -> dict[str, Any]:
-    """A payload of the registered site."""
+    """Return a payload of the registered site."""
     return {"t": "e", "n": name, "d": "example.com", **members}
 
 
@@ -64,7 +64,7 @@ def test_a_name_alone_is_a_row_without_properties_and_revenue(server: Server, ro
 
 
 def test_the_time_of_a_row_is_that_of_its_arrival(server: Server, rows: Rows, token: str) -> None:
-    """The clock of the server, in UTC, to the millisecond."""
+    """The time is the server's, in UTC with milliseconds."""
     before = time.time()
     server.post(event(token))
     [(stored,)] = rows("toUnixTimestamp64Milli(timestamp)")
@@ -72,7 +72,7 @@ def test_the_time_of_a_row_is_that_of_its_arrival(server: Server, rows: Rows, to
 
 
 def test_equal_events_are_two_rows(server: Server, rows: Rows, token: str) -> None:
-    """STORE-1: the deduplication of retries never takes two calls for one."""
+    """STORE-1: the deduplication of retries never merges two calls."""
     for _ in range(2):
         server.post(event(token, s="s1", p="p1"))
     assert rows("name") == [(token,), (token,)]
@@ -94,13 +94,13 @@ def test_amounts_are_stored_exactly(server: Server, rows: Rows, token: str, amou
 def test_json_is_read_under_any_content_type(
     server: Server, rows: Rows, token: str, content_type: str
 ) -> None:
-    """WIRE-7: beacons, scripts, forms and nothing at all."""
+    """WIRE-7: beacons, scripts, forms and requests without a type are read alike."""
     answer = server.post(json.dumps(event(token)).encode(), **{"Content-Type": content_type})
     assert (answer.status_code, rows("name")) == (202, [(token,)])
 
 
 def test_a_byte_order_mark_is_no_harm(server: Server, rows: Rows, token: str) -> None:
-    """WIRE-8 leaves it open: here the event is kept."""
+    """WIRE-8 leaves this open; this server accepts the event."""
     answer = server.post(b"\xef\xbb\xbf" + json.dumps(event(token)).encode())
     assert (answer.status_code, rows("name")) == (202, [(token,)])
 
@@ -118,7 +118,7 @@ def test_a_legal_event_of_360_kilobytes(server: Server, rows: Rows, token: str) 
 def test_a_name_of_10000_characters_is_stored(
     server: Server, client: Client, token: str, character: str
 ) -> None:
-    """STORE-1: verbatim, beside thirty properties that are as long as they may be."""
+    """STORE-1: it is stored verbatim, with thirty properties of maximum length."""
     name = character * (10_000 - len(token)) + token
     keys, values = [character * 1000 + f"{n}" for n in range(30)], [character * 1000] * 30
     assert server.post(event(name, mk=keys, mv=values, s=token)).status_code == 202
@@ -132,15 +132,15 @@ def test_a_name_of_10000_characters_is_stored(
 @pytest.mark.parametrize(
     ("members", "limit"),
     [
-        ({"n": "x" * 40_001}, "n has more than 40000 bytes"),
-        ({"mk": ["x" * 8001]}, "mk has more than 8000 bytes"),
+        ({"n": "x" * 40_001}, "n must have at most 40,000 bytes"),
+        ({"mk": ["x" * 8001]}, "mk must have at most 8,000 bytes"),
     ],
     ids=["name", "key"],
 )
 def test_what_cannot_be_cut_is_refused_by_its_limit(
     server: Server, members: dict[str, Any], limit: str
 ) -> None:
-    """WIRE-8: one byte more than a name or a key may have; the rollups would hold it ninety times."""
+    """WIRE-8: a name or key may not exceed its limit: the rollups would store it ninety times."""
     answer = server.post({**event("x"), "mv": ["v"], **members})
     assert (answer.status_code, limit in answer.json()["error"]) == (400, True)
 
@@ -158,7 +158,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("header", [b"Origin", b"Referer", b"Host", b"User-Agent"])
 def test_no_header_is_a_fault(server: Server, rows: Rows, token: str, header: bytes) -> None:
-    """WIRE-8: whatever is in it, the event is taken, or refused with a 4xx, and never doubled."""
+    """WIRE-8: with any header the event is stored once or refused with a 4xx."""
     body = json.dumps(event(token)).encode()
     statuses = []
     for value in BROKEN:
@@ -171,11 +171,11 @@ def test_no_header_is_a_fault(server: Server, rows: Rows, token: str, header: by
 
 
 def test_a_domain_that_dns_cannot_hold_is_dropped_and_told(server: Server, rows: Rows, token: str) -> None:
-    """Never a site, although the page's URL names one."""
+    """The event belongs to no site, although the URL of its page names one."""
     answer = server.post({**event(token), "d": "a." * 127 + "example", "u": "https://example.com/"})
     assert (answer.status_code, answer.headers["x-clickport-notes"], rows("name")) == (
         202,
-        "d is no domain of at most 253 characters: event dropped",
+        "d is not a domain of at most 253 characters: event dropped",
         [],
     )
 
@@ -197,7 +197,7 @@ def test_any_origin_may_post(server: Server, token: str) -> None:
 
 
 def test_a_preflight_is_answered(server: Server) -> None:
-    """WIRE-7: trackers that send application/json ask first."""
+    """WIRE-7: trackers that send application/json send a preflight first."""
     answer = server.http.options("/api/event")
     headers = answer.headers
     assert (
@@ -214,15 +214,16 @@ def test_an_error_is_readable_from_any_origin(server: Server) -> None:
 
 
 def test_changes_are_told_in_a_header(server: Server, token: str) -> None:
-    """LINT-5: who looks at the answer sees what was dropped."""
+    """LINT-5: the response lists what was dropped."""
     answer = server.post(event(token, mk=["k"] * 31, mv=["v"] * 31, ra="$5"))
     assert answer.headers["x-clickport-notes"] == (
-        "31 properties: the first 30 kept; ra is no finite number within 20 digits: revenue dropped"
+        "31 properties: the first 30 kept; "
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped"
     )
 
 
 def test_an_unknown_site_is_dropped_and_told(server: Server, rows: Rows, token: str) -> None:
-    """202 as for any event, no row, and the header says so."""
+    """The status is 202 as for any event, there is no row, and the header gives the reason."""
     answer = server.post({**event(token), "d": "elsewhere.test"})
     assert (answer.status_code, answer.headers["x-clickport-notes"], rows("name")) == (
         202,
@@ -245,13 +246,13 @@ def test_an_unknown_site_is_dropped_and_told(server: Server, rows: Rows, token: 
 def test_where_the_site_is_looked_for(
     server: Server, rows: Rows, token: str, members: dict[str, str], headers: dict[str, str]
 ) -> None:
-    """The domain of the snippet, else the page's URL, else what the headers tell."""
+    """The site is the domain of the payload, or else that of the page's URL or of the headers."""
     server.post({"t": "e", "n": token, **members}, **headers)
     assert rows("site_id") == [("example.com",)]
 
 
 def test_events_without_a_session_share_the_visitors(server: Server, rows: Rows, token: str) -> None:
-    """STORE-4: one browser within 30 minutes is one visitor in one session."""
+    """STORE-4: a browser that pauses less than 30 minutes is one visitor in one session."""
     for number in range(2):
         server.post(event(f"{token} {number}"), **{"User-Agent": token})
     first, second = rows("visitor_id", "session_id")
@@ -259,7 +260,7 @@ def test_events_without_a_session_share_the_visitors(server: Server, rows: Rows,
 
 
 def test_another_browser_is_another_visitor(server: Server, rows: Rows, token: str) -> None:
-    """STORE-4: visitors differ by their user agent."""
+    """STORE-4: different user agents are different visitors."""
     for number in range(2):
         server.post(event(f"{token} {number}"), **{"User-Agent": f"{token} {number}"})
     (visitor, session), (other_visitor, other_session) = rows("visitor_id", "session_id")
@@ -268,7 +269,7 @@ def test_another_browser_is_another_visitor(server: Server, rows: Rows, token: s
 
 
 def test_an_event_is_linked_to_the_latest_page_visit(server: Server, rows: Rows, token: str) -> None:
-    """STORE-4: without an id of its own, an event belongs to the page that its session is on."""
+    """STORE-4: an event without an id of its page visit belongs to the current page of its session."""
     for visit in ("visit-1", "visit-2"):
         server.post({"t": "p", "d": "example.com", "s": token, "p": visit})
     server.post(event(token, s=token))
@@ -276,7 +277,7 @@ def test_an_event_is_linked_to_the_latest_page_visit(server: Server, rows: Rows,
 
 
 def test_a_pageview_is_a_row_of_its_own_type(server: Server, client: Client, token: str) -> None:
-    """A pageview is never taken for a custom event."""
+    """A pageview is never stored as a custom event."""
     server.post({"t": "p", "d": "example.com", "s": token, "p": "visit-1"})
     server.settle()
     query = f"SELECT type, name, pageview_id FROM events WHERE session_id = '{token}'"
@@ -310,7 +311,7 @@ REFUSED = {
 def test_what_is_no_event_is_refused_with_a_reason(
     server: Server, rows: Rows, token: str, body: tuple[bytes, int]
 ) -> None:
-    """WIRE-8: a 4xx with JSON that says why, and the next event is stored."""
+    """WIRE-8: the 4xx has a reason as JSON, and the next event is stored."""
     content, status = body
     answer = server.post(content)
     server.post(event(token))
@@ -336,7 +337,7 @@ HOSTILE: dict[str, tuple[str, tuple[Any, ...]]] = {
 def test_what_is_valid_but_hostile_is_a_proper_row(
     server: Server, rows: Rows, token: str, case: tuple[str, tuple[Any, ...]]
 ) -> None:
-    """WIRE-8: huge numbers, odd text and odd shapes cost at most themselves."""
+    """WIRE-8: huge numbers and unusual text or types affect at most themselves."""
     members, stored = case
     answer = server.post(f'{{"t": "e", "n": "{token}", "d": "example.com", {members}}}'.encode())
     assert (answer.status_code, rows("meta_values", "revenue_source_amount")) == (202, [stored])
@@ -344,7 +345,7 @@ def test_what_is_valid_but_hostile_is_a_proper_row(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
 def test_a_wrong_method_is_405(server: Server, method: str) -> None:
-    """WIRE-8: a 4xx that names the right methods."""
+    """WIRE-8: the 4xx names the allowed methods."""
     answer = server.http.request(method, "/api/event")
     allowed = set(answer.headers["allow"].split(", "))
     assert (answer.status_code, answer.headers["content-type"], allowed) == (
@@ -355,13 +356,13 @@ def test_a_wrong_method_is_405(server: Server, method: str) -> None:
 
 
 def test_an_unknown_path_is_404_in_json(server: Server) -> None:
-    """Every error is JSON."""
+    """All errors are JSON."""
     answer = server.http.get("/api/nothing")
     assert (answer.status_code, list(answer.json())) == (404, ["error"])
 
 
 def exchange(url: str, sent: bytes, *, half_close: bool) -> bytes:
-    """Send raw bytes and return the first part of the answer."""
+    """Send raw bytes and return the first part of the response."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
         connection.sendall(sent)
@@ -374,7 +375,7 @@ def exchange(url: str, sent: bytes, *, half_close: bool) -> bytes:
 def test_a_content_length_that_promises_too_much(
     server: Server, rows: Rows, token: str, half_close: bool
 ) -> None:
-    """WIRE-8: a body that never comes is a 408 after the time limit, although what came is a good event."""
+    """WIRE-8: an incomplete body gets 408 after the timeout, even if its beginning is a valid event."""
     body = json.dumps(event(token)).encode()
     head = f"POST /api/event HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 10}\r\n\r\n".encode()
     answer = exchange(server.url, head + body, half_close=half_close)
@@ -382,7 +383,7 @@ def test_a_content_length_that_promises_too_much(
 
 
 def test_stalled_clients_do_not_stop_the_others(server: Server, rows: Rows, token: str) -> None:
-    """WIRE-8: more stalled bodies than there are threads, and an event still gets through."""
+    """WIRE-8: with more stalled bodies than threads, an event is still accepted."""
     parts = urlsplit(server.url)
     head = b"POST /api/event HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
     stalled = [socket.create_connection((parts.hostname, parts.port)) for _ in range(64)]
@@ -397,7 +398,7 @@ def test_stalled_clients_do_not_stop_the_others(server: Server, rows: Rows, toke
 
 
 def test_the_tracker_is_served_and_cached(server: Server) -> None:
-    """A script, by ETag: asked again it is a 304."""
+    """A request with the ETag of the script gets 304."""
     first = server.http.get("/tracker.js")
     again = server.http.get("/tracker.js", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, first.headers["content-type"], again.status_code) == (
@@ -408,7 +409,7 @@ def test_the_tracker_is_served_and_cached(server: Server) -> None:
 
 
 def test_the_tracker_comes_whole_whatever_range_is_asked_for(server: Server) -> None:
-    """A header that is no range must not cost a page its tracker: found by Schemathesis."""
+    """An invalid Range must not leave a page without its tracker (found by Schemathesis)."""
     whole = server.http.get("/tracker.js")
     for asked in ("", "bytes=9-1", "bytes=0-3", "lines=1"):
         answer = server.http.get("/tracker.js", headers={"Range": asked})
@@ -416,6 +417,6 @@ def test_the_tracker_comes_whole_whatever_range_is_asked_for(server: Server) -> 
 
 
 def test_health_includes_clickhouse(server: Server) -> None:
-    """200 while ClickHouse answers."""
+    """The status is 200 while ClickHouse answers."""
     answer: httpx.Response = server.http.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "clickhouse": True})

@@ -1,4 +1,4 @@
-"""What one event may cost, at both sides of each limit (requirement 1 of docs/run-the-server.md)."""
+"""Cost limits of one event, tested on both sides (requirement 1 of docs/run-the-server.md)."""
 
 import gc
 import json
@@ -25,20 +25,20 @@ scripts = pytest.mark.parametrize("character", SCRIPTS.values(), ids=SCRIPTS.key
 
 
 def read(payload: dict[str, Any], *, escaped: bool = True) -> Event:
-    """The event of a payload that goes through JSON."""
+    """Return the event of a payload after a round trip through JSON."""
     return normalise(decode(json.dumps({"t": "e", "n": "x", **payload}, ensure_ascii=escaped).encode()))
 
 
 @scripts
 def test_names_of_10000_characters_are_verbatim(character: str) -> None:
-    """STORE-1: in any script."""
+    """STORE-1: the script does not matter."""
     name = character * 10_000
     assert (read({"n": name}).name, read({"n": name}, escaped=False).name) == (name, name)
 
 
 @scripts
 def test_the_legal_maximum_is_taken_whole(character: str) -> None:
-    """PROP-2, PROP-3: 30 values of 2,000 characters, keys as long, a name of 10,000; within 1 MiB."""
+    """PROP-2, PROP-3: 30 keys and values of 2,000 characters and a name of 10,000 fit into 1 MiB."""
     units = 2 if character == "😀" else 1
     keys, values = [character * 2000] * 30, [character * (2000 // units)] * 30
     payload = {"t": "e", "n": character * 10_000, "mk": keys, "mv": values, "ra": 49.99, "rc": "EUR"}
@@ -51,18 +51,18 @@ def test_the_legal_maximum_is_taken_whole(character: str) -> None:
 @pytest.mark.parametrize("character", ["x", "文", "😀"])
 @pytest.mark.parametrize(("key", "limit"), [("n", 40_000), ("mk", 8_000)])
 def test_one_byte_more_is_refused_by_the_name_of_the_limit(key: str, limit: int, character: str) -> None:
-    """A name or a key cannot be cut without being another one."""
+    """A name or a key cannot be cut without changing its meaning."""
     assert (NAME_BYTES, KEY_BYTES) == (40_000, 8_000)
     size = len(character.encode())
     text = character * (limit // size) + "x" * (limit % size)
     fits, more = ({key: each if key == "n" else [each], "mv": ["v"]} for each in (text, f"{text}x"))
     assert text in (read(fits).name, *read(fits).meta_keys)
-    with pytest.raises(Rejected, match=f"{key} has more than {limit} bytes"):
+    with pytest.raises(Rejected, match=f"{key} must have at most {limit:,} bytes"):
         read(more)
 
 
 def test_keys_that_are_dropped_have_no_limit() -> None:
-    """PROP-2: of the 31st property nothing is looked at."""
+    """PROP-2: properties after the 30th are ignored."""
     keys = [*(f"k{number}" for number in range(30)), "x" * 100_000, ["x"] * 1000]
     assert read({"mk": keys, "mv": ["v"] * 32}).meta_keys == tuple(keys[:30])
 
@@ -91,9 +91,9 @@ COSTLY: dict[str, str] = {
 
 @pytest.mark.parametrize("value", COSTLY.values(), ids=COSTLY.keys())
 def test_a_byte_costs_no_more_than_in_an_ordinary_event(value: str) -> None:
-    """Thirty of the costliest values: a stream of them costs no more than one of ordinary events.
+    """A stream of the thirty costliest values costs no more per byte than ordinary events.
 
-    The factor of 3 is for a busy machine: lists used to cost twelve times as much a byte.
+    The factor of 3 allows for a busy machine; lists once cost twelve times as much per byte.
     """
     keys = ",".join(f'"k{number}"' for number in range(30))
     hostile = f'{{"t":"e","n":"x","mk":[{keys}],"mv":[{",".join([value] * 30)}]}}'.encode()
@@ -111,7 +111,7 @@ def test_a_byte_costs_no_more_than_in_an_ordinary_event(value: str) -> None:
 
 
 def arrival(number: int) -> Arrival:
-    """A request whose headers and addresses nobody else has, each as long as is looked at."""
+    """Return a request with unique headers and addresses of maximum length."""
     long = f"{number}" + "😀" * 2000
     return Arrival(
         body=b"",
@@ -149,7 +149,7 @@ def test_nothing_is_kept_of_what_senders_send(tmp_path: Path) -> None:
 
 
 def test_every_amount_is_shown_digit_by_digit() -> None:
-    """REV-1: the live view rounds nothing, however many digits there are."""
+    """REV-1: the live view never rounds."""
     for text in ("99999999999999999999.999999999", "-0.000000001", "100", "0", "10.5"):
         row = EventRow(
             "a", datetime.now(UTC), "custom", "x", "", "", "", "", "", "", (), (), Decimal(text), "EUR"
@@ -158,7 +158,7 @@ def test_every_amount_is_shown_digit_by_digit() -> None:
 
 
 def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> None:
-    """A sender makes up domains at no cost; registered ones need no room."""
+    """A sender can invent domains at no cost; registered ones are not limited."""
     with closing(FoundSites(tmp_path, most=1)) as found, closing(Sessions(tmp_path)) as visits:
 
         def notes(site: str, *registered: str) -> tuple[str, ...]:
@@ -168,5 +168,5 @@ def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> No
             return tuple(note.text for note in told)
 
         assert notes("a.example") == ()
-        assert notes("b.example") == ("1 sites that are not registered are the limit: event dropped",)
+        assert notes("b.example") == ("1 unregistered sites are the limit: event dropped",)
         assert notes("b.example", "b.example") == ()

@@ -1,4 +1,4 @@
-"""The live page's events: as they arrive, whichever process takes them, to those who look at their site."""
+"""Events of the live page, in any process, for readers of their site."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ SECONDS = 20.0
 
 
 class Reader:
-    """Somebody who looks at a site."""
+    """A client of a live stream."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
 
     def next(self) -> dict[str, Any]:
-        """Wait for the next event."""
+        """Return the next event, waiting for it."""
         for line in self._lines:
             if line.startswith("data: "):
                 event: dict[str, Any] = json.loads(line.removeprefix("data: "))
@@ -37,19 +37,19 @@ class Reader:
 
 @contextmanager
 def looking(server: Any, site: str) -> Iterator[Reader]:
-    """Open the stream of a site."""
+    """Open the stream of a site for a with block."""
     with httpx.stream(
         "GET", f"{server.url}/api/sites/{site}/live", timeout=SECONDS, trust_env=False
     ) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
-        next(lines)  # From here on nothing is missed.
+        next(lines)  # All later events arrive.
         yield Reader(lines)
 
 
 def send(server: Any, name: str, **members: Any) -> None:
-    """Send an event by a connection of its own, so that any process may get it."""
+    """Send an event on a connection of its own, so that any process may get it."""
     payload = {"t": "e", "n": name, "d": "live.example", **members}
     answer = httpx.post(f"{server.url}/api/event", json=payload, trust_env=False)
     assert answer.status_code == 202, answer.text
@@ -63,7 +63,7 @@ def serving(start: Start, clickhouse: LocalClickHouse) -> Iterator[Any]:
 
 
 def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
-    """The payload as it came, the row, what the limits did, and the advice about it (LINT-4, LINT-5)."""
+    """The page gets the payload as sent, the row, the notes and the advice (LINT-4, LINT-5)."""
     with looking(serving, "live.example") as reader:
         send(serving, "Purchase", mk=[f"k{n}" for n in range(31)], mv=["v"] * 31, ra="$49.99", rc="EUR")
         event = reader.next()
@@ -78,13 +78,13 @@ def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
     }
     assert event["notes"] == [
         "31 properties: the first 30 kept",
-        "ra is no finite number within 20 digits: revenue dropped",
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped",
     ]
     assert [advice["rule"] for advice in event["advice"]] == ["LINT-4", "LINT-5"]
 
 
 def test_amounts_are_told_digit_by_digit(serving: Any) -> None:
-    """A number of the payload stays one, exactly; the stored amount is text."""
+    """A number of the payload stays an exact number; the stored amount is text."""
     with looking(serving, "live.example") as reader:
         send(serving, "Sale", ra=49.99)
         event = reader.next()
@@ -94,7 +94,7 @@ def test_amounts_are_told_digit_by_digit(serving: Any) -> None:
 
 
 def test_events_of_every_process_reach_one_reader(serving: Any) -> None:
-    """Forty connections, shared out among two processes: all forty events, in their order."""
+    """Forty connections spread over two processes deliver forty events in order."""
     with looking(serving, "live.example") as reader:
         names = [f"event {number}" for number in range(40)]
         for name in names:
@@ -103,7 +103,7 @@ def test_events_of_every_process_reach_one_reader(serving: Any) -> None:
 
 
 def test_another_site_is_not_told(serving: Any) -> None:
-    """Who looks at one site sees nothing of another, although its events come in between."""
+    """A reader of one site gets no event of another, although some arrive in between."""
     with looking(serving, "live.example") as reader:
         send(serving, "theirs", d="other.example")
         send(serving, "ours")
@@ -111,7 +111,7 @@ def test_another_site_is_not_told(serving: Any) -> None:
 
 
 def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
-    """Thirty values of 2,000 characters: each is shown as far as a person reads."""
+    """Thirty values of 2,000 characters are cut to the shown size."""
     with looking(serving, "live.example") as reader:
         send(serving, "large", mk=["k"] * 30, mv=["\u0001" * 2000] * 30)
         event = reader.next()
@@ -119,10 +119,28 @@ def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
     assert event["stored"]["meta_values"][29] == "\u0001" * 100 + "… (2000 characters)"
 
 
+@pytest.mark.parametrize("member", ["mk", "mv", "ra", "d", "x"])
+def test_no_depth_is_a_fault_of_the_live_page(serving: Any, member: str) -> None:
+    """F15, WIRE-8: around the recursion limit an event is accepted or refused, and never a 500."""
+    with looking(serving, "live.example") as reader, httpx.Client(trust_env=False) as http:
+
+        def status(depth: int) -> int:
+            nested = f'"{member}": {"[" * depth}{"]" * depth}'
+            known = '"t": "e", "n": "a", "d": "live.example", "mk": ["k"], "mv": ["v"]'
+            body = f"{{{known}, {nested}}}"  # Of a repeated key the last value counts.
+            return http.post(f"{serving.url}/api/event", content=body).status_code
+
+        statuses = {depth: status(depth) for depth in range(960, 1010)}
+        assert set(statuses.values()) <= {202, 400}, statuses
+        send(serving, "after")
+        while reader.next()["name"] != "after":
+            pass
+
+
 def test_what_a_stranger_sends_is_not_shown(
     start: Start, clickhouse: LocalClickHouse, tmp_path: Path
 ) -> None:
-    """A datagram without the token of the process is none of its events; and the note of who looks goes."""
+    """A datagram without the token of the process is ignored; the reader's file is removed later."""
     with start("--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
         with looking(server, "live.example") as reader:
             [file] = (tmp_path / "state" / "live").glob("*.json")
@@ -133,13 +151,13 @@ def test_what_a_stranger_sends_is_not_shown(
             assert reader.next()["name"] == "real"
         deadline = time.monotonic() + SECONDS
         while list((tmp_path / "state" / "live").iterdir()):
-            send(server, "one more")  # The reader's going is noticed when something is to be sent.
+            send(server, "one more")  # The server notices a closed stream when it sends.
             assert time.monotonic() < deadline, "the process still believes that somebody looks"
             time.sleep(0.05)
 
 
 def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalClickHouse) -> None:
-    """An open stream keeps no process: the end comes within the fixture's limit, as without it."""
+    """An open stream does not keep the server from ending within the fixture's limit."""
     with start(CLICKHOUSE_URL=clickhouse.url) as server, looking(server, "live.example"):
         began = time.monotonic()
         server.process.terminate()
@@ -149,7 +167,7 @@ def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalCl
 
 
 def test_a_busy_site_stays_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who looks is not taken for gone because events never pause."""
+    """A reader still counts as present if events never pause."""
     monkeypatch.setattr(live_stream, "_STILL_SECONDS", 0.2)
     monkeypatch.setattr(live_stream, "_GONE_SECONDS", 0.6)
 

@@ -1,4 +1,4 @@
-"""The loader, on a real ClickHouse: once, whatever happens between an insert and its answer."""
+"""The loader stores each event once in a real ClickHouse, whatever goes wrong after an insert."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHou
 
 
 def with_client(clickhouse: LocalClickHouse, action: Callable[[Client], Any]) -> Any:
-    """Do something with a client of its own."""
+    """Call a function with a client of its own."""
     client = connect(clickhouse.url)
     try:
         return action(client)
@@ -42,7 +42,7 @@ def with_client(clickhouse: LocalClickHouse, action: Callable[[Client], Any]) ->
 
 
 def stored(clickhouse: LocalClickHouse) -> list[str]:
-    """The names in the table, in their order."""
+    """Return the names in the table, in order."""
     query = "SELECT name FROM events ORDER BY name"
     return [each[0] for each in with_client(clickhouse, lambda client: client.query(query).result_rows)]
 
@@ -60,7 +60,7 @@ def load(outbox: Outbox, folder: Path, clients: Clients) -> None:
 
 @pytest.fixture(autouse=True)
 def empty(database: LocalClickHouse) -> None:
-    """Each test begins with an empty table."""
+    """Empty the table before each test."""
     with_client(database, lambda client: client.command("TRUNCATE TABLE events"))
 
 
@@ -68,7 +68,7 @@ def empty(database: LocalClickHouse) -> None:
 def test_a_repeated_insert_stores_once(
     database: LocalClickHouse, tmp_path: Path, faults: tuple[str, ...]
 ) -> None:
-    """STORE-5: whether ClickHouse had the rows when its answer got lost, or not; equal rows stay two."""
+    """STORE-5: holds if ClickHouse had the rows when its answer got lost, or had not; equal rows stay two."""
     outbox, clients = (
         Outbox.create(tmp_path),
         Unreliable(database.url, one_after_the_other(*faults), greetings=4),
@@ -81,7 +81,7 @@ def test_a_repeated_insert_stores_once(
 
 
 def test_columns_hold_what_was_written(database: LocalClickHouse, tmp_path: Path) -> None:
-    """Every column of rows with text of several kinds, amounts digit by digit, times to the millisecond."""
+    """Rows keep text of several kinds, exact amounts, and times in milliseconds."""
     amounts = (None, "49.990000000", "-0.000000001", "1E-9", "99999999999999999999.999999999", "0")
     rows = [row(f"n{number}", amount) for number, amount in enumerate(amounts)]
     outbox = Outbox.create(tmp_path)
@@ -94,14 +94,14 @@ def test_columns_hold_what_was_written(database: LocalClickHouse, tmp_path: Path
 
 
 def frozen(value: Any) -> Any:
-    """A value of a row as ours are: arrays as tuples, times with their zone."""
+    """Return a value of a result in the form of our rows: arrays as tuples, times with their zone."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC)
     return tuple(value) if isinstance(value, list) else value
 
 
 def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_path: Path) -> None:
-    """One row in the middle breaks a constraint: it is set aside, all the others are stored."""
+    """A row in the middle that violates a constraint goes to the quarantine; all others are stored."""
     constraint = "ALTER TABLE events {} CONSTRAINT harmless"
     with_client(database, lambda c: c.command(f"{constraint.format('ADD')} CHECK name != 'poison'"))
     try:
@@ -116,7 +116,7 @@ def test_a_row_that_is_refused_costs_no_other(database: LocalClickHouse, tmp_pat
 
 
 def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
-    """With a ClickHouse that is not there, ``stop`` ends in time, and what is left stays on disk."""
+    """If ClickHouse is unavailable, ``stop`` returns in time, and events stay on disk."""
     outbox = Outbox.create(tmp_path)
     loader = Loader(OwnOutbox(lambda: outbox), tmp_path, Clients("http://127.0.0.1:9"))
     outbox.add(line("a"))
@@ -127,10 +127,10 @@ def test_a_process_that_ends_takes_its_time_and_no_more(tmp_path: Path) -> None:
 
 
 def test_what_others_left_is_loaded_too(database: LocalClickHouse, tmp_path: Path) -> None:
-    """An outbox that nobody holds is emptied by whoever comes by, and its file goes."""
+    """An abandoned outbox is emptied by another process, and its file removed."""
     left = Outbox.create(tmp_path)
     left.add(line("left"))
-    left.close()  # As the kernel does for a process that dies.
+    left.close()  # As the kernel does when a process ends.
     mine = Outbox.create(tmp_path)
     mine.add(line("mine"))
     loader = Loader(OwnOutbox(lambda: mine), tmp_path, Clients(database.url))

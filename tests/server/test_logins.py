@@ -1,4 +1,4 @@
-"""Keys and logins: one that has ended does not come back, and nobody finds a key by trying."""
+"""Keys and logins: a login that has ended stays so, and keys cannot be guessed."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -24,14 +24,14 @@ def cookie_of(client: FlaskClient) -> str:
 
 
 def reads(server: Flask, cookie: str) -> int:
-    """Return the status of reading with a cookie, in a browser of its own."""
+    """Return the status of reading with a cookie in a browser of its own."""
     client = server.test_client()
     client.set_cookie("clickport", cookie)
     return client.get(SETTINGS).status_code
 
 
 def test_a_logout_ends_the_login_for_good(tmp_path: Path) -> None:
-    """A copy of the cookie is refused, in every process, after a restart, and however often it is sent."""
+    """A copy of the cookie is refused in every process, after a restart, and repeatedly."""
     first, second = app(tmp_path), app(tmp_path)
     client = first.test_client()
     client.post("/login", data={"password": "ck_one"})
@@ -42,7 +42,7 @@ def test_a_logout_ends_the_login_for_good(tmp_path: Path) -> None:
 
 
 def test_a_logout_in_a_second_tab_is_no_error(tmp_path: Path) -> None:
-    """Nor is one by a copy of the cookie, by no cookie or by one that is none."""
+    """Neither is a logout with a copy of the cookie, with none, or with an invalid one."""
     server = app(tmp_path)
     client, copy = server.test_client(), server.test_client()
     client.post("/login", data={"password": "ck_one"})
@@ -54,7 +54,7 @@ def test_a_logout_in_a_second_tab_is_no_error(tmp_path: Path) -> None:
 
 
 def test_logins_elsewhere_stay(tmp_path: Path) -> None:
-    """Each browser has its own, also with the same key; logging in again ends the one before."""
+    """Each browser has its own login, also for the same key; a new login ends the browser's previous one."""
     server = app(tmp_path)
     here, there = server.test_client(), server.test_client()
     for client in (here, there):
@@ -67,7 +67,7 @@ def test_logins_elsewhere_stay(tmp_path: Path) -> None:
 
 
 def test_a_cookie_is_not_prolonged(tmp_path: Path) -> None:
-    """A login ends 30 days after it began: requests with it bring no new cookie, refused ones neither."""
+    """A login ends 30 days after it began; no response renews the cookie."""
     server = app(tmp_path)
     client = server.test_client()
     client.post("/login", data={"password": "ck_one"})
@@ -79,7 +79,7 @@ def test_a_cookie_is_not_prolonged(tmp_path: Path) -> None:
 
 
 def test_logins_expire_and_are_forgotten(tmp_path: Path) -> None:
-    """Also those that never logged out; an id that nobody had is none."""
+    """This includes logins without a logout; an unknown id is not a login."""
     settings, day = Settings(tmp_path), timedelta(days=1)
     login = settings.begin_login(NOW, day)
     assert settings.has_login(login, NOW + timedelta(hours=23))
@@ -93,13 +93,13 @@ def test_logins_expire_and_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    """Logging in and out say so with 503; nobody is taken for logged out who is not; reading goes on."""
+    """Login and logout answer 503, a failed logout keeps the login, and reading continues."""
     server = app(tmp_path)
     client = server.test_client()
     client.post("/login", data={"password": "ck_one"})
     cookie = cookie_of(client)
     db = sqlite3.connect(tmp_path / "settings.sqlite")
-    # As a full disk does: whatever writes into this table fails.
+    # As on a full disk, every write to this table fails.
     for change in ("INSERT", "DELETE"):
         db.execute(
             f"CREATE TRIGGER full_{change} BEFORE {change} ON logins BEGIN SELECT RAISE(FAIL, 'full'); END"
@@ -114,7 +114,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
 def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None:
-    """Ten of an address in a minute, together with those of the login; then 429, and how long to wait."""
+    """An address has ten attempts per minute, including logins; then 429 says how long to wait."""
     server = app(tmp_path)
 
     def ask(key: str, peer: str = "203.0.113.5") -> Any:
@@ -122,7 +122,7 @@ def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None
         environ = {"REMOTE_ADDR": peer}
         return server.test_client().get(SETTINGS, headers={header: value}, environ_overrides=environ)
 
-    statuses = [ask(f"ck_{number}").status_code for number in range(21)]  # At worst a minute ends meanwhile.
+    statuses = [ask(f"ck_{number}").status_code for number in range(21)]  # A new minute may begin once.
     tries = statuses.index(429)
     assert (tries >= 10, set(statuses[:tries])) == (True, {401})
     late = next(a for a in (ask("ck_no") for _ in range(12)) if a.status_code == 429)
@@ -133,24 +133,24 @@ def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None
 
 
 def test_tries_of_the_login_count_for_keys(tmp_path: Path) -> None:
-    """A right key tells nothing either once an address has tried too often; other addresses go on."""
+    """After too many attempts even the right key reveals nothing; other addresses are unaffected."""
     server = app(tmp_path)
     exhaust(server)
     answers = [status(server.test_client(), x_api_key="ck_no") for _ in range(12)]
     assert 429 in answers
     right = [status(server.test_client(), x_api_key=key) for key in ("ck_one", "ck_no")]
-    assert right in ([429, 429], [200, 401])  # The latter if the next minute begins here.
+    assert right in ([429, 429], [200, 401])  # The latter if a new minute begins here.
     assert status(server.test_client(), peer="203.0.113.6", x_api_key="ck_one") == 200
 
 
 def test_right_keys_are_not_limited(tmp_path: Path) -> None:
-    """However often they are sent: they are not counted."""
+    """They are not counted, however often they are sent."""
     client = app(tmp_path).test_client()
     assert {status(client, x_api_key="ck_one") for _ in range(50)} == {200}
 
 
 def test_requests_without_a_key_are_no_tries(tmp_path: Path) -> None:
-    """Nor are bearer tokens that cannot be keys: those of a proxy, say."""
+    """Neither are bearer tokens that cannot be keys, such as those of a proxy."""
     client = app(tmp_path).test_client()
     assert {status(client) for _ in range(15)} == {401}
     assert {status(client, Authorization="Bearer eyJhbGciOi") for _ in range(15)} == {401}
@@ -159,12 +159,12 @@ def test_requests_without_a_key_are_no_tries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["Bearer ck_one", "bearer  ck_one", "BEARER ck_zwei_ü"])
 def test_a_key_as_a_bearer_token(tmp_path: Path, given: str) -> None:
-    """As Prometheus sends it (RFC 6750); the name of the scheme is of any case (RFC 9110, 11.1)."""
+    """Prometheus sends keys so (RFC 6750); the scheme is case-insensitive (RFC 9110, 11.1)."""
     assert status(app(tmp_path).test_client(), Authorization=given) == 200
 
 
 def test_addresses_of_a_subscriber_share_their_tries(tmp_path: Path) -> None:
-    """A /64 of IPv6 has as many addresses as anybody likes; it counts as one, and so do its spellings."""
+    """The addresses of a /64 of IPv6 count as one, in any spelling."""
     usage_limits = UsageLimits(tmp_path)
     waits = [usage_limits.login_wait_seconds(f"2001:db8:0:1::{number:x}", NOW) for number in range(12)]
     assert waits == [0] * 10 + [42, 42]
@@ -173,7 +173,7 @@ def test_addresses_of_a_subscriber_share_their_tries(tmp_path: Path) -> None:
 
 
 def test_tries_are_counted_without_a_disk(tmp_path: Path) -> None:
-    """A file that cannot be written lifts no limit: the process counts for itself, minute by minute."""
+    """If the file cannot be written, each process counts on its own, minute by minute."""
     usage_limits = UsageLimits(tmp_path, rate=3)
     usage_limits._db.ask("PRAGMA query_only = 1")
     assert [usage_limits.login_wait_seconds("192.0.2.1", NOW) for _ in range(11)] == [0] * 10 + [42]

@@ -78,7 +78,7 @@ def test_short_enough_to_be_read_first() -> None:
 
 
 def test_reads_alone() -> None:
-    """Nothing of the full server is imported, and nothing of the harness."""
+    """It imports nothing of the full server or the harness."""
     nodes = list(ast.walk(ast.parse(SOURCE)))
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named |= {f"{'.' * n.level}{n.module or ''}" for n in nodes if isinstance(n, ast.ImportFrom)}

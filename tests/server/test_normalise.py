@@ -1,4 +1,4 @@
-"""Normalisation: what becomes of a payload, by vectors, and its limits for any payload."""
+"""Normalisation of payloads, by examples and by properties that hold for any payload."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ EMOJI = "😀"
 
 
 def event(**members: Any) -> Event:
-    """The event of a payload that has a type and a name and these members."""
+    """Return the event of a payload with a type, a name and these members."""
     return normalise({"t": "e", "n": "Signup", **members})
 
 
@@ -24,36 +24,36 @@ def told(event: Event) -> tuple[str, ...]:
 
 
 def properties(keys: Any, values: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is kept of mk and mv."""
+    """Return the keys and values that are kept of mk and mv."""
     kept = event(mk=keys, mv=values)
     return kept.meta_keys, kept.meta_values
 
 
 def revenue(**members: Any) -> tuple[Decimal | None, str]:
-    """What is kept of ra and rc."""
+    """Return amount and currency that are kept of ra and rc."""
     kept = event(**members)
     return kept.amount, kept.currency
 
 
 def test_a_name_is_enough() -> None:
-    """STORE-1, REV-4: the smallest event has a type and a name and nothing else."""
+    """STORE-1, REV-4: the smallest event has only a type and a name."""
     assert normalise({"t": "e", "n": "Signup"}) == Event(type="custom", name="Signup")
 
 
 def test_a_pageview_needs_no_name() -> None:
-    """t "p" is a pageview; money is no part of it."""
+    """t "p" is a pageview, which has no revenue."""
     assert normalise({"t": "p", "p": "v1", "ra": 5}) == Event(type="pageview", pageview="v1")
 
 
 @pytest.mark.parametrize("name", [" ", "  Purchase ", "PURCHASE", "e\u0301", "\u00e9", "购买", "a\0b", "0"])
 def test_names_stay_as_they_are(name: str) -> None:
-    """STORE-1, DASH-4: no trimming, no folding, no normalisation."""
+    """STORE-1, DASH-4: names are not trimmed, case-folded or normalised."""
     assert event(n=name).name == name
 
 
 @pytest.mark.parametrize("name", ["", None, 5, True, ["Signup"], {"n": "Signup"}])
 def test_a_missing_name_is_rejected(name: Any) -> None:
-    """WIRE-8: without a non-empty string there is no event."""
+    """WIRE-8: an event needs a non-empty string as its name."""
     with pytest.raises(Rejected, match="n must be the name of the event"):
         event(n=name)
 
@@ -98,12 +98,12 @@ def test_an_unknown_type_is_rejected(letter: Any) -> None:
     ],
 )
 def test_values_become_strings(given_: Any, stored: str) -> None:
-    """PROP-4, PROP-5: any value becomes what JavaScript's String makes of it."""
+    """PROP-4, PROP-5: values become what JavaScript's String returns."""
     assert properties(["k"], [given_]) == (("k",), (stored,))
 
 
 def test_keys_become_strings() -> None:
-    """PROP-7: a key that is no string is converted like a value."""
+    """PROP-7: a key that is not a string is converted like a value."""
     assert properties([1, None, "k"], ["a", "b", "c"]) == (("1", "null", "k"), ("a", "b", "c"))
 
 
@@ -122,13 +122,13 @@ def test_keys_become_strings() -> None:
     ],
 )
 def test_arrays_that_do_not_fit_are_paired(keys: Any, values: Any, kept: Any) -> None:
-    """PROP-7: pairs as far as they go, in order, duplicates included; the event is kept."""
+    """PROP-7: pairs are formed in order up to the shorter array, duplicates included."""
     assert properties(keys, values) == kept
 
 
 @pytest.mark.parametrize("count", [0, 1, 29, 30, 31, 300])
 def test_the_first_thirty_properties_survive(count: int) -> None:
-    """PROP-2: the first 30 in the order of the request."""
+    """PROP-2: the first 30 in the order of the request are kept."""
     names = [f"k{number}" for number in range(count)]
     assert event(mk=names, mv=names).meta_keys == tuple(names[:30])
 
@@ -150,7 +150,7 @@ def test_the_first_thirty_properties_survive(count: int) -> None:
     ],
 )
 def test_values_are_cut_to_2000_code_units(value: Any, stored: str) -> None:
-    """PROP-3, PROP-6: the first 2,000 UTF-16 code units, never half a surrogate pair."""
+    """PROP-3, PROP-6: values keep 2,000 UTF-16 code units and never half a surrogate pair."""
     assert properties(["k"], [value]) == (("k",), (stored,))
 
 
@@ -164,7 +164,7 @@ def test_values_are_cut_to_2000_code_units(value: Any, stored: str) -> None:
     ],
 )
 def test_lone_surrogates_are_replaced_everywhere(text: str, stored: str) -> None:
-    """PROP-6: in names, keys, values and addresses; two halves that fit are a character."""
+    """PROP-6: holds for names, keys, values and addresses; a complete pair is one character."""
     assert event(n=text, mk=[text], mv=[text], u=text, r=text, d=text) == Event(
         type="custom",
         name=stored,
@@ -196,7 +196,7 @@ def test_lone_surrogates_are_replaced_everywhere(text: str, stored: str) -> None
     ],
 )
 def test_amounts_are_exact(sent: Any, stored: str) -> None:
-    """REV-1, REV-6: the decimal that was written, to nine digits behind the point."""
+    """REV-1, REV-6: the decimal is kept as written, to nine decimal places."""
     assert revenue(ra=sent, rc="EUR") == (Decimal(stored), "EUR")
 
 
@@ -221,7 +221,7 @@ def test_amounts_are_exact(sent: Any, stored: str) -> None:
     ],
 )
 def test_what_is_no_amount_costs_only_the_revenue(amount: Any) -> None:
-    """REV-7: the event is kept, without amount and without currency."""
+    """REV-7: the event is kept without amount and currency."""
     assert event(ra=amount, rc="EUR") == Event(type="custom", name="Signup")
 
 
@@ -229,34 +229,34 @@ def test_what_is_no_amount_costs_only_the_revenue(amount: Any) -> None:
     ("currency", "stored"), [("EUR", "EUR"), ("eur", "EUR"), ("Usd", "USD"), (None, "USD")]
 )
 def test_currencies(currency: Any, stored: str) -> None:
-    """REV-2, REV-8: as given, in capitals; null is left out, and left out is USD."""
+    """REV-2, REV-8: codes are stored in capitals; null counts as missing, which means USD."""
     assert revenue(ra=5, rc=currency) == (Decimal(5), stored)
 
 
 def test_a_currency_left_out_is_usd() -> None:
-    """REV-2: documented default."""
+    """REV-2: the documented default."""
     assert revenue(ra=5) == (Decimal(5), "USD")
 
 
 @pytest.mark.parametrize("currency", ["", "€", "EURO", "EU", "E R", " EUR", "EUR\n", "ÄÖÜ", 978, ["EUR"], {}])
 def test_a_malformed_currency_costs_only_the_revenue(currency: Any) -> None:
-    """REV-8: the event is kept; an amount in a currency nobody knows is not."""
+    """REV-8: the event is kept without its revenue."""
     assert event(ra=5, rc=currency) == Event(type="custom", name="Signup")
 
 
 def test_a_currency_without_an_amount_is_nothing() -> None:
-    """REV-4: without revenue neither column holds anything."""
+    """REV-4: without revenue both columns are empty."""
     assert revenue(rc="EUR") == (None, "")
 
 
 @pytest.mark.parametrize("session", ["a b", "x" * 65, 5, ["a"], "ä", "a\n"])
 def test_a_strange_session_is_ignored(session: Any) -> None:
-    """STORE-4: what no tracker would send as an id is not taken for one."""
+    """STORE-4: only ids in the form of the tracker's are accepted."""
     assert event(s=session).session == ""
 
 
 def test_ids_of_the_tracker_are_taken() -> None:
-    """STORE-4: session and page visit as they were sent."""
+    """STORE-4: session and page visit are stored as sent."""
     kept = event(s="k3j9-x_Y.z~", p="01HZX")
     assert (kept.session, kept.pageview) == ("k3j9-x_Y.z~", "01HZX")
 
@@ -265,12 +265,12 @@ def test_notes_tell_what_was_changed() -> None:
     """LINT-5: everything that was dropped or changed is named."""
     kept = event(mk=["k"] * 32, mv=[1, "x" * 2001, *["v"] * 29], ra="5", s="a b")
     assert told(kept) == (
-        "mk has 32 members and mv 31: paired to the shorter",
+        "mk has 32 members and mv 31: the rest of the longer one dropped",
         "31 properties: the first 30 kept",
         "members of mv converted to strings: 1",
         "values cut to 2000 characters: 1",
-        "ra is no finite number within 20 digits: revenue dropped",
-        "s is no identifier: ignored",
+        "ra is not a finite number of at most 20 digits before the point: revenue dropped",
+        "s is not an identifier: ignored",
     )
 
 
@@ -279,22 +279,22 @@ def test_notes_tell_what_was_changed() -> None:
     [
         (["k"] * 30, ["v"] * 30, ()),
         (["k"] * 300, ["v"] * 300, ("300 properties: the first 30 kept",)),
-        (["k"], ["v", "w"], ("mk has 1 members and mv 2: paired to the shorter",)),
-        ("ab", None, ("mk is no array: no properties",)),
+        (["k"], ["v", "w"], ("mk has 1 members and mv 2: the rest of the longer one dropped",)),
+        ("ab", None, ("mk is not an array: no properties",)),
     ],
 )
 def test_notes_only_where_they_are_due(keys: Any, values: Any, notes: tuple[str, ...]) -> None:
-    """LINT-5: at the limits nothing was dropped, and nothing is told."""
+    """LINT-5: at the limits nothing is dropped, so there is no note."""
     assert told(event(mk=keys, mv=values)) == notes
 
 
 def test_a_currency_that_was_left_out_is_noted() -> None:
-    """REV-2: the default is right, and easily forgotten."""
+    """REV-2: the default may not be what the sender meant."""
     assert told(event(ra=5)) == ("no rc: the currency is USD",)
 
 
 def test_a_clean_event_has_no_notes() -> None:
-    """What is kept as it came needs no words."""
+    """Nothing was changed, so there is no note."""
     assert told(event(mk=["k"], mv=["v"], ra=5, rc="EUR", s="s1", p="p1")) == ()
 
 
@@ -317,7 +317,7 @@ payloads = st.fixed_dictionaries(
 
 @given(payloads)
 def test_normalising_twice_is_normalising_once(payload: dict[str, Any]) -> None:
-    """The payload of a normalised event means that event, and nothing of it is changed again."""
+    """Normalising the payload of an event gives the same event, without changes."""
     once = normalise(payload)
     twice = normalise(as_payload(once))
     assert (twice, twice.notes) == (once, ())
@@ -325,7 +325,7 @@ def test_normalising_twice_is_normalising_once(payload: dict[str, Any]) -> None:
 
 @given(payloads)
 def test_every_event_is_within_the_limits(payload: dict[str, Any]) -> None:
-    """PROP-2, PROP-3, PROP-6, REV-4, REV-7: whatever comes in."""
+    """PROP-2, PROP-3, PROP-6, REV-4, REV-7: holds for any payload."""
     kept = normalise(payload)
     texts = [kept.name, *kept.meta_keys, *kept.meta_values, kept.url, kept.referrer, kept.domain]
     assert len(kept.meta_keys) == len(kept.meta_values) <= 30

@@ -1,4 +1,4 @@
-"""The OpenAPI document lists every route, and Schemathesis finds no answer that it does not describe."""
+"""The OpenAPI document lists every route, and Schemathesis finds no undocumented response."""
 
 import json
 import os
@@ -21,9 +21,9 @@ from reference_server.web.app import create_app
 
 Start = Callable[..., Any]
 DOCUMENT = Path(__file__).parents[2] / "reference_server" / "web" / "openapi.json"
-PAGES = {"access", "dashboard"}  # Blueprints.
-EXAMPLES = 80  # Of events, beside those that Schemathesis derives from the document.
-# A document cannot say that a range ends before it begins, nor which time zones there are: 400, rightly.
+PAGES = {"access", "dashboard"}  # Blueprints of pages.
+EXAMPLES = 80  # For the event route, beside those that Schemathesis derives from the document.
+# The document cannot express the order of two days or the names of time zones, so 400 is right there.
 SETTINGS = f"""
 generation.max-examples = {EXAMPLES}
 phases.stateful.generation.max-examples = 10
@@ -35,19 +35,19 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 
 
 
 def documented() -> set[tuple[str, str]]:
-    """The methods and paths that the document describes."""
+    """Return the methods and paths in the document."""
     paths = json.loads(DOCUMENT.read_text())["paths"]
     return {(method.upper(), path) for path, operations in paths.items() for method in operations}
 
 
 def methods(rule: Rule) -> set[str]:
-    """The methods of a route that the application answers by itself: Flask adds HEAD to GET, and OPTIONS."""
+    """Return the methods of a route without those that Flask adds: HEAD for GET, and OPTIONS."""
     added = {"HEAD", "OPTIONS"} if getattr(rule, "provide_automatic_options", False) else {"HEAD"}
     return set(rule.methods or ()) - added
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
-    """The methods and paths that an application answers, pages for people aside."""
+    """Return the methods and paths of an application, except for pages."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] not in PAGES]
     return {
         (method, re.sub("<(?:int:)?(.*?)>", r"{\1}", rule.rule)) for rule in rules for method in methods(rule)
@@ -55,13 +55,13 @@ def routes(app: Flask) -> set[tuple[str, str]]:
 
 
 def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run every check of Schemathesis, in a folder that has these settings alone, the same way each time."""
+    """Run all checks of Schemathesis, deterministically, in a folder with only these settings."""
     (folder / "schemathesis.toml").write_text(SETTINGS)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", url),
         *("--checks", "all", "--continue-on-failure"),
         "--generation-deterministic",
-        *("--exclude-path", "/api/sites/{domain}/live"),  # It has no end: see test_live.py.
+        *("--exclude-path", "/api/sites/{domain}/live"),  # Endless: see test_live.py.
         "--no-color",
     ]
     env = {**os.environ, "NO_PROXY": "127.0.0.1"}
@@ -71,7 +71,7 @@ def schemathesis(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_document_lists_every_route_and_no_other(tmp_path: Path) -> None:
-    """A route that is added, renamed or removed has to be so in the document."""
+    """A change of routes requires a change of the document."""
     config = Config(clickhouse_url="http://127.0.0.1:9/default", state_dir=tmp_path)
     assert documented() == routes(create_app(config)) | {
         (method, endpoint.PATH) for method in endpoint.METHODS
@@ -79,7 +79,7 @@ def test_the_document_lists_every_route_and_no_other(tmp_path: Path) -> None:
 
 
 def test_the_server_hands_out_its_document(server: Any) -> None:
-    """The file, as JSON."""
+    """The server returns the file as JSON."""
     answer: httpx.Response = server.http.get("/openapi.json")
     assert (answer.status_code, answer.headers["content-type"], answer.json()) == (
         200,
@@ -91,9 +91,9 @@ def test_the_server_hands_out_its_document(server: Any) -> None:
 def test_schemathesis_finds_nothing(
     start: Start, clickhouse: LocalClickHouse, client: Client, tmp_path: Path
 ) -> None:
-    """What the document allows is taken, what it forbids is refused, and every answer is one it describes.
+    """Documented requests are accepted, others refused, and every response is documented.
 
-    Every site is welcome, so that what is taken goes through to ClickHouse.
+    Every site is accepted, so that events go on to ClickHouse.
     """
     with start(CLICKHOUSE_URL=clickhouse.url) as server:
         before = client.query("SELECT count() FROM events").result_rows[0][0]

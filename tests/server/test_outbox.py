@@ -1,4 +1,4 @@
-"""The outbox: what is in it outlives its process, is inserted once, and is bounded."""
+"""The outbox: its events outlive the process, are inserted once, and are limited in size."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ MOST = 1024**2
 
 
 def row(name: str, amount: str | None = None) -> EventRow:
-    """An event with text of several kinds in it."""
+    """Return a row with text of several kinds."""
     return EventRow(
         site_id="example.com",
         timestamp=datetime(2026, 11, 26, 12, 30, 0, 123456, tzinfo=UTC),
@@ -43,23 +43,23 @@ def row(name: str, amount: str | None = None) -> EventRow:
 
 
 def line(name: str) -> bytes:
-    """The same, as the outbox has it."""
+    """Return the row as the outbox contains it."""
     return encode_row(row(name))
 
 
 def names(batch: Batch | None) -> list[str]:
-    """The names of a batch's rows."""
+    """Return the names of a batch's rows."""
     assert batch
     return [row.name for row in rows(batch)]
 
 
 def rows(batch: Batch) -> list[EventRow]:
-    """A batch's rows."""
+    """Return the rows of a batch."""
     return [decode_row(each) for each in batch.lines.split(b"\n")]
 
 
 def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
-    """Every column, amounts digit by digit; the oldest first; and the empty file goes at the end."""
+    """All columns are exact, the oldest row comes first, and the empty file is removed on close."""
     outbox = Outbox.create(tmp_path)
     sent = [row("one"), row("two", "49.990000000"), row("three", "-0.000000001")]
     outbox.add(encode_row(sent[0]))
@@ -75,7 +75,7 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 
 def test_an_attempt_is_repeated_with_the_same_rows(tmp_path: Path) -> None:
-    """Rows that come meanwhile wait: under the same token ClickHouse would take others for known ones."""
+    """Later rows wait: under the same token ClickHouse would ignore them."""
     outbox = Outbox.create(tmp_path)
     outbox.add(line("one"))
     first = outbox.next_batch(10, MOST)
@@ -91,7 +91,7 @@ def test_an_attempt_is_repeated_with_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_a_number_is_never_used_again(tmp_path: Path) -> None:
-    """An outbox that was empty in between goes on counting: otherwise new rows would bear an old token."""
+    """Numbers continue after the outbox was empty; otherwise new rows would get an old token."""
     outbox = Outbox.create(tmp_path)
     tokens = set()
     for name in ("one", "two"):
@@ -104,7 +104,7 @@ def test_a_number_is_never_used_again(tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
-    """The oldest first, and one row at the least; what was accepted together is not torn apart for it."""
+    """The oldest rows come first, at least one; events accepted together are not separated."""
     outbox = Outbox.create(tmp_path)
     for name in ("one", "two", "three"):
         outbox.add(line(name))
@@ -121,11 +121,11 @@ def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
-    """StoreUnavailable names what waits; room that is made can be used."""
+    """StoreUnavailable names the pending events; space that is freed can be used."""
     outbox = Outbox.create(tmp_path, max_bytes=2 * len(line("three")))
     outbox.add(line("one"))
     outbox.add(line("two"))
-    with pytest.raises(StoreUnavailable, match="2 events wait"):
+    with pytest.raises(StoreUnavailable, match="outbox is full: 2 events wait"):
         outbox.add(line("three"))
     batch = outbox.next_batch(1, MOST)
     assert batch
@@ -135,7 +135,7 @@ def test_a_full_outbox_takes_nothing(tmp_path: Path) -> None:
 
 
 def test_room_is_what_it_was_when_all_are_stored(tmp_path: Path) -> None:
-    """Halves, batches and blocks leave no byte behind in the account, nor take one too many."""
+    """Halves, batches and blocks add no byte to the account and remove none."""
     most = 1000 * len(line("n000"))
     outbox = Outbox.create(tmp_path, max_bytes=most)
     for _ in range(2):
@@ -153,9 +153,9 @@ def test_room_is_what_it_was_when_all_are_stored(tmp_path: Path) -> None:
 
 
 def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
-    """Halves, until one row is left; it stays with its reason, and with it the file.
+    """The batch is halved until one row is left, which stays with its reason, and so does the file.
 
-    However the rows came: each by itself, or some of them together.
+    Holds for rows added one by one or together.
     """
     sent = [f"n{number}" for number in range(9)]
     for bad, together in product(sent, range(1, 10)):
@@ -182,7 +182,7 @@ def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
-    """SIGKILL between the insert and its note: the same rows come again under the same token."""
+    """After a SIGKILL between an insert and its record, the same rows return under the same token."""
     program = f"""
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
@@ -203,11 +203,11 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
     )
     assert process.stdout
     token = process.stdout.readline().strip()
-    assert list(Outbox.abandoned(tmp_path)) == []  # It lives.
+    assert list(Outbox.abandoned(tmp_path)) == []  # Its process is running.
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     [outbox] = Outbox.abandoned(tmp_path)
-    assert list(Outbox.abandoned(tmp_path)) == []  # It is ours now.
+    assert list(Outbox.abandoned(tmp_path)) == []  # This process holds it now.
     batch = outbox.next_batch(10, MOST)
     assert batch
     assert (batch.token, names(batch)) == (token, ["one", "two"])
@@ -216,7 +216,7 @@ def test_what_a_killed_process_left_is_adopted_once(tmp_path: Path) -> None:
 
 
 def test_an_outbox_of_single_rows_is_adopted(tmp_path: Path) -> None:
-    """As they were first: what such a file holds was acknowledged, too."""
+    """Files of the first versions, with one row per event, contain acknowledged events too."""
     with closing(sqlite3.connect(tmp_path / "0.sqlite")) as db, db:
         db.executescript("""
             CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL);
@@ -237,7 +237,7 @@ def test_an_outbox_of_single_rows_is_adopted(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be read is left where it is, as often as it is tried, and the others are adopted."""
+    """An unreadable file stays in place however often it is opened, and the others are adopted."""
     broken = tmp_path / "0.sqlite"
     broken.write_bytes(b"no database at all" * 100)
     other = Outbox.create(tmp_path)
@@ -256,7 +256,7 @@ def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
-    """STORE-5: an event that found no room is not acknowledged; once there is room, all goes on."""
+    """STORE-5: an event that finds no space is not acknowledged; later ones are stored."""
     program = """
         import resource, sqlite3, sys
         from pathlib import Path

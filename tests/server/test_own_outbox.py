@@ -1,4 +1,4 @@
-"""An outbox is damaged while its process runs: what is readable is stored once, and a fresh one goes on."""
+"""An outbox damaged while its process runs: readable events are stored once, and a new file takes over."""
 
 import os
 import re
@@ -27,14 +27,14 @@ def _numbered(number: int) -> bytes:
 
 
 def _checkpoint(file: Path) -> None:
-    """Move everything into the file itself, so that the next statement reads it from there."""
+    """Move everything into the main file, so that the next statement reads it from there."""
     with closing(sqlite3.connect(file)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[OwnOutbox]:
-    """An outbox with events that wait."""
+    """An outbox with pending events."""
     own = OwnOutbox(partial(Outbox.create, tmp_path, durability="process"))
     for number in range(EVENTS):
         own.add(_numbered(number))
@@ -44,7 +44,7 @@ def own(tmp_path: Path) -> Iterator[OwnOutbox]:
 
 
 def _emptied(outboxes: Iterator[Outbox]) -> list[str]:
-    """Store what some outboxes have, and close them; return the names of the events."""
+    """Store the events of outboxes and close them; return the names."""
     found = []
     for outbox in outboxes:
         while batch := outbox.next_batch(50, MOST):
@@ -55,7 +55,7 @@ def _emptied(outboxes: Iterator[Outbox]) -> list[str]:
 
 
 def _use(own: OwnOutbox) -> None:
-    """Read all that waits, as the loader does, and begin a fresh file if that fails."""
+    """Read all pending events as the loader does; start a new file if that fails."""
     outbox = own.current
     try:
         outbox.next_batch(EVENTS, 10**9)
@@ -65,7 +65,7 @@ def _use(own: OwnOutbox) -> None:
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_events_are_taken_after_damage(own: OwnOutbox, tmp_path: Path, kind: str) -> None:
-    """Whoever notices it first: the next events are kept, and the damaged file is left, counted once."""
+    """Whichever thread notices it, later events are stored, and the damaged file is kept and counted once."""
     damaged = own.current.file
     DAMAGE[kind](damaged)
     own.add(line("after"))
@@ -87,7 +87,7 @@ def test_events_are_taken_after_damage(own: OwnOutbox, tmp_path: Path, kind: str
 
 
 def test_what_can_be_read_is_stored_once(own: OwnOutbox, tmp_path: Path) -> None:
-    """Damage in the middle costs only the events there: those before it and behind it go on."""
+    """Damage in the middle costs only the events there."""
     damaged = own.current.file
     DAMAGE["overwritten"](damaged)
     _use(own)
@@ -101,7 +101,7 @@ def test_what_can_be_read_is_stored_once(own: OwnOutbox, tmp_path: Path) -> None
 
 
 def test_a_copy_goes_on_with_the_tokens_it_had(tmp_path: Path) -> None:
-    """What ClickHouse may have already bears the same token in the copy, so that it is stored once."""
+    """An event that ClickHouse may have keeps its token in the copy, so it is stored once."""
     own = OwnOutbox(partial(Outbox.create, tmp_path, durability="process"))
     for number in range(EVENTS):
         own.add(_numbered(number))
@@ -123,7 +123,7 @@ def test_a_copy_goes_on_with_the_tokens_it_had(tmp_path: Path) -> None:
 def test_a_copy_that_was_broken_off_is_made_once(
     own: OwnOutbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_at: str
 ) -> None:
-    """Whenever the process ends while it copies, the next one makes the copy complete, and only once."""
+    """If the process ends while it copies, the next one completes the copy, and makes no second one."""
     DAMAGE["overwritten"](own.current.file)
     _use(own)
 
@@ -164,7 +164,7 @@ def _break_row(db: sqlite3.Connection) -> None:
 def test_bytes_that_nobody_wrote_are_damage(
     own: OwnOutbox, tmp_path: Path, change: Callable[[sqlite3.Connection], None]
 ) -> None:
-    """SQLite has no checksums: rows that are not what was written stop no others, and are not stored."""
+    """SQLite has no checksums: malformed rows are not stored and delay no others."""
     with closing(sqlite3.connect(own.current.file)) as db, db:
         change(db)
     _use(own)
@@ -175,7 +175,7 @@ def test_bytes_that_nobody_wrote_are_damage(
 
 
 def test_a_full_disk_is_no_damage(own: OwnOutbox) -> None:
-    """An error that tells nothing of the file leaves it in use."""
+    """An error that is not about the content of the file keeps it in use."""
     file = own.current.file
     own.current._db.execute("PRAGMA query_only = 1")
     with pytest.raises(sqlite3.OperationalError):
@@ -185,12 +185,12 @@ def test_a_full_disk_is_no_damage(own: OwnOutbox) -> None:
 
 
 def test_a_stall_is_seen_by_every_process(tmp_path: Path) -> None:
-    """The outbox that nobody empties counts, whichever process is asked, also if its own is gone."""
+    """A stalled outbox is visible in every process, also after its own has ended."""
     own, other = Outbox.create(tmp_path), Outbox.create(tmp_path)
     assert longest_stall(tmp_path, 0.0) == 0.0
     other.add(line("waits"))
     began = longest_stall(tmp_path, 0.0)
-    os.pwrite(other._lock_file, bytes(8), 0)  # As if nothing was stored since the machine was started.
+    os.pwrite(other._lock_file, bytes(8), 0)  # As if nothing had been stored since the machine was started.
     own.add(line("moves"))
     assert longest_stall(tmp_path, 0.0) > began + 1
     batch = other.next_batch(10, MOST)
@@ -203,11 +203,11 @@ def test_a_stall_is_seen_by_every_process(tmp_path: Path) -> None:
 
 
 def test_a_worker_goes_on_when_its_outbox_is_damaged(start: Any, world: World, tmp_path: Path) -> None:
-    """F7 of a living process: 202 again, told once, and all that can be read is stored, once."""
+    """F7 in a running process: events get 202 again, one log entry, and readable events are stored once."""
     world.clickhouse.start()
     with start("--data", str(tmp_path), CLICKHOUSE_URL=world.clickhouse.url) as server:
         world.clickhouse.stop()
-        # More than SQLite keeps in memory, so that the file itself is read.
+        # More than SQLite caches, so that the file itself is read.
         large = {"t": "e", "d": "example.com", "mk": [f"k{n}" for n in range(30)], "mv": ["v" * 2000] * 30}
         for number in range(80):
             assert server.post({**large, "n": f"Before {number}"}).status_code == 202

@@ -1,4 +1,4 @@
-"""Ranges of time, in the days of any time zone."""
+"""Ranges of time in days of any time zone."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,7 +10,7 @@ NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)
 
 
 def bounds(period: str, timezone: str = "UTC", now: datetime = NOW, **days: date) -> tuple[str, str]:
-    """Both ends of a range, to the minute."""
+    """Return both ends of a range, in minutes."""
     range_ = Range.of(period, timezone=timezone, now=now, **days)
     return f"{range_.start:%Y-%m-%d %H:%M}", f"{range_.end:%Y-%m-%d %H:%M}"
 
@@ -32,12 +32,12 @@ def bounds(period: str, timezone: str = "UTC", now: datetime = NOW, **days: date
     ],
 )
 def test_a_period_is_made_of_the_sites_days(period: str, timezone: str, expected: tuple[str, str]) -> None:
-    """The current day included; what is no day is the same everywhere."""
+    """The current day is included; ranges without days are the same everywhere."""
     assert bounds(period, timezone) == expected
 
 
 def test_a_moment_on_the_quarter_is_in_the_last_day() -> None:
-    """An event of right now is in the last 24 hours, also at the very begin of a quarter of an hour."""
+    """The last 24 hours include an event of this moment, also at the start of a quarter of an hour."""
     now = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
     assert bounds("24h", now=now) == ("2026-11-25 12:45", "2026-11-26 12:45")
 
@@ -48,14 +48,14 @@ def test_a_moment_on_the_quarter_is_in_the_last_day() -> None:
         ("Europe/Berlin", date(2026, 3, 29), 23, "2026-03-28 23:00"),
         ("Europe/Berlin", date(2026, 10, 25), 25, "2026-10-24 22:00"),
         ("Australia/Lord_Howe", date(2026, 4, 5), 24.5, "2026-04-04 13:00"),
-        # Clocks went from 23:59:59 to 1:00: the day has no midnight, and begins when the one before ends.
+        # Clocks went from 23:59:59 to 1:00: the day has no midnight and begins when the previous one ends.
         ("America/Santiago", date(2026, 9, 6), 23, "2026-09-06 04:00"),
-        # And back from 0:59:59 to 0:00: midnight came twice.
+        # Clocks went back from 0:59:59 to 0:00: midnight came twice.
         ("America/Havana", date(2026, 11, 1), 25, "2026-11-01 04:00"),
     ],
 )
 def test_days_of_changing_clocks(timezone: str, day: date, hours: float, start: str) -> None:
-    """They have as many hours as they have, and the days around them touch."""
+    """Such days have 23 or 25 hours and adjoin their neighbours."""
     range_ = Range.of("custom", timezone=timezone, now=NOW, first=day, last=day)
     after = Range.of(
         "custom", timezone=timezone, now=NOW, first=day + timedelta(days=1), last=day + timedelta(days=1)
@@ -66,7 +66,7 @@ def test_days_of_changing_clocks(timezone: str, day: date, hours: float, start: 
 
 
 def test_every_day_of_every_zone_is_made_of_quarters() -> None:
-    """What rollups rely on."""
+    """The rollups rely on this."""
     for timezone in timezones():
         for day in (date(2000, 1, 1), date(2008, 5, 1), date(2016, 7, 1), date(2026, 11, 26)):
             start = Range.of("custom", timezone=timezone, now=NOW, first=day, last=day).start
@@ -80,7 +80,7 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
         ("24h", {}, ("2026-11-24 11:45", "2026-11-25 11:45")),
         ("today", {}, ("2026-11-24 23:00", "2026-11-25 23:00")),
         ("7d", {}, ("2026-11-12 23:00", "2026-11-19 23:00")),
-        # From summer to winter: days, not hours.
+        # From summer to winter time: equal in days, not in hours.
         ("30d", {}, ("2026-09-27 22:00", "2026-10-27 23:00")),
         (
             "custom",
@@ -90,7 +90,7 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
     ],
 )
 def test_the_range_before(period: str, days: dict[str, date], expected: tuple[str, str]) -> None:
-    """As many days, right before: it ends where the range begins."""
+    """It has as many days and ends where the range begins."""
     now = NOW - timedelta(hours=1) if period == "24h" else NOW
     previous = Range.of(period, timezone="Europe/Berlin", now=now, **days).previous()
     assert previous
@@ -98,7 +98,7 @@ def test_the_range_before(period: str, days: dict[str, date], expected: tuple[st
 
 
 def test_nothing_is_before_all() -> None:
-    """All time has no range before, nor has one that would begin before any."""
+    """Neither ``all`` nor a range at the earliest day has a previous one."""
     assert Range.of("all", timezone="UTC", now=NOW).previous() is None
     first = date(2000, 1, 2)
     assert Range.of("custom", timezone="UTC", now=NOW, first=first, last=date(2000, 2, 1)).previous() is None
@@ -107,15 +107,19 @@ def test_nothing_is_before_all() -> None:
 @pytest.mark.parametrize(
     ("period", "days", "reason"),
     [
-        ("90d", {}, "'90d' is no period: it is one of realtime, 24h, "),
-        ("custom", {"first": date(2026, 1, 1)}, "needs both of its days, from and to"),
-        ("custom", {"first": date(2026, 1, 2), "last": date(2026, 1, 1)}, "from 2026-01-02 to 2026-01-01"),
+        ("90d", {}, "period must be one of realtime, 24h, "),
+        ("custom", {"first": date(2026, 1, 1)}, "needs both from and to"),
+        (
+            "custom",
+            {"first": date(2026, 1, 2), "last": date(2026, 1, 1)},
+            r"from \(2026-01-02\) must not be later than to \(2026-01-01\)",
+        ),
         ("custom", {"first": date(1999, 12, 31), "last": date(2026, 1, 1)}, "1999-12-31 is out of bounds"),
         ("custom", {"first": date(2026, 1, 1), "last": date(2100, 1, 1)}, "2100-01-01 is out of bounds"),
     ],
 )
 def test_what_is_wrong_is_named(period: str, days: dict[str, date], reason: str) -> None:
-    """In words for whoever asked."""
+    """The message is for the person who asked."""
     with pytest.raises(ValueError, match=reason):
         Range.of(period, timezone="UTC", now=NOW, **days)
 
@@ -124,15 +128,15 @@ def test_what_is_wrong_is_named(period: str, days: dict[str, date], reason: str)
     "name", ["", "Europe/Atlantis", "Europe", "../etc/passwd", "/etc/passwd", "a\0b", "utc"]
 )
 def test_an_unknown_time_zone_is_refused(name: str) -> None:
-    """Names of folders and of other files are none either."""
-    with pytest.raises(ValueError, match="is no time zone"):
+    """Names of folders and files are refused too."""
+    with pytest.raises(ValueError, match="unknown time zone"):
         Range.of("today", timezone=name, now=NOW)
 
 
 @pytest.mark.parametrize(
     ("period", "days", "interval", "number"),
     [
-        ("realtime", {}, "minute", 31),  # 12:04:56 to 12:34:56: parts of the first and the last.
+        ("realtime", {}, "minute", 31),  # 12:04:56 to 12:34:56: includes parts of the first and last minute.
         ("24h", {}, "hour", 24),
         ("today", {}, "hour", 24),
         ("30d", {}, "day", 30),
@@ -142,7 +146,7 @@ def test_an_unknown_time_zone_is_refused(name: str) -> None:
     ],
 )
 def test_the_steps_of_a_series(period: str, days: dict[str, date], interval: str, number: int) -> None:
-    """As many as a chart can show, ascending, the first where the range begins."""
+    """As many as a chart can show, ascending, the first at the start of the range."""
     range_ = Range.of(period, timezone="Europe/Berlin", now=NOW, **days)
     points = range_.points()
     assert (range_.interval, len(points)) == (interval, number)
@@ -152,7 +156,7 @@ def test_the_steps_of_a_series(period: str, days: dict[str, date], interval: str
 
 
 def test_days_of_a_series_begin_at_local_midnights() -> None:
-    """Over a change of clocks, too."""
+    """Holds across a change of clocks."""
     range_ = Range.of(
         "custom", timezone="Europe/Berlin", now=NOW, first=date(2026, 10, 24), last=date(2026, 10, 26)
     )
@@ -160,14 +164,14 @@ def test_days_of_a_series_begin_at_local_midnights() -> None:
 
 
 def test_the_month_is_that_of_the_zone() -> None:
-    """The evening of the last day in UTC is the next month further east."""
+    """The evening of a month's last day in UTC is in the next month further east."""
     now = datetime(2026, 11, 30, 20, tzinfo=UTC)
     assert (month("UTC", now).first, month("Asia/Tokyo", now).first) == (date(2026, 11, 1), date(2026, 12, 1))
     assert month("Asia/Tokyo", now).last == date(2026, 12, 31)
 
 
 def test_every_period_that_is_listed_is_known() -> None:
-    """The list is what the message of an unknown one shows."""
+    """The list is part of the error message."""
     for period in PERIODS:
         days = {"first": date(2026, 1, 1), "last": date(2026, 1, 1)} if period == "custom" else {}
         assert Range.of(period, timezone="UTC", now=NOW, **days).period == period

@@ -1,4 +1,4 @@
-"""What the dashboard shows: expected values are counted by hand from the events of each test."""
+"""Queries of the dashboard: expected values are counted by hand from each test's events."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -34,12 +34,12 @@ NASTY = (
 
 
 def listed(page: EventPage) -> list[tuple[str, int]]:
-    """The names of a page with their counts."""
+    """Return the names of a page with their counts."""
     return [(row.name, row.count) for row in page.rows]
 
 
 def test_events_have_total_counts(pen: Pen, reader: Reader) -> None:
-    """DASH-1: every event counts, not every visitor; the most common first, ties by name."""
+    """DASH-1: all events count, not only visitors; the most common come first, ties by name."""
     signups = [Sent(name="Signup", visitor="v")] * 3
     pen.write(*signups, Sent(name="b"), Sent(name="a"), Sent(name="a", visitor="w"), Sent(name="b"), Sent())
     assert reader.events(pen.site, DAYS) == EventPage(
@@ -53,7 +53,7 @@ def test_events_have_total_counts(pen: Pen, reader: Reader) -> None:
 
 
 def test_events_without_their_visitors_are_the_same(pen: Pen, reader: Reader) -> None:
-    """What the page asks for: nothing else is missing, and nothing is counted otherwise."""
+    """Leaving out visitors, as the page does, changes nothing else."""
     for currency in ("EUR", "USD", "EUR"):
         pen.write(Sent(name="Purchase", revenue=("1.5", currency), properties=[("plan", "pro")]))
     pen.write(Sent(name="Refund", revenue=("0", "EUR")), Sent(name="a", visitor="w"), Sent(name="a"))
@@ -64,14 +64,14 @@ def test_events_without_their_visitors_are_the_same(pen: Pen, reader: Reader) ->
 
 
 def test_names_that_differ_in_case_or_space_are_different(pen: Pen, reader: Reader) -> None:
-    """DASH-4: and ties are in the order of code points."""
+    """DASH-4: ties are in the order of code points."""
     names = ["Purchase", "purchase", " Purchase", "PURCHASE", "Purchase "]
     pen.write(*(Sent(name=name) for name in names))
     assert listed(reader.events(pen.site, DAYS)) == [(name, 1) for name in sorted(names)]
 
 
 def test_other_sites_and_other_days_are_not_counted(pen: Pen, reader: Reader) -> None:
-    """Neither the site of an almost equal domain, nor the day before and the day after."""
+    """Excludes a site with an almost equal domain, and the days before and after."""
     pen.write(Sent(name="Signup"), Sent(name="Signup", at=DAYS.start), Sent(name="Signup", at=DAYS.end))
     pen.write(Sent(name="Signup", at=DAYS.start - timedelta(milliseconds=1)))
     Pen(pen.client, f"{pen.site}.au", pen.url).write(Sent(name="Signup"))
@@ -79,7 +79,7 @@ def test_other_sites_and_other_days_are_not_counted(pen: Pen, reader: Reader) ->
 
 
 def test_currencies_are_never_added(pen: Pen, reader: Reader) -> None:
-    """REV-9: each has its own exact sum; refunds count, what is no revenue does not, and zero is one."""
+    """REV-9: each currency has an exact sum, refunds included; zero is revenue, a missing amount is not."""
     pen.write(
         *(Sent(name="Purchase", revenue=("0.1", "EUR")) for _ in range(3)),
         Sent(name="Purchase", revenue=("49.99", "USD")),
@@ -100,7 +100,7 @@ def test_currencies_are_never_added(pen: Pen, reader: Reader) -> None:
 
 
 def test_properties_and_values_are_counted(pen: Pen, reader: Reader) -> None:
-    """DASH-2: how often each value came, most common first, ties by value; an arrow only for some."""
+    """DASH-2: values are counted, most common first, ties by value; has_properties only if there are any."""
     pen.write(
         *[Sent(name="Signup", properties=[("plan", "pro"), ("source", "ad")])] * 2,
         Sent(name="Signup", properties=[("plan", "free")]),
@@ -129,7 +129,7 @@ def test_properties_and_values_are_counted(pen: Pen, reader: Reader) -> None:
 
 
 def test_a_key_that_comes_twice_counts_for_each_value(pen: Pen, reader: Reader) -> None:
-    """As stored: parallel arrays may hold a key twice."""
+    """The parallel arrays of a row may contain a key twice."""
     pen.write(Sent(name="Signup", properties=[("plan", "pro"), ("plan", "free"), ("plan", "pro")]))
     found = reader.properties(pen.site, DAYS, "Signup").rows
     assert found == (PropertyCount(name="plan", count=3, distinct=2),)
@@ -141,7 +141,7 @@ def test_a_key_that_comes_twice_counts_for_each_value(pen: Pen, reader: Reader) 
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_any_text_is_found_again(pen: Pen, reader: Reader, settings: Settings, text: str) -> None:
-    """Names, keys and values are bound, whatever is in them: as name, search, goal and metric."""
+    """All text is bound, so names, keys and values may contain anything."""
     pen.write(Sent(name=text, properties=[(text, text)]), Sent(name=f"{text}x", properties=[("x", "x")]))
     settings.add_goal(pen.site, text)
     assert listed(reader.events(pen.site, DAYS, search=text)) == [(text, 1), (f"{text}x", 1)]
@@ -154,7 +154,7 @@ def test_any_text_is_found_again(pen: Pen, reader: Reader, settings: Settings, t
 
 
 def test_ten_thousand_names_are_paged_and_searched(pen: Pen, reader: Reader) -> None:
-    """Pages follow each other without gap; the total is that of the search, also behind the last page."""
+    """Pages have no gaps; the total is that of the search, also beyond the last page."""
     names = [f"Éclair {number:05}" for number in range(10_000)]
     pen.write(*(Sent(name=name, properties=[("id", name)]) for name in names))
     third = reader.events(pen.site, DAYS, limit=100, offset=200)
@@ -168,7 +168,7 @@ def test_ten_thousand_names_are_paged_and_searched(pen: Pen, reader: Reader) -> 
 
 
 def test_all_time_begins_with_the_first_event(pen: Pen, reader: Reader, settings: Settings) -> None:
-    """In the days of the site: late in the evening of UTC it is the next day in Tokyo."""
+    """In days of the site: late evening in UTC is the next day in Tokyo."""
     settings.set_timezone(pen.site, "Asia/Tokyo")
     pen.write(Sent(at=datetime(2026, 10, 31, 20, tzinfo=UTC)))
     range_ = reader.range(pen.site, "all")
@@ -178,7 +178,7 @@ def test_all_time_begins_with_the_first_event(pen: Pen, reader: Reader, settings
 
 
 def test_usage_counts_pageviews_and_events_alike(pen: Pen, reader: Reader, settings: Settings) -> None:
-    """QUOTA-1: of the current month alone, in UTC whatever the site's time zone."""
+    """QUOTA-1: covers the current month in UTC, whatever the site's time zone."""
     settings.set_timezone(pen.site, "Pacific/Kiritimati")
     now = datetime.now(UTC)
     before = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(milliseconds=1)
@@ -191,7 +191,7 @@ def test_usage_counts_pageviews_and_events_alike(pen: Pen, reader: Reader, setti
 
 
 def test_names_seen_are_suggested(pen: Pen, reader: Reader) -> None:
-    """From any time, the most common first; sites are listed once they have events."""
+    """Names of any time, most common first; sites are listed once they have events."""
     pen.write(*[Sent(name="Signup")] * 2, Sent(name="Purchase", at=datetime(2020, 1, 1, tzinfo=UTC)), Sent())
     assert reader.names(pen.site) == ("Signup", "Purchase")
     assert reader.names(pen.site, "pURCH") == ("Purchase",)
@@ -199,7 +199,7 @@ def test_names_seen_are_suggested(pen: Pen, reader: Reader) -> None:
 
 
 def test_advice_on_properties(pen: Pen, reader: Reader) -> None:
-    """LINT-3: values that are nearly all different, or addresses, ids and times; not those of a small set."""
+    """LINT-3: applies to values that are nearly unique, or addresses, ids and times; not to small sets."""
     pen.write(
         *(Sent(name="View", properties=[("page", f"page {n % 60}")]) for n in range(120)),
         *(
@@ -235,7 +235,7 @@ def test_advice_on_properties(pen: Pen, reader: Reader) -> None:
 
 
 def test_advice_on_names_that_have_just_come(pen: Pen, reader: Reader) -> None:
-    """About those alone, held against what is stored, although they are not stored themselves yet."""
+    """The advice covers these names only and compares them with stored ones."""
     pen.write(*(Sent(name=name) for name in ("Purchase", "Form Sent", "form sent", "Signup Pro")))
     found = reader.advice(pen.site, DAYS, ("purchase", "Signup Free", "Other"))
     assert [(advice.rule, advice.names) for advice in found] == [
@@ -245,7 +245,7 @@ def test_advice_on_names_that_have_just_come(pen: Pen, reader: Reader) -> None:
 
 
 def test_amounts_are_exact(pen: Pen, reader: Reader) -> None:
-    """Of a thousand odd amounts, in one insert or many, to the last digit."""
+    """A thousand odd amounts are summed exactly, in one insert or many."""
     pen.write(*[Sent(name="Purchase", revenue=("0.000000001", "EUR"))] * 999)
     pen.write(Sent(name="Purchase", revenue=("19.999999001", "EUR")))
     assert reader.events(pen.site, DAYS).rows[0].revenue == (("EUR", Decimal("20")),)

@@ -1,4 +1,4 @@
-"""The rollups hold what the events say: after retries, upgrades, and in any time zone."""
+"""The rollups agree with the events after retries and upgrades, in any time zone."""
 
 import os
 import threading
@@ -39,7 +39,7 @@ SOME = (
 
 
 def counts(client: Client, site: str) -> dict[str, int]:
-    """How many events each rollup has counted, by each of its steps."""
+    """Return the number of events in each rollup, by step."""
     both = "sum(pageviews) + sum(customs)"
     sums = (("step", both), ("step", "sum(count)"), ("step", "sum(count)"), ("900", both))
     found = {}
@@ -51,27 +51,27 @@ def counts(client: Client, site: str) -> dict[str, int]:
 
 
 def expected(traffic: int, events: int, properties: int) -> dict[str, int]:
-    """The counts of each rollup; sessions have but one step."""
+    """Return the expected numbers; sessions have only one step."""
     tables = {"rollup_traffic": traffic, "rollup_events": events, "rollup_properties": properties}
     steps = {f"{table} {step}": count for table, count in tables.items() for step in STEPS}
     return steps | {"rollup_sessions 900": traffic}
 
 
 def test_each_event_is_counted_in_each_step(pen: Pen) -> None:
-    """By quarter of an hour, hour and day; a key that comes twice in an event counts twice."""
+    """Steps are a quarter of an hour, an hour and a day; a repeated key counts twice."""
     pen.write(*SOME)
     assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
 
 
 def test_a_repeated_insert_counts_once(pen: Pen) -> None:
-    """STORE-5 for rollups: the loader repeats an insert when it does not know what became of it."""
+    """STORE-5 for rollups: the loader repeats an insert of unknown outcome."""
     pen.write(*SOME, token=f"{pen.site}:1-3")
     pen.write(*SOME, token=f"{pen.site}:1-3")
     assert counts(pen.client, pen.site) == expected(traffic=3, events=2, properties=2)
 
 
 def test_equal_events_of_two_inserts_count_twice(pen: Pen) -> None:
-    """What makes a repetition is the token, not the content."""
+    """The token identifies a repetition, not the content."""
     pen.write(*SOME, token=f"{pen.site}:1-3")
     pen.write(*SOME, token=f"{pen.site}:4-6")
     assert counts(pen.client, pen.site) == expected(traffic=6, events=4, properties=4)
@@ -79,7 +79,7 @@ def test_equal_events_of_two_inserts_count_twice(pen: Pen) -> None:
 
 @contextmanager
 def refusing(pen: Pen, table: str) -> Iterator[None]:
-    """A rollup that takes nothing of the site for a while."""
+    """Make a rollup refuse rows of the site for a with block."""
     pen.client.command(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK throwIf(site = '{pen.site}') = 0")
     try:
         yield
@@ -88,20 +88,20 @@ def refusing(pen: Pen, table: str) -> Iterator[None]:
 
 
 def refusals(pen: Pen) -> int:
-    """How often ClickHouse has refused something so far."""
+    """Return the number of inserts that ClickHouse has refused so far."""
     query = "SELECT sum(value) FROM system.errors WHERE name = 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'"
     return int(pen.client.query(query).result_rows[0][0])
 
 
 def stored(pen: Pen) -> int:
-    """How many events of the site there are."""
+    """Return the number of events of the site."""
     query = "SELECT count() FROM events WHERE site_id = {site:String}"
     return int(pen.client.query(query, parameters={"site": pen.site}).result_rows[0][0])
 
 
 @pytest.mark.parametrize("table", [rollup.table for rollup in ROLLUPS])
 def test_a_repetition_makes_good_what_failed_half_way(pen: Pen, table: str) -> None:
-    """The events were stored, a rollup failed: the repetition brings it, and doubles no other."""
+    """If a rollup fails after the events were stored, the repetition fills it and repeats no other."""
     with refusing(pen, table), pytest.raises(ClickHouseError, match="throwIf"):
         pen.write(*SOME, token=f"{pen.site}:1-3")
     assert len(counts(pen.client, pen.site)) < 10
@@ -110,7 +110,7 @@ def test_a_repetition_makes_good_what_failed_half_way(pen: Pen, table: str) -> N
 
 
 def test_the_loader_makes_good_what_failed_half_way(start: Start, pen: Pen) -> None:
-    """The same by the server itself: it goes on trying until the rollups have what the events have."""
+    """The server does the same by itself: it retries until the rollups agree with the events."""
     before = refusals(pen)
     with start(CLICKHOUSE_URL=pen.url) as server:
         with refusing(pen, ROLLUPS[2].table):
@@ -124,7 +124,7 @@ def test_the_loader_makes_good_what_failed_half_way(start: Start, pen: Pen) -> N
 
 
 def test_arrays_of_unequal_length_hold_up_nothing(pen: Pen) -> None:
-    """A row with a key too many has an empty value; its neighbours are stored."""
+    """A row with a key too many gets an empty value; other rows are stored."""
     store(pen.client, [SOME[1].row(pen.site)._replace(meta_values=("pro",))])
     query = "SELECT value FROM rollup_properties WHERE site = {site:String} AND step = 900 ORDER BY value"
     rows = pen.client.query(query, parameters={"site": pen.site}).result_rows
@@ -132,7 +132,7 @@ def test_arrays_of_unequal_length_hold_up_nothing(pen: Pen) -> None:
 
 
 def as_before(client: Client) -> None:
-    """Make of a database one of the versions whose views filled the rollups."""
+    """Turn a database into one of the versions whose views filled the rollups."""
     client.command("TRUNCATE TABLE schema_migrations")
     client.insert("schema_migrations", [[1], [2]], column_names=["number"], column_type_names=["UInt32"])
     for rollup in ROLLUPS:
@@ -142,7 +142,7 @@ def as_before(client: Client) -> None:
 
 @pytest.fixture
 def before(tmp_path: Path) -> Iterator[Pen]:
-    """A database of a version with views, one of which has failed on its events."""
+    """A database of a version with views, one of which has failed."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         client = connect(clickhouse.url)
         migrate(client)
@@ -155,7 +155,7 @@ def before(tmp_path: Path) -> Iterator[Pen]:
 
 
 def test_events_of_before_are_counted(before: Pen) -> None:
-    """An upgrade makes the rollups exact, and what comes later is added once."""
+    """An upgrade makes the rollups exact, and later events are added once."""
     assert counts(before.client, before.site) != expected(traffic=3, events=2, properties=2)
     migrate(before.client)
     before.write(*SOME)
@@ -165,7 +165,7 @@ def test_events_of_before_are_counted(before: Pen) -> None:
 
 
 def test_an_upgrade_that_broke_off_is_made_good(before: Pen) -> None:
-    """A rollup was gone, but its view was not; another had neither."""
+    """Continues where a rollup is missing but its view is not, or where both are missing."""
     before.client.command("DROP TABLE rollup_events")
     before.client.command("DROP TABLE rollup_properties")
     before.client.command("DROP TABLE rollup_properties_view")
@@ -176,7 +176,7 @@ def test_an_upgrade_that_broke_off_is_made_good(before: Pen) -> None:
 
 @pytest.mark.parametrize("in_events", [True, False])
 def test_an_attempt_of_before_is_counted_once(before: Pen, tmp_path: Path, in_events: bool) -> None:
-    """An outbox of a version with views, whose last insert may have reached events."""
+    """Covers an outbox of a version with views, whose last insert may have reached events."""
     folder = tmp_path / "outbox"
     outbox = Outbox.create(folder)
     row = SOME[1].row(before.site)
@@ -216,7 +216,7 @@ def test_two_processes_upgrade_at_once(before: Pen, tmp_path: Path) -> None:
 
 
 def upgrade(pen: Pen, folder: Path, barrier: threading.Barrier) -> None:
-    """Upgrade when the other is about to, as the start of a server does."""
+    """Migrate at the same time as the other, as at the start of a server."""
     client = connect(pen.url)
     barrier.wait(20)
     repair(client, folder)
@@ -225,7 +225,7 @@ def upgrade(pen: Pen, folder: Path, barrier: threading.Barrier) -> None:
 
 @given(st.integers(0, 4000), st.integers(1, 4000))
 def test_pieces_cover_a_range_exactly(begin: int, length: int) -> None:
-    """Each quarter of an hour of a range is in one piece, and none around it."""
+    """Each quarter of an hour of a range is in exactly one piece, and none outside it."""
     covered: list[int] = []
     for step, first, last in pieces(begin * 900, (begin + length) * 900):
         assert first % step == last % step == 0
@@ -234,7 +234,7 @@ def test_pieces_cover_a_range_exactly(begin: int, length: int) -> None:
 
 
 def test_a_year_is_read_in_few_pieces() -> None:
-    """What makes reading cheap: days, but for the ends."""
+    """Days, except at the ends, make reading cheap."""
     range_ = Range.of(
         "custom", timezone="Asia/Kathmandu", now=NOW, first=date(2025, 1, 1), last=date(2025, 12, 31)
     )
@@ -244,7 +244,7 @@ def test_a_year_is_read_in_few_pieces() -> None:
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"])
 def test_days_of_a_zone_begin_and_end_on_the_millisecond(pen: Pen, reader: Reader, timezone: str) -> None:
-    """An event right before a day, at its first and last moment, and right after: two are in it."""
+    """Of events just before a day, in its first and last millisecond, and just after it, two count."""
     day = Range.of("custom", timezone=timezone, now=NOW, first=date(2026, 4, 5), last=date(2026, 4, 5))
     tick = timedelta(milliseconds=1)
     for moment in (day.start - tick, day.start, day.end - tick, day.end):
@@ -253,7 +253,7 @@ def test_days_of_a_zone_begin_and_end_on_the_millisecond(pen: Pen, reader: Reade
 
 
 def test_minutes_are_read_from_the_events(pen: Pen, reader: Reader) -> None:
-    """Realtime is exact to the millisecond, and works without a rollup."""
+    """Realtime is exact to the millisecond and needs no rollup."""
     range_ = Range.of("realtime", timezone="UTC", now=NOW)
     tick = timedelta(milliseconds=1)
     for moment in (range_.start - tick, range_.start, range_.end - tick, range_.end):

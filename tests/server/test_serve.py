@@ -1,4 +1,4 @@
-"""``python -m reference_server serve``: it starts, says where, and leaves nothing when it ends."""
+"""``python -m reference_server serve``: start, address line, and complete shutdown."""
 
 import os
 import signal
@@ -23,14 +23,14 @@ EVENT = {"t": "e", "n": "Signup", "d": "example.com"}
 
 @pytest.fixture
 def temp(tmp_path: Path) -> Path:
-    """An own folder for temporary files of the started processes."""
+    """A folder for temporary files of the started processes."""
     folder = tmp_path / "temp"
     folder.mkdir()
     return folder
 
 
 def descendants(pid: int) -> set[int]:
-    """The process ids of all that a process started."""
+    """Return the process ids of all descendants of a process."""
     children = {
         int(line.split()[0])
         for line in subprocess.run(
@@ -42,7 +42,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; fail after 20 seconds."""
+    """Wait up to 20 s for a condition; fail if it does not become true."""
     deadline = time.monotonic() + 20
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -50,12 +50,12 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def gone(pids: set[int]) -> bool:
-    """Whether none of the processes is left."""
+    """Return True if none of the processes exists."""
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def listens(url: str) -> bool:
-    """Whether somebody accepts connections there."""
+    """Return True if the port accepts connections."""
     try:
         socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), timeout=1).close()
     except OSError:
@@ -77,7 +77,7 @@ def run(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_takes_everything_down(start: Start, temp: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM: exit code 0, no process, no port, no folder, no noise; with an open connection."""
+    """Ctrl-C or SIGTERM, with a connection open: exit code 0, no process, port or folder left, no output."""
     with start(TMPDIR=str(temp)) as server:
         server.http.get("/healthz")
         pids = descendants(server.process.pid)
@@ -98,7 +98,7 @@ def test_one_line_says_where_it_is(start: Start, temp: Path) -> None:
 
 
 def test_a_kept_folder_keeps_the_events(start: Start, tmp_path: Path, temp: Path) -> None:
-    """--data: what was acknowledged is there after a restart, and nothing but that folder stays."""
+    """--data: acknowledged events exist after a restart, and nothing outside the folder remains."""
     data = tmp_path / "data"
     with start("--data", str(data), TMPDIR=str(temp)) as server:
         assert server.post(EVENT).status_code == 202
@@ -110,7 +110,7 @@ def test_a_kept_folder_keeps_the_events(start: Start, tmp_path: Path, temp: Path
 
 
 def test_two_workers_share_visitors_and_sessions(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-4: whichever process takes an event, a browser is one visitor in one session."""
+    """STORE-4: a browser is one visitor in one session, in any process."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         with start("--workers", "2", TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
             for _ in range(20):
@@ -122,7 +122,7 @@ def test_two_workers_share_visitors_and_sessions(start: Start, tmp_path: Path, t
 
 
 def test_without_sites_every_site_is_welcome(start: Start, tmp_path: Path, temp: Path) -> None:
-    """An event that names no site belongs to the host it was sent to."""
+    """An event without a site belongs to the host that it was sent to."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
             server.post({"t": "e", "n": "Signup"})
@@ -132,7 +132,7 @@ def test_without_sites_every_site_is_welcome(start: Start, tmp_path: Path, temp:
 
 
 def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: acknowledged while ClickHouse is away, kept over the end of the server, stored by the next."""
+    """STORE-5: events accepted while ClickHouse is away are stored by the next server."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         with start(TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server:
             clickhouse.stop()
@@ -142,7 +142,7 @@ def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, tem
             server.process.terminate()
             _, err = server.process.communicate(timeout=40)
         assert server.process.returncode == 3
-        assert "ClickHouse did not take 1 acknowledged events: they are in" in err
+        assert "ClickHouse did not store 1 acknowledged events, which are now in" in err
         [kept] = temp.glob("clickport-unstored-*")
         assert f"serve with --data {kept} to store them" in err
         clickhouse.start()
@@ -154,7 +154,7 @@ def test_what_clickhouse_does_not_take_is_kept(start: Start, tmp_path: Path, tem
 
 
 def test_a_full_outbox_is_told(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: 503 with Retry-After when there is no room; what was acknowledged before stays."""
+    """STORE-5: a full outbox answers 503 with Retry-After and keeps what it has."""
     with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
         options = {"TMPDIR": str(temp), "CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_MAX_BACKLOG": "1500"}
         with start("--data", str(tmp_path / "data"), **options) as server:
@@ -171,7 +171,7 @@ def test_a_full_outbox_is_told(start: Start, tmp_path: Path, temp: Path) -> None
 
 
 def test_a_killed_worker_loses_nothing(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: SIGKILL of a worker while events come in; another stores what it had acknowledged, once."""
+    """STORE-5: after a SIGKILL under load, another worker stores the acknowledged events once."""
     with (
         LocalClickHouse(tmp_path / "clickhouse") as clickhouse,
         start("--workers", "2", TMPDIR=str(temp), CLICKHOUSE_URL=clickhouse.url) as server,
@@ -192,7 +192,7 @@ def test_a_killed_worker_loses_nothing(start: Start, tmp_path: Path, temp: Path)
 
 
 def test_a_clock_that_goes_back_loses_nothing(start: Start, tmp_path: Path, temp: Path) -> None:
-    """STORE-5: what is acknowledged an hour "before" what was stored already is stored too, once."""
+    """STORE-5: events acknowledged an hour "before" stored ones are stored too, once."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if not library:
         pytest.skip("libfaketime is not installed (apt-get install faketime; tools/setup.sh does)")
@@ -221,7 +221,7 @@ def test_a_clock_that_goes_back_loses_nothing(start: Start, tmp_path: Path, temp
 
 
 def _is_worker(pid: int) -> bool:
-    """Whether a process is a worker, and not multiprocessing's resource tracker, or ClickHouse."""
+    """Return True for a worker, False for multiprocessing's resource tracker or ClickHouse."""
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
@@ -235,7 +235,7 @@ def _acknowledged(url: str, mark: str) -> str | None:
 
 
 def test_a_killed_server_takes_its_processes_along(start: Start, temp: Path) -> None:
-    """SIGKILL: the workers and ClickHouse go by themselves, and the port is free."""
+    """After a SIGKILL, the workers and ClickHouse end by themselves, and the port is free."""
     with start("--workers", "2", TMPDIR=str(temp)) as server:
         pids = descendants(server.process.pid)
         server.process.kill()
@@ -244,7 +244,7 @@ def test_a_killed_server_takes_its_processes_along(start: Start, temp: Path) -> 
 
 
 def test_a_killed_worker_is_replaced(start: Start, temp: Path) -> None:
-    """A crash of a worker costs a moment, not the server."""
+    """The server continues after a worker has crashed."""
     with start(TMPDIR=str(temp)) as server:
         [worker] = [
             pid
@@ -264,7 +264,7 @@ def test_a_killed_worker_is_replaced(start: Start, temp: Path) -> None:
 
 
 def test_a_port_in_use_is_told() -> None:
-    """Exit code 3, and the message names the port."""
+    """The exit code is 3, and the message names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("--port", str(port))
@@ -276,7 +276,7 @@ def test_a_port_in_use_is_told() -> None:
 
 
 def test_a_clickhouse_that_does_not_answer_is_told() -> None:
-    """Exit code 3, the address is named, the password is not."""
+    """The exit code is 3; the message shows the address but not the password."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     done = run("--port", "0", CLICKHOUSE_URL=f"http://me:secret@127.0.0.1:{port}/default")
@@ -289,12 +289,12 @@ def test_a_clickhouse_that_does_not_answer_is_told() -> None:
     "options", [["--port", "70000"], ["--port", "x"], ["--workers", "0"], ["--nonsense"]]
 )
 def test_unusable_options_are_usage_errors(options: list[str]) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     assert run(*options).returncode == 2
 
 
 def test_an_unusable_variable_is_named() -> None:
-    """A wrong setting ends the start, not the first event."""
+    """An invalid setting is an error at the start, not at the first event."""
     done = run("--port", "0", CLICKPORT_MAX_BODY="much")
     assert done.returncode == 3
     assert "CLICKPORT_MAX_BODY='much' cannot be used" in done.stderr

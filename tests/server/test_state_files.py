@@ -1,4 +1,4 @@
-"""Damaged files of the state folder stop neither events nor pages: they are kept, and begun anew."""
+"""Damaged files of the state folder are kept and replaced, and stop neither events nor pages."""
 
 import sqlite3
 from contextlib import closing
@@ -31,7 +31,7 @@ def _empty(file: Path) -> None:
 def test_damaged_state_stops_no_events(
     start: Any, clickhouse: LocalClickHouse, tmp_path: Path, damage: Any
 ) -> None:
-    """While the server runs with two workers, and once more before it starts."""
+    """Damage occurs while the server runs with two workers, and again before it starts."""
     options = ("--data", str(tmp_path), "--workers", "2")
     env = {"CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": "1000000", "CLICKPORT_RATE_LIMIT": "1000000"}
     state = tmp_path / "state"
@@ -59,7 +59,7 @@ def test_damaged_state_stops_no_events(
 
 
 def test_a_file_is_begun_anew_once(tmp_path: Path) -> None:
-    """Of two that have it open, the second finds the fresh one; what is no damage is told to the caller."""
+    """If two have it open, the second finds the new file; other errors are raised to the caller."""
     first, second = StateFile(tmp_path / "a.sqlite", TABLE), StateFile(tmp_path / "a.sqlite", TABLE)
     first.ask("INSERT INTO texts VALUES ('before')")
     _overwrite(tmp_path / "a.sqlite")

@@ -1,4 +1,4 @@
-"""Through restarts, crashes and outages, what the server acknowledged is stored once, and nothing else is."""
+"""Through restarts, crashes and outages, acknowledged events are stored once, and nothing else is."""
 
 import itertools
 import json
@@ -22,11 +22,11 @@ Row = tuple[str, str, str, tuple[str, ...], tuple[str, ...], Decimal | None, str
 COLUMNS = "session_id, site_id, name, meta_keys, meta_values, revenue_source_amount, revenue_source_currency"
 ROWS = f"SELECT {COLUMNS} FROM events"
 SITES = ("one.example", "two.example", "three.example")
-STREAM = 12  # Events of the stream that a fault falls into,
-ANSWERED = 4  # and how many of them are answered before it does.
+STREAM = 12  # Events of the stream during which a fault occurs,
+ANSWERED = 4  # and how many of them are answered before it.
 SECONDS = 20.0
 
-# Refused whatever the state; each carries its mark, so that a row of it would be seen.
+# Refused in any state; each has its mark, so that a row of it would be noticed.
 HOSTILE = {
     "empty name": (b'{"t": "e", "n": "", "d": "one.example", "s": "MARK"}', 400),
     "unknown type": (b'{"t": "custom", "n": "x", "d": "one.example", "s": "MARK"}', 400),
@@ -40,7 +40,7 @@ HOSTILE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An event as a page sends it, and the row that it is to become."""
+    """An event as a page sends it, and the expected row."""
 
     site: str
     name: str
@@ -48,7 +48,7 @@ class Event:
     amount: str | None
 
     def body(self, mark: str) -> bytes:
-        """The request; the mark travels as the session."""
+        """The request; the session carries the mark."""
         keys, values = [key for key, _ in self.properties], [value for _, value in self.properties]
         payload = {"t": "e", "n": self.name, "d": self.site, "s": mark, "mk": keys, "mv": values}
         money = "" if self.amount is None else f', "ra": {self.amount}, "rc": "EUR"'
@@ -73,36 +73,36 @@ EVENTS = st.builds(
 
 
 class Ledger:
-    """The model: rows that have to be there once, rows that may be there once, and no others."""
+    """The model: rows that must exist once, rows that may exist once, and no others."""
 
     def __init__(self) -> None:
         self.certain: list[Row] = []
         self.possible: list[Row] = []
 
     def note(self, row: Row, status: int | None, *, registered: bool) -> None:
-        """Note the answer to an event: None when there was none."""
+        """Record the answer to an event, None if there was none."""
         if registered and status == httpx.codes.ACCEPTED:
             self.certain.append(row)
         elif registered and (status is None or status >= 500):
             self.possible.append(row)
 
     def wrong_rows(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
-        """The stored rows that must not be, and those that are missing; empty when all is well."""
+        """Return forbidden and missing rows; empty if all is well."""
         stored, once = Counter(rows), Counter(self.certain)
         found = {"lost": once - stored, "too many": stored - once - Counter(self.possible)}
         return {fault: list(rows.elements()) for fault, rows in found.items() if rows}
 
     def wrong_counts(self, counts: dict[str, int]) -> dict[str, int]:
-        """The numbers of events by name that cannot be; empty when all is well."""
+        """Return the counts by name that cannot be right; empty if all is well."""
         least, doubtful = (Counter(row[2] for row in rows) for rows in (self.certain, self.possible))
         number = Counter(counts)
         return {n: number[n] for n in number | least if not 0 <= number[n] - least[n] <= doubtful[n]}
 
 
 class Life(RuleBasedStateMachine):
-    """Events, refusals and faults in any order; each fault falls into a stream of events."""
+    """Events, refusals and faults in any order; each fault occurs during a stream of events."""
 
-    world: World  # Set by the test: Hypothesis makes the instances.
+    world: World  # Set by the test, as Hypothesis creates the instances.
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(traffic=st.lists(EVENTS | st.sampled_from(sorted(HOSTILE)), min_size=1, max_size=5))
     def post(self, traffic: list[Event | str]) -> None:
-        """An event is taken whether ClickHouse is there or not, and what is no event is refused."""
+        """An event is accepted with or without ClickHouse, and an invalid one is refused."""
         for item in traffic:
             if isinstance(item, Event):
                 assert self.send(item) == 202
@@ -124,7 +124,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.eventful)
     @rule(sites=st.sets(st.sampled_from(SITES), min_size=1).map(frozenset), event=EVENTS)
     def restart(self, sites: frozenset[str], event: Event) -> None:
-        """SIGTERM, and a start with other sites, or the same."""
+        """End the server by SIGTERM and start it with the same or other sites."""
         with self.stream(event):
             assert self.world.end_server(signal.SIGTERM) == 0
         self.world.serve(sites)
@@ -132,7 +132,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.eventful)
     @rule(event=EVENTS)
     def crash(self, event: Event) -> None:
-        """SIGKILL, and a start."""
+        """End the server by SIGKILL and start it."""
         sites = self.world.sites
         with self.stream(event):
             self.world.end_server(signal.SIGKILL)
@@ -141,18 +141,18 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.eventful)
     @rule(number=st.sampled_from([signal.SIGTERM, signal.SIGKILL]), event=EVENTS)
     def outage(self, number: signal.Signals, event: Event) -> None:
-        """ClickHouse goes, and the server stays."""
+        """End ClickHouse only."""
         with self.stream(event):
             self.world.end_clickhouse(number)
 
     @precondition(lambda self: not self.world.stores)
     @rule()
     def recovery(self) -> None:
-        """ClickHouse comes back to its folder and its URL."""
+        """Restart ClickHouse with its folder and URL."""
         self.world.clickhouse.start()
 
     def teardown(self) -> None:
-        """When all is well again, what is stored is what the model says."""
+        """After recovery, the stored rows agree with the model."""
         if not self.world.stores:
             self.world.clickhouse.start()
         self.sentinel()
@@ -163,11 +163,11 @@ class Life(RuleBasedStateMachine):
 
     @property
     def eventful(self) -> bool:
-        """Whether all is well and something came since the last fault: otherwise one more tells little."""
+        """Return True if all is well and events came since the last fault."""
         return self.posted and bool(self.world.stores)
 
     def send(self, event: Event) -> int | None:
-        """Post an event and note the answer."""
+        """Post an event and record the answer."""
         mark = next(self.marks)
         status: int | None = self.world.post(event.body(mark))
         self.posted = True
@@ -176,7 +176,7 @@ class Life(RuleBasedStateMachine):
 
     @contextmanager
     def stream(self, event: Event) -> Iterator[None]:
-        """Post an event again and again while something happens, and note the answers."""
+        """Post an event repeatedly during an action, and record the answers."""
         answered = threading.Semaphore(0)
 
         def post(mark: str) -> int | None:
@@ -196,14 +196,14 @@ class Life(RuleBasedStateMachine):
         self.posted = False
 
     def sentinel(self) -> None:
-        """Post a last event, and wait until it is stored, and whatever else was left by any process."""
+        """Post a last event, and wait until it and all earlier ones of any process are stored."""
         event = Event(site=min(self.world.sites), name="Sentinel", properties=(), amount=None)
         assert self.send(event) == httpx.codes.ACCEPTED
         self.world.settle()
 
 
 def test_whatever_happens_what_was_acknowledged_is_stored_once(world: World) -> None:
-    """STORE-1, STORE-5: a 2xx is there once, no answer or a 5xx at most once, what is refused never."""
+    """STORE-1, STORE-5: stored once after a 2xx, at most once after no answer or a 5xx, else never."""
     Life.world = world
     run_state_machine_as_test(
         Life,
@@ -212,8 +212,8 @@ def test_whatever_happens_what_was_acknowledged_is_stored_once(world: World) -> 
             stateful_step_count=16,
             deadline=None,
             derandomize=True,
-            # Without shrinking: every attempt starts processes, and the steps as they are tell enough.
+            # Without shrinking: each attempt starts processes, and the failing steps are informative enough.
             phases=(Phase.generate,),
-            suppress_health_check=[HealthCheck.too_slow],  # A step may be a start of the server.
+            suppress_health_check=[HealthCheck.too_slow],  # A step may start a server.
         ),
     )

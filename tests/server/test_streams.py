@@ -1,4 +1,4 @@
-"""Live streams opened at once all get their events; closed in any state, they leave no file or socket."""
+"""Live streams opened at the same time all get their events, and leave no file or socket in any state."""
 
 import socket
 import struct
@@ -21,7 +21,7 @@ SECONDS = 20.0
 
 
 def connect(server: Any, site: str) -> socket.socket:
-    """Ask for the stream of a site, and do not wait for it."""
+    """Request the stream of a site without waiting for the response."""
     address = httpx.URL(server.url)
     connection = socket.create_connection((address.host, address.port), timeout=SECONDS)
     connection.sendall(f"GET /api/sites/{site}/live HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -29,7 +29,7 @@ def connect(server: Any, site: str) -> socket.socket:
 
 
 def read_until(connection: socket.socket, text: bytes) -> bytes:
-    """Return what comes up to and with a text."""
+    """Return the data up to and including a text."""
     read = b""
     while text not in read:
         more = connection.recv(65_536)
@@ -39,7 +39,7 @@ def read_until(connection: socket.socket, text: bytes) -> bytes:
 
 
 def descriptors(server: Any) -> int:
-    """Count the open files of all processes of a server."""
+    """Return the number of open files of all processes of a server."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in descendants(server.process.pid))
 
 
@@ -47,15 +47,15 @@ def descriptors(server: Any) -> int:
 def fresh(
     request: pytest.FixtureRequest, start: Start, clickhouse: LocalClickHouse, tmp_path: Path
 ) -> Iterator[Any]:
-    """A server of one worker process, or of two, that has had no stream yet."""
+    """A server of one or two worker processes that has had no stream yet."""
     with start("--workers", request.param, "--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
         yield server
 
 
 def test_streams_opened_at_once_are_all_told(fresh: Any, tmp_path: Path) -> None:
-    """Twenty of one site and ten of five others; afterwards no socket and no file of theirs is left."""
+    """Twenty streams of one site and ten of five others leave no socket or file."""
     sites = ["one.example"] * 20 + [f"{letter}.example" for letter in "abcde"] * 2
-    for _ in range(10):  # Each process has what it opens at first, such as connections to ClickHouse.
+    for _ in range(10):  # Each process opens its long-lived files first, such as connections to ClickHouse.
         fresh.http.get("/healthz", headers={"Connection": "close"})
         httpx.post(f"{fresh.url}/api/event", json={"t": "p", "d": sites[0]}, trust_env=False)
     before = descriptors(fresh)
@@ -67,13 +67,13 @@ def test_streams_opened_at_once_are_all_told(fresh: Any, tmp_path: Path) -> None
             assert httpx.post(f"{fresh.url}/api/event", json=event, trust_env=False).status_code == 202
         told = pool.map(lambda stream, site: read_until(stream, f'"for {site}"'.encode()), streams, sites)
         assert all(text.count(b"data: {") == 1 for text in told)
-    # An event opens the socket for sending, once in each process.
+    # An event opens the socket for sending, once per process.
     live = tmp_path / "state" / "live"
     eventually(lambda: descriptors(fresh) <= before + 2 and not list(live.iterdir()))
 
 
 def test_a_stream_closed_in_any_state_leaves_nothing(fresh: Any, tmp_path: Path) -> None:
-    """Before its answer, before it is ready, while it runs, reset, half-closed, or asked for by HEAD."""
+    """Closed before the answer or while running, by reset, half-closed, or requested by HEAD."""
     with connect(fresh, "one.example") as warm:
         read_until(warm, b"event: ready")
     live = tmp_path / "state" / "live"
@@ -96,7 +96,7 @@ def test_a_stream_closed_in_any_state_leaves_nothing(fresh: Any, tmp_path: Path)
 
 
 def read_to_end(connection: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
+    """Return the data until the server closes."""
     read = b""
     while more := connection.recv(65_536):
         read += more
@@ -104,7 +104,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 
 def test_a_connection_that_is_full_is_not_writable() -> None:
-    """Until its peer has read; one that is not known is believed to be writable."""
+    """It is writable after the peer has read; an unknown one counts as writable."""
     here, there = socket.socketpair()
     with here, there:
         writable = Writable(here.fileno())
@@ -119,7 +119,7 @@ def test_a_connection_that_is_full_is_not_writable() -> None:
 
 
 def test_a_reader_that_does_not_read_costs_no_memory() -> None:
-    """Events are left out while its connection is full; granian would keep all of them for it."""
+    """Events are left out while its connection is full; granian would buffer all of them."""
     sent: list[bytes] = []
 
     class Feed:

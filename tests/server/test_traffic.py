@@ -1,6 +1,9 @@
-"""Figures over time: expected values are counted by hand from the events of each test."""
+"""KPIs over time: expected values are counted by hand from each test's events."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ DAYS = Range.of("7d", timezone="UTC", now=NOW)
 
 
 def test_goals_match_exactly_and_count_completions(pen: Pen, reader: Reader, settings: Settings) -> None:
-    """GOAL-2, GOAL-3: not the prefix, not the other case; the rate is over all visitors of the site."""
+    """GOAL-2, GOAL-3: prefixes and other cases do not match; the rate is relative to all visitors."""
     pen.write(
         *[Sent(name="Signup", visitor="v")] * 2,
         Sent(name="signup", visitor="w"),
@@ -27,24 +30,40 @@ def test_goals_match_exactly_and_count_completions(pen: Pen, reader: Reader, set
     assert [(each.conversions, each.visitors, each.rate) for each in found] == [(2, 1, 25.0), (0, 0, 0.0)]
 
 
+@pytest.mark.parametrize("names", [["x" * 140_000], [f"{n}" * 10_000 for n in range(14)]], ids=["one", "14"])
+def test_long_goals_lock_nobody_out(
+    pen: Pen, reader: Reader, settings: Settings, tmp_path: Path, names: list[str]
+) -> None:
+    """F11: goals of earlier versions may exceed the limits, and a bound value of ClickHouse (128 KiB)."""
+    pen.write(Sent(name=names[-1][:10_000], visitor="v"))
+    with closing(sqlite3.connect(tmp_path / "settings.sqlite")) as db, db:
+        db.executemany("INSERT INTO goals (site, name) VALUES (?, ?)", [(pen.site, name) for name in names])
+    settings.add_goal(pen.site, "Signup")
+    counted = [0] * (len(names) - 1) + [int(len(names[-1]) <= 10_000)]
+    assert [goal.conversions for goal in reader.goals(pen.site, DAYS)] == [*counted, 0]
+    assert kpis(reader, pen.site)["conversions"][0] == sum(counted)
+    series = reader.series(pen.site, DAYS, "conversions")
+    assert sum(point.value for point in series.points) == sum(counted)
+
+
 def kpis(
     reader: Reader, site: str, range_: Range = DAYS
 ) -> dict[str, tuple[float, float | None, float | None]]:
-    """The figures by their key."""
+    """Return the values by key."""
     return {kpi.key: (kpi.value, kpi.previous, kpi.change) for kpi in reader.kpis(site, range_)}
 
 
 def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
-    """Each beside the range before; conversions only once there is a goal (GOAL-4)."""
+    """Each has the value of the previous range; conversions exist only with a goal (GOAL-4)."""
     before = NOW - timedelta(days=7)
     pen.write(
-        # A session with two pageviews and an event, a minute; one that bounces; one that only has events.
+        # A session of a minute with two pageviews and an event, one that bounces, and one with events only.
         Sent(visitor="a", session="1"),
         Sent(visitor="a", session="1", at=NOW + timedelta(seconds=20)),
         Sent(visitor="a", session="1", name="Signup", at=NOW + timedelta(seconds=60)),
         Sent(visitor="b", session="2"),
         *[Sent(visitor="c", session="3", name="Signup")] * 2,
-        # A single pageview with an event is no bounce.
+        # A single pageview with an event is not a bounce.
         Sent(visitor="d", session="4"),
         Sent(visitor="d", session="4", name="Other"),
         Sent(visitor="a", session="0", at=before),
@@ -66,7 +85,7 @@ def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
 
 
 def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:
-    """A site without events has zeros and no changes; all time has nothing before it."""
+    """A site without events has zeros and no changes; all time has no previous range."""
     keys = ("visitors", "pageviews", "views_per_visit", "bounce_rate", "duration")
     assert kpis(reader, pen.site) == dict.fromkeys(keys, (0, 0, None))
     everything = reader.range(pen.site, "all")
@@ -75,7 +94,7 @@ def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Kolkata"])
 def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader, timezone: str) -> None:
-    """Its rows of two days are put together; of a range that cuts it, the part inside counts."""
+    """Its rows of two days are combined; if a range cuts it, the part inside counts."""
     today = Range.of("today", timezone=timezone, now=NOW)
     yesterday = Range.of("yesterday", timezone=timezone, now=NOW)
     seconds = (-1800, -1770, 0, 60)
@@ -86,7 +105,7 @@ def test_a_session_over_midnight_is_one(pen: Pen, reader: Reader, timezone: str)
 
 
 def test_many_sessions_are_sampled_well(pen: Pen, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more sessions than are read, the figures are as good as those of all: here of 30,000 a tenth."""
+    """A sample of a tenth of 30,000 sessions gives the same figures within its error."""
     monkeypatch.setattr("reference_server.analytics.kpis._SESSIONS", 4_000)
     sent = [Sent(session=f"s{number}") for number in range(30_000)]
     pen.write(*sent, *sent[:10_000])
@@ -97,7 +116,7 @@ def test_many_sessions_are_sampled_well(pen: Pen, reader: Reader, monkeypatch: p
 
 
 def test_a_series_has_no_holes(pen: Pen, reader: Reader, settings: Settings) -> None:
-    """Days of the site; visitors are counted once a step, whatever they do."""
+    """Steps are days of the site; a visitor counts once per step."""
     first, last = date(2026, 10, 24), date(2026, 10, 26)
     range_ = Range.of("custom", timezone="Europe/Berlin", now=NOW, first=first, last=last)
     for hour in (0, 5, 24, 24.9, 25):
@@ -124,7 +143,7 @@ def test_a_series_has_no_holes(pen: Pen, reader: Reader, settings: Settings) -> 
     ("period", "interval"), [("realtime", "minute"), ("24h", "hour"), ("30d", "day"), ("custom", "month")]
 )
 def test_an_event_is_in_its_step(pen: Pen, reader: Reader, period: str, timezone: str, interval: str) -> None:
-    """An event at the first moment of a step and one at its last are in it, those around it are not."""
+    """The first and the last moment of a step belong to it, the moments around it do not."""
     custom = {"first": date(2026, 1, 1), "last": date(2026, 12, 31)} if period == "custom" else {}
     range_ = Range.of(period, timezone=timezone, now=NOW, **custom)
     begin, end = range_.points()[7:9]
@@ -137,6 +156,6 @@ def test_an_event_is_in_its_step(pen: Pen, reader: Reader, period: str, timezone
 
 
 def test_an_unknown_metric_is_refused(pen: Pen, reader: Reader) -> None:
-    """By its name."""
-    with pytest.raises(ValueError, match="'money' is no metric: it is one of visitors, "):
+    """The message names it."""
+    with pytest.raises(ValueError, match=r"metric must be one of visitors, .*got 'money'"):
         reader.series(pen.site, DAYS, "money")

@@ -1,4 +1,4 @@
-"""Visitors, sessions and page visits of senders that do not name their own (STORE-4)."""
+"""Visitors, sessions and page visits of senders without ids of their own (STORE-4)."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,23 +24,23 @@ def visits(tmp_path: Path) -> Iterator[Sessions]:
 def visitor(
     visits: Sessions, now: datetime, *, site: str = "a.test", ip: str = "192.0.2.1", agent: str = "x"
 ) -> str:
-    """The id of a visitor who differs in what is given."""
+    """Return the id of a visitor who differs in the given arguments."""
     return visits.visitor(site=site, ip=ip, user_agent=agent, now=now)
 
 
 def test_a_visitor_is_the_same_all_day(visits: Sessions) -> None:
-    """From midnight to midnight, UTC."""
+    """A day lasts from midnight to midnight, UTC."""
     midnight = datetime(2026, 3, 1, tzinfo=UTC)
     assert visitor(visits, midnight) == visitor(visits, midnight + timedelta(days=1) - MOMENT)
 
 
 def test_a_visitor_is_another_one_tomorrow(visits: Sessions) -> None:
-    """Nobody is followed from day to day."""
+    """Visitors cannot be followed from day to day."""
     assert visitor(visits, NOON) != visitor(visits, NOON + timedelta(days=1))
 
 
 def test_the_salt_of_yesterday_is_forgotten(visits: Sessions) -> None:
-    """Not even the server can compute an id of a day that is over."""
+    """Not even the server can compute an id of a past day."""
     before = visitor(visits, NOON)
     visitor(visits, NOON + timedelta(days=1))
     assert visitor(visits, NOON) != before
@@ -67,13 +67,13 @@ def test_two_processes_agree(visits: Sessions, tmp_path: Path) -> None:
 
 
 def test_a_session_lasts_while_events_come(visits: Sessions) -> None:
-    """Less than 30 minutes between events, however long in all."""
+    """Its length is unlimited if events are less than 30 minutes apart."""
     times = [NOON + number * (HALF_AN_HOUR - MOMENT) for number in range(5)]
     assert len({visits.session("v", now) for now in times}) == 1
 
 
 def test_a_session_ends_after_30_minutes_without_events(visits: Sessions) -> None:
-    """Then the next event begins another one."""
+    """The next event begins a new session."""
     assert visits.session("v", NOON) != visits.session("v", NOON + HALF_AN_HOUR)
 
 
@@ -85,5 +85,5 @@ def test_the_latest_page_visit_counts(visits: Sessions) -> None:
 
 
 def test_an_unknown_session_is_on_no_page(visits: Sessions) -> None:
-    """Nothing is made up."""
+    """No id is invented."""
     assert visits.current(site="a.test", session="s") == ""

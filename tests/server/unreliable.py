@@ -1,4 +1,4 @@
-"""A way to ClickHouse on which statements go wrong, for the tests of the loader."""
+"""A client of ClickHouse with faults, for tests of the loader."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,15 @@ from reference_server.storage.client import Clients
 from reference_server.storage.store import TABLES
 
 Decide = Callable[[str], str]
-"""Gets the table of an insert that stores rows, and returns a fault, or "" to let it pass.
+"""Takes the table of an insert and returns a fault, or "" for none.
 
-``before``: ClickHouse is not reached; ``after``: its answer gets lost; ``refused``: it has too little memory.
+``before``: the insert does not reach ClickHouse; ``after``: its answer gets lost; ``refused``: not enough
+memory.
 """
 
 
 class Unreliable(Clients):
-    """Clients that get so many odd greetings, and whose inserts go wrong as is decided; these are counted."""
+    """Clients with failing handshakes and inserts, as decided by a function; both are counted."""
 
     def __init__(self, url: str, decide: Decide, greetings: int = 0) -> None:
         super().__init__(url)
@@ -25,22 +26,22 @@ class Unreliable(Clients):
         self.inserts = 0
 
     def get(self) -> Any:
-        """Stand in for the client as far as the loader uses it."""
+        """Return this object, which replaces the client for the loader."""
         if self._greetings:
             self._greetings -= 1
             raise ValueError("that is no version: <html>")
         return self
 
     def query(self, *values: Any, **options: Any) -> Any:
-        """Ask ClickHouse."""
+        """Query ClickHouse."""
         return super().get().query(*values, **options)
 
     def insert(self, *values: Any, **options: Any) -> Any:
-        """Insert, as migrations do."""
+        """Insert as migrations do."""
         return super().get().insert(*values, **options)
 
     def command(self, text: str, *values: Any, **options: Any) -> Any:
-        """Carry out a statement, or fail as is decided."""
+        """Execute a statement, or fail as decided."""
         table = text.removeprefix("INSERT INTO ").split()[0]
         fault = ""
         if text.startswith("INSERT INTO ") and table in TABLES:
@@ -57,6 +58,6 @@ class Unreliable(Clients):
 
 
 def one_after_the_other(*faults: str) -> Decide:
-    """Decide on these faults for the first inserts, and let all others pass."""
+    """Return a decision that applies these faults to the first inserts and none to later ones."""
     left = list(faults)
     return lambda _: left.pop(0) if left else ""

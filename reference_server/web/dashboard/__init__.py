@@ -1,4 +1,4 @@
-"""The pages that people see: a Flask blueprint, its templates, and the files that browsers load with them."""
+"""The dashboard: a Flask blueprint, its templates and its static files."""
 
 from reference_server.web.dashboard.views import dashboard
 

@@ -1,4 +1,4 @@
-"""How numbers, amounts and times are written on the pages; pure functions."""
+"""Formatting of numbers, amounts and times on the pages. Pure functions."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ PERIODS = {
     "all": "All time",
     "custom": "Custom dates",
 }
-"""The periods that a range is chosen from, as the pages call them."""
+"""Labels of the periods of a range."""
 
 KPIS = {
     "visitors": "Visitors",
@@ -28,24 +28,24 @@ KPIS = {
     "conversion_rate": "Conv. Rate",
     "duration": "Duration",
 }
-"""The figures on top, as the pages call them."""
+"""Labels of the KPIs."""
 
 _NOTHING = "–"
 _LESS_IS_BETTER = ("bounce_rate",)
 
 
 def number(value: float) -> str:
-    """Write a number as people read it: 12,345 or 1.8."""
+    """Return a number for people: 12,345 or 1.8."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def percent(value: float) -> str:
-    """Write a percentage: 12.3%. One that is not nothing never looks like nothing."""
+    """Return a percentage: 12.3%. A value above zero is never shown as 0%."""
     return "<0.1%" if 0 < value < 0.05 else f"{value:,.1f}".removesuffix(".0") + "%"
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as 2h 5m, 2m 14s or 14s."""
+    """Return seconds as 2h 5m, 2m 14s or 14s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -54,7 +54,7 @@ def duration(seconds: float) -> str:
 
 
 def kpi(key: str, value: float | None) -> str:
-    """Write the value of a figure on top in its own unit."""
+    """Return the value of a KPI in its own unit."""
     if value is None:
         return _NOTHING
     if key in ("bounce_rate", "conversion_rate"):
@@ -65,14 +65,14 @@ def kpi(key: str, value: float | None) -> str:
 
 
 def trend(key: str, change: float | None) -> str:
-    """Tell whether a change is ``good``, ``bad`` or ``even``."""
+    """Return if a change is ``good``, ``bad`` or ``even``."""
     if not change or abs(change) < 0.05:
         return "even"
     return "good" if (change > 0) != (key in _LESS_IS_BETTER) else "bad"
 
 
 def amount(value: Decimal) -> str:
-    """Write an amount of money without a currency: 1,234.50, all its digits kept."""
+    """Return an amount of money without a currency and with all its digits: 1,234.50."""
     text = f"{value:,f}"
     whole, point, fraction = text.partition(".")
     fraction = fraction.rstrip("0")
@@ -80,7 +80,7 @@ def amount(value: Decimal) -> str:
 
 
 def days(range_: Range) -> str:
-    """Write the days of a range: 29 Oct 2026 – 27 Nov 2026, Europe/Berlin."""
+    """Return the days of a range: 29 Oct 2026 – 27 Nov 2026, Europe/Berlin."""
     if range_.period == "realtime":
         return "The last 30 minutes"
     if range_.period == "all":
@@ -91,7 +91,7 @@ def days(range_: Range) -> str:
 
 
 def moment(time: datetime, interval: str, range_: Range) -> str:
-    """Write a point in time of a series, in the site's time zone."""
+    """Return a point in time of a series, in the site's time zone."""
     local = _local(time, range_)
     return {
         "minute": f"{local:%H:%M}",

@@ -1,4 +1,4 @@
-"""What every answer of the pages has in common: a strict policy, and errors that are pages too."""
+"""Access control, security headers and error pages of the dashboard."""
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Blueprint, Response, current_app, render_template, request
@@ -9,11 +9,11 @@ from reference_server.web.access import AccessControl
 from reference_server.web.arguments import require_short_arguments
 from reference_server.web.security_headers import HEADERS
 
-_TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "There is nothing here"}
+_TITLES = {400: "That cannot be shown", 403: "Not allowed", 404: "Page not found"}
 
 
 def add_guard(pages: Blueprint, access: AccessControl) -> None:
-    """Give the pages their door, their headers and their errors."""
+    """Add access control, security headers and error pages to the blueprint."""
 
     @pages.after_request
     def _head(response: Response) -> Response:
@@ -45,18 +45,18 @@ def add_guard(pages: Blueprint, access: AccessControl) -> None:
     def _away(error: ClickHouseError) -> tuple[str, int]:
         current_app.logger.error("ClickHouse does not answer: %s", error)
         text = (
-            "ClickHouse, where events are stored, does not answer. Events are still taken and will be stored "
-            "when it is back. This page tries again by itself."
+            "ClickHouse, which stores the events, does not answer. Events are still accepted and will be "
+            "stored when it is back. This page reloads by itself."
         )
-        return _error(503, "The numbers are away for a moment", text)
+        return _error(503, "The data is not available right now", text)
 
     @pages.errorhandler(Exception)
     def _fault(error: Exception) -> tuple[str, int]:
         current_app.logger.exception("unexpected error", exc_info=error)
-        return _error(500, "That is our fault", "Something went wrong here; the server's log says what.")
+        return _error(500, "Internal server error", "The server's log has the details.")
 
 
 def _error(status: int, title: str, text: str) -> tuple[str, int]:
-    # Where the site is known the way back leads there.
+    # If the site is known, the error page links back to it.
     site = (request.view_args or {}).get("site") if status != 404 else None
     return render_template("error.html", status=status, title=title, text=text, site=site), status

@@ -1,4 +1,4 @@
-"""Filters of the templates: what visitors sent, as HTML that says exactly that, and numbers as text."""
+"""Template filters: text of visitors as HTML that shows exactly that text, and numbers as text."""
 
 import hashlib
 import json
@@ -15,12 +15,15 @@ _SHORT = 160
 
 
 def exact(text: str) -> Markup:
-    """Write text as an attribute's value that a browser reads back unchanged: it turns a bare CR into LF."""
+    """Return text escaped for an attribute, so that browsers read it back unchanged.
+
+    Otherwise they turn a bare CR into LF.
+    """
     return escape(text).replace("\r", Markup("&#13;"))
 
 
 def visible(text: str, characters: int = 0) -> Markup:
-    """Return text of a visitor, isolated from its surroundings (bidirectional text), folded when it is long.
+    """Return text of a visitor, isolated from its surroundings (bidirectional text) and folded if long.
 
     ``characters`` is the length of the whole text if ``text`` is only its beginning.
     """
@@ -36,28 +39,28 @@ def visible(text: str, characters: int = 0) -> Markup:
 
 
 def label(text: str) -> str:
-    """Shorten text for an attribute that is read aloud."""
+    """Return text shortened for an attribute that is read aloud."""
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 
 def share(count: int, top: int) -> str:
-    """Return how long a bar is, beside the longest one."""
+    """Return the length of a bar relative to the longest one."""
     return f"{100 * count / top:.1f}%" if top else "0%"
 
 
 def key(*parts: Any) -> Markup:
-    """Return what tells the rows of a list apart."""
+    """Return a key that distinguishes the rows of a list."""
     text = json.dumps(parts)
     return exact(text if len(text) <= _SHORT else digest(parts))
 
 
 def address(event: EventCount) -> dict[str, str]:
-    """Return the parameters of an address that name an event: its name, or the id of a long one."""
+    """Return the query parameters that identify an event: its name, or the id of a long name."""
     return {"name": event.name} if event.characters <= _SHORT else {"id": event.id}
 
 
 def digest(value: Any) -> str:
-    """Name an element after what it is about, in letters that an id may have."""
+    """Return an id for an element, derived from its content."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
@@ -79,4 +82,4 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": formatting.moment,
     "kpi_name": formatting.KPIS.__getitem__,
 }
-"""The filters by their names."""
+"""The filters by name."""

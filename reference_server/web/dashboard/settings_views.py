@@ -1,4 +1,4 @@
-"""Settings of a site: its goals and its time zone, by plain forms."""
+"""Settings pages of a site: its goals and its time zone, as plain forms."""
 
 from contextlib import suppress
 
@@ -18,7 +18,7 @@ from reference_server.analytics.site_settings import (
 
 
 def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
-    """Add the pages of the settings."""
+    """Add the settings pages to the blueprint."""
 
     def show(site: str, status: int = 200, **also: str) -> tuple[str, int]:
         page = render_template(
@@ -58,7 +58,7 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
 
     @pages.post("/<site>/settings/goals/<int:goal>/delete")
     def delete_goal(site: str, goal: int) -> AnyResponse:
-        # Gone is gone: somebody else may have deleted it first.
+        # It may have been deleted meanwhile.
         with suppress(NoSuchGoal):
             settings.delete_goal(site, goal)
         return redirect(url_for("dashboard.goals", site=site, done="deleted"), 303)

@@ -1,7 +1,7 @@
 """The pages of a site and the lists inside them.
 
-A page brings its first rows along. While it is open it asks for itself again, and for its lists, each by the
-address in ``data-list``; what comes is HTML too, so that everything is written, and escaped, in one place.
+A page contains its first rows. While it is open it fetches itself again, and its lists from the addresses in
+``data-list``. All responses are HTML, so that writing and escaping happen in one place.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from reference_server.web.dashboard.markup import FILTERS
 from reference_server.web.dashboard.settings_views import add_settings
 
 PAGE = 100
-"""Rows of a list that come at once."""
+"""Rows of a list per request."""
 
 _MOST = 1000
 _FIRST = 10
@@ -34,7 +34,7 @@ _METRICS = {
 
 
 def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
-    """Return the pages, behind the door."""
+    """Return the pages, all under access control."""
     pages = Blueprint(
         "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
@@ -51,8 +51,8 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
         found = sites.find([site])
         if found is None:
             abort(404, f"{site[:100]} is not a site of this server.")
-        if found != site:  # www.Example.com is example.com.
-            # Quoted: a name with a backslash must not lead to another host.
+        if found != site:  # For example www.Example.com, which is example.com.
+            # url_for quotes the name: one with a backslash must not lead to another host.
             abort(redirect(url_for(request.endpoint or "", **{**(request.view_args or {}), "site": found})))
 
     @pages.get("/")
@@ -74,7 +74,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
         goals = reader.goals(site, range_)
         metric = request.args.get("metric", "visitors")
         if metric not in _METRICS:
-            abort(400, f"{metric} is none of {', '.join(_METRICS)}.")
+            abort(400, f"metric must be one of {', '.join(_METRICS)} (got {metric[:100]!r}).")
         return render_template(
             "overview.html",
             site=site,
@@ -91,7 +91,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
         )
 
     def _lists(site: str, range_: Range) -> dict[str, Any]:
-        """What a page brings along at first, and then asks for by the addresses of its lists."""
+        """Return the lists of the first page, which it later fetches by their addresses."""
         events = reader.events(site, range_, limit=PAGE, visitors=False, shown=SHOWN_CHARACTERS)
         advice = reader.advice(site, range_)
         return {"events": events, "advice": advice, **_paging(PAGE)}
@@ -108,7 +108,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
         return render_template("advice.html", advice=found)
 
     def _event(site: str) -> str:
-        """Return the event that the address names, by its name or, as a long one, by its id."""
+        """Return the event that the query identifies, by its name or by the id of a long name."""
         id_ = request.args.get("id")
         if id_ is None:
             return request.args.get("name", "")
@@ -147,12 +147,12 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
 
 
 def _named(parameter: str) -> dict[str, str]:
-    """Return the part of the address that names the event, for links to its values."""
+    """Return the query parameter that identifies the event, for links to its values."""
     return {parameter: request.args.get(parameter, "")}
 
 
 def _query() -> dict[str, str]:
-    """The part of the address that says which range is looked at, for links that keep it."""
+    """Return the query parameters of the range, for links that keep it."""
     return {key: request.args[key] for key in ("period", "from", "to") if request.args.get(key)}
 
 
@@ -165,5 +165,5 @@ def _window(rows: int) -> dict[str, Any]:
 
 
 def _paging(rows: int) -> dict[str, Any]:
-    """What a list has to know of its place: ``top`` is the largest count, which the bars are measured by."""
+    """Return the position of a list; ``top`` is the largest count, to which bars are relative."""
     return {**_window(rows), "page": rows, "top": request.args.get("top", 0, type=int)}

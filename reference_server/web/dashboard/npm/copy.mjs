@@ -1,4 +1,4 @@
-// Copies what the dashboard serves of others, with their licences, to where it serves it from.
+// Copies the third-party files of the dashboard, with their licences, to the folder it serves them from.
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const vendor = new URL("../static/vendor/", import.meta.url);
@@ -13,8 +13,8 @@ const files = {
 
 rmSync(vendor, { recursive: true, force: true });
 for (const [from, to] of Object.entries(files)) cpSync(new URL(from, modules), new URL(to, vendor));
-// The minified build, which is for classic scripts, made a module: a third of the module that it comes with.
+// The minified build for classic scripts, converted to a module: a third of the size of the bundled module.
 const script = readFileSync(new URL("uplot/dist/uPlot.iife.min.js", modules), "utf8");
 writeFileSync(new URL("uplot/uPlot.js", vendor), `${script}\nexport default uPlot;\n`);
-// By this tools/setup.sh sees whether what is here is still what is asked for.
+// tools/setup.sh compares this file to see if the copies are up to date.
 cpSync(new URL("package-lock.json", import.meta.url), new URL("package-lock.json", vendor));

@@ -1,11 +1,11 @@
-// Draws the table of a series. Without this, or without uPlot, the table is what there is.
+// Draws the table of a series as a chart. Without JavaScript or uPlot, the table remains.
 
 const LABEL_WIDTH = 90;
 
 let chart;
 let drawn = "";
 
-/** Draw the chart of a page anew if its figures have changed. */
+/** Draw the chart of a page again if its data has changed. */
 export async function draw(page) {
   const plot = page.querySelector("[data-plot]");
   const table = page.querySelector("[data-series]");
@@ -41,7 +41,7 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Which points are named below the chart: as many as there is room for. */
+/** Return the points to label below the chart, as many as fit. */
 function thinned(rows) {
   return ({ width }) => {
     const every = Math.ceil(rows.length / Math.max(2, Math.floor(width / LABEL_WIDTH)));
@@ -49,7 +49,7 @@ function thinned(rows) {
   };
 }
 
-/** How a point in time is written below the chart: as coarse as the points are far from each other. */
+/** Return a formatter for the labels below the chart, as coarse as the steps of the series. */
 function when(zone, rows) {
   const step = rows.length > 1 ? rows[1][0] - rows[0][0] : 0;
   const clock = { hour: "2-digit", minute: "2-digit" };

@@ -1,27 +1,27 @@
-// Lists that fill themselves: each knows its address, and what is searched in it and shown of it.
+// Lists that load their own rows: each has an address, and a state with its search and limit.
 
 import { morph, morphChildren } from "./morph.js";
 import { writeMoney } from "./money.js";
 
-const AT_ONCE = 500; // A longer list comes in parts, and more rarely.
-const REST = 9; // How much longer than it took to load a long list is left alone.
+const AT_ONCE = 500; // Rows per request; longer lists are loaded in parts and less often.
+const REST = 9; // A long list is not reloaded for this many times its load time.
 const GROWTH = 100;
 const TYPING_MS = 200;
 const SECONDS = 15;
 
 const states = new WeakMap();
 
-/** Get a part of a page. Throws when the server does not answer, or not with a page. */
+/** Fetch a part of a page. Throws if the server does not answer with a page. */
 export async function fetchPart(address) {
   const answer = await fetch(address, { signal: AbortSignal.timeout(SECONDS * 1000) });
-  if (answer.redirected) location.reload(); // To the login: somebody has logged out meanwhile.
+  if (answer.redirected) location.reload(); // Redirected to the login after a logout elsewhere.
   if (!answer.ok) throw new Error(`${answer.status}`);
   const part = new DOMParser().parseFromString(await answer.text(), "text/html");
   writeMoney(part);
   return part;
 }
 
-/** Load again every list that can be seen, the outer ones first. Throws when one could not be. */
+/** Reload every visible list, outer lists first. Throws if one fails. */
 export async function refreshLists(root) {
   const within = (list) => list.parentElement.closest("[data-list]");
   const outer = root.closest("[data-list]");
@@ -30,14 +30,14 @@ export async function refreshLists(root) {
   );
   await Promise.all(
     seen.map(async (list) => {
-      // What a person waits for comes first.
+      // Requests of the user come first.
       if (!stateOf(list).waiting && isOld(list)) await load(list);
       await refreshLists(list);
     }),
   );
 }
 
-/** Make arrows, searching and "Show more" work for lists inside `root`, also those that come later. */
+/** Handle arrows, searching and "Show more" of all lists inside `root`, including later ones. */
 export function listen(root) {
   for (const list of root.querySelectorAll("[data-every]")) stateOf(list);
   root.addEventListener("click", ({ target }) => {
@@ -85,7 +85,7 @@ function append(list, offset, top) {
   );
 }
 
-/** Add the rows of a part that are not there yet, and its "Show more". */
+/** Append the rows of a part that are not there yet, and replace "Show more". */
 function add(list, part) {
   const rows = list.querySelector(":scope > [data-rows]");
   const known = new Set([...rows.children].map((row) => row.dataset.key));
@@ -100,7 +100,7 @@ function attempt(list) {
   return serve(list, () => load(list));
 }
 
-/** Do what a person asked of a list: nothing else is loaded into it until then, and a failure is told. */
+/** Run an action of the user on a list: other loads of it wait, and a failure is shown. */
 async function serve(list, work) {
   const state = stateOf(list);
   state.waiting = (state.waiting ?? 0) + 1;
@@ -117,14 +117,14 @@ function load(list) {
   return latest(list, () => fetchRows(list, wanted(list)), (fresh) => keepPlace(list, () => morphChildren(list, fresh)));
 }
 
-/** How many rows a list is to have: whoever has let it show all of them goes on seeing all. */
+/** Return how many rows to load. A list that was shown completely remains complete. */
 function wanted(list) {
   const { limit, address } = stateOf(list);
   const all = limit && address === list.dataset.list && !list.querySelector(":scope > .more");
   return all ? Math.max(limit, shown(list) + GROWTH) : limit;
 }
 
-/** Get the first rows of a list, in parts when they are many. */
+/** Fetch the first rows of a list, in parts if there are many. */
 async function fetchRows(list, limit) {
   const { body } = await fetchPart(addressOf(list, { limit: limit && Math.min(limit, AT_ONCE) }));
   for (let offset = AT_ONCE; offset < limit; offset += AT_ONCE) {
@@ -135,7 +135,7 @@ async function fetchRows(list, limit) {
   return body;
 }
 
-/** Get what a list asks for and put it there, unless the list has asked for something else meanwhile. */
+/** Fetch data for a list and insert it, unless a later request for the list has started meanwhile. */
 async function latest(list, get, put) {
   const state = stateOf(list);
   const turn = (state.turn = (state.turn ?? 0) + 1);
@@ -152,7 +152,7 @@ async function latest(list, get, put) {
   }
 }
 
-/** What somebody reads stays where it is, whatever comes or goes above it. */
+/** Keep visible rows in place when rows above them come or go. */
 function keepPlace(list, work) {
   const rows = list.getBoundingClientRect().top < 0 ? (list.querySelector(":scope > [data-rows]")?.children ?? []) : [];
   const seen = [...rows]
@@ -163,13 +163,13 @@ function keepPlace(list, work) {
     .filter(([row]) => row.isConnected)
     .map(([row, { top }]) => row.getBoundingClientRect().top - top);
   const usual = shifts.toSorted((one, other) => one - other)[shifts.length >> 1];
-  // A row that has risen to the top of the list is not followed there.
+  // A row that rises to the top of the list is not followed there.
   const shift = shifts.find((each) => Math.abs(each - usual) < innerHeight);
   if (shift) scrollBy({ top: shift, behavior: "instant" });
 }
 
 function complain(list) {
-  if (list.querySelector(":scope > [data-rows]")) return; // What is there is better than nothing.
+  if (list.querySelector(":scope > [data-rows]")) return; // Keep the rows that are there.
   const text = document.createElement("p");
   text.className = "empty error";
   text.append("This could not be loaded. ");
@@ -188,7 +188,7 @@ function addressOf(list, more) {
   return address;
 }
 
-/** Whether it is time for a list: one that costs much says how many seconds its content is good for. */
+/** Return true if a list is due for reloading; `data-every` is the minimum age in seconds. */
 function isOld(list) {
   const { address, at, took } = stateOf(list);
   const rest = Math.max(1000 * (list.dataset.every ?? 0), shown(list) > AT_ONCE ? REST * (took ?? 0) : 0);

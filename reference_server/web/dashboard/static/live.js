@@ -1,4 +1,4 @@
-// Shows events as they arrive. What visitors sent becomes text of the page, never markup.
+// Shows events as they arrive. Text of visitors always becomes text nodes, never markup.
 
 import { advise } from "./live_advice.js";
 import { element, sent } from "./elements.js";

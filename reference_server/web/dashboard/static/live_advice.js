@@ -1,7 +1,5 @@
-// Advice about the events of the live page that takes a look at what came before them (LINT-1 to LINT-3).
-//
-// The server is asked about the names that have just come, until they must be stored: only then does it know
-// whether their values are too many.
+// Advice about events of the live page that depends on earlier events (LINT-1 to LINT-3). The server is asked
+// about names until their latest events must be stored: only then can it judge their values.
 
 import { element, sent } from "./elements.js";
 
@@ -9,24 +7,24 @@ const SOON_MS = 1000;
 const PAUSE_MS = 3000;
 const LONGEST_PAUSE_MS = 30_000;
 const SETTLED_MS = 10_000;
-const REST = 9; // A question that takes a second is not asked every three.
+const REST = 9; // The pause between two requests is this many times the duration of the last one.
 const PATIENCE_MS = 30_000;
 const MOST_ASKED = 20;
 const MOST_WAITING = 200;
-const SHOWN = 100; // Characters of a name or property: the server sends no more, and of a part nobody can ask.
+const SHOWN = 100; // Characters of a name or property that the server sends; advice on cut names cannot be requested.
 const NAMES = 5;
 
 const list = document.querySelector("[data-arrivals]");
 const told = document.querySelector("[data-told]");
-const carried = new WeakMap(); // What the event of a row has: its name, its properties, the hints shown.
-const waiting = new Map(); // Names to ask about, and when an event of theirs came last.
-const known = new Map(); // The advice about a name.
+const carried = new WeakMap(); // Per row: the name, the properties, and the hints shown.
+const waiting = new Map(); // Per name to ask about: when its last event arrived.
+const known = new Map(); // Advice per name.
 const said = new Set();
 let timer;
 let pause = PAUSE_MS;
 let asked = -Infinity;
 
-/** Show what is known about the event of a row, and soon what the server says. */
+/** Show the known advice about the event of a row, and ask the server for more. */
 export function advise(item, { type, name, stored }) {
   if (type !== "custom" || [...name].length > SHOWN) return;
   carried.set(item, { name, keys: stored?.meta_keys, shown: "[]" });
@@ -52,13 +50,13 @@ async function ask() {
     for (const name of names) leave(name);
     pause = Math.max(PAUSE_MS, REST * (performance.now() - asked));
   } catch {
-    pause = Math.min(2 * pause, LONGEST_PAUSE_MS); // The events are shown all the same.
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS); // Events are shown regardless.
   }
   timer = undefined;
   if (waiting.size) schedule();
 }
 
-/** A name that came long ago is done; another waits for its next turn, behind those that wait. */
+/** Drop a name whose events must be stored by now; move any other to the end of the queue. */
 function leave(name) {
   const came = waiting.get(name);
   waiting.delete(name);
@@ -79,7 +77,7 @@ function learn(names, advice) {
   say(advice.filter((each) => each.names.some((name) => here.has(name))));
 }
 
-/** What an advice is about: a name has one of each rule, but many properties. */
+/** Return the subject of advice: a name has one advice per rule, but LINT-3 applies per property. */
 function subject({ rule, names }) {
   return rule === "LINT-3" ? `${rule} ${names[1]}` : rule;
 }
@@ -91,7 +89,7 @@ function mark(item) {
     ({ rule, names }) => rule !== "LINT-3" || (event.keys ?? names).includes(names[1]),
   );
   const shown = JSON.stringify(advice);
-  if (shown === event.shown) return; // Whoever reads or marks it is not disturbed.
+  if (shown === event.shown) return; // Do not disturb a selection in unchanged text.
   event.shown = shown;
   item.querySelector(":scope > [data-hints]")?.remove();
   if (advice.length) item.insertBefore(hints(advice), item.querySelector(":scope > details"));
@@ -113,7 +111,7 @@ function hints(advice) {
   return made;
 }
 
-/** Tell who does not see the rows, each advice once. */
+/** Announce new advice to screen readers, each once. */
 function say(advice) {
   const fresh = advice.filter(({ rule, names }) => !said.has(`${rule} ${JSON.stringify(names)}`));
   for (const { rule, names } of fresh) said.add(`${rule} ${JSON.stringify(names)}`);

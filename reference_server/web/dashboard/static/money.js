@@ -1,6 +1,6 @@
-// Amounts of money as their currency writes them.
+// Amounts of money in the format of their currency.
 
-/** Write every amount in a part of the page; the server's plain text stays where a currency is unknown here. */
+/** Format every amount in a part of the page; an unknown currency keeps the server's plain text. */
 export function writeMoney(root) {
   for (const element of root.querySelectorAll("data[data-revenue]")) {
     const text = money(element.getAttribute("value"), element.dataset.revenue);
@@ -8,13 +8,13 @@ export function writeMoney(root) {
   }
 }
 
-/** Return an amount, given as decimal text, in the form of its currency; nothing for a code that is refused. */
+/** Return an amount (decimal text) in the format of its currency, or undefined for an invalid code. */
 export function money(amount, currency) {
   const digits = amount.split(".")[1]?.length ?? 0;
   try {
     const format = (more) => new Intl.NumberFormat("en", { style: "currency", currency, ...more });
     const usual = format({}).resolvedOptions().maximumFractionDigits;
-    // An amount is never rounded to look nice. As text it keeps digits that a number would lose.
+    // Amounts are never rounded. As text they keep digits that a number would lose.
     return format({ maximumFractionDigits: Math.max(usual, digits) }).format(amount);
   } catch {
     return undefined;

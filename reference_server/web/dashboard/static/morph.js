@@ -1,19 +1,19 @@
-// Makes a part of the page what the server says now, without touching what stays: focus, selection, open rows.
+// Updates a part of the page from the server's HTML and keeps focus, selection and open rows.
 
-// What the page itself sets while it is used.
+// Attributes that the page itself changes while in use.
 const OURS = ["aria-expanded", "aria-selected", "aria-busy", "hidden", "open", "tabindex"];
 
-/** Change `old` into `fresh`. The children of an element with `data-own` are left to whoever fills it. */
+/** Change `old` into `fresh`, except for the children of elements with `data-own`. */
 export function morph(old, fresh) {
   keepingFocus(() => change(old, fresh));
 }
 
-/** Change the children of `old` into those of `fresh`; rows are told apart by `data-key`. */
+/** Change the children of `old` into those of `fresh`; `data-key` identifies rows. */
 export function morphChildren(old, fresh) {
   keepingFocus(() => children(old, fresh));
 }
 
-/** A row that moves takes the focus along: a browser takes it from an element that is moved. */
+/** Restore the focus after work: browsers drop it from an element that is moved. */
 function keepingFocus(work) {
   const focused = document.activeElement;
   work();

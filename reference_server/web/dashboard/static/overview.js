@@ -1,4 +1,4 @@
-// The dashboard keeps itself up to date while somebody looks at it.
+// Keeps the dashboard up to date while its tab is visible.
 
 import { draw } from "./chart.js";
 import { fetchPart, listen, refreshLists } from "./lists.js";
@@ -44,12 +44,12 @@ async function refresh() {
   } catch {
     if (mine !== turn) return;
     failures += 1;
-    strip.textContent = "No answer from the server: these are the last numbers it gave.";
+    strip.textContent = "The server does not answer: these are its last numbers.";
   }
   if (mine === turn) schedule(Math.min(PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
 }
 
-/** Show what another address says, in place. */
+/** Show another address in place. */
 function show(address) {
   history.replaceState(null, "", address);
   schedule(0);
@@ -97,7 +97,7 @@ function ranges(root) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!from.value || !to.value) return;
-    const days = [from.value, to.value].sort(); // As people mean it, whichever they named first.
+    const days = [from.value, to.value].sort(); // Accept the two days in either order.
     show(change({ period: "custom", from: days[0], to: days[1] }));
   });
   root.addEventListener("click", (event) => {

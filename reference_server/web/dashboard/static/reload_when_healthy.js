@@ -1,4 +1,4 @@
-// Loads the page again as soon as the server has its numbers back.
+// Reloads the error page as soon as the server has its data again.
 
 const PAUSE_MS = 1000;
 
@@ -7,7 +7,7 @@ async function look() {
     const answer = await fetch(location.href);
     if (answer.status !== 503) location.reload();
   } catch {
-    // The server itself is away: it may come back too.
+    // The server itself does not answer: keep trying.
   }
   setTimeout(look, PAUSE_MS);
 }

@@ -1,4 +1,4 @@
-// Suggests names of events that have been seen, also where there are too many to come with the page.
+// Suggests names of seen events, including those too many to be part of the page.
 
 const TYPING_MS = 200;
 
