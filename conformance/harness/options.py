@@ -1,10 +1,12 @@
 """The options of a run: one table for the command line, the pytest plugin and the configuration file."""
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -197,6 +199,12 @@ class Options:
             raise UsageError(
                 "a dashboard needs the server whose events it shows: name it with --server or --server-cmd"
             )
+        key = self.dashboard_key or os.environ.get(DASHBOARD_KEY, "")
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError(
+                f"--dashboard-key, or {DASHBOARD_KEY}, has characters that the header x-api-key cannot carry: "
+                "only printable ASCII is possible"
+            )
         _ = self.envelope_fields
         _ = self.known
         _ = self.waivers
@@ -242,9 +250,9 @@ class Options:
         named = self.bundled or self.dashboard
         return tuple(lane for lane in self.allowed_lanes if named or lane is not Lane.DASHBOARD)
 
-    @property
+    @cached_property
     def known(self) -> tuple[KnownFailure, ...]:
-        """The entries of ``baseline``. Raises UsageError if it or ``counterexamples`` cannot be read."""
+        """The entries of ``baseline``, read once. Raises UsageError if it or ``counterexamples`` cannot be read."""
         try:
             kept = store.read(Path(self.counterexamples))
         except (store.BadStore, OSError) as error:

@@ -49,6 +49,11 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"dashboard": SERVER}, "a dashboard needs the server whose events it shows: name it"),
         ({"dashboard_key": "ck_1"}, "a dashboard needs the server whose events it shows"),
         (
+            {"dashboard_key": "ck_ü", "server": SERVER},
+            "--dashboard-key, or CLICKPORT_DASHBOARD_KEY, has characters",
+        ),
+        ({"dashboard_key": "ck_1\n", "server": SERVER}, "only printable ASCII is possible"),
+        (
             {"dashboard": "shop.example", "server": SERVER},
             "--dashboard must be a URL such as http://host:port (got 'shop.example')",
         ),
