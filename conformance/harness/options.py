@@ -202,7 +202,7 @@ class Options:
         key = self.dashboard_key or os.environ.get(DASHBOARD_KEY, "")
         if not (key.isascii() and key.isprintable()):
             raise UsageError(
-                f"--dashboard-key, or {DASHBOARD_KEY}, has characters that the header x-api-key cannot carry: "
+                f"--dashboard-key, or {DASHBOARD_KEY}, has characters that a header cannot carry: "
                 "only printable ASCII is possible"
             )
         _ = self.envelope_fields
@@ -252,7 +252,7 @@ class Options:
 
     @cached_property
     def known(self) -> tuple[KnownFailure, ...]:
-        """The entries of ``baseline``, read once. Raises UsageError if it or ``counterexamples`` cannot be read."""
+        """The entries of ``baseline``, read once. Raises UsageError if a file cannot be read."""
         try:
             kept = store.read(Path(self.counterexamples))
         except (store.BadStore, OSError) as error:
