@@ -33,7 +33,7 @@ def test_selector_of_another_lane_is_usage(check: "Check", mine: "Implementation
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--report", "xml=report.xml"), "the kind being json, junit, html, md"),
+        (("--report", "xml=report.xml"), "where KIND is one of json, junit, html, md"),
         (("--report", "report.json"), "write KIND=PATH"),
         (("--lane", "server"), "--lane server needs a server"),
         (("--server", "http://a", "--server-app", "a:b"), "--server and --server-app exclude each other"),
