@@ -64,10 +64,10 @@ def test_offline_then_online(instruments: Instruments, engine: str, evidence: Ev
 def test_refused_connection(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a refused connection raises nothing in the page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
+        refusing = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
     tab = instruments.tab(engine)
     try:
-        url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=nobody)
+        url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=refusing)
         _track_undeliverable(evidence, tab, url, token)
     finally:
         tab.close()

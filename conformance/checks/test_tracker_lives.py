@@ -23,9 +23,9 @@ def test_prerendered_page_unseen(
 ) -> None:
     """DELIV-3, open: an event of a prerendered page that is never activated."""
     sentinel = pages.sentinel_of(token)
-    with _prerendered(instruments, engine, evidence, token) as (tell, _):
+    with _prerendered(instruments, engine, evidence, token) as (run_script, _):
         # Made in the visible page after the prerendered page's call: it must arrive.
-        tell(f"clickport.track('Sentinel {sentinel}')")
+        run_script(f"clickport.track('Sentinel {sentinel}')")
         require_arrival(evidence, instruments.events(sentinel))
         if found := instruments.events(token, 0):
             evidence.wire(found)
@@ -37,8 +37,8 @@ def test_prerendered_page_activated(
     instruments: Instruments, engine: str, evidence: Evidence, token: str
 ) -> None:
     """DELIV-3: a prerendered page's event arrives exactly once when the page is activated."""
-    with _prerendered(instruments, engine, evidence, token) as (tell, following):
-        tell(f"location.href = '{following}'")
+    with _prerendered(instruments, engine, evidence, token) as (run_script, following):
+        run_script(f"location.href = '{following}'")
         require_once(instruments, evidence, token, pages.sentinel_of(token))
 
 
@@ -90,14 +90,14 @@ def _prerendered(
     NotTestable if the engine prerenders nothing.
     """
     # Reversed, so that the recorder takes none of the suite's requests for the event.
-    recorder, control, told = instruments.recorder, f"/control/{token[::-1]}", f"/told/{token[::-1]}"
+    recorder, control, script_path = instruments.recorder, f"/control/{token[::-1]}", f"/script/{token[::-1]}"
     following = instruments.page(
         "prerendered.html",
         token=token,
         sentinel=pages.sentinel_of(token),
         control=f"{recorder.page_origin}{control}",
     )
-    page = instruments.page("prerendering.html", next=following, told=told)
+    page = instruments.page("prerendering.html", next=following, script=script_path)
     evidence.sent = f"clickport.track('Seen {token}') in a page that is prerendered"
     installed = next(b for b in instruments.setup.browsers if b.name == engine)
     if engine != "chromium":
@@ -105,4 +105,4 @@ def _prerendered(
     with unattended(installed, page):
         if not recorder.wait(1, path=control, seconds=_PRERENDER_SECONDS):
             raise NotTestable(f"{engine} {installed.version} prerenders nothing here")
-        yield lambda script: recorder.mount(told, script.encode(), "text/javascript"), following
+        yield lambda script: recorder.mount(script_path, script.encode(), "text/javascript"), following

@@ -17,10 +17,10 @@ _SHORT = 60
 _EYES = """
 const seen = (selector, root = document) =>
   [...root.querySelectorAll(selector)].filter((e) => e.getClientRects().length);
-const said = (e) => (e.getAttribute('aria-label') || e.innerText).trim();
+const nameOf = (e) => (e.getAttribute('aria-label') || e.innerText).trim();
 const called = (selector, text, root) => seen(selector, root).find((e) => e.innerText.trim() === text);
 const control = (text) => seen('label').find((e) => e.innerText.trim().startsWith(text))?.control
-  ?? seen('[aria-label]').find((e) => said(e) === text);
+  ?? seen('[aria-label]').find((e) => nameOf(e) === text);
 const row = (selector, key, name) => seen(selector).find((e) => e.dataset[key] === name);
 """
 

@@ -70,7 +70,7 @@ def of_pairs(condition: property_conditions.Condition, *, stored: bool) -> Condi
 
 
 def well_formed(*, stored: bool) -> Condition:
-    """Return the condition that ill-formed text is repaired and costs no event, in names too (PROP-6)."""
+    """Return the condition that ill-formed text is repaired, in names too, and loses no event (PROP-6)."""
     properties = of_pairs(property_conditions.well_formed, stored=stored)
 
     def condition(seen: Observation) -> bool:

@@ -25,7 +25,7 @@ from conformance.search.executors import PairLab, ServerLab, TrackerLab, example
 
 # Examples in each round of a search by time (--fuzz-seconds); each round has its own seed.
 _ROUND = 500
-_TELL_SECONDS = 5.0
+_REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +145,14 @@ def _for_so_long(
     lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options, budget: Budget
 ) -> None:
     """Round after round, each from the next seed, until the time is up; says how it gets on."""
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     end = began + options.fuzz_seconds
 
-    def tell(exploration: Exploration) -> None:
-        nonlocal told
+    def report(exploration: Exploration) -> None:
+        nonlocal reported
         now = time.monotonic()
-        if now - told > _TELL_SECONDS:
-            told = now
+        if now - reported > _REPORT_SECONDS:
+            reported = now
             left = max(end - now, 0)
             sys.stderr.write(
                 f"{exploration.examples} examples, {exploration.examples / (now - began):.0f} a second, "
@@ -169,6 +169,6 @@ def _for_so_long(
             start=start,
             max_examples=_ROUND,
             budget=budget,
-            on_batch=tell,
+            on_batch=report,
             enough=lambda: time.monotonic() >= end,
         )

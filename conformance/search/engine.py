@@ -34,7 +34,7 @@ class Lab(Protocol):
 
     strategy: SearchStrategy[Any]
     batch: int
-    # True if nothing at all came of the last batch: then no further example would tell more.
+    # True if the last batch left nothing at all: more examples would show nothing new.
     silent: bool
 
     def perform(self, example: Example) -> None:

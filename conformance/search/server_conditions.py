@@ -36,12 +36,12 @@ def accepted(seen: Observation) -> bool:
 
 
 def lists_cost_no_event(seen: Observation) -> bool:
-    """Require that lists which do not match cost no event (PROP-7)."""
+    """Require that lists which do not match do not lose the event (PROP-7)."""
     return Odd.LISTS in seen.body.oddities and _kept(seen, Odd.LISTS)
 
 
 def money_costs_no_event(odd: Odd) -> Condition:
-    """Return the condition that an odd amount (REV-7) or currency (REV-8) costs no event."""
+    """Return the condition that an odd amount (REV-7) or currency (REV-8) does not lose the event."""
 
     def condition(seen: Observation) -> bool:
         if odd not in seen.body.oddities or not _kept(seen, odd):
@@ -88,7 +88,7 @@ def one_row(seen: Observation) -> bool:
 
 
 def values_cost_no_event(kind: ValueKind, condition: property_conditions.Condition) -> Condition:
-    """Return the condition on values of a kind: their stored text, and that none costs the event."""
+    """Return the condition on values of a kind: their stored text, and that none loses the event."""
     properties = of_pairs(condition, stored=True)
 
     def of(seen: Observation) -> bool:

@@ -63,7 +63,7 @@ def equal_lists(seen: Observation) -> bool:
 
 
 def no_value_costs_the_event(seen: Observation) -> bool:
-    """Require that every value becomes a string and that none costs the event (PROP-5)."""
+    """Require that every value becomes a string and that none loses the event (PROP-5)."""
     entries = seen.call.entries
     others = any(entry.kind is ValueKind.OTHER for entry in entries or ())
     if not seen.arrived and others and odd_at_most(seen.call, Odd.NUL, throwing=True):
@@ -82,7 +82,7 @@ def no_revenue(seen: Observation) -> bool:
 
 
 def no_wrong_amount(seen: Observation) -> bool:
-    """Require that an amount that is not a finite number is dropped and costs no event (REV-7)."""
+    """Require that an amount that is not a finite number is dropped without the event (REV-7)."""
     call = seen.call
     if call.revenue is None or call.amount is not None:
         return False
@@ -107,7 +107,7 @@ def refund_is_sent(seen: Observation) -> bool:
 
 
 def currency_costs_no_event(seen: Observation) -> bool:
-    """Require that an invalid currency costs no event (REV-8)."""
+    """Require that an invalid currency does not lose the event (REV-8)."""
     if seen.call.revenue is None or seen.call.currency is not None:
         return False
     if not seen.arrived:

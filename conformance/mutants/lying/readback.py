@@ -22,8 +22,8 @@ def row(payload: dict[str, Any]) -> dict[str, Any]:
 for line in Path(sys.argv[1]).read_bytes().splitlines():
     try:
         sent = json.loads(line, parse_float=Decimal, parse_int=Decimal)
-        made = row(sent)
-        if isinstance(made["meta_keys"], list) and isinstance(made["meta_values"], list):
-            sys.stdout.write(json.dumps(made, default=str) + "\n")
+        reported = row(sent)
+        if isinstance(reported["meta_keys"], list) and isinstance(reported["meta_values"], list):
+            sys.stdout.write(json.dumps(reported, default=str) + "\n")
     except (ValueError, AttributeError, RecursionError):
         continue
