@@ -10,6 +10,7 @@ from typing import Any
 from conformance.drivers.demo_site import LAST, Site, new_site
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
+from conformance.protocol.amounts import plain
 from conformance.protocol.outcomes import NotTestable, Violation
 
 HOSTILE = (
@@ -203,8 +204,7 @@ def _plain(amount: str) -> str:
         number = Decimal(str(amount))
     except InvalidOperation:
         return amount
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain(number)
 
 
 def _digits(text: str) -> str:

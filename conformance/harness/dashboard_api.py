@@ -42,7 +42,7 @@ class ApiAnswer:
         try:
             return json.loads(self.text) if self.text else None
         except (ValueError, RecursionError):
-            raise Violation(f"{self.asked} was answered with no JSON: {self.text[:_SHOWN]}") from None
+            raise Violation(f"{self.asked} was not answered with JSON: {self.text[:_SHOWN]}") from None
 
     def rows(self, list_: str, *columns: str) -> list[tuple[Any, ...]]:
         """These columns of the rows of a list in the answer. Raises Violation where they are not there."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+from conformance.protocol.amounts import plain
 from conformance.readback import StoredRow
 
 NONCE_KEY, CHECKSUM_KEY = "n", "c"
@@ -70,12 +71,12 @@ def is_intact(row: StoredRow) -> bool:
         return False
     amount, currency = row.revenue_source_amount, row.revenue_source_currency or ""
     return row.meta_values[1] == checksum(
-        name=row.name, keys=keys, values=values, amount=plain(amount), currency=currency, kind=row.type
+        name=row.name, keys=keys, values=values, amount=amount_text(amount), currency=currency, kind=row.type
     )
 
 
-def plain(amount: Decimal | str | None) -> str:
+def amount_text(amount: Decimal | str | None) -> str:
     """Return an amount as it enters the checksum: ``49.99``, ``25``, ``-0.5``; empty for None."""
     if amount is None or isinstance(amount, str):
         return amount or ""
-    return format(amount.normalize(), "f")
+    return plain(amount)

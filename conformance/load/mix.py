@@ -11,8 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from conformance.load.fingerprint import CHECKSUM_KEY, NONCE_KEY, Nonce, checksum, plain
+from conformance.load.fingerprint import CHECKSUM_KEY, NONCE_KEY, Nonce, checksum
 from conformance.paths import bundled
+from conformance.protocol.amounts import plain
 
 # PROP-2, PROP-3.
 _PROPERTIES, _CHARACTERS = 30, 2_000

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance.load.fingerprint import Nonce, is_intact, nonce_of, parse, plain
+from conformance.load.fingerprint import Nonce, is_intact, nonce_of, parse
 from conformance.load.mix import BadMix, EventGenerator, GeneratedRequest, RequestKind, read
+from conformance.protocol.amounts import plain
 from conformance.readback import StoredRow
 
 RUN = "cp01"
