@@ -59,7 +59,6 @@ class Batch:
     """Rows to insert together, one per line, and the token by which ClickHouse recognises a repetition."""
 
     token: str
-    outbox: str
     step: Step
     lines: bytes
     known: bool
@@ -378,7 +377,6 @@ class Outbox:
         blocks = list(checked(self._db.execute(_RANGE, (step.first, step.last))))
         return Batch(
             token=step.token(self.name),
-            outbox=self.name,
             step=step,
             lines=b"\n".join(lines for *_, lines in blocks),
             known=step.first in self._known,

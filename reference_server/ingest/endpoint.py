@@ -5,10 +5,11 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
@@ -119,7 +120,9 @@ class EventRoute:
         *,
         max_body: int,
         over_quota: str,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
+        self._now = now or partial(datetime.now, UTC)
         self._ingest = ingest
         self._live = live
         self._usage_limits = usage_limits
@@ -145,7 +148,7 @@ class EventRoute:
         if not self._waiting:
             loop.call_soon(self._answer_all)
         # A future per request: a client that disconnects must not cancel the others.
-        waiting = _Waiting(arrival=_arrival(headers, ip, body), done=loop.create_future())
+        waiting = _Waiting(arrival=_arrival(headers, ip, body, self._now()), done=loop.create_future())
         self._waiting.append(waiting)
         return await waiting.done
 
@@ -247,10 +250,10 @@ class EventRoute:
         return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
 
 
-def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
+def _arrival(headers: Any, ip: str, body: bytes, received: datetime) -> Arrival:
     return Arrival(
         body=body,
-        received=datetime.now(UTC),
+        received=received,
         ip=ip,
         user_agent=headers.get("user-agent", "")[:HEADER_LIMIT],
         origin=headers.get("origin", "")[:HEADER_LIMIT],
