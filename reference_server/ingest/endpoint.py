@@ -63,7 +63,7 @@ def refusal(status: int, error: str, **headers: str) -> EventAnswer:
 _TAKEN = EventAnswer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
-def _told(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
+def _with_notes(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
     """Return the answer with a header of notes on what was dropped or changed."""
     return answer._replace(
         headers=[*answer.headers, (NOTES_HEADER, _ascii("; ".join(note.text for note in notes)))]
@@ -99,10 +99,10 @@ class _Waiting:
     done: asyncio.Future[EventAnswer]
     site: str = ""
     line: bytes = b""
-    told: Mapping[str, Any] | None = None
+    described: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
 
-    def tell(self, answer: EventAnswer) -> None:
+    def resolve(self, answer: EventAnswer) -> None:
         """Send the answer, unless the client has disconnected."""
         if not self.done.done():
             self.done.set_result(answer)
@@ -160,11 +160,11 @@ class EventRoute:
         """Process and commit all waiting requests together, which is cheaper than one by one."""
         if self._committing:  # ``_committed`` continues.
             return
-        everybody, self._waiting = self._waiting, []
+        requests, self._waiting = self._waiting, []
         taken = []
-        for waiting in everybody:
+        for waiting in requests:
             if refused := self._take(waiting):
-                waiting.tell(refused)
+                waiting.resolve(refused)
             else:
                 taken.append(waiting)
         if not taken:
@@ -198,13 +198,13 @@ class EventRoute:
         """Answer events after their commit succeeded or failed."""
         if error:
             for waiting in taken:
-                waiting.tell(self._failed(error))
+                waiting.resolve(self._failed(error))
             return
         for waiting in taken:
-            waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
+            waiting.resolve(_with_notes(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
         for waiting in taken:
-            if waiting.told:
-                self._live.publish(waiting.site, waiting.told)
+            if waiting.described:
+                self._live.publish(waiting.site, waiting.described)
 
     def _take(self, waiting: _Waiting) -> EventAnswer | None:
         """Encode the row of an event, or return the answer that refuses it."""
@@ -228,7 +228,7 @@ class EventRoute:
         row, waiting.notes = self._ingest.take(payload, arrival)
         if not row:
             self._usage_limits.refused("unknown_site")
-            return _told(_TAKEN, waiting.notes)
+            return _with_notes(_TAKEN, waiting.notes)
         waiting.site, waiting.line = row.site_id, encode_row(row)
         if not self._usage_limits.within_quota(row.site_id, row.timestamp):
             over = f"over the monthly quota of {self._usage_limits.quota(row.site_id)}"
@@ -238,7 +238,7 @@ class EventRoute:
             waiting.notes = (*waiting.notes, Note(NoteCode.QUOTA, over))
         # Described here, so that the payload can be freed: it may take 40 times the memory of its body.
         if self._live.wanted(row.site_id):
-            waiting.told = self._live.describe(payload, row, waiting.notes)
+            waiting.described = self._live.describe(payload, row, waiting.notes)
         return None
 
     def _failed(self, error: Exception) -> EventAnswer:

@@ -36,7 +36,7 @@ class Gateway:
         events: EventRoute,
         others: "WSGIApplication",
         bodies: Bodies,
-        feed: LiveStream,
+        live: LiveStream,
         *,
         connections: Connections,
         streams: Streams,
@@ -45,7 +45,7 @@ class Gateway:
         self._events = events
         self._others = others
         self._bodies = bodies
-        self._feed = feed
+        self._live = live
         self._connections = connections
         self._streams = streams
         self._proxies = proxies
@@ -117,7 +117,7 @@ class Gateway:
                 _LOG.error("a live stream broke off", exc_info=outcomes[0])
 
     async def _send_events(self, site: str, stream: Any, writable: Callable[[], bool]) -> None:
-        async with aclosing(self._feed.listen(site)) as events:
+        async with aclosing(self._live.listen(site)) as events:
             quiet = b"event: ready\ndata:\n\n"
             async for event in events:
                 if event and not writable():

@@ -179,7 +179,7 @@ def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
 
 def _settings(routes: Blueprint, settings: Settings) -> None:
     @routes.get("/settings")
-    def told() -> Response:
+    def current() -> Response:
         return jsonify(timezone=settings.timezone(g.site))
 
     @routes.put("/settings")
@@ -233,13 +233,13 @@ def _body() -> Mapping[str, Any]:
 
 
 def _answer(range_: Range, **content: Any) -> Response:
-    told = {
+    shown = {
         "period": range_.period,
         "from": range_.start.isoformat(),
         "to": range_.end.isoformat(),
         "timezone": range_.timezone,
     }
-    return jsonify(site=g.site, range=told, **content)
+    return jsonify(site=g.site, range=shown, **content)
 
 
 def _event(row: EventCount) -> dict[str, Any]:
