@@ -152,7 +152,7 @@ def test_what_a_stranger_sends_is_not_shown(
         deadline = time.monotonic() + SECONDS
         while list((tmp_path / "state" / "live").iterdir()):
             send(server, "one more")  # The server notices a closed stream when it sends.
-            assert time.monotonic() < deadline, "the process still believes that somebody looks"
+            assert time.monotonic() < deadline, "the process still counts the closed stream"
             time.sleep(0.05)
 
 
@@ -178,7 +178,7 @@ def test_a_busy_site_stays_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         async with aclosing(looking.listen("live.example")) as events:
             await anext(events)
             while time.monotonic() < ends:
-                assert sending.wanted("live.example"), f"nobody looks any more after {seen} events"
+                assert sending.wanted("live.example"), f"the reader was dropped after {seen} events"
                 sending.publish("live.example", {"name": "busy"})
                 seen += json.loads(await anext(events))["name"] == "busy"
                 await asyncio.sleep(0.05)

@@ -215,7 +215,9 @@ def test_a_worker_goes_on_when_its_outbox_is_damaged(start: Any, world: World, t
         _checkpoint(file)
         DAMAGE["overwritten"](file)
         world.clickhouse.start()
-        until(lambda: "damaged_outboxes 1\n" in server.http.get("/metrics").text, "nobody noticed it")
+        until(
+            lambda: "damaged_outboxes 1\n" in server.http.get("/metrics").text, "the damage was not noticed"
+        )
         for number in range(20):
             assert server.post({**large, "n": f"After {number}"}).status_code == 202
         server.settle()
