@@ -9,20 +9,18 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from reference_server.delivery import blocks
 from reference_server.delivery.counters import GONE_ACCEPTED, GONE_STORED, Counts
 from reference_server.delivery.damage import contain, is_contained, read_mark
 from reference_server.delivery.outbox_file import (
-    INSERT,
     LAST,
-    TABLES,
-    Block,
-    checked,
     is_copy,
     locked,
     note_progress,
@@ -30,23 +28,12 @@ from reference_server.delivery.outbox_file import (
     token_name,
     unlock,
 )
-from reference_server.delivery.steps import ASKING, ERASING, Step, prepare, read_steps, remove, write
+from reference_server.delivery.steps import ASKING, ERASING, Step, read_steps, remove, write
 from reference_server.sqlite_damage import Damaged, is_damage
-from reference_server.storage.schema import fitting
 
-# The first versions stored each event in a row of its own.
-_ROWS_TO_BLOCKS = """
-BEGIN;
-ALTER TABLE events RENAME COLUMN row TO lines;
-ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
-COMMIT;
-"""
-_LARGEST_BLOCK = 100
-_RANGE = "SELECT number, count, lines FROM events WHERE number BETWEEN ? AND ? ORDER BY number"
-_ALL = 2**63 - 1
 # Seconds until a row is retried that ClickHouse refuses alone, but not for its content; doubled each time.
 _FIRST_DELAY, _LAST_DELAY = 2.0, 300.0
-_SYNCHRONOUS = {"process": "OFF", "power": "FULL"}
+_SIZE = "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,7 +46,6 @@ class Batch:
     """Rows to insert together, one per line, and the token by which ClickHouse recognises a repetition."""
 
     token: str
-    outbox: str
     step: Step
     lines: bytes
     known: bool
@@ -92,9 +78,10 @@ class Outbox:
         self._delays: dict[int, tuple[float, float]] = {}
         self._behind: set[int] = set()
         self._new_first = False
-        self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
+        self._db = blocks.open_database(file, durability)
         try:
-            self._begin(durability)
+            self.pending, self._bytes = self._db.execute(_SIZE).fetchone()
+            [self._last] = self._db.execute(LAST).fetchone()
         except sqlite3.Error:
             self._db.close()
             raise
@@ -146,16 +133,10 @@ class Outbox:
         Raises sqlite3.Error, and StoreUnavailable if the outbox is full.
         """
         size = sum(map(len, rows))
-        parts = [rows[first : first + _LARGEST_BLOCK] for first in range(0, len(rows), _LARGEST_BLOCK)]
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 raise StoreUnavailable(f"the outbox is full: {self.pending} events wait for ClickHouse")
-            last = self._last
-            with self._transaction():
-                for part in parts:
-                    last += len(part)
-                    self._db.execute(INSERT, (last, len(part), b"\n".join(part)))
-            self._last = last
+            self._last = blocks.append(self._db, self._last, rows)
             if not self.pending:
                 note_progress(self._lock_file)
             self.pending += len(rows)
@@ -190,24 +171,25 @@ class Outbox:
         """Make ``wait`` return."""
         self._something.set()
 
-    def next_batch(self, most: int, most_bytes: int, most_cost: int = _ALL) -> Batch | None:
+    def next_batch(self, most: int, most_bytes: int, most_cost: int = blocks.ALL) -> Batch | None:
         """Return the rows of an unfinished step, or else the oldest other rows, limited as by ``fitting``.
 
         Returns None if nothing is due. Raises sqlite3.Error.
         """
         with self._lock:
-            steps = [step for step in read_steps(self._db) if self._has_rows(step)]
+            steps = self._unfinished()
             due = [step for step in steps if self._is_due(step)]
             for step in due:
                 if step.first not in self._behind:
                     return self._batch(step)
             # Refused rows alternate with new ones, small rows before large ones.
-            refused = min(due, key=self._row_bytes, default=None)
+            refused = min(due, key=partial(blocks.mean_row_bytes, self._db), default=None)
             if refused and not self._new_first:
                 self._new_first = True
                 return self._batch(refused)
             self._new_first = False
-            new = self._new_step(max((step.last for step in steps), default=0), most, most_bytes, most_cost)
+            after = max((step.last for step in steps), default=0)
+            new = blocks.next_step(self._db, after, most, most_bytes, most_cost)
             if new:
                 write(self._db, new)
                 self._known.add(new.first)
@@ -227,8 +209,8 @@ class Outbox:
         """Divide a step that was refused as a whole into two halves."""
         step = replace(batch.step, done=done)
         middle = step.first + (step.last - step.first) // 2
-        with self._lock, self._transaction():
-            self._split(middle)
+        with self._lock, blocks.transaction(self._db):
+            blocks.split(self._db, middle)
             write(self._db, replace(step, last=middle, generation=1))
             write(self._db, replace(step, first=middle + 1, generation=1))
             self._known |= {step.first, middle + 1}
@@ -313,81 +295,27 @@ class Outbox:
                     self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         unlock(self._file, self._lock_file)
 
-    def _begin(self, durability: str) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # A write that has reached the kernel outlives the process. Only ``power`` needs fsync.
-        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-        if "row" in {name for _, name, *_ in self._db.execute("PRAGMA table_info(events)")}:
-            self._db.executescript(_ROWS_TO_BLOCKS)
-        self._db.executescript(TABLES)
-        prepare(self._db)
-        self.pending, self._bytes = self._db.execute(
-            "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines) - count + 1), 0) FROM events"
-        ).fetchone()
-        [self._last] = self._db.execute(LAST).fetchone()
-
-    def _split(self, number: int) -> None:
-        """Make a block end with this event."""
-        query = "SELECT number, count, lines FROM events WHERE number >= ? ORDER BY number LIMIT 1"
-        [(last, count, lines)] = checked(self._db.execute(query, (number,)))
-        if last == number:
-            return
-        rows, rest = lines.split(b"\n"), last - number
-        self._db.execute(
-            "UPDATE events SET count = ?, lines = ? WHERE number = ?", (rest, b"\n".join(rows[-rest:]), last)
-        )
-        self._db.execute(INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
-
-    def _has_rows(self, step: Step) -> bool:
-        """Return True if a step has rows left; otherwise remove the step."""
-        if self._db.execute(f"{_RANGE} LIMIT 1", (step.first, step.last)).fetchone():
-            return True
-        remove(self._db, step.first)
-        return False
+    def _unfinished(self) -> list[Step]:
+        """Return the steps that have rows left, and remove the others."""
+        steps = []
+        for step in read_steps(self._db):
+            if blocks.has_rows(self._db, step):
+                steps.append(step)
+            else:
+                remove(self._db, step.first)
+        return steps
 
     def _is_due(self, step: Step) -> bool:
         return step.first not in self._delays or self._delays[step.first][1] <= time.monotonic()
 
-    def _row_bytes(self, step: Step) -> float:
-        query = "SELECT sum(length(lines)) / sum(count) FROM events WHERE number BETWEEN ? AND ?"
-        return float(self._db.execute(query, (step.first, step.last)).fetchone()[0])
-
-    def _new_step(self, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
-        """Return a step of the oldest rows after a number, or None."""
-        found = self._db.execute(f"{_RANGE} LIMIT ?", (after + 1, _ALL, most))
-        blocks = list(_bounded(checked(found), most, most_bytes))
-        if not blocks:
-            return None
-        first = blocks[0][0] - blocks[0][1] + 1
-        count = sum(count for _, count, _ in blocks)
-        try:
-            fit = fitting(b"\n".join(lines for *_, lines in blocks).split(b"\n"), most_cost)
-        except ValueError as error:
-            raise Damaged(f"a row at or after event {first} is malformed: {error}") from error
-        if fit == count:
-            return Step(first=first, last=blocks[-1][0])
-        for number, size, _ in blocks:
-            if fit <= size:
-                with self._transaction():
-                    self._split(last := number - size + fit)
-                return Step(first=first, last=last)
-            fit -= size
-        raise AssertionError("a batch has more rows than its blocks")
-
     def _batch(self, step: Step) -> Batch:
-        blocks = list(checked(self._db.execute(_RANGE, (step.first, step.last))))
-        return Batch(
-            token=step.token(self.name),
-            outbox=self.name,
-            step=step,
-            lines=b"\n".join(lines for *_, lines in blocks),
-            known=step.first in self._known,
-        )
+        lines = blocks.lines_of(self._db, step)
+        return Batch(token=step.token(self.name), step=step, lines=lines, known=step.first in self._known)
 
     def _remove(self, batch: Batch, before: str = "", *values: Any) -> None:
         step = batch.step
         with self._lock:
-            with self._transaction():
+            with blocks.transaction(self._db):
                 if before:
                     self._db.execute(before, (*values, step.last))
                 self._db.execute("DELETE FROM events WHERE number BETWEEN ? AND ?", (step.first, step.last))
@@ -398,17 +326,6 @@ class Outbox:
             self.pending -= batch.count
             self._bytes -= batch.size
             note_progress(self._lock_file)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # A full disk has rolled back already.
-                self._db.execute("ROLLBACK")
-            raise
 
 
 def _let_go(file: Path, lock: int, error: Exception) -> None:
@@ -421,14 +338,3 @@ def _let_go(file: Path, lock: int, error: Exception) -> None:
         _LOG.error("the outbox %s cannot be opened now and will be retried: %s", file, failed)
     finally:
         unlock(file, lock)
-
-
-def _bounded(blocks: Iterable[Block], most: int, most_bytes: int) -> Iterator[Block]:
-    """Yield the first blocks within the limits on rows and bytes, at least one."""
-    rows = size = 0
-    for block in blocks:
-        _, count, lines = block
-        rows, size = rows + count, size + len(lines)
-        if rows > count and (rows > most or size > most_bytes):
-            return
-        yield block

@@ -5,10 +5,11 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
@@ -62,7 +63,7 @@ def refusal(status: int, error: str, **headers: str) -> EventAnswer:
 _TAKEN = EventAnswer(202, [*_ANY_ORIGIN.items(), ("Content-Length", "0")])
 
 
-def _told(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
+def _with_notes(answer: EventAnswer, notes: Iterable[Note]) -> EventAnswer:
     """Return the answer with a header of notes on what was dropped or changed."""
     return answer._replace(
         headers=[*answer.headers, (NOTES_HEADER, _ascii("; ".join(note.text for note in notes)))]
@@ -98,10 +99,10 @@ class _Waiting:
     done: asyncio.Future[EventAnswer]
     site: str = ""
     line: bytes = b""
-    told: Mapping[str, Any] | None = None
+    described: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
 
-    def tell(self, answer: EventAnswer) -> None:
+    def resolve(self, answer: EventAnswer) -> None:
         """Send the answer, unless the client has disconnected."""
         if not self.done.done():
             self.done.set_result(answer)
@@ -119,7 +120,9 @@ class EventRoute:
         *,
         max_body: int,
         over_quota: str,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
+        self._now = now or partial(datetime.now, UTC)
         self._ingest = ingest
         self._live = live
         self._usage_limits = usage_limits
@@ -145,7 +148,7 @@ class EventRoute:
         if not self._waiting:
             loop.call_soon(self._answer_all)
         # A future per request: a client that disconnects must not cancel the others.
-        waiting = _Waiting(arrival=_arrival(headers, ip, body), done=loop.create_future())
+        waiting = _Waiting(arrival=_arrival(headers, ip, body, self._now()), done=loop.create_future())
         self._waiting.append(waiting)
         return await waiting.done
 
@@ -157,11 +160,11 @@ class EventRoute:
         """Process and commit all waiting requests together, which is cheaper than one by one."""
         if self._committing:  # ``_committed`` continues.
             return
-        everybody, self._waiting = self._waiting, []
+        requests, self._waiting = self._waiting, []
         taken = []
-        for waiting in everybody:
+        for waiting in requests:
             if refused := self._take(waiting):
-                waiting.tell(refused)
+                waiting.resolve(refused)
             else:
                 taken.append(waiting)
         if not taken:
@@ -195,13 +198,13 @@ class EventRoute:
         """Answer events after their commit succeeded or failed."""
         if error:
             for waiting in taken:
-                waiting.tell(self._failed(error))
+                waiting.resolve(self._failed(error))
             return
         for waiting in taken:
-            waiting.tell(_told(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
+            waiting.resolve(_with_notes(_TAKEN, waiting.notes) if waiting.notes else _TAKEN)
         for waiting in taken:
-            if waiting.told:
-                self._live.publish(waiting.site, waiting.told)
+            if waiting.described:
+                self._live.publish(waiting.site, waiting.described)
 
     def _take(self, waiting: _Waiting) -> EventAnswer | None:
         """Encode the row of an event, or return the answer that refuses it."""
@@ -225,7 +228,7 @@ class EventRoute:
         row, waiting.notes = self._ingest.take(payload, arrival)
         if not row:
             self._usage_limits.refused("unknown_site")
-            return _told(_TAKEN, waiting.notes)
+            return _with_notes(_TAKEN, waiting.notes)
         waiting.site, waiting.line = row.site_id, encode_row(row)
         if not self._usage_limits.within_quota(row.site_id, row.timestamp):
             over = f"over the monthly quota of {self._usage_limits.quota(row.site_id)}"
@@ -235,7 +238,7 @@ class EventRoute:
             waiting.notes = (*waiting.notes, Note(NoteCode.QUOTA, over))
         # Described here, so that the payload can be freed: it may take 40 times the memory of its body.
         if self._live.wanted(row.site_id):
-            waiting.told = self._live.describe(payload, row, waiting.notes)
+            waiting.described = self._live.describe(payload, row, waiting.notes)
         return None
 
     def _failed(self, error: Exception) -> EventAnswer:
@@ -247,10 +250,10 @@ class EventRoute:
         return refusal(503, "the event could not be stored: try again", **{"Retry-After": _RETRY_SECONDS})
 
 
-def _arrival(headers: Any, ip: str, body: bytes) -> Arrival:
+def _arrival(headers: Any, ip: str, body: bytes, received: datetime) -> Arrival:
     return Arrival(
         body=body,
-        received=datetime.now(UTC),
+        received=received,
         ip=ip,
         user_agent=headers.get("user-agent", "")[:HEADER_LIMIT],
         origin=headers.get("origin", "")[:HEADER_LIMIT],

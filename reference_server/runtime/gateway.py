@@ -4,15 +4,12 @@ RSGI is granian's own protocol; a request costs half as much as with ASGI.
 """
 
 import asyncio
-import io
 import logging
 import select
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # Public, by its documentation.
 
@@ -20,10 +17,11 @@ from reference_server.addresses import address_of, client_address
 from reference_server.ingest.endpoint import PATH, EventAnswer, EventRoute, refusal
 from reference_server.runtime.body import Bodies, Incomplete
 from reference_server.runtime.connections import Connections, Streams, peer_name
+from reference_server.runtime.wsgi import call, environ_of
 from reference_server.web.live_stream import STREAM, LiveStream
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication, WSGIEnvironment
+    from wsgiref.types import WSGIApplication
 
 _THREADS = 32
 _RETRY_SECONDS = "30"
@@ -38,7 +36,7 @@ class Gateway:
         events: EventRoute,
         others: "WSGIApplication",
         bodies: Bodies,
-        feed: LiveStream,
+        live: LiveStream,
         *,
         connections: Connections,
         streams: Streams,
@@ -47,7 +45,7 @@ class Gateway:
         self._events = events
         self._others = others
         self._bodies = bodies
-        self._feed = feed
+        self._live = live
         self._connections = connections
         self._streams = streams
         self._proxies = proxies
@@ -78,9 +76,9 @@ class Gateway:
         """Return the answer to a request, and the site whose live events follow it, or ""."""
         if scope.path == PATH:
             return await self._events.answer(scope.method, scope.headers, self._sender(scope), body), ""
-        environ = _environ(scope, scope.headers, body)
+        environ = environ_of(scope, body, _peer(scope)[0])
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, _ask, self._others, environ)
+        answer = await loop.run_in_executor(self._threads, call, self._others, environ)
         site = environ.get(STREAM, "") if scope.method == "GET" else ""
         if site and (refused := self._streams.refused(self._sender(scope))):
             status, reason = refused
@@ -119,7 +117,7 @@ class Gateway:
                 _LOG.error("a live stream broke off", exc_info=outcomes[0])
 
     async def _send_events(self, site: str, stream: Any, writable: Callable[[], bool]) -> None:
-        async with aclosing(self._feed.listen(site)) as events:
+        async with aclosing(self._live.listen(site)) as events:
             quiet = b"event: ready\ndata:\n\n"
             async for event in events:
                 if event and not writable():
@@ -154,63 +152,3 @@ def _peer(scope: Any) -> tuple[str, str]:
     """Return address and port of the connection's peer."""
     address, _, port = scope.client.rpartition(":")
     return address_of(address) or address, port
-
-
-def _environ(scope: Any, headers: Any, body: bytes) -> "WSGIEnvironment":
-    """The request as PEP 3333 has it.
-
-    The declared length is ignored; the bytes that arrived count. A repeated header is one list (RFC 9110,
-    5.3). Headers whose name has an underscore are left out: they would pass for the one with a hyphen, such
-    as ``X-Forwarded-For``, which a proxy cleans or adds to.
-    """
-    host, _, port = scope.server.rpartition(":")
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": quote(scope.query_string, safe="%&=+?/:;,@!$'()*-._~[]"),
-        "SERVER_NAME": host.strip("[]"),
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": _peer(scope)[0],
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in headers.items():
-        if "_" in name:
-            continue
-        key = f"HTTP_{name.upper().replace('-', '_')}"
-        separator = "; " if key == "HTTP_COOKIE" else ","
-        environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    environ.pop("HTTP_CONTENT_LENGTH", None)
-    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-    environ["CONTENT_LENGTH"] = str(len(body))
-    return environ
-
-
-def _ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> EventAnswer:
-    """The answer of a WSGI application, read to its end."""
-    began: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
-        began[:] = [int(status.partition(" ")[0]), headers]
-        return None
-
-    try:
-        chunks: Iterable[bytes] = application(environ, start_response)
-        try:
-            body = b"".join(chunks)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close:
-                close()
-    except Exception:
-        _LOG.exception("unexpected error")
-        return refusal(500, "internal error")
-    return EventAnswer(status=began[0], headers=began[1], body=body)

@@ -140,18 +140,18 @@ def _run(
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
-    watch = Supervisor(
+    supervisor = Supervisor(
         address=address, port=port, embedded=embedded, ready=ready, end=server.signal_handler_interrupt
     )
-    watch.start()
+    supervisor.start()
     try:
         server.serve()
     except SystemExit as error:  # granian's sign that its workers fail repeatedly.
         raise CannotServe("the worker processes do not run: see the error above") from error
     finally:
-        watch.stop()
-    if watch.fault:
-        raise CannotServe(watch.fault)
+        supervisor.stop()
+    if supervisor.fault:
+        raise CannotServe(supervisor.fault)
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]

@@ -47,10 +47,10 @@ def app() -> Gateway:
     atexit.register(_leave, loader, outbox, counts)
     found = FoundSites(config.state_dir, most=config.max_sites)
     ingest = RowBuilder(sites=Sites(config.sites), found=found, visits=Sessions(config.state_dir))
-    feed = LiveStream(config.live_dir)
+    live = LiveStream(config.live_dir)
     usage_limits = _usage_limits(config, clients)
     route = EventRoute(
-        ingest, outbox, feed, usage_limits, max_body=config.max_body, over_quota=config.over_quota
+        ingest, outbox, live, usage_limits, max_body=config.max_body, over_quota=config.over_quota
     )
     # Objects created until now stay, and events leave no cycles; collections took 5 % of the time.
     gc.freeze()
@@ -63,7 +63,7 @@ def app() -> Gateway:
         route,
         create_app(config, outbox),
         bodies,
-        feed,
+        live,
         connections=connections,
         streams=streams,
         proxies=config.proxies,

@@ -152,12 +152,12 @@ class LocalClickHouse:
 
     def _wait_until_ready(self, told_to_end: threading.Event) -> int:
         assert self._run
-        told = self._run / "port"
+        port_file = self._run / "port"
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.poll() is not None:
                 raise self._failure()
-            text = told.read_text() if told.exists() else ""
+            text = port_file.read_text() if port_file.exists() else ""
             if text.endswith("\n") and _answers(int(text)):
                 return int(text)
             if told_to_end.is_set():

@@ -55,8 +55,8 @@ class Login(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
         """Return True if the browser used HTTPS, to this server or to the first of our own proxies."""
-        told = forwarded([request.headers.get("X-Forwarded-Proto", "")], self._proxies)
-        return request.is_secure or told.lower() == "https"
+        scheme = forwarded([request.headers.get("X-Forwarded-Proto", "")], self._proxies)
+        return request.is_secure or scheme.lower() == "https"
 
 
 class AccessControl:

@@ -13,6 +13,7 @@ from reference_server.analytics.reader import Reader
 from reference_server.analytics.results import EventCount, ValueCount
 from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 from reference_server.ingest.sites import Sites
+from reference_server.text import plain
 from reference_server.web.access import AccessControl
 from reference_server.web.arguments import asked_range, require_short_arguments
 from reference_server.web.live_stream import STREAM
@@ -178,7 +179,7 @@ def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
 
 def _settings(routes: Blueprint, settings: Settings) -> None:
     @routes.get("/settings")
-    def told() -> Response:
+    def current() -> Response:
         return jsonify(timezone=settings.timezone(g.site))
 
     @routes.put("/settings")
@@ -232,13 +233,13 @@ def _body() -> Mapping[str, Any]:
 
 
 def _answer(range_: Range, **content: Any) -> Response:
-    told = {
+    shown = {
         "period": range_.period,
         "from": range_.start.isoformat(),
         "to": range_.end.isoformat(),
         "timezone": range_.timezone,
     }
-    return jsonify(site=g.site, range=told, **content)
+    return jsonify(site=g.site, range=shown, **content)
 
 
 def _event(row: EventCount) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _event(row: EventCount) -> dict[str, Any]:
         "count": row.count,
         "visitors": row.visitors,
         "has_properties": row.has_properties,
-        "revenue": [{"currency": code, "amount": f"{amount:f}"} for code, amount in row.revenue],
+        "revenue": [{"currency": code, "amount": plain(amount)} for code, amount in row.revenue],
     }
 
 

@@ -75,8 +75,8 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
         if answers and stall > STALLED_SECONDS:
             problems.append(f"an outbox has had pending events and stored none for {stall:.0f} s")
         if problems:
-            told = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
-            return jsonify(told), 503
+            report = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
+            return jsonify(report), 503
         if not answers:
             reason = "ClickHouse does not answer: events are accepted and wait"
             return jsonify(status="degraded", clickhouse=False, reason=reason), 200

@@ -268,12 +268,12 @@ class _Listening:
         if not self.queues:
             self._file.unlink(missing_ok=True)
             return
-        told = json.dumps(
+        announcement = json.dumps(
             {"port": self._socket.getsockname()[1], "token": self._token, "sites": [*self.queues]}
         )
         fresh = self._file.with_suffix(".new")
         fresh.touch(0o600)
-        fresh.write_text(told)
+        fresh.write_text(announcement)
         fresh.replace(self._file)
 
 

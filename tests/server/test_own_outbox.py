@@ -105,7 +105,7 @@ def test_a_copy_goes_on_with_the_tokens_it_had(tmp_path: Path) -> None:
     own = OwnOutbox(partial(Outbox.create, tmp_path, durability="process"))
     for number in range(EVENTS):
         own.add(_numbered(number))
-    before = own.current.next_batch(10, MOST)
+    name, before = own.current.name, own.current.next_batch(10, MOST)
     assert before
     _checkpoint(own.current.file)
     DAMAGE["overwritten"](own.current.file)
@@ -114,7 +114,7 @@ def test_a_copy_goes_on_with_the_tokens_it_had(tmp_path: Path) -> None:
     [copy] = Outbox.abandoned(tmp_path)
     after = copy.next_batch(10, MOST)
     assert after
-    assert (after.token, after.outbox, after.lines) == (before.token, before.outbox, before.lines)
+    assert (after.token, copy.name, after.lines) == (before.token, name, before.lines)
     copy.close()
     own.close()
 
@@ -215,7 +215,9 @@ def test_a_worker_goes_on_when_its_outbox_is_damaged(start: Any, world: World, t
         _checkpoint(file)
         DAMAGE["overwritten"](file)
         world.clickhouse.start()
-        until(lambda: "damaged_outboxes 1\n" in server.http.get("/metrics").text, "nobody noticed it")
+        until(
+            lambda: "damaged_outboxes 1\n" in server.http.get("/metrics").text, "the damage was not noticed"
+        )
         for number in range(20):
             assert server.post({**large, "n": f"After {number}"}).status_code == 202
         server.settle()

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
+from tests.server.polling import until
 
 Start = Callable[..., Any]
 EVENT = {"t": "e", "n": "Signup", "d": "example.com"}
@@ -42,11 +42,8 @@ def descendants(pid: int) -> set[int]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Wait up to 20 s for a condition; fail if it does not become true."""
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    """Wait for a condition, with the deadline of ``until``."""
+    until(holds, "the condition did not become true within a minute")
 
 
 def gone(pids: set[int]) -> bool:

@@ -133,6 +133,6 @@ def test_a_reader_that_does_not_read_costs_no_memory() -> None:
 
     full = iter([True, False, True])
     gateway = Gateway.__new__(Gateway)
-    gateway._feed = Feed()  # type: ignore[assignment]
+    gateway._live = Feed()  # type: ignore[assignment]
     in_a_loop(gateway._send_events("one.example", Stream(), lambda: next(full)))
     assert sent == [b"event: ready\ndata:\n\n", b"data: first\n\n", b":\n\n", b"data: third\n\n"]

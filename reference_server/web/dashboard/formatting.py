@@ -5,6 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from reference_server.analytics.ranges import Range
+from reference_server.text import plain
 
 PERIODS = {
     "realtime": "Realtime",
@@ -73,10 +74,9 @@ def trend(key: str, change: float | None) -> str:
 
 def amount(value: Decimal) -> str:
     """Return an amount of money without a currency and with all its digits: 1,234.50."""
-    text = f"{value:,f}"
-    whole, point, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{whole}.{fraction:0<2}" if point and fraction else whole
+    whole, _, fraction = plain(value).partition(".")
+    whole = f"{Decimal(whole):,f}"
+    return f"{whole}.{fraction:0<2}" if fraction else whole
 
 
 def days(range_: Range) -> str:
