@@ -1,4 +1,4 @@
-"""Requests to a target that may do anything: a whole answer in time, or the reason why there is none."""
+"""Requests to a target that may do anything: a whole answer in time, or the reason for its absence."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def accepted(self) -> bool:
-        """Whether the status is a 2xx."""
+        """True if the status is a 2xx."""
         return self.status // 100 == 2
 
 

@@ -52,7 +52,7 @@ def require_verdict(run: "Ended", *codes: int) -> None:
 
 @pytest.mark.parametrize("kind", hostile_server.KINDS)
 def test_a_server_may_do_anything(check: "Check", mine: "Implementations", kind: str) -> None:
-    """A server that is none is a violation or cannot be tested, never an error of ours."""
+    """A server that breaks HTTP is a violation or cannot be tested, never an error of ours."""
     script = mine.copy("hostile_server.py")
     command = f"{shlex.join([sys.executable, str(script)])} {{port}} {shlex.quote(kind)}"
     drawn = only("wire-6-fuzz") if kind in ("gzip that is none", "closes at once", "dies") else []

@@ -110,8 +110,10 @@ def _files(words: Words) -> None:
 def leaves(command: click.Command) -> Iterator[click.Command]:
     """Yield the commands that do something: those of groups, not the groups."""
     if isinstance(command, click.Group):
-        for each in command.commands.values():
-            yield from leaves(each)
+        context = click.Context(command)  # The commands of `clickport` are imported by name.
+        for name in command.list_commands(context):
+            if each := command.get_command(context, name):
+                yield from leaves(each)
     else:
         yield command
 
@@ -160,13 +162,17 @@ def _make(words: Words) -> None:
                 prove(Command(f"make {shlex.join(words)}", recipe, True))
 
 
+def _is_module(place: Path) -> bool:
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
 def _python(words: Words) -> None:
     """A module is the reference server's or can be run; a script knows each option that it is given."""
     if words[:2] == ["-m", "reference_server"]:
         parse(reference_server, words[2:])
     elif words[:2] == ["-m", "pytest"]:
         _pytest(words[2:])
-    elif words and not (words[0] == "-m" and (ROOT / words[1].replace(".", "/")).is_dir()):
+    elif words and not (words[0] == "-m" and _is_module(ROOT / words[1].replace(".", "/"))):
         if not (ROOT / words[0].removeprefix("$CLICKPORT/")).is_file():
             raise Unproved(f"{words[0]} is no script of the project")
         if words[1:2] == ["check"]:  # tools/mutants.py hands these on.

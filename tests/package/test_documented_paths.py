@@ -21,7 +21,7 @@ def paths(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield line number, path and the folder of the path before, for each path in backticks.
 
     A command in backticks is left to test_documented_commands.py, and a URL's path, a payload or a pattern
-    with other characters is no path. A case's id looks like a path and is none.
+    with other characters is no path. A case's id looks like a path but is left out.
     """
     cases = {case.id for case in catalogue()}
     prose = re.sub(r"^ *```.*?^ *```", lambda block: "\n" * block[0].count("\n"), text, flags=re.M | re.S)
