@@ -83,4 +83,4 @@ def _require_bounds(size: int, left: float, name: str) -> None:
             f"{name} gave more than {LARGEST // 1_000_000} MB: let it tell the rows since {{since}} alone"
         )
     if left <= 0:
-        raise TargetUnavailable(f"{name} did not end within {SECONDS:g} s: it must tell the rows and end")
+        raise TargetUnavailable(f"{name} did not end within {SECONDS:g} s: it must print the rows and end")

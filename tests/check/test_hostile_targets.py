@@ -27,10 +27,10 @@ SERVERS = {
     "dies": "nothing answers at http://127.0.0.1",
 }
 READBACKS = {
-    "binary": "line 1, is no stored event",
+    "binary": "line 1, is not a stored row",
     "never ends": "did not end within 15 s",
     "endless": "readback command",
-    "brackets": "line 1, is no stored event",
+    "brackets": "line 1, is not a stored row",
     "an empty object": "lacks 'revenue_source_amount'",
     "nothing": "the event is lost",
 }
