@@ -18,13 +18,13 @@ __all__ = ["main"]
 
 COMMANDS = {
     "check": ("conformance.cli.check:check", "Check a tracker, a server, or both."),
-    "fuzz": ("conformance.cli.fuzz:fuzz", "Search for what breaks a requirement."),
-    "load": ("conformance.cli.load:load", "Load a server: is all stored, once, and how fast?"),
+    "fuzz": ("conformance.cli.fuzz:fuzz", "Search for calls and requests that break a requirement."),
+    "load": ("conformance.cli.load:load", "Load a server: is every event stored, once, and how fast?"),
     "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
     "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
     "doctor": ("conformance.cli.doctor:doctor", "Say whether this machine can run the checks."),
-    "selftest": ("conformance.cli.selftest:selftest_", "Try the referee: does each check notice its fault?"),
+    "selftest": ("conformance.cli.selftest:selftest_", "Test the suite: does each check notice its fault?"),
     "baseline": ("conformance.cli.baseline:baseline_", "Write known failures down."),
 }
 """Place and short help of each command, in the order of ``--help``; a command is imported when it is used."""

@@ -90,7 +90,7 @@ def test_mapping_that_raises(check: "Check", mine: "Implementations") -> None:
     assert (run.code, run.statuses) == (3, {REVENUE: "error"}), run.text
     [case] = [c for c in run.report["cases"] if c["status"] == "error"]
     assert f"{PAYLOAD}: payloads() raised KeyError: 'name', for POST /collect?v=2" in case["detail"]
-    assert "return [] for a request that carries no custom event" in run.text
+    assert "for a request without custom events it must return []" in run.text
 
 
 def test_shim_that_raises(check: "Check", mine: "Implementations") -> None:
