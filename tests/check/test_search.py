@@ -31,7 +31,7 @@ def test_a_fault_is_found_and_shrunk_to_a_vector(check: "Check", mine: "Implemen
 def test_a_find_is_the_same_from_every_seed(check: "Check", mine: "Implementations") -> None:
     """The id of a counterexample depends only on its call, not on the seed or the first example."""
     broken = mine.tracker(*CUT_LATE)
-    finds = {_find(check("--tracker", broken, *DRAWN, *_fresh(f"{n}"), "--seed", f"{n}")) for n in (0, 9)}
+    finds = {_find(check("--tracker", broken, *DRAWN, *_fresh(f"{n}"), "--seed", f"{n}")) for n in (0, 3)}
     assert len(finds) == 1
 
 
