@@ -109,18 +109,21 @@ class Connections:
         return number > 0
 
     def let_vanished_peers_go(self) -> bool:
-        """Set the timeout that accepted connections inherit; return True if a listening socket was found.
+        """Set the timeout of a connection whose peer acknowledges nothing; return True if a socket listens.
 
-        A peer that loses power or network does not announce it.
+        Connections inherit it from the listening socket; those that were accepted before are given it. A peer
+        that loses power or network does not announce it.
         """
         option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only; other systems have their own.
-        found = False
+        own = {connection.getsockname()[1] for connection, _ in _tcp_sockets() if _listens(connection)}
         for connection, _ in _tcp_sockets():
-            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found = True
-                if option:
-                    connection.setsockopt(socket.IPPROTO_TCP, option, int(1000 * self._seconds))
-        return found
+            if option and connection.getsockname()[1] in own:
+                connection.setsockopt(socket.IPPROTO_TCP, option, int(1000 * self._seconds))
+        return bool(own)
+
+
+def _listens(connection: socket.socket) -> bool:
+    return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def affordable(connections: int) -> int:
