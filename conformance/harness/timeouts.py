@@ -1,6 +1,7 @@
 """Time limits and interrupts that work although browser drivers may hang or swallow exceptions."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from conformance.protocol.outcomes import SuiteFault
+
+# Longer than tidying up takes.
+_AGAIN_SECONDS = 15.0
 
 
 @contextmanager
@@ -37,6 +41,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.seen = False
+        self._ended = threading.Event()
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
@@ -48,11 +53,19 @@ class Interrupts:
         try:
             yield
         finally:
+            self._ended.set()
             if own:
                 signal.signal(signal.SIGINT, before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.seen = True
+        if not self.seen:
+            self.seen = True
+            threading.Thread(target=self._repeat, daemon=True).start()
         # Tasks are abandoned now, and asyncio would log that their exceptions were never retrieved.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         signal.default_int_handler(number, frame)
+
+    def _repeat(self) -> None:
+        """Interrupt again while the block goes on: the callback of a driver may have swallowed the first."""
+        while not self._ended.wait(_AGAIN_SECONDS):
+            os.kill(os.getpid(), signal.SIGINT)
