@@ -29,7 +29,7 @@ def _with_its_own_clickhouse(scene: LoadScenario, _: ExitStack) -> None:
 def _kill_embedded(scene: LoadScenario) -> None:
     killed = 0
     for _ in range(_KILLS):
-        time.sleep(_KILL_SECONDS)
+        time.sleep(_KILL_SECONDS)  # The rate of the kills, not a wait for anything.
         # It is started again after a longer and longer pause, so that it may not run now.
         if victim := scene.embedded_process():
             with suppress(psutil.NoSuchProcess):

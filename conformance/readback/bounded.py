@@ -12,7 +12,7 @@ from contextlib import suppress
 from conformance.protocol.outcomes import TargetUnavailable
 
 SECONDS = 15.0
-"""How long a readback may take: as long as a row may take to be seen."""
+"""Seconds that a readback may take: as many as a row may take to be seen."""
 
 LARGEST = 256_000_000
 

@@ -12,7 +12,7 @@ import httpx
 from conformance.protocol.outcomes import TargetUnavailable
 
 SECONDS = 10.0
-"""How long a whole answer may take, from the request to its last byte."""
+"""Seconds that a whole answer may take, from the request to its last byte."""
 
 _LARGEST = 1_000_000
 _SILENCES = 3

@@ -92,3 +92,30 @@ def test_tasks_that_are_broken_off_are_no_news() -> None:
     """After Ctrl-C in a driver's task, asyncio prints no traceback of an unretrieved exception."""
     done = subprocess.run([sys.executable, "-c", _BROKEN_OFF], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+_SWALLOWED = """
+import os, signal, time
+from conformance.harness import timeouts
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # These tests may run without Ctrl-C.
+timeouts._AGAIN_SECONDS = 0.1
+try:
+    with timeouts.Interrupts().remembered():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass  # As a driver's callback may do.
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_that_is_swallowed_is_repeated() -> None:
+    """Ctrl-C ends the block although the first KeyboardInterrupt is caught inside it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SWALLOWED], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
