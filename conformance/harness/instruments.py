@@ -202,13 +202,29 @@ class Instruments:
         nothing has ever arrived, only the first wait takes that long and later ones 0.3 s, unless a shim is
         in use: a foreign tracker may send in batches.
         """
-        patience = EVENT_SECONDS if seconds is None else seconds
-        if self._nothing_came and not self.setup.options.shim:
-            patience = min(patience, _SHORT_SECONDS)
-        found = sent_events(self.recorder.wait(number, token=token, seconds=patience, **wanted))
+        found = sent_events(
+            self.recorder.wait(number, token=token, seconds=self._patience(seconds), **wanted)
+        )
         if number:
             self._nothing_came = not found and self._nothing_came is not False
         return found
+
+    def events_of_each(
+        self, numbers: Mapping[str, int], *, seconds: float | None = None
+    ) -> dict[str, list[Exchange]]:
+        """Wait until each token has its number of requests of the tracker; return those of each.
+
+        The time is that of ``events``.
+        """
+        each = self.recorder.wait_each(numbers, seconds=self._patience(seconds))
+        found = {token: sent_events(own) for token, own in each.items()}
+        self._nothing_came = not any(found.values()) and self._nothing_came is not False
+        return found
+
+    def _patience(self, seconds: float | None) -> float:
+        patience = EVENT_SECONDS if seconds is None else seconds
+        short = self._nothing_came and not self.setup.options.shim
+        return min(patience, _SHORT_SECONDS) if short else patience
 
     def stored(
         self, expected: Mapping[str, int], sentinel: str, *, within: str | None = None

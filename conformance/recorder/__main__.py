@@ -12,7 +12,8 @@ import httpx
 
 from conformance.recorder.connection import HttpAnswer
 from conformance.recorder.mapping import MappingFault, PayloadMapping
-from conformance.recorder.server import RecorderServer, Wanted
+from conformance.recorder.server import RecorderServer
+from conformance.recorder.wanted import Wanted
 
 HOSTS = ("127.0.0.1", "localhost")
 
@@ -40,6 +41,10 @@ async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:
             token = wanted.pop("token", None)
             sought = Wanted(token=token.encode() if token else None, **wanted)
             return [e.to_json() for e in await recorder.wait(sought, number, seconds)]
+        case {"op": "wait-each", "numbers": numbers, "seconds": seconds, "answered": answered}:
+            sought_all = {token.encode(): number for token, number in numbers.items()}
+            each = await recorder.wait_each(sought_all, seconds, answered=answered)
+            return {token.decode(): [e.to_json() for e in found] for token, found in each.items()}
         case {"op": "forget"}:
             recorder.forget()
         case _:

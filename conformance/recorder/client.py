@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -99,6 +100,16 @@ class Recorder:
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]
+
+    def wait_each(
+        self, numbers: Mapping[str, int], *, seconds: float = 10.0, answered: bool | None = None
+    ) -> dict[str, list[Exchange]]:
+        """Wait until each token has its number of exchanges, up to ``seconds``; return those of each.
+
+        ``answered`` is a condition as for ``wait``. Raises MappingFault as ``wait`` does.
+        """
+        answer = self._command(op="wait-each", numbers=dict(numbers), seconds=seconds, answered=answered)
+        return {token: [Exchange.from_json(data) for data in found] for token, found in answer.items()}
 
     def seen(self, **wanted: Any) -> list[Exchange]:
         """Return the exchanges that match now (conditions as for ``wait``)."""

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 
@@ -44,6 +45,11 @@ class Exchange:
     def header(self, name: str) -> str | None:
         """Return the value of the first header with this name (case-insensitive), or None."""
         return next((v for k, v in self.headers if k.lower() == name.lower()), None)
+
+    @cached_property
+    def text(self) -> bytes:
+        """The target and the body in lower case, of a complete exchange."""
+        return b"\n".join((self.target.encode(), self.body)).lower()
 
     def carries(self, token: bytes) -> bool:
         """Return True if the body, or one of its events, contains a lower-case token in any case."""

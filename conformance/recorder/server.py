@@ -6,7 +6,7 @@ a default response.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ import httpx
 from conformance.recorder.connection import ClientGone, Connection, HttpAnswer
 from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault, PayloadMapping
+from conformance.recorder.wanted import Search, Wanted
 
 EVENT_PATH = "/api/event"
 # Paths of the suite's own requests: negative controls, and pages that follow the one under test.
@@ -61,33 +62,6 @@ class ConnectionFault:
 
     kind: str
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Conditions on an exchange; None accepts any value. A token is compared case-insensitively."""
-
-    token: bytes | None = None
-    method: str | None = None
-    path: str | None = None
-    gone: bool | None = None
-    held: bool | None = None
-    answered: bool | None = None
-    status: int | None = None
-
-    def accepts(self, exchange: Exchange) -> bool:
-        """Return True if the exchange was received completely and meets every condition."""
-        text = b"\n".join((exchange.target.encode(), exchange.body))
-        return (
-            exchange.complete is not None
-            and (self.token is None or self.token in text.lower())
-            and (self.method is None or exchange.method == self.method)
-            and (self.path is None or exchange.path == self.path)
-            and (self.gone is None or (exchange.gone is not None) is self.gone)
-            and (self.held is None or exchange.held is self.held)
-            and (self.answered is None or (exchange.answered is not None) is self.answered)
-            and self.status in (None, exchange.status)
-        )
 
 
 class RecorderServer:
@@ -157,18 +131,33 @@ class RecorderServer:
         request.
         """
 
-        def found() -> list[Exchange]:
-            return [view for e in self.exchanges for view in e.views() if wanted.accepts(view)]
+        search = Search(self.exchanges, wanted)
+        await self._until(lambda: len(search.found()) >= number, seconds)
+        return search.found()
 
+    async def wait_each(
+        self, numbers: Mapping[bytes, int], seconds: float, *, answered: bool | None = None
+    ) -> dict[bytes, list[Exchange]]:
+        """Wait until each token has its number of exchanges, up to ``seconds``; return those of each.
+
+        ``answered`` is a condition as in ``Wanted``. Raises MappingFault as ``wait`` does.
+        """
+        searches = {
+            token: Search(self.exchanges, Wanted(token=token, answered=answered)) for token in numbers
+        }
+        awaited = [(search, numbers[token]) for token, search in searches.items() if numbers[token]]
+        await self._until(lambda: all(len(search.found()) >= number for search, number in awaited), seconds)
+        return {token: search.found() for token, search in searches.items()}
+
+    async def _until(self, enough: Callable[[], bool], seconds: float) -> None:
         async with self._changed:
             try:
                 async with asyncio.timeout(seconds):
-                    await self._changed.wait_for(lambda: bool(self._unmapped) or len(found()) >= number)
+                    await self._changed.wait_for(lambda: bool(self._unmapped) or enough())
             except TimeoutError:
                 pass
         if self._unmapped:
             raise MappingFault(self._unmapped)
-        return found()
 
     async def _note(self) -> None:
         async with self._changed:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ _MANY_CASES = 30
 _PROPERTY = "clickport-result"
 _CANARY = "clickport-canary"
 _COLLECTED = "clickport-collected"
+_SLOWEST = "firefox"
 _LANES = Path(__file__).parents[1] / "checks"
 
 
@@ -99,10 +101,24 @@ class Checks:
                 metafunc.parametrize("engine", [browser.name for browser in browsers])
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect the cases that the options do not select."""
-        left_out = [item for item in items if _has_case(item) and _case(item).id not in self._chosen]
-        items[:] = [item for item in items if item not in set(left_out)]
-        config.hook.pytest_deselected(items=left_out)
+        """Deselect the cases that the options do not select; order the others by ``_turn``."""
+        left_out = {item for item in items if _has_case(item) and _case(item).id not in self._chosen}
+        items[:] = sorted((item for item in items if item not in left_out), key=self._turn)
+        config.hook.pytest_deselected(items=list(left_out))
+
+    def _turn(self, item: pytest.Item) -> int:
+        """Return the turn of a test: first the server lane and the tracker in one engine, for a first verdict.
+
+        Then the lanes of the slowest engine, so that none of them is left for the end.
+        """
+        if not _has_case(item):
+            return 0
+        lane, engine = _case(item).lane, _params(item).get("engine")
+        if lane is Lane.SERVER or (lane is Lane.TRACKER and engine == self._setup.browsers[0].name):
+            return 0
+        slow = engine == _SLOWEST
+        order = {Lane.PAIR: 1 if slow else 3, Lane.TRACKER: 2 if slow else 4, Lane.DASHBOARD: 5}
+        return order[lane]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep the cases that pytest's own options leave, and send them to the referee."""
@@ -170,16 +186,29 @@ class Checks:
         return "known" if self._known & {result.id, result.known_as} else ""
 
 
-class _OneProcessALane(LoadScopeScheduling):  # type: ignore[misc]
-    """Scheduler that runs a lane in one process if it sends its events as a batch, and each search too.
+class _ScopesOfCases(LoadScopeScheduling):  # type: ignore[misc]
+    """Scheduler that runs the cases in one process that share a page, a batch of events or a search.
 
     Other cases of the tracker lane are distributed one by one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        lane = nodeid.rpartition("/test_")[2].partition("_")[0]
-        alone = lane == Lane.TRACKER and "_fuzz.py" not in nodeid
-        return nodeid if alone else lane
+        path, _, test = nodeid.partition("::")
+        function, _, parameters = test.partition("[")
+        id_, _, engine = parameters.removesuffix("]").rpartition("-")
+        lane = Path(path).stem.split("_")[1]
+        if lane in (Lane.SERVER, Lane.DASHBOARD):
+            return lane
+        if path.endswith("_fuzz.py"):
+            return f"{lane} {engine} search"
+        if lane == Lane.PAIR or id_ in _sharing_a_page():
+            return f"{lane} {engine}"
+        return nodeid
+
+
+@cache
+def _sharing_a_page() -> frozenset[str]:
+    return frozenset(case.id for case in catalogue() if case.vector.get("together"))
 
 
 class Referee:
@@ -197,7 +226,7 @@ class Referee:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
         """Return the scheduler, which decides which cases share a process."""
-        return _OneProcessALane(config, log)
+        return _ScopesOfCases(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -343,7 +372,7 @@ def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
         *([str(own)] if lanes & {Lane.TRACKER, Lane.SERVER} else []),
         *([str(e2e)] if lanes - {Lane.TRACKER, Lane.SERVER} else []),
     ]
-    workers = ["-n", str(jobs)] if jobs > 1 else []
+    workers = ["-n", str(jobs), "--no-loadscope-reorder"] if jobs > 1 else []
     plugins = ["-p", "xdist.plugin"] if jobs > 1 else []
     # An open-ended search prints its progress, so output is not captured.
     capture = ["--capture", "no"] if setup.options.fuzz_seconds else []

@@ -30,19 +30,23 @@ _MOST_FINDINGS = 3
 
 
 class Lab(Protocol):
-    """Performs examples of a lane; ``collect`` returns the observations of those performed since."""
+    """Performs examples of a lane.
+
+    ``batch`` is the number of examples to perform at a time, and ``together`` is True if those of a batch may
+    affect each other: what they violate is then repeated alone. ``silent`` is True if the last batch left
+    nothing at all, so that more examples would show nothing new.
+    """
 
     strategy: SearchStrategy[Any]
     batch: int
-    # True if the last batch left nothing at all: more examples would show nothing new.
+    together: bool
     silent: bool
 
-    def perform(self, example: Example) -> None:
-        """Make the call, or post the request."""
-        ...
+    def observe(self, examples: Sequence[Example]) -> list[Observation]:
+        """Make the calls, or post the requests; return their observations in order.
 
-    def collect(self) -> list[Observation]:
-        """Return the observations of the examples performed since the last call, in order."""
+        They are fewer than the examples if the lab has given up.
+        """
         ...
 
 
@@ -114,7 +118,7 @@ def replay(
     lab: Lab, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
 ) -> None:
     """Perform known counterexamples, and record them as findings or as cured."""
-    for seen in _performed(lab, known):
+    for seen in _observed(lab, list(known), conditions):
         broken = found.note(conditions, seen)
         for id_ in conditions:
             if id_ in broken:
@@ -147,7 +151,7 @@ def explore(
     began = time.monotonic()
 
     def flush() -> None:
-        for seen in _performed(lab, pending):
+        for seen in _observed(lab, pending, conditions):
             for id_, text in found.note(conditions, seen).items():
                 if id_ not in broken and _is_new(found.findings.get(id_, ()), text):
                     broken[id_] = Finding(seen=seen, text=text, first=found.examples)
@@ -194,10 +198,16 @@ def _is_new(findings: Sequence[Finding], text: str) -> bool:
     return len(findings) < _MOST_FINDINGS and all(finding.text != text for finding in findings)
 
 
-def _performed(lab: Lab, examples: Iterable[Example]) -> list[Observation]:
-    for example in examples:
-        lab.perform(example)
-    return lab.collect()
+def _observed(
+    lab: Lab, examples: Sequence[Example], conditions: Mapping[str, Condition]
+) -> Iterator[Observation]:
+    """Observe a batch; an example that violates a condition in company is observed again, alone."""
+    for seen in lab.observe(examples):
+        suspect = lab.together and not lab.silent and len(examples) > 1
+        if suspect and any(text for _, text in (judged(each, seen) for each in conditions.values())):
+            yield from lab.observe([seen.example])
+        else:
+            yield seen
 
 
 def _draw(strategy: SearchStrategy[Any], test: Callable[[Any], None], start: int, max_examples: int) -> None:
@@ -246,7 +256,7 @@ def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *,
             return None
         tries += 1
         with budget.spent():
-            performed = _performed(lab, [example])
+            performed = lab.observe([example])
         if not performed:  # The executor has given up.
             cut_short = True
             return None

@@ -1,7 +1,7 @@
 """Executors of examples: calls in one page, requests on one connection, rows read by the batch."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count
@@ -56,6 +56,7 @@ class TrackerLab:
 
     strategy: SearchStrategy[Any] = strategies.calls
     batch = 25
+    together = True
     silent = False
     lane = Lane.TRACKER
 
@@ -67,57 +68,104 @@ class TrackerLab:
         self._tab = instruments.tab(engine)
         # A new tab without a page, in place of a broken one.
         self._fresh: Tab | None = None
-        self._made: list[Observation] = []
         self._alive = True
         self._broken = 0
         self._patience = EVENT_SECONDS
+        # The batch for which the tab's page was loaded.
+        self._page = ""
 
-    def perform(self, example: Any) -> None:
-        """Make the call and a plain one after it; wait for both. Does nothing once 3 pages broke."""
-        if self._broken >= _MOST_BROKEN:
-            return
-        token = self._tokens.next()
+    def observe(self, examples: Sequence[Any]) -> list[Observation]:
+        """Make the calls, each followed by a plain one, and return them with their requests.
+
+        Several calls share a task of the page; if one of them seems to disturb the page, each is made again,
+        alone. Once 3 pages broke, no more calls are made.
+        """
+        made: list[Observation] = []
+        for few in self._few(examples):
+            together = self._together(few) if len(few) > 1 else None
+            made += together if together is not None else self._one_by_one(few)
+        found = self._arrived()
+        seen = [replace(one, arrived=found.get(one.token, [])) for one in made]
+        nothing = bool(seen) and not found and not any(one.next_works for one in seen)
+        self.silent = nothing or self._broken >= _MOST_BROKEN
+        seen = self._completed(seen)
+        self._instruments.recorder.forget()
+        self._tokens.next_batch()
+        return seen
+
+    def _completed(self, seen: list[Observation]) -> list[Observation]:
+        """Return the observations with what this lane observes beside the requests."""
+        return seen
+
+    def _few(self, examples: Sequence[Any]) -> Iterator[list[Any]]:
+        by_number = {str(number): example.source("") for number, example in enumerate(examples)}
+        return ([examples[int(number)] for number in few] for few in pages.few_at_a_time(by_number))
+
+    def _together(self, examples: Sequence[Any]) -> list[Observation] | None:
+        """Make calls in one task; return None if an exception came later or a plain event did not arrive."""
+        if self._broken or not self._alive:
+            return None
+        made = [(example, self._tokens.next()) for example in examples]
+        plain = [kin(token, "s") for _, token in made]
         try:
-            self._perform(example, token)
-        except (PageBroken, TimeoutError) as error:
-            # The call may hang the page: the violation is this example's, and the next one gets a new page.
-            broken = f"nothing more: the page broke ({error})"
-            self._made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
-            self._instruments.restart(self._engine)
-            self._broken += 1
-            self._tab = self._fresh = self._instruments.tab(self._engine)
+            self._load()
+            scripts: dict[str, str] = {}
+            for example, token in made:
+                scripts |= {token: example.source(token), kin(token, "s"): _plain(token)}
+            thrown = pages.run_each(self._tab, scripts)
+            # Answered, so that the next calls have the page's whole keepalive budget (DELIV-6).
+            wanted = dict.fromkeys(scripts, 1)
+            found = self._instruments.recorder.wait_each(wanted, seconds=self._patience, answered=True)
+            if not all(found.values()):
+                self._patience = LATE_EVENT_SECONDS
+            disturbed = pages.raised_in(self._tab) or not all(found[token] for token in plain)
+        except (PageBroken, TimeoutError):
+            disturbed = True
+        if disturbed or any(token in thrown for token in plain):
+            self._fresh = self._tab
+            return None
+        return [
+            Observation(example=example, token=token, thrown=thrown.get(token)) for example, token in made
+        ]
 
-    def _perform(self, example: Any, token: str) -> None:
-        if not self._made or self._fresh:
-            self._fresh = None
+    def _one_by_one(self, examples: Sequence[Any]) -> list[Observation]:
+        made = []
+        for example in examples:
+            if self._broken >= _MOST_BROKEN:
+                break
+            token = self._tokens.next()
+            try:
+                made.append(self._alone(example, token))
+            except (PageBroken, TimeoutError) as error:
+                # The call may hang the page: the violation is this example's; the next gets a new page.
+                broken = f"nothing more: the page broke ({error})"
+                made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
+                self._instruments.restart(self._engine)
+                self._broken += 1
+                self._tab = self._fresh = self._instruments.tab(self._engine)
+        return made
+
+    def _load(self) -> None:
+        """Load a new page in the tab, once for each batch and after a call that broke the one before."""
+        if self._fresh or self._page != self._tokens.batch:
+            self._fresh, self._page = None, self._tokens.batch
             self._tab.goto(self._instruments.page(before=pages.WATCH))
+
+    def _alone(self, example: Any, token: str) -> Observation:
+        self._load()
         thrown = pages.run(self._tab, example.source(token))
-        pages.run(self._tab, f"clickport.track('Sentinel {kin(token, 's')}')")
+        pages.run(self._tab, _plain(token))
         # A tracker that sends nothing at all is awaited only once.
         recorder = self._instruments.recorder
         patience = EVENT_SECONDS if self._alive else 0.0
         self._alive = bool(recorder.wait(1, token=kin(token, "s"), seconds=patience))
         if self._alive:
-            # Answered, so that the next call has the page's whole keepalive budget (DELIV-6).
             wanted = {"token": token, "method": "POST", "answered": True}
             arrived = recorder.wait(1, seconds=self._patience, **wanted)
             # Of a tracker that loses events, only the first is awaited for the full time.
             self._patience = self._patience if arrived else LATE_EVENT_SECONDS
         raised = pages.raised_in(self._tab, forget=True)
-        self._made.append(
-            Observation(example=example, token=token, thrown=thrown, raised=raised, next_works=self._alive)
-        )
-
-    def collect(self) -> list[Observation]:
-        """Return the observations of the calls since the last time, with their requests."""
-        found = self._arrived()
-        seen = [replace(one, arrived=found.get(one.token, [])) for one in self._made]
-        self._made.clear()
-        nothing = bool(seen) and not found and not any(one.next_works for one in seen)
-        self.silent = nothing or self._broken >= _MOST_BROKEN
-        self._instruments.recorder.forget()
-        self._tokens.next_batch()
-        return seen
+        return Observation(example=example, token=token, thrown=thrown, raised=raised, next_works=self._alive)
 
     def _arrived(self) -> Mapping[str, list[Exchange]]:
         """Return the requests of this batch by token; repeated ones have arrived by now."""
@@ -134,16 +182,18 @@ class PairLab(TrackerLab):
 
     lane = Lane.PAIR
 
-    def collect(self) -> list[Observation]:
-        """Return the observations of the calls since the last time, with their requests and rows."""
-        last, batch = (kin(self._made[-1].token, "s") if self._made else ""), self._tokens.batch
-        seen = super().collect()
+    def _completed(self, seen: list[Observation]) -> list[Observation]:
+        """Return the observations with the rows stored for them."""
         if not seen:
             return seen
         expected = {one.token: 1 if one.arrived else 0 for one in seen}
-        rows = self._instruments.stored(expected, last, within=batch)
+        rows = self._instruments.stored(expected, kin(seen[-1].token, "s"), within=self._tokens.batch)
         self.silent = self.silent or not any(rows.values())
         return [replace(one, rows=rows[one.token]) for one in seen]
+
+
+def _plain(token: str) -> str:
+    return f"clickport.track('Sentinel {kin(token, 's')}')"
 
 
 class ServerLab:
@@ -151,34 +201,33 @@ class ServerLab:
 
     strategy: SearchStrategy[Any] = body_strategies.bodies
     batch = 50
+    together = False
     silent = False
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
         self._tokens = Tokens(instruments.setup.run, Lane.SERVER)
         self._sender = sender_to(instruments, hostile=True)
-        self._made: list[Observation] = []
-        self._neighbours: list[str] = []
 
     def close(self) -> None:
         """Close the connection."""
         self._sender.close()
 
-    def perform(self, example: Any) -> None:
-        """Post the request, and a plain neighbour after every eighth and after any that is not an event."""
-        token = self._tokens.next()
-        reply = self._sender.send(self._request(example, token))
-        if len(self._made) % _NEIGHBOUR_EVERY == 0 or example.meaning is not Meaning.EVENT:
-            neighbour = kin(token, "n")
-            if self._sender.send(Request(body=plain_event(self._instruments.setup, neighbour))).accepted:
-                self._neighbours.append(neighbour)
-        self._made.append(Observation(example=example, token=token, reply=reply))
+    def observe(self, examples: Sequence[Any]) -> list[Observation]:
+        """Post the requests; return them with their rows and those of rows that were sent again.
 
-    def collect(self) -> list[Observation]:
-        """Return the observations of the requests since the last time, with rows, also of rows sent again."""
-        made, neighbours = self._made[:], set(self._neighbours)
-        self._made.clear()
-        self._neighbours.clear()
+        A plain neighbour follows every eighth request and any that is not an event.
+        """
+        made: list[Observation] = []
+        neighbours: list[str] = []
+        for number, example in enumerate(examples):
+            token = self._tokens.next()
+            reply = self._sender.send(self._request(example, token))
+            if number % _NEIGHBOUR_EVERY == 0 or example.meaning is not Meaning.EVENT:
+                neighbour = kin(token, "n")
+                if self._sender.send(Request(body=plain_event(self._instruments.setup, neighbour))).accepted:
+                    neighbours.append(neighbour)
+            made.append(Observation(example=example, token=token, reply=reply))
         if self._instruments.readback is None or not made:
             return made
         # Rows of a request without its token in the name cannot be identified.

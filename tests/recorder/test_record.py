@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -180,3 +181,26 @@ def test_exchange_survives_json(recorder: Recorder) -> None:
     [exchange] = recorder.wait(token="json-way")
     assert Exchange.from_json(exchange.to_json()) == exchange
     assert exchange.summary()["body"] == "json-way \\xff\x00"
+
+
+def test_each_token_is_awaited(recorder: Recorder, dial: Dial) -> None:
+    """A wait for several tokens ends when each has its number, and returns the exchanges of each."""
+    connection = dial()
+    for name in ("each-a", "each-b", "each-b"):
+        connection.sendall(_post(name.encode()))
+        _answer(connection)
+    found = recorder.wait_each({"each-a": 1, "each-b": 2, "each-c": 0}, answered=True)
+    assert {token: len(own) for token, own in found.items()} == {"each-a": 1, "each-b": 2, "each-c": 0}
+
+
+def test_a_request_that_is_completed_later_is_found(recorder: Recorder, dial: Dial) -> None:
+    """A wait that began before a request was complete finds it, beside those that overtook it."""
+    slow, fast = dial(), dial()
+    whole = _post(b"overtaken-slow")
+    slow.sendall(whole[:-4])
+    fast.sendall(_post(b"overtaken-fast"))
+    _answer(fast)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(recorder.wait_each, {"overtaken-slow": 1, "overtaken-fast": 1})
+        slow.sendall(whole[-4:])
+        assert [len(own) for own in found.result().values()] == [1, 1]

@@ -1,6 +1,6 @@
 """The search: it finds and shrinks counterexamples, and repeats itself with the same seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,17 +23,12 @@ class Desk:
     batch: int = 7
     silent: bool = False
     performed: list[Any] = field(default_factory=list)
-    waiting: list[Observation] = field(default_factory=list)
+    together: bool = False
 
-    def perform(self, example: Any) -> None:
-        """Keep the example."""
-        self.performed.append(example)
-        self.waiting.append(Observation(example=example, token="t"))
-
-    def collect(self) -> list[Observation]:
-        """Return the examples performed since the last call."""
-        seen, self.waiting = self.waiting, []
-        return seen
+    def observe(self, examples: Sequence[Any]) -> list[Observation]:
+        """Keep the examples and return them."""
+        self.performed += examples
+        return [Observation(example=example, token="t") for example in examples]
 
 
 def below(limit: int) -> Callable[[Observation], bool]:
@@ -129,11 +124,33 @@ def test_what_cannot_be_helped_is_raised_once() -> None:
     """If the target becomes unavailable, the search raises that error instead of its own."""
 
     class Gone(Desk):
-        def collect(self) -> list[Observation]:
+        def observe(self, examples: Sequence[Any]) -> list[Observation]:
             raise TargetUnavailable("gone")
 
     with pytest.raises(TargetUnavailable, match="gone"):
         explore(Gone(), {"low": below(1)}, Exploration(), start=1, max_examples=100)
+
+
+def test_an_example_is_not_blamed_for_its_company() -> None:
+    """Of examples performed together, only those that violate a condition alone as well are findings."""
+
+    class Shared(Desk):
+        def observe(self, examples: Sequence[Any]) -> list[Observation]:
+            self.performed.append(len(examples))
+            token = "company" if len(examples) > 1 else "alone"
+            return [Observation(example=example, token=token) for example in examples]
+
+    def company(seen: Observation) -> bool:
+        if seen.token == "company":
+            raise Violation("only in company")
+        return True
+
+    desk, found = Shared(together=True), Exploration()
+    conditions = {"company": company, "high": below(300)}
+    explore(desk, conditions, found, start=1, max_examples=100)
+    assert [f.seen.body.data for f in found.findings["high"]] == [b"300"]
+    assert (list(found.findings), found.examples) == (["high"], 100)
+    assert max(desk.performed) == desk.batch
 
 
 def test_an_id_depends_on_nothing_but_the_example() -> None:
