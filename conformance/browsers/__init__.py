@@ -10,7 +10,7 @@ from conformance.browsers.base import (
     PageBroken,
     Tab,
 )
-from conformance.browsers.engine import find, installed, start
+from conformance.browsers.engine import find, installed, kept_running, start
 from conformance.browsers.pictures import Pictures
 from conformance.browsers.unattended import unattended
 
@@ -26,6 +26,7 @@ __all__ = [
     "Tab",
     "find",
     "installed",
+    "kept_running",
     "start",
     "unattended",
 ]

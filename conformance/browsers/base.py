@@ -89,10 +89,11 @@ class Tab(Protocol):
 
 
 class Browser(Protocol):
-    """A running browser."""
+    """A running browser. Set ``spoiled`` if one of its pages may hang: it is not used again then."""
 
     name: str
     version: str
+    spoiled: bool
 
     def tab(self) -> Tab:
         """Open an empty tab. Tabs share cookies and cache; each has its own session storage."""

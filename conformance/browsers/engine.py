@@ -62,6 +62,15 @@ def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Brows
             yield browser
 
 
+@contextmanager
+def kept_running() -> Iterator[None]:
+    """Keep Chromium and Firefox running between uses in the block; each use has cookies of its own."""
+    from conformance.browsers.playwright_engines import kept_running as kept  # noqa: PLC0415 - slow to import
+
+    with kept():
+        yield
+
+
 def _by_path(name: str) -> Installed | None:
     for program in _PROGRAMS[name]:
         if path := shutil.which(program):

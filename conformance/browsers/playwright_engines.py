@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser as PlaywrightProcess
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Playwright, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from conformance.browsers.base import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab
@@ -123,14 +124,26 @@ def _first_line(error: PlaywrightError) -> str:
 
 
 class _PlaywrightBrowser:
-    def __init__(self, name: str, version: str, context: BrowserContext) -> None:
+    def __init__(self, name: str, running: PlaywrightProcess) -> None:
         self.name = name
-        self.version = version
-        self._context = context
+        self.version = running.version
+        self.spoiled = False
+        self._context = running.new_context()
+        self._context.set_default_timeout(_SECONDS * 1000)
 
     def tab(self) -> Tab:
         with _in_time():
             return _PlaywrightTab(self._context.new_page())
+
+    def finish(self) -> bool:
+        """Close the context; return False if the browser cannot be used again."""
+        if self.spoiled or not _KEPT.on:
+            return False
+        try:
+            self._context._sync(asyncio.wait_for(self._context._impl_obj.close(), _SECONDS))
+        except (TimeoutError, PlaywrightError):
+            return False
+        return True
 
 
 class _Shared:
@@ -166,17 +179,71 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
     without keepalive survive together with their frozen page.
     """
     with PLAYWRIGHT as playwright:
-        browser = getattr(playwright, installed.name).launch(
+        kept = _KEPT.take(installed, frozen_pages=frozen_pages)
+        running = kept or getattr(playwright, installed.name).launch(
             env=without_proxies(), **_launch(installed, frozen_pages=frozen_pages)
         )
-        context = browser.new_context()
-        context.set_default_timeout(_SECONDS * 1000)
+        browser = _PlaywrightBrowser(installed.name, running)
         try:
-            yield _PlaywrightBrowser(installed.name, browser.version, context)
+            yield browser
         finally:
-            # It may have crashed, or Ctrl-C, which reaches every process of a terminal, may have ended it.
-            with suppress(PlaywrightError):
-                browser.close()
+            if not (browser.finish() and _KEPT.keep(installed, running, frozen_pages=frozen_pages)):
+                _close(running)
+
+
+def _close(running: PlaywrightProcess) -> None:
+    # It may have crashed, or Ctrl-C, which reaches every process of a terminal, may have ended it.
+    with suppress(PlaywrightError):
+        running.close()
+
+
+class _Kept:
+    """The browsers that stay running between uses, within ``kept_running``."""
+
+    def __init__(self) -> None:
+        self._idle: dict[tuple[Installed, bool], PlaywrightProcess] | None = None
+
+    @property
+    def on(self) -> bool:
+        """True within ``kept_running``."""
+        return self._idle is not None
+
+    def take(self, installed: Installed, *, frozen_pages: bool) -> PlaywrightProcess | None:
+        """Return an idle browser that still runs, or None."""
+        idle = (self._idle or {}).pop((installed, frozen_pages), None)
+        return idle if idle and idle.is_connected() else None
+
+    def keep(self, installed: Installed, running: PlaywrightProcess, *, frozen_pages: bool) -> bool:
+        """Keep a browser running for its next use; return False if it must be closed instead."""
+        key = (installed, frozen_pages)
+        if self._idle is None or key in self._idle:
+            return False
+        self._idle[key] = running
+        return True
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        self._idle = {}
+        with PLAYWRIGHT:
+            try:
+                yield
+            finally:
+                idle, self._idle = self._idle, None
+                for running in idle.values():
+                    _close(running)
+
+
+_KEPT = _Kept()
+
+
+@contextmanager
+def kept_running() -> Iterator[None]:
+    """Keep Chromium and Firefox running between uses in the block; each use has a context of its own.
+
+    Cookies, caches and storage do not outlive a use.
+    """
+    with _KEPT.kept():
+        yield
 
 
 def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:

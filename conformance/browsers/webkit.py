@@ -164,6 +164,7 @@ class _WebKit:
 
     def __init__(self, driver: WebDriver) -> None:
         self.name = "webkit"
+        self.spoiled = False
         self.version = str(driver.capabilities["browserVersion"])
         self._windows = _Windows(driver)
         self._home = driver.current_window_handle

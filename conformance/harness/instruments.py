@@ -131,7 +131,8 @@ class Instruments:
         """Stop the engine's browsers, and with them what pages have left behind; the next use starts them."""
         self._tabs.pop(engine, None)
         for key in [key for key in self._browsers if key.startswith(engine)]:
-            _, running = self._browsers.pop(key)
+            browser, running = self._browsers.pop(key)
+            browser.spoiled = True
             running.close()
 
     def plain_origin(self, engine: str) -> str:

@@ -1,7 +1,6 @@
 """``clickport selftest``: run the suite on each implementation, several at a time, and judge the results."""
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from conformance.mutants.implementations import Implementation, ImplementationKind, runs, subjects
 from conformance.mutants.matrix import MutantResult, finding, uncovered
-from conformance.mutants.trial import run_check_on
+from conformance.mutants.trial import Trials
 from conformance.protocol.cases import catalogue
 from conformance.protocol.requirements import requirements
 from conformance.targets.server import reference_clickhouse
@@ -69,7 +68,7 @@ def selftest(
     called with each result as it is known. Raises TargetUnavailable if the reference cannot run here.
     """
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
-        pool, stop = ThreadPoolExecutor(jobs), threading.Event()
+        pool, trials = ThreadPoolExecutor(jobs), Trials(Path(folder), url)
         try:
             # The slowest first, so that no slow one runs alone at the end.
             tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
@@ -78,14 +77,9 @@ def selftest(
             ordered = sorted(
                 planned, key=lambda s: (s.kind is ImplementationKind.MUTANT, -len(s.rows), -len(s.lanes))
             )
-            trials = [
-                pool.submit(
-                    run_check_on, s, Path(folder, s.name), url, stop, own=own, cases=cases, browsers=browsers
-                )
-                for s in ordered
-            ]
+            begun = [pool.submit(trials.run, s, own=own, cases=cases, browsers=browsers) for s in ordered]
             results = {}
-            for done in as_completed(trials):
+            for done in as_completed(begun):
                 trial = done.result()
                 members = planned[trial.subject]
                 for subject in members:
@@ -94,8 +88,9 @@ def selftest(
                     on_finding(result)
         finally:
             # All trials have ended unless this process is interrupted.
-            stop.set()
+            trials.stop.set()
             pool.shutdown(cancel_futures=True)
+            trials.close()
     whole = len(chosen) == len(subjects())
     return KillMatrix(
         findings=tuple(results[s.name] for s in chosen),

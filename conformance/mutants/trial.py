@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from conformance.mutants.check_process import CheckProcess
 from conformance.mutants.implementations import (
     HERE,
     Implementation,
@@ -42,32 +43,71 @@ class Trial:
     problem: str = ""
 
 
-def run_check_on(
-    subject: Implementation,
-    folder: Path,
-    clickhouse: str,
-    stop: threading.Event,
-    *,
-    own: bool = False,
-    cases: Sequence[str] = (),
-    browsers: Sequence[str] = ("chromium",),
-) -> Trial:
-    """Run the suite on an implementation, with a folder and a database in ``clickhouse`` of its own.
+class Trials:
+    """Runs of the suite on implementations, each with a folder and a database of its own.
 
-    A mutant is run against each requirement until a case of it fails in the lane. With ``own``, null and
-    lying implementations are, too; nothing is searched; and a mutant is run against the requirement that it
-    must fail only. ``cases`` are globs of the only cases to run. An implementation of transformations is run
-    against their cases only. Trackers run in each of ``browsers``. Once ``stop`` is set, the run is ended and
-    cleans up.
+    Mutants are run by processes that stay, one for each thread, because starting Python and a browser takes
+    longer than most trials; all others by the command, as users run it. Close after use.
     """
-    started = time.monotonic()
-    try:
-        engines = [word for name in browsers for word in ("--browser", name)]
-        selectors = [*engines, *_selectors(subject, own=own, cases=cases)]
-        run, problem = _run(subject, folder, clickhouse, selectors, stop), ""
-    except (ValueError, OSError, TargetUnavailable) as error:
-        run, problem = None, str(error)
-    return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
+
+    def __init__(self, folder: Path, clickhouse: str) -> None:
+        self.stop = threading.Event()
+        self._folder = folder
+        self._clickhouse = clickhouse
+        self._own = threading.local()
+        self._processes: list[CheckProcess] = []
+
+    def close(self) -> None:
+        """End every process; a run that is under way is ended and cleans up."""
+        self.stop.set()
+        for process in self._processes:
+            process.close()
+
+    def run(
+        self,
+        subject: Implementation,
+        *,
+        own: bool = False,
+        cases: Sequence[str] = (),
+        browsers: Sequence[str] = ("chromium",),
+    ) -> Trial:
+        """Run the suite on an implementation.
+
+        A mutant is run against each requirement until a case of it fails in the lane. With ``own``, null and
+        lying implementations are, too; nothing is searched; and a mutant is run against the requirement that
+        it must fail only. ``cases`` are globs of the only cases to run. An implementation of transformations
+        is run against their cases only. Trackers run in each of ``browsers``.
+        """
+        started = time.monotonic()
+        try:
+            engines = [word for name in browsers for word in ("--browser", name)]
+            selectors = [*engines, *_selectors(subject, own=own, cases=cases)]
+            run, problem = self._run(subject, selectors), ""
+        except (ValueError, OSError, TargetUnavailable) as error:
+            run, problem = None, str(error)
+        return Trial(subject=subject, run=run, problem=problem, seconds=time.monotonic() - started)
+
+    def _run(self, subject: Implementation, selectors: Sequence[str]) -> Run:
+        folder = self._folder / subject.name
+        folder.mkdir()
+        database = _database(self._clickhouse, subject.name)
+        record = folder / "run.jsonl"
+        arguments = _arguments(subject, folder, database, selectors, record)
+        environment = {"CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
+        if subject.kind is ImplementationKind.MUTANT:
+            code, output = self._process().run(arguments, folder, environment, self.stop)
+        else:
+            code, output = _command(arguments, folder, environment, self.stop)
+        if not record.exists():
+            raise ValueError(f"exit code {code}: {output.strip()[-800:]}")
+        return read(record)
+
+    def _process(self) -> CheckProcess:
+        if not hasattr(self._own, "process"):
+            self._own.process = CheckProcess(seconds=_SECONDS, tidy_seconds=_TIDY_SECONDS)
+            self._processes.append(self._own.process)
+        process: CheckProcess = self._own.process
+        return process
 
 
 def _selectors(subject: Implementation, *, own: bool, cases: Sequence[str]) -> Iterator[str]:
@@ -92,33 +132,38 @@ def _selectors(subject: Implementation, *, own: bool, cases: Sequence[str]) -> I
         yield from ("--only", pattern)
 
 
-def _run(
-    subject: Implementation, folder: Path, clickhouse: str, selectors: Sequence[str], stop: threading.Event
-) -> Run:
-    folder.mkdir()
-    database = _database(clickhouse, subject.name)
-    record = folder / "run.jsonl"
+def _arguments(
+    subject: Implementation, folder: Path, database: str, selectors: Sequence[str], record: Path
+) -> list[str]:
+    """Return the arguments of ``clickport`` for a run; write the implementation's files into the folder."""
     # Most cases of a null implementation wait until their timeout.
     jobs = "3" if subject.kind is ImplementationKind.NULL else "1"
-    command = [sys.executable, "-m", "conformance"]
     if subject.lanes == (Lane.LOAD,):
-        command += ["load", *_LOAD, *_server(subject, folder, database)]
+        arguments = ["load", *_LOAD, *_server(subject, folder, database)]
     else:
-        command += ["check", "--jobs", jobs, *(word for lane in subject.lanes for word in ("--lane", lane))]
-        command += selectors
-    command += ["--run-record", str(record)]
+        arguments = ["check", "--jobs", jobs, *(word for lane in subject.lanes for word in ("--lane", lane))]
+        arguments += selectors
+    arguments += ["--run-record", str(record)]
     if {Lane.TRACKER, Lane.PAIR} & set(subject.lanes):
-        command += ["--tracker", str(_tracker(subject, folder))]
+        arguments += ["--tracker", str(_tracker(subject, folder))]
     if {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD} & set(subject.lanes):
-        command += _server(subject, folder, database)
-    environment = {**os.environ, "CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
+        arguments += _server(subject, folder, database)
+    return arguments
+
+
+def _command(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stop: threading.Event
+) -> tuple[int, str]:
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "conformance", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         output = _output(process, stop)
-    if not record.exists():
-        raise ValueError(f"exit code {process.returncode}: {output.strip()[-800:]}")
-    return read(record)
+    return process.returncode, output
 
 
 def _output(process: subprocess.Popen[str], stop: threading.Event) -> str:

@@ -107,7 +107,7 @@ class Checks:
         config.hook.pytest_deselected(items=list(left_out))
 
     def _turn(self, item: pytest.Item) -> int:
-        """Return the turn of a test: first the server lane and the tracker in one engine, for a first verdict.
+        """Return the turn of a test: first the server lane and the tracker in one engine, for a verdict.
 
         Then the lanes of the slowest engine, so that none of them is left for the end.
         """
@@ -194,7 +194,7 @@ class _ScopesOfCases(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path, _, test = nodeid.partition("::")
-        function, _, parameters = test.partition("[")
+        _, _, parameters = test.partition("[")
         id_, _, engine = parameters.removesuffix("]").rpartition("-")
         lane = Path(path).stem.split("_")[1]
         if lane in (Lane.SERVER, Lane.DASHBOARD):

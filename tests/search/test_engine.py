@@ -125,7 +125,7 @@ def test_what_cannot_be_helped_is_raised_once() -> None:
 
     class Gone(Desk):
         def observe(self, examples: Sequence[Any]) -> list[Observation]:
-            raise TargetUnavailable("gone")
+            raise TargetUnavailable(f"gone before {examples[0]}")
 
     with pytest.raises(TargetUnavailable, match="gone"):
         explore(Gone(), {"low": below(1)}, Exploration(), start=1, max_examples=100)
