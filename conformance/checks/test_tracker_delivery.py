@@ -139,7 +139,7 @@ def _repeat(
             failed.append((violation, evidence.sent, evidence.received, evidence.timeline))
     # Counted after all attempts, so that late and repeated requests are included.
     found = [instruments.events(own, 0) for own in tokens]
-    evidence.tries = count(found, number - len(failed) if held else None)
+    evidence.delivery_counts = count(found, number - len(failed) if held else None)
     if failed:
         first, evidence.sent, evidence.received, evidence.timeline = failed[0]
         often = f" ({len(failed)} of {number} attempts)" if number > 1 else ""

@@ -289,9 +289,9 @@ class Options:
         try:
             members = json.loads(self.envelope)
         except ValueError as error:
-            raise UsageError(f"--envelope is not JSON: {error}") from error
+            raise UsageError(f"{_ENVELOPE_FORM} ({error})") from error
         if not isinstance(members, dict):
-            raise UsageError('--envelope must be a JSON object, such as \'{"d": "example.com"}\'')
+            raise UsageError(_ENVELOPE_FORM)
         return members
 
     def given(self) -> dict[str, Any]:
@@ -356,6 +356,7 @@ def _require_words(name: str, command: str | None) -> None:
         raise UsageError(f"{option} is not a valid shell command: {error}") from error
 
 
+_ENVELOPE_FORM = '--envelope must be a JSON object, such as \'{"d": "example.com"}\''
 _LEAST = {"max_examples": 0, "shrink_seconds": 0, "repeat": 1, "seed": 0, "fuzz_seconds": 0}
 _NEEDS = {
     Lane.TRACKER: "a tracker: --tracker FILE",

@@ -12,7 +12,7 @@ from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault
 
 
-class WitnessError(RuntimeError):
+class RecorderError(RuntimeError):
     """A recorder process that has ended or rejected a command: a fault of the suite."""
 
 
@@ -20,7 +20,7 @@ class Recorder:
     """A recorder process and its commands. Not safe for concurrent use by several threads.
 
     ``payload`` names the module that reads the requests of a foreign tracker (see ``PayloadMapping``). Every
-    command raises WitnessError if the process has ended or rejects it.
+    command raises RecorderError if the process has ended or rejects it.
     """
 
     def __init__(self, payload: str | None = None) -> None:
@@ -110,21 +110,21 @@ class Recorder:
 
     def _command(self, **command: Any) -> Any:
         if self._process is None or self._process.stdin is None:
-            raise WitnessError("the recorder is not running")
+            raise RecorderError("the recorder is not running")
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise WitnessError(f"the recorder's process has ended: {error}") from error
+            raise RecorderError(f"the recorder's process has ended: {error}") from error
         answer = self._read()
         if "unmapped" in answer:
             raise MappingFault(answer["unmapped"])
         if "error" in answer:
-            raise WitnessError(f"the recorder did not understand {command}: {answer['error']}")
+            raise RecorderError(f"the recorder did not understand {command}: {answer['error']}")
         return answer["ok"]
 
     def _read(self) -> Any:
         line = self._process.stdout.readline() if self._process and self._process.stdout else ""
         if not line:
-            raise WitnessError("the recorder's process ended unexpectedly; its error output is above")
+            raise RecorderError("the recorder's process ended unexpectedly; its error output is above")
         return json.loads(line)
