@@ -4,7 +4,8 @@ import base64
 import json
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -85,6 +86,15 @@ class Recorder:
     def fault(self, token: str, kind: str) -> None:
         """Fail requests that carry ``token`` by ``hang`` (no response), ``reset`` or a status (``500``)."""
         self._command(op="fault", token=token, kind=kind)
+
+    @contextmanager
+    def failing(self, token: str, kind: str) -> Iterator[None]:
+        """Fail requests as ``fault`` does until the block ends, or until ``end_faults``."""
+        self.fault(token, kind)
+        try:
+            yield
+        finally:
+            self.end_faults()
 
     def end_faults(self) -> None:
         """End all faults; requests that hang are answered."""
