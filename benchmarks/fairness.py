@@ -13,14 +13,12 @@ import http.client
 import json
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +26,7 @@ from urllib.parse import urlsplit
 import psutil
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from benchmarks.server import served
 from conformance.search.body_strategies import bodies
 
 _RATE = 1_000_000  # Bytes a second of a stream, all connections together.
@@ -104,22 +103,6 @@ class _Sender:
         answer = self._connection.getresponse()
         answer.read()
         return answer.status
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    command = [sys.executable, "-P", "-m", "reference_server", "serve", "--port", "0", "--data", str(folder)]
-    with (folder / "server.err").open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            assert process.stdout
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit((folder / "server.err").read_text())
-            yield line.removeprefix("Clickport reference server on ").split()[0], psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 def _print(line: str) -> None:
@@ -237,7 +220,7 @@ def main() -> int:
     options.add_argument("--only", default="", help="send only the streams whose names contain this")
     options.add_argument("--requests", type=int, default=0, help="send this many drawn requests instead")
     given_ = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (url, process):
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (url, process):
         if given_.requests:
             kept = _hostile(url, process, given_.requests)
         else:

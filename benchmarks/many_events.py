@@ -7,16 +7,11 @@ stopped at the end.
 """
 
 import argparse
-import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -24,6 +19,7 @@ from secrets import token_hex
 import psutil
 from clickhouse_connect.driver.client import Client
 
+from benchmarks.server import served, wrk
 from conformance.load.mix import EventGenerator, RequestKind, read
 from reference_server.delivery.census import census
 from reference_server.delivery.loader import Loader
@@ -34,7 +30,6 @@ from reference_server.storage.embedded import LocalClickHouse
 from reference_server.storage.rollups import ROLLUPS
 from reference_server.storage.schema import EVENT_TYPES, FORMAT
 
-LUA = Path(__file__).parents[1] / "load" / "probe.lua"
 DIFFERENT = 200_000
 SAMPLE, BLOCK, TIMES = 100_000, 50_000, 5
 _PARTS = """
@@ -67,27 +62,6 @@ def bodies(file: Path) -> None:
     file.write_bytes(b"\n".join(next(valid) for _ in range(DIFFERENT)) + b"\n")
 
 
-@contextmanager
-def served(folder: Path, clickhouse: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Run the reference server; yield its address and process."""
-    command = [sys.executable, "-P", "-m", "reference_server", "serve", "--port", "0", "--data", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--workers", str(workers)],
-        env={**os.environ, "CLICKHOUSE_URL": clickhouse},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout
-        address = re.search(r"http://\S+", process.stdout.readline())
-        if not address:
-            raise SystemExit("the reference server did not start: see its message above")
-        yield address[0], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 def send(
     url: str, file: Path, events: int, server: psutil.Process, outboxes: Path
 ) -> tuple[int, list[Sample]]:
@@ -97,25 +71,7 @@ def send(
     began = time.monotonic()
     while acknowledged < events:
         # In runs of 20 s: wrk can stop after a time, not after a number of requests.
-        words = [
-            "wrk",
-            "-t",
-            "1",
-            "-c",
-            "128",
-            "-d",
-            "20s",
-            "-s",
-            str(LUA),
-            f"{url}/api/event",
-            "--",
-            str(file),
-        ]
-        output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-        counts = json.loads(output.splitlines()[-1])
-        if counts["refused"] or counts["failed"]:
-            raise SystemExit(f"some requests were not acknowledged: {counts}")
-        acknowledged += counts["answers"]
+        acknowledged += wrk(url, 20, 128, file)["answers"]
         now = census(outboxes)
         memory = sum(each.memory_info().rss for each in server.children(recursive=True))
         sample = Sample(
@@ -178,7 +134,10 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-many-")))
         clickhouse = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
         bodies(folder / "bodies")
-        with served(folder / "server", clickhouse.url, given.workers) as (url, server):
+        with served(folder / "server", "--workers", str(given.workers), CLICKHOUSE_URL=clickhouse.url) as (
+            url,
+            server,
+        ):
             outboxes = folder / "server" / "state" / "outbox"
             acknowledged, samples = send(url, folder / "bodies", int(given.events), server, outboxes)
             ended = time.monotonic()

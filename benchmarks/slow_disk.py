@@ -8,27 +8,20 @@ turns. Meanwhile /healthz is asked. Everything stays on 127.0.0.1 and ends by it
 import argparse
 import http.client
 import json
-import os
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
-
+from benchmarks.server import served, wrk
 from reference_server.storage.embedded import LocalClickHouse
 
-_LUA = Path(__file__).parents[1] / "load" / "probe.lua"
 _BODY = {
     **{"t": "e", "n": "Purchase", "d": "slow.example", "u": "https://slow.example/cart"},
     **{"mk": ["plan", "seats"], "mv": ["pro", "5"], "ra": 49.99, "rc": "EUR"},
@@ -47,28 +40,10 @@ class _Figures:
     """Milliseconds of the slowest answer of /healthz."""
 
 
-@contextmanager
-def _served(folder: Path, clickhouse: str, durability: str, milliseconds: int) -> Iterator[str]:
-    traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]
+def _strace(milliseconds: int) -> list[str]:
     delay = ["-e", f"inject=fsync,fdatasync:delay_exit={1000 * milliseconds}"] if milliseconds else []
-    command = [sys.executable, "-P", "-m", "reference_server", "serve", "--port", "0", "--data", str(folder)]
-    process = subprocess.Popen(
-        [*traced, *delay, *command],
-        env={**os.environ, "CLICKHOUSE_URL": clickhouse, "CLICKPORT_DURABILITY": durability},
-        stdout=subprocess.PIPE,
-        stderr=(folder / "server.err").open("w"),
-        text=True,
-    )
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit((folder / "server.err").read_text())
-        yield line.removeprefix("Clickport reference server on ").split()[0]
-    finally:
-        for child in psutil.Process(process.pid).children():
-            child.send_signal(signal.SIGTERM)
-        process.wait(60)
+    traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]
+    return [*traced, *delay]
 
 
 def _ask_health(url: str, over: threading.Event, took: list[float]) -> None:
@@ -85,14 +60,9 @@ def _measure(url: str, connections: int, seconds: int, folder: Path) -> _Figures
     over, took = threading.Event(), [0.0]
     asking = threading.Thread(target=_ask_health, args=(url, over, took))
     asking.start()
-    files = [str(folder / "bodies"), str(folder / "headers")]
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(_LUA), "--latency"]
-    told = subprocess.run([*command, f"{url}/api/event", "--", *files], capture_output=True, check=True)
+    found = wrk(url, seconds, connections, folder / "bodies")
     over.set()
     asking.join()
-    found = json.loads(told.stdout.decode().splitlines()[-1])
-    if found["refused"] or found["failed"]:
-        raise SystemExit(f"not all were acknowledged: {found}")
     return _Figures(rate=found["answers"] / found["seconds"], p95=found["p95_ms"], health=max(took))
 
 
@@ -111,7 +81,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, LocalClickHouse(Path(name) / "clickhouse") as clickhouse:
         folder = Path(name)
         (folder / "bodies").write_text(json.dumps(_BODY) + "\n")
-        (folder / "headers").write_text("Content-Type: text/plain\n")
         for delay in given.delays:
             _compare(folder, clickhouse.url, delay, given.rounds, min(given.seconds, 5))
 
@@ -121,8 +90,8 @@ def _compare(folder: Path, clickhouse: str, delay: int, rounds: int, seconds: in
     for _ in range(rounds):
         for durability in _DURABILITIES:
             data = folder / f"{delay}-{durability}"
-            data.mkdir(exist_ok=True)
-            with _served(data, clickhouse, durability, delay) as url:
+            env = {"CLICKHOUSE_URL": clickhouse, "CLICKPORT_DURABILITY": durability}
+            with served(data, before=_strace(delay), **env) as (url, _):
                 for connections in (32, 128):
                     found[connections, durability].append(_measure(url, connections, seconds, folder))
     for connections in (32, 128):

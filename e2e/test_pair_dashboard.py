@@ -1,6 +1,7 @@
 """From a call in one tab to the dashboard in another (DASH-3)."""
 
 import time
+from contextlib import closing
 
 from conformance.drivers.dashboard_page import DashboardPage
 from conformance.drivers.demo_site import new_site
@@ -14,19 +15,19 @@ from conformance.harness.instruments import Instruments
 @scenarios("pair/dash-3-new-name")
 def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DASH-3: a new name appears on an open dashboard within seconds, without interaction."""
-    caller, viewer = instruments.tab(engine), instruments.tab(engine)
-    try:
-        with new_site(instruments, evidence, token) as site, passed_on(instruments):
-            caller.goto(instruments.page(domain=site.domain))
-            page = DashboardPage(site, viewer)
-            page.open()
-            site.require("the Events tab before", page.events, [])
-            # The first name may come with the load of the tab's content; the second needs a live update.
-            for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
-                evidence.sent = f"clickport.track('{names[-1]}')"
-                began = time.monotonic()
-                run(caller, evidence.sent)
-                site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)
-    finally:
-        caller.close()
-        viewer.close()
+    with (
+        closing(instruments.tab(engine)) as viewer,
+        closing(instruments.tab(engine)) as caller,
+        new_site(instruments, evidence, token) as site,
+        passed_on(instruments),
+    ):
+        caller.goto(instruments.page(domain=site.domain))
+        page = DashboardPage(site, viewer)
+        page.open()
+        site.require("the Events tab before", page.events, [])
+        # The first name may come with the load of the tab's content; the second needs a live update.
+        for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
+            evidence.sent = f"clickport.track('{names[-1]}')"
+            began = time.monotonic()
+            run(caller, evidence.sent)
+            site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)

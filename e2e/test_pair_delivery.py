@@ -1,5 +1,7 @@
 """Rows of exits, large events and bursts: none missing, none twice (DELIV-3, DELIV-5, DELIV-6)."""
 
+from contextlib import closing
+
 from conformance.drivers import keepalive_budget, pages
 from conformance.drivers.exits import leave_once
 from conformance.drivers.markers import scenarios
@@ -19,16 +21,12 @@ def test_one_row_per_exit(instruments: Instruments, engine: str, evidence: Evide
     """DELIV-3: an event sent on exit has exactly one row by the time a later event has arrived."""
     exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
     evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
-    tab = instruments.tab(engine)
-    try:
-        with joined(instruments):
-            leave_once(instruments, tab, token, exit_)
-            instruments.events(token)
-            pages.run(tab, f"clickport.track('Later {pages.sentinel_of(token)}')")
-            instruments.events(pages.sentinel_of(token))
-            require_rows_of(instruments, engine, evidence, token)
-    finally:
-        tab.close()
+    with closing(instruments.tab(engine)) as tab, joined(instruments):
+        leave_once(instruments, tab, token, exit_)
+        instruments.events(token)
+        pages.run(tab, f"clickport.track('Later {pages.sentinel_of(token)}')")
+        instruments.events(pages.sentinel_of(token))
+        require_rows_of(instruments, engine, evidence, token)
 
 
 @scenarios("pair/deliv-5-60-kb", "pair/deliv-5-120-kb", "pair/deliv-5-180-kb", "pair/deliv-5-360-kb")

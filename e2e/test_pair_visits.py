@@ -1,5 +1,7 @@
 """Session and page visit of stored rows (STORE-4)."""
 
+from contextlib import closing
+
 from conformance.browsers import Tab
 from conformance.drivers.markers import scenarios
 from conformance.drivers.pages import run
@@ -69,17 +71,13 @@ def test_two_tabs(instruments: Instruments, engine: str, evidence: Evidence, tok
 def test_visit_within_a_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """STORE-4, open: the page visit of an event after a change of URL, or on a restored page."""
     way = evidence.case.id.partition("/store-4-")[2]
-    tab = instruments.tab(engine, frozen_pages=way == "restored")
-    try:
-        with joined(instruments):
-            tab.goto(instruments.page(stored=True))
-            _track(instruments, tab, token, 1)
-            _move(instruments, engine, tab, token, way)
-            instruments.events(token, 2)
-            evidence.sent = f"an event before and one after: {way}"
-            rows = require_rows_of(instruments, engine, evidence, token, 2)
-    finally:
-        tab.close()
+    with closing(instruments.tab(engine, frozen_pages=way == "restored")) as tab, joined(instruments):
+        tab.goto(instruments.page(stored=True))
+        _track(instruments, tab, token, 1)
+        _move(instruments, engine, tab, token, way)
+        instruments.events(token, 2)
+        evidence.sent = f"an event before and one after: {way}"
+        rows = require_rows_of(instruments, engine, evidence, token, 2)
     _require_linked(rows)
     if len({row.pageview_id for row in rows}) == 1:
         raise Violation("both events point to one page visit")
@@ -104,18 +102,14 @@ def _move(instruments: Instruments, engine: str, tab: Tab, token: str, way: str)
 def _rows_of_two_events(
     instruments: Instruments, engine: str, evidence: Evidence, token: str, *, pages: int
 ) -> list[StoredRow]:
-    tab = instruments.tab(engine)
-    try:
-        with joined(instruments):
+    with closing(instruments.tab(engine)) as tab, joined(instruments):
+        tab.goto(instruments.page())
+        _track(instruments, tab, token, 1)
+        if pages == 2:
             tab.goto(instruments.page())
-            _track(instruments, tab, token, 1)
-            if pages == 2:
-                tab.goto(instruments.page())
-            _track(instruments, tab, token, 2)
-            evidence.sent = f"two events, on {pages} page{'s' * (pages - 1)} of one tab"
-            return require_rows_of(instruments, engine, evidence, token, 2)
-    finally:
-        tab.close()
+        _track(instruments, tab, token, 2)
+        evidence.sent = f"two events, on {pages} page{'s' * (pages - 1)} of one tab"
+        return require_rows_of(instruments, engine, evidence, token, 2)
 
 
 def _track(instruments: Instruments, tab: Tab, token: str, number: int) -> None:

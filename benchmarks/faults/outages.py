@@ -52,4 +52,4 @@ def _damage_outbox(scene: LoadScenario) -> None:
     scene.notes.append(f"{census(scene.outboxes).pending:,} events waited")
     scene.clickhouse.start()
     scene.pause(0.3)
-    scene.notes.append(f"{census(scene.outboxes).lost:,} cannot be read, and are told as lost")
+    scene.notes.append(f"{census(scene.outboxes).lost:,} cannot be read, and are reported as lost")

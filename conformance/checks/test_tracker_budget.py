@@ -1,5 +1,6 @@
 """Large events and bursts beyond the browser's keepalive budget (DELIV-5, DELIV-6)."""
 
+from contextlib import closing
 from typing import Any
 
 from conformance.drivers import keepalive_budget, pages
@@ -79,9 +80,7 @@ def test_burst_to_a_slow_endpoint(
 ) -> None:
     """DELIV-6: events made while others await their answers arrive in the end, each exactly once."""
     burst = keepalive_budget.BURSTS["ten-of-10-kb"]
-    tab = instruments.tab(engine)
-    instruments.recorder.fault(token, "hang")
-    try:
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, "hang"):
         tab.goto(instruments.page())
         evidence.sent = burst.script(token)
         thrown = pages.run(tab, evidence.sent)
@@ -89,9 +88,6 @@ def test_burst_to_a_slow_endpoint(
             require_arrival(evidence, [], thrown)
         instruments.recorder.end_faults()
         keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=thrown)
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
 
 
 @scenarios("tracker/deliv-6-budget-held-by-another-script")
@@ -100,9 +96,7 @@ def test_budget_held_by_another_script(
 ) -> None:
     """DELIV-6: an event of 10 KB arrives while another script has 60 KB of keepalive in flight."""
     other = pages.sentinel_of(token)
-    tab = instruments.tab(engine)
-    instruments.recorder.fault(other, "hang")
-    try:
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(other, "hang"):
         tab.goto(instruments.page(before=_PLAIN_FETCH))
         tab.run(_held(instruments, other))
         _require_held(instruments, other)
@@ -110,9 +104,6 @@ def test_budget_held_by_another_script(
         evidence.sent = f"while another script's {_HELD_BYTES} bytes are in flight: {call}"
         thrown = pages.run(tab, keepalive_budget.call_of(token, 10_000))
         _require_one(instruments, evidence, token, thrown)
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
 
 
 @scenarios("tracker/deliv-6-budget-held-on-a-restored-page")
@@ -122,9 +113,10 @@ def test_budget_held_on_a_restored_page(
     """DELIV-6: the same on a page restored from the back/forward cache."""
     # Reversed, so that the recorder does not take the request for the event.
     other, back = pages.sentinel_of(token), f"/control/{token[::-1]}"
-    tab = instruments.tab(engine, frozen_pages=True)
-    instruments.recorder.fault(other, "hang")
-    try:
+    with (
+        closing(instruments.tab(engine, frozen_pages=True)) as tab,
+        instruments.recorder.failing(other, "hang"),
+    ):
         tab.goto(instruments.page(before=_PLAIN_FETCH, stored=True))
         # The page acts by itself, because automation may lose track of a frozen page.
         tab.run(
@@ -142,9 +134,6 @@ def test_budget_held_on_a_restored_page(
             f"{keepalive_budget.call_of('…', 10_000)}"
         )
         _require_one(instruments, evidence, token, None)
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
 
 
 def _held(instruments: Instruments, other: str) -> str:

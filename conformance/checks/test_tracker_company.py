@@ -1,5 +1,7 @@
 """The tracker beside a second copy, early calls, built-ins and cookies (API-7 to API-9, WIRE-5)."""
 
+from contextlib import closing
+
 from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
@@ -21,15 +23,12 @@ def test_included_twice(instruments: Instruments, engine: str, evidence: Evidenc
 @scenarios("tracker/api-9-called-early")
 def test_called_early(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-9, open: a call that a stub queued before the script had loaded."""
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         evidence.sent = "a call queued in window.clickport.q before the script has loaded"
         tab.goto(instruments.page("early.html", token=token))
         pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
         instruments.events(pages.sentinel_of(token))
         require_arrival(evidence, instruments.events(token, 0))
-    finally:
-        tab.close()
 
 
 @scenarios("tracker/api-8-built-ins-stay")
@@ -63,12 +62,9 @@ def test_no_preflight(instruments: Instruments, engine: str, evidence: Evidence,
 @scenarios("tracker/wire-5-no-cookies")
 def test_no_cookies(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """WIRE-5: the request carries no cookies, although the endpoint's site has one in this browser."""
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         tab.goto(f"{instruments.recorder.endpoint_origin}/next/page")
         tab.run("document.cookie = 'probe=1; Path=/; SameSite=None; Secure; Max-Age=60'")
-    finally:
-        tab.close()
     for exchange in _track(instruments, engine, evidence, token, "visit.html"):
         if cookie := exchange.header("Cookie"):
             raise Violation(f"the request carries cookies: {cookie}")

@@ -1,6 +1,7 @@
 """Events that are sent while their page is being left (DELIV-1, DELIV-2)."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 from conformance.browsers import Tab
 from conformance.drivers import keepalive_budget, pages
@@ -62,13 +63,10 @@ def test_event_beside_a_new_tab(
             "leave.html", token=own, next=f"{origin}/next/page", control=f"{origin}/control/{own}"
         )
         evidence.sent = f"a click on a link with target=_blank whose handler calls track('Exit {own}')"
-        tab = instruments.tab(engine)
-        try:
+        with closing(instruments.tab(engine)) as tab:
             tab.goto(page)
             tab.popup("document.getElementById('new-tab').click()").close()
             require_arrival(evidence, instruments.events(own))
-        finally:
-            tab.close()
 
     _repeat(instruments, evidence, token, attempt)
 
@@ -87,16 +85,13 @@ def test_burst_on_exit(instruments: Instruments, engine: str, evidence: Evidence
     """DELIV-6, open: the events of a burst that arrive when the page is left in the same task."""
     name = evidence.case.id.partition("/deliv-6-")[2].removesuffix("-on-exit")
     burst = keepalive_budget.BURSTS[name]
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         following = instruments.page()
         tab.goto(instruments.page())
         evidence.sent = f"{burst.script(token)}; location.href = '{following}'"
         tab.run(f"setTimeout(() => {{ window.leaving = true; {evidence.sent} }})")
         tab.wait_until("!window.leaving && window.clickport", _LEAVE_SECONDS)
         keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=None)
-    finally:
-        tab.close()
 
 
 @scenarios(
@@ -139,7 +134,7 @@ def _repeat(
             failed.append((violation, evidence.sent, evidence.received, evidence.timeline))
     # Counted after all attempts, so that late and repeated requests are included.
     found = [instruments.events(own, 0) for own in tokens]
-    evidence.tries = count(found, number - len(failed) if held else None)
+    evidence.delivery_counts = count(found, number - len(failed) if held else None)
     if failed:
         first, evidence.sent, evidence.received, evidence.timeline = failed[0]
         often = f" ({len(failed)} of {number} attempts)" if number > 1 else ""
@@ -181,16 +176,13 @@ def test_not_a_beacon(instruments: Instruments, engine: str, evidence: Evidence,
     A beacon of text always has the mode no-cors. A fetch may have it too; if Sec-Fetch-Mode does not rule out
     a beacon, the count of calls to sendBeacon in the page decides.
     """
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         tab.goto(instruments.page("beacon-watch.html"))
         evidence.sent = f"clickport.track('Signup {token}')"
         thrown = pages.run(tab, evidence.sent)
         found = instruments.events(token)
         require_arrival(evidence, found, thrown)
         beacons = tab.run("return window.beacons")
-    finally:
-        tab.close()
     if beacons and any(exchange.header("Sec-Fetch-Mode") != "cors" for exchange in found):
         raise Violation("the event was sent by navigator.sendBeacon, expected fetch with keepalive: true")
 
@@ -207,15 +199,12 @@ def test_once(instruments: Instruments, engine: str, evidence: Evidence, token: 
     """DELIV-3: an event is sent exactly once across an exit, and a later one from the next page arrives."""
     exit_ = evidence.case.id.partition("/deliv-3-once-")[2]
     evidence.sent = f"clickport.track('Exit {token}'), and in the same task: {exit_}"
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         leave_once(instruments, tab, token, exit_)
         instruments.events(token)
         sentinel = pages.sentinel_of(token)
         tab.run(f"clickport.track('Sentinel {sentinel}')")
         require_once(instruments, evidence, token, sentinel)
-    finally:
-        tab.close()
 
 
 @scenarios(
@@ -232,12 +221,9 @@ def test_ten_at_once(instruments: Instruments, engine: str, evidence: Evidence, 
     burst = keepalive_budget.KeepaliveBurst(number=10)
     script = f"addEventListener('pagehide', () => {{}}); {burst.script(token)}"
     evidence.sent = f"{script}, and in the same task: {exit_}"
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         leave_once(instruments, tab, token, exit_, call=script)
         keepalive_budget.require_whole(instruments, evidence, tab, token=token, burst=burst, thrown=None)
-    finally:
-        tab.close()
 
 
 @scenarios("tracker/deliv-3-tab-in-the-background")
@@ -267,8 +253,7 @@ def test_tab_in_the_background(instruments: Instruments, engine: str, evidence: 
 def test_frozen_page_restored(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-3: a page restored from the back/forward cache repeats no event and sends new ones."""
     sentinel, back = pages.sentinel_of(token), f"/control/{token}"
-    tab = instruments.tab(engine, frozen_pages=True)
-    try:
+    with closing(instruments.tab(engine, frozen_pages=True)) as tab:
         tab.goto(instruments.page(stored=True))
         evidence.sent = f"clickport.track('Kept {token}'), on to another page and back"
         # The page itself reports its return, because automation may lose track of a frozen page.
@@ -284,5 +269,3 @@ def test_frozen_page_restored(instruments: Instruments, engine: str, evidence: E
         if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
             raise NotTestable(f"{engine} did not restore the page from its back/forward cache")
         require_once(instruments, evidence, token, sentinel)
-    finally:
-        tab.close()

@@ -1,6 +1,7 @@
 """Slow, failing and forbidden endpoints must not harm the page or later events (DELIV-4, DELIV-7)."""
 
 import socket
+from contextlib import closing
 
 from conformance.browsers import Tab
 from conformance.drivers import pages
@@ -29,22 +30,15 @@ _TRIES = 5
 def test_failing_endpoint(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a failing endpoint causes no exception and no endless retries, and gets the next event."""
     kind = evidence.case.id.rpartition("-")[2]
-    instruments.recorder.fault(token, kind)
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, kind):
         tab.goto(instruments.page(before=pages.WATCH))
         _track_and_go_on(instruments, evidence, tab, token)
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
 
 
 @scenarios("tracker/deliv-7-offline-then-online")
 def test_offline_then_online(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a call made offline raises nothing, and events are sent once the page is online."""
-    instruments.recorder.fault(token, "reset")
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, "reset"):
         tab.goto(instruments.page(before=pages.WATCH))
         _set_online(tab, online=False)
         evidence.sent = f"clickport.track('Signup {token}') offline, then another event online"
@@ -55,9 +49,6 @@ def test_offline_then_online(instruments: Instruments, engine: str, evidence: Ev
         instruments.recorder.end_faults()
         _set_online(tab, online=True)
         _require_another(instruments, evidence, tab, token, thrown)
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
 
 
 @scenarios("tracker/deliv-7-refused")
@@ -65,65 +56,50 @@ def test_refused_connection(instruments: Instruments, engine: str, evidence: Evi
     """DELIV-7: a refused connection raises nothing in the page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         refusing = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=refusing)
         _track_undeliverable(evidence, tab, url, token)
-    finally:
-        tab.close()
 
 
 @scenarios("tracker/deliv-7-blocked-by-policy")
 def test_blocked_by_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a Content-Security-Policy that blocks the endpoint does no harm to the page."""
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         url = instruments.page("policy.html", before=pages.WATCH, token=token)
         _track_undeliverable(evidence, tab, url, token)
         if instruments.recorder.seen(token=token, method="POST"):
             raise NotTestable(f"{engine} sent the request despite the policy")
-    finally:
-        tab.close()
 
 
 @scenarios("tracker/deliv-4-exit-does-not-wait")
 def test_exit_does_not_wait(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: the next page loads although the event is never answered."""
     _require_sending(instruments, engine, evidence, token)
-    instruments.recorder.fault(token, "hang")
-    tab = instruments.tab(engine)
-    try:
-        tab.goto(
-            instruments.page(
-                "leave-by-click.html", token=token, next=f"{instruments.recorder.page_origin}/next/page"
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, "hang"):
+        try:
+            tab.goto(
+                instruments.page(
+                    "leave-by-click.html", token=token, next=f"{instruments.recorder.page_origin}/next/page"
+                )
             )
-        )
-        evidence.sent = f"a click on a link whose handler calls clickport.track('Exit {token}')"
-        tab.click("#link")
-        tab.wait_until(_NEXT, _LEAVE_SECONDS)
-    except TimeoutError as error:
-        raise Violation(
-            f"the page was not left within {_LEAVE_SECONDS:g} s: the click waits for an answer"
-        ) from error
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
+            evidence.sent = f"a click on a link whose handler calls clickport.track('Exit {token}')"
+            tab.click("#link")
+            tab.wait_until(_NEXT, _LEAVE_SECONDS)
+        except TimeoutError as error:
+            raise Violation(
+                f"the page was not left within {_LEAVE_SECONDS:g} s: the click waits for an answer"
+            ) from error
 
 
 @scenarios("tracker/deliv-4-link-not-delayed")
 def test_link_is_not_delayed(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: a navigation starts as soon after the click as on the same page without a tracker."""
     _require_sending(instruments, engine, evidence, token)
-    instruments.recorder.fault(token, "hang")
-    tab = instruments.tab(engine)
     took: dict[str, list[float]] = {"leave-by-click.html": [], "leave-untracked.html": []}
-    try:
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, "hang"):
         for _ in range(_TRIES):
             for template, times in took.items():
                 times.append(_time_of_exit(instruments, tab, template, token))
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
     tracked, untracked = (sorted(times)[_TRIES // 2] for times in took.values())
     evidence.sent = f"{_TRIES} clicks on a link whose handler calls clickport.track, {_TRIES} on one without"
     evidence.received = {"with the tracker, ms": took["leave-by-click.html"], "without, ms": untracked}
@@ -137,22 +113,18 @@ def test_link_is_not_delayed(instruments: Instruments, engine: str, evidence: Ev
 @scenarios("tracker/deliv-4-call-returns-at-once")
 def test_call_returns_at_once(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-4: a call returns, and the page's next task runs, while its request has no answer."""
-    instruments.recorder.fault(token, "hang")
-    tab = instruments.tab(engine)
-    try:
-        tab.goto(instruments.page())
-        evidence.sent = f"clickport.track('Signup {token}')"
-        tab.run(f"setTimeout(() => {{ {evidence.sent}; window.returned = true }})")
-        tab.wait_until("window.returned", _LEAVE_SECONDS)
-        if not instruments.events(token, held=True):
-            raise Violation("no request arrived: the event is lost")
-    except TimeoutError as error:
-        raise Violation(
-            f"the call did not return within {_LEAVE_SECONDS:g} s: it waits for the answer"
-        ) from error
-    finally:
-        instruments.recorder.end_faults()
-        tab.close()
+    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, "hang"):
+        try:
+            tab.goto(instruments.page())
+            evidence.sent = f"clickport.track('Signup {token}')"
+            tab.run(f"setTimeout(() => {{ {evidence.sent}; window.returned = true }})")
+            tab.wait_until("window.returned", _LEAVE_SECONDS)
+            if not instruments.events(token, held=True):
+                raise Violation("no request arrived: the event is lost")
+        except TimeoutError as error:
+            raise Violation(
+                f"the call did not return within {_LEAVE_SECONDS:g} s: it waits for the answer"
+            ) from error
 
 
 def _require_sending(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:

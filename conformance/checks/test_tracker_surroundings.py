@@ -1,5 +1,7 @@
 """Pages without a secure context or storage, or with calls while they load (API-1, API-2, API-8)."""
 
+from contextlib import closing
+
 from conformance.browsers import Tab
 from conformance.drivers import pages
 from conformance.drivers.expectations import require_arrival
@@ -66,14 +68,11 @@ def test_call_on_plain_http(instruments: Instruments, engine: str, evidence: Evi
 @scenarios("tracker/api-8-sandboxed-page")
 def test_sandboxed_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: a page of an opaque origin, which has neither storage nor cookies, sends its event."""
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         tab.goto(instruments.page("sandboxed.html", policy=_SANDBOX))
         if tab.run("return window.storage") != "SecurityError":
             raise NotTestable(f"{engine} lets a sandboxed page use its storage")
         _require_event(instruments, evidence, tab, token, "in a page with the policy sandbox allow-scripts")
-    finally:
-        tab.close()
 
 
 def _loading(instruments: Instruments, engine: str, token: str) -> Tab:

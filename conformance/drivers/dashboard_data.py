@@ -1,7 +1,7 @@
 """Events of the dashboard lane and the figures that the documentation requires, written by hand."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -44,15 +44,6 @@ _SUMS = {"6750", "5007", "506050", "5060", "5061", "506750", "5067", "5068"}
 
 GOAL_NAMES = (" Sign up ", "Sign up", "sign up", "Achat 🎉 réussi", "Signup")
 """Names of distinct goals: none may be trimmed or case-folded."""
-
-NEAR_MISSES = {"Purchase": (2, 200.0), "never sent": (0, 0.0)}
-"""Conversions and rate of ``send_near_misses``, with one visitor."""
-
-COMPLETIONS = {"Purchase": (3, 150.0)}
-"""Conversions and rate of ``send_completions``: three by two visitors."""
-
-LOOKERS = {"Purchase": (1, 25.0)}
-"""Conversions and rate of ``send_lookers``: one, with four visitors."""
 
 TWO_GOALS = {"Purchase": (1, 25.0), "Signup": (2, 50.0)}
 TOP = {"visitors": 4, "conversions": 3, "conversion_rate": 75.0}
@@ -101,20 +92,20 @@ def send_money(site: Site) -> None:
         site.track("Purchase", revenue=(amount, currency))
 
 
-def send_near_misses(site: Site) -> None:
+def _send_near_misses(site: Site) -> None:
     """Send a goal's event twice, and events with almost the same name."""
     for name in ("purchase", "PURCHASE", "Purchase ", " Purchase", "Purchase now", "Purchas", "My Purchase"):
         site.track(name)
     site.track("Purchase", times=2)
 
 
-def send_completions(site: Site) -> None:
+def _send_completions(site: Site) -> None:
     """Send three completions by two visitors."""
     site.track("Purchase", times=2)
     site.track("Purchase", visitor=2)
 
 
-def send_lookers(site: Site) -> None:
+def _send_lookers(site: Site) -> None:
     """Send a completion by one visitor, pageviews of two more, and another event of a fourth."""
     site.track("Purchase")
     site.view(visitor=2)
@@ -131,6 +122,24 @@ def send_two_goals(site: Site) -> None:
     site.view(visitor=4, times=3)
     site.track("Something else", visitor=4)
     site.track("purchase", visitor=4)
+
+
+GOALS: dict[str, tuple[Callable[[Site], None], dict[str, tuple[int, float]]]] = {
+    "exact": (_send_near_misses, {"Purchase": (2, 200.0), "never sent": (0, 0.0)}),
+    "completions": (_send_completions, {"Purchase": (3, 150.0)}),
+    "rate": (_send_lookers, {"Purchase": (1, 25.0)}),
+}
+"""Events by the last word of their cases, and the conversions and rate (in percent) of each goal."""
+
+
+def send_goals(site: Site) -> dict[str, tuple[int, float]]:
+    """Create the goals of the case and send its events; return the conversions and rates expected."""
+    send, expected = GOALS[site.evidence.case.id.rpartition("-")[2]]
+    for name in expected:
+        site.add_goal(name)
+    send(site)
+    site.settle()
+    return expected
 
 
 def about_conversions(kpis: Iterable[str]) -> list[str]:

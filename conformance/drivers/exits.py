@@ -8,7 +8,7 @@ of three engines.
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from conformance.browsers import Tab
@@ -111,8 +111,7 @@ def leave_listening(
     There is no negative control: engines differ in what they still send then, plain requests included.
     """
     target = "document" if event == "visibilitychange" else "window"
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab:
         tab.goto(instruments.page())
         evidence.sent = f"clickport.track('Exit {token}') in a {event} listener, and location.href"
         tab.run(
@@ -124,8 +123,6 @@ def leave_listening(
         found = instruments.events(token, seconds=LATE_EVENT_SECONDS)
         evidence.wire(found)
         return found
-    finally:
-        tab.close()
 
 
 def _settle(instruments: Instruments, engine: str, url: str) -> None:

@@ -5,6 +5,7 @@ local host would fail every case alike. One page finds such a fault. It fails on
 requirement (API-1 or API-2); all others are reported as not testable, with that reason.
 """
 
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -198,15 +199,11 @@ def _rule(instruments: Instruments, engine: str) -> str:
 def _arrives(instruments: Instruments, engine: str, script: str, origin: str, rule: str) -> bool:
     token = instruments.setup.token(f"life {rule}", engine)
     url = instruments.page(before=script, endpoint=f"{origin}/api/event")
-    tab = instruments.tab(engine)
-    try:
+    with closing(instruments.tab(engine)) as tab, suppress(PageBroken, TimeoutError):
         tab.goto(url.replace(instruments.recorder.page_origin, origin))
         tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
         return bool(sent_events(instruments.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
-    except (PageBroken, TimeoutError):
-        return False
-    finally:
-        tab.close()
+    return False
 
 
 def _way_out(rule: str) -> str:

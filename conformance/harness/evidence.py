@@ -32,7 +32,7 @@ class Evidence:
     stored: Any = None
     canary: bool = False
     notes: tuple[str, ...] = ()
-    tries: Any = None
+    delivery_counts: Any = None
     timeline: Any = None
     screenshot: str = ""
     counterexample: str = ""
@@ -74,7 +74,7 @@ class Evidence:
             counterexample=self.counterexample,
             example=self.example,
             fuzzed=self.fuzzed,
-            tries=self.tries,
+            tries=self.delivery_counts,
             timeline=self.timeline if isinstance(error, Violation) else None,
             screenshot=self.screenshot,
             cured=self.cured,

@@ -37,6 +37,10 @@ def _option(help_: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help_, **more})
 
 
+def _number(help_: str, *, default: int) -> Any:
+    return _option(help_, default=default, metavar="N", number=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Options of a run; a field is ``--name`` of ``clickport check`` and ``--clickport-name`` of pytest."""
@@ -120,40 +124,27 @@ class Options:
     baseline: str | None = _option(
         "File of known failures, as written by `clickport baseline write`.", metavar="FILE"
     )
-    max_examples: int = _option(
-        "Number of examples generated in each lane in addition to the vectors; 0 for none.",
-        default=200,
-        metavar="N",
-        number=True,
+    max_examples: int = _number(
+        "Number of examples generated in each lane in addition to the vectors; 0 for none.", default=200
     )
-    shrink_seconds: int = _option(
+    shrink_seconds: int = _number(
         "Seconds spent on shrinking counterexamples, in the whole run and by all its jobs together.",
         default=60,
-        metavar="N",
-        number=True,
     )
-    seed: int = _option(
-        "Seed of the generated examples: the same seed generates the same examples.",
-        default=0,
-        metavar="N",
-        number=True,
+    seed: int = _number(
+        "Seed of the generated examples: the same seed generates the same examples.", default=0
     )
     counterexamples: str = _option(
         "File in which counterexamples are stored; the next run tries them first.",
         default="clickport-counterexamples.jsonl",
         metavar="FILE",
     )
-    fuzz_seconds: int = _option(
+    fuzz_seconds: int = _number(
         "Generate examples for this many seconds in each lane, instead of a fixed number; 0 for off.",
         default=0,
-        metavar="N",
-        number=True,
     )
-    repeat: int = _option(
-        "Number of times that each exit (way to leave a page) is tried; 50 for a certificate.",
-        default=1,
-        metavar="N",
-        number=True,
+    repeat: int = _number(
+        "Number of times that each exit (way to leave a page) is tried; 50 for a certificate.", default=1
     )
     first_failure: bool = _option(
         "Skip the remaining cases of a requirement once one of them has failed in the same lane.",
@@ -289,9 +280,9 @@ class Options:
         try:
             members = json.loads(self.envelope)
         except ValueError as error:
-            raise UsageError(f"--envelope is not JSON: {error}") from error
+            raise UsageError(f"{_ENVELOPE_FORM} ({error})") from error
         if not isinstance(members, dict):
-            raise UsageError('--envelope must be a JSON object, such as \'{"d": "example.com"}\'')
+            raise UsageError(_ENVELOPE_FORM)
         return members
 
     def given(self) -> dict[str, Any]:
@@ -356,6 +347,7 @@ def _require_words(name: str, command: str | None) -> None:
         raise UsageError(f"{option} is not a valid shell command: {error}") from error
 
 
+_ENVELOPE_FORM = '--envelope must be a JSON object, such as \'{"d": "example.com"}\''
 _LEAST = {"max_examples": 0, "shrink_seconds": 0, "repeat": 1, "seed": 0, "fuzz_seconds": 0}
 _NEEDS = {
     Lane.TRACKER: "a tracker: --tracker FILE",

@@ -4,7 +4,7 @@ It runs outside the browser and outside the test process, so that a record depen
 being left nor on an automation protocol.
 """
 
-from conformance.recorder.client import Recorder, WitnessError
+from conformance.recorder.client import Recorder, RecorderError
 from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import BadMapping, MappingFault, PayloadMapping
 from conformance.recorder.timeline import timeline
@@ -15,6 +15,6 @@ __all__ = [
     "MappingFault",
     "PayloadMapping",
     "Recorder",
-    "WitnessError",
+    "RecorderError",
     "timeline",
 ]

@@ -4,8 +4,8 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault
 
 
-class WitnessError(RuntimeError):
+class RecorderError(RuntimeError):
     """A recorder process that has ended or rejected a command: a fault of the suite."""
 
 
@@ -21,7 +21,7 @@ class Recorder:
     """A recorder process and its commands. Not safe for concurrent use by several threads.
 
     ``payload`` names the module that reads the requests of a foreign tracker (see ``PayloadMapping``). Every
-    command raises WitnessError if the process has ended or rejects it.
+    command raises RecorderError if the process has ended or rejects it.
     """
 
     def __init__(self, payload: str | None = None) -> None:
@@ -87,6 +87,15 @@ class Recorder:
         """Fail requests that carry ``token`` by ``hang`` (no response), ``reset`` or a status (``500``)."""
         self._command(op="fault", token=token, kind=kind)
 
+    @contextmanager
+    def failing(self, token: str, kind: str) -> Iterator[None]:
+        """Fail requests as ``fault`` does until the block ends, or until ``end_faults``."""
+        self.fault(token, kind)
+        try:
+            yield
+        finally:
+            self.end_faults()
+
     def end_faults(self) -> None:
         """End all faults; requests that hang are answered."""
         self._command(op="end-faults")
@@ -121,21 +130,21 @@ class Recorder:
 
     def _command(self, **command: Any) -> Any:
         if self._process is None or self._process.stdin is None:
-            raise WitnessError("the recorder is not running")
+            raise RecorderError("the recorder is not running")
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise WitnessError(f"the recorder's process has ended: {error}") from error
+            raise RecorderError(f"the recorder's process has ended: {error}") from error
         answer = self._read()
         if "unmapped" in answer:
             raise MappingFault(answer["unmapped"])
         if "error" in answer:
-            raise WitnessError(f"the recorder did not understand {command}: {answer['error']}")
+            raise RecorderError(f"the recorder did not understand {command}: {answer['error']}")
         return answer["ok"]
 
     def _read(self) -> Any:
         line = self._process.stdout.readline() if self._process and self._process.stdout else ""
         if not line:
-            raise WitnessError("the recorder's process ended unexpectedly; its error output is above")
+            raise RecorderError("the recorder's process ended unexpectedly; its error output is above")
         return json.loads(line)

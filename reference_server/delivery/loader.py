@@ -206,11 +206,11 @@ class Loader:
                     "ClickHouse refused %d events, which are now stored in two halves: %s", batch.count, error
                 )
                 self._share = min(self._share, batch.size / 2 / _MOST_BYTES)
-            outbox.smaller(batch, done)
+            outbox.halve(batch, done)
             return True
         elif about_rows and not done:
             _LOG.error("ClickHouse refuses an event for its content; it is now in the quarantine: %s", error)
-            outbox.refused(batch, str(error))
+            outbox.quarantine(batch, str(error))
             return True
         else:
             _LOG.error("ClickHouse refused an event, which will be retried later: %s", error)

@@ -205,7 +205,7 @@ class Outbox:
             write(self._db, replace(batch.step, done=done))
             (self._known.add if known else self._known.discard)(batch.step.first)
 
-    def smaller(self, batch: Batch, done: int = 0) -> None:
+    def halve(self, batch: Batch, done: int = 0) -> None:
         """Divide a step that was refused as a whole into two halves."""
         step = replace(batch.step, done=done)
         middle = step.first + (step.last - step.first) // 2
@@ -255,7 +255,7 @@ class Outbox:
         """Remove a batch that all tables have."""
         self._remove(batch)
 
-    def refused(self, batch: Batch, reason: str) -> None:
+    def quarantine(self, batch: Batch, reason: str) -> None:
         """Move the only row of a batch to the quarantine, with the reason why ClickHouse refuses it."""
         assert batch.count == 1
         self._remove(

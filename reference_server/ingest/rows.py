@@ -28,10 +28,10 @@ class Arrival:
 class RowBuilder:
     """Builds the rows of requests."""
 
-    def __init__(self, *, sites: Sites, found: FoundSites, visits: Sessions) -> None:
+    def __init__(self, *, sites: Sites, found: FoundSites, sessions: Sessions) -> None:
         self._sites = sites
         self._found = found
-        self._visits = visits
+        self._sessions = sessions
 
     def take(self, payload: Mapping[str, Any], arrival: Arrival) -> tuple[EventRow | None, tuple[Note, ...]]:
         """Return the row of a request, or None if it is for no site of this server, and notes on changes.
@@ -56,13 +56,13 @@ class RowBuilder:
     def _row(self, event: Event, site: str, arrival: Arrival, hostname: str) -> EventRow:
         """Return the row of an event, linked to its visitor, session and page visit (STORE-4)."""
         now = arrival.received
-        visitor = self._visits.visitor(site=site, ip=arrival.ip, user_agent=arrival.user_agent, now=now)
-        session = event.session or self._visits.session(visitor, now)
+        visitor = self._sessions.visitor(site=site, ip=arrival.ip, user_agent=arrival.user_agent, now=now)
+        session = event.session or self._sessions.session(visitor, now)
         pageview = event.pageview
         if not pageview:
-            pageview = self._visits.current(site=site, session=session)
+            pageview = self._sessions.current(site=site, session=session)
         elif event.type == "pageview":
-            self._visits.enter(site=site, session=session, pageview=pageview, now=now)
+            self._sessions.enter(site=site, session=session, pageview=pageview, now=now)
         return EventRow(
             site_id=site,
             timestamp=now,

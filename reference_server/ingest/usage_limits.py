@@ -19,7 +19,7 @@ from reference_server.config import quota_of
 from reference_server.delivery.counters import Counts
 from reference_server.state_file import StateFile
 
-_FILE = "doors.sqlite"
+_FILE = "usage_limits.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     minute INTEGER, sender BLOB, count INTEGER NOT NULL, PRIMARY KEY (minute, sender)

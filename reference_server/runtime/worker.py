@@ -46,7 +46,7 @@ def app() -> Gateway:
     # Registered to run last: threads of granian still use the interpreter and panic while it shuts down.
     atexit.register(_leave, loader, outbox, counts)
     found = FoundSites(config.state_dir, most=config.max_sites)
-    ingest = RowBuilder(sites=Sites(config.sites), found=found, visits=Sessions(config.state_dir))
+    ingest = RowBuilder(sites=Sites(config.sites), found=found, sessions=Sessions(config.state_dir))
     live = LiveStream(config.live_dir)
     usage_limits = _usage_limits(config, clients)
     route = EventRoute(

@@ -38,7 +38,7 @@ def test_selector_of_another_lane_is_usage(check: "Check", mine: "Implementation
         (("--lane", "server"), "--lane server needs a server"),
         (("--server", "http://a", "--server-app", "a:b"), "--server and --server-app exclude each other"),
         (("--readback-cmd", "rows"), "name it with --server or --server-cmd"),
-        (("--envelope", "d=example.com"), "--envelope is not JSON"),
+        (("--envelope", "d=example.com"), "--envelope must be a JSON object"),
     ],
 )
 def test_options_that_cannot_be_meant_are_usage(

@@ -167,12 +167,15 @@ def _is_module(place: Path) -> bool:
 
 
 def _python(words: Words) -> None:
-    """A module is the reference server's or can be run; a script knows each option that it is given."""
+    """A module or script exists and knows each option that it is given."""
     if words[:2] == ["-m", "reference_server"]:
         parse(reference_server, words[2:])
     elif words[:2] == ["-m", "pytest"]:
         _pytest(words[2:])
-    elif words and not (words[0] == "-m" and _is_module(ROOT / words[1].replace(".", "/"))):
+    elif words[:1] == ["-m"] and _is_module(ROOT / words[1].replace(".", "/")):
+        if any(word.startswith("--") for word in words):
+            _options(_help((sys.executable, *words[:2])), words[2:])
+    elif words:
         if not (ROOT / words[0].removeprefix("$CLICKPORT/")).is_file():
             raise Unproved(f"{words[0]} is no script of the project")
         if words[1:2] == ["check"]:  # tools/mutants.py hands these on.

@@ -44,7 +44,7 @@ def test_commands_are_found() -> None:
         ("python -m reference_server clickhose", "No such command 'clickhose'"),
         ("python tools/mutant.py", "tools/mutant.py"),
         ("python tools/mutants.py mutants.json --id 8", "--id"),
-        ("python benchmarks/fairness.py --seconds 3 --minutes 3", "--minutes"),
+        ("python -m benchmarks.fairness --seconds 3 --minutes 3", "--minutes"),
         ("grep -r PROP-3 fixtures/requirement.toml", "fixtures/requirement.toml does not exist"),
         ("pytest tests/no-such-folder", "tests/no-such-folder does not exist"),
         ("pytest --pyargs conformance --clickport-trakcer=t.js", "--clickport-trakcer"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conformance.recorder import Recorder, WitnessError
+from conformance.recorder import Recorder, RecorderError
 
 Dial = Callable[[], socket.socket]
 _LIMIT = 15
@@ -59,7 +59,7 @@ def test_malformed_request_does_not_end_the_process(
 
 def test_unknown_command_is_a_fault_of_the_suite(recorder: Recorder) -> None:
     """An unknown command is reported, and the recorder continues."""
-    with pytest.raises(WitnessError, match="did not understand"):
+    with pytest.raises(RecorderError, match="did not understand"):
         recorder._command(op="dance")
     assert recorder.seen(token="never-sent") == []
 
@@ -70,7 +70,7 @@ def test_ended_process_is_a_fault_of_the_suite() -> None:
         assert recorder._process
         recorder._process.kill()
         recorder._process.wait()
-        with pytest.raises(WitnessError, match="process"):
+        with pytest.raises(RecorderError, match="process"):
             recorder.seen(token="any")
 
 

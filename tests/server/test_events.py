@@ -51,7 +51,7 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
 
 def route_to(outbox: Outbox, folder: Path) -> EventRoute:
     """Return a route with a body limit of 1,000 bytes."""
-    ingest = RowBuilder(sites=Sites(()), found=FoundSites(folder, most=1000), visits=Sessions(folder))
+    ingest = RowBuilder(sites=Sites(()), found=FoundSites(folder, most=1000), sessions=Sessions(folder))
     feed = LiveStream(folder / "live")
     return EventRoute(ingest, outbox, feed, UsageLimits(folder), max_body=1000, over_quota="count")
 

@@ -146,7 +146,7 @@ def test_room_is_what_it_was_when_all_are_stored(tmp_path: Path) -> None:
         for _ in range(3):
             batch = outbox.next_batch(300, MOST)
             assert batch
-            outbox.smaller(batch)
+            outbox.halve(batch)
         while batch := outbox.next_batch(300, MOST):
             outbox.stored(batch)
     assert census(tmp_path).accepted == 2000
@@ -171,9 +171,9 @@ def test_what_is_refused_is_found_and_set_aside(tmp_path: Path) -> None:
                 stored += names(batch)
                 outbox.stored(batch)
             elif batch.count > 1:
-                outbox.smaller(batch)
+                outbox.halve(batch)
             else:
-                outbox.refused(batch, "no")
+                outbox.quarantine(batch, "no")
         assert stored == [name for name in sent if name != bad]
         found = census(folder)
         assert (found.accepted, found.pending, found.quarantined, outbox.pending) == (9, 0, 1, 0)

@@ -11,7 +11,7 @@ from reference_server.state_file import StateFile
 from reference_server.storage.embedded import LocalClickHouse
 from tests.server.polling import WAIT
 
-FILES = ("visits.sqlite", "sites.sqlite", "doors.sqlite", "settings.sqlite")
+FILES = ("visits.sqlite", "sites.sqlite", "usage_limits.sqlite", "settings.sqlite")
 EVENT = {"t": "e", "n": "Signup"}
 TABLE = "CREATE TABLE IF NOT EXISTS texts (text TEXT)"
 

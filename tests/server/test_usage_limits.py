@@ -115,7 +115,7 @@ def test_a_sender_over_the_limit_is_dropped_with_200(tmp_path: Path) -> None:
     clock = [NOON.replace(second=59)]
     limits = [UsageLimits(tmp_path, rate=60) for _ in range(2)]
     outbox = Outbox.create(tmp_path / "outbox")
-    ingest = RowBuilder(sites=Sites(()), found=FoundSites(tmp_path, most=10), visits=Sessions(tmp_path))
+    ingest = RowBuilder(sites=Sites(()), found=FoundSites(tmp_path, most=10), sessions=Sessions(tmp_path))
     options: Any = {"max_body": 1000, "over_quota": "drop", "now": lambda: clock[0]}
     routes = [EventRoute(ingest, outbox, LiveStream(tmp_path), limit, **options) for limit in limits]
 
