@@ -1,7 +1,8 @@
 """Run ``clickport`` commands, one for each JSON line on standard input, with browsers that stay running.
 
-A line is ``{"arguments": […], "folder": path, "environment": {…}}``; each is answered by a line
-``{"code": exit code, "output": text}``. Ctrl-C or SIGTERM ends a command as usual, and the process with it.
+A line is ``{"arguments": […], "folder": path, "environment": {…}}``, with the whole environment. Each is
+answered by a line ``{"code": exit code, "out": text, "err": text}``. Ctrl-C or SIGTERM ends a command as
+usual, and the process with it.
 """
 
 import io
@@ -23,25 +24,26 @@ def serve(tasks: TextIO, answers: TextIO) -> None:
     with kept_running():
         for line in tasks:
             task = json.loads(line)
-            code, output = _run(task["arguments"], task["folder"], task["environment"])
-            answers.write(json.dumps({"code": code, "output": output}) + "\n")
+            code, out, err = _run(task["arguments"], task["folder"], task["environment"])
+            answers.write(json.dumps({"code": code, "out": out, "err": err}) + "\n")
             answers.flush()
             if code == INTERRUPTED:
                 return
 
 
-def _run(arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> tuple[int, str]:
+def _run(arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> tuple[int, str, str]:
     os.chdir(folder)
+    os.environ.clear()
     os.environ.update(environment)
-    output, code = io.StringIO(), 0
-    with redirect_stdout(output), redirect_stderr(output):
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
         try:
             main.main(list(arguments), prog_name="clickport")
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         except KeyboardInterrupt:
             code = INTERRUPTED
-    return code, output.getvalue()
+    return code, out.getvalue(), err.getvalue()
 
 
 if __name__ == "__main__":

@@ -26,15 +26,24 @@ class CheckProcess:
         self._popen: subprocess.Popen[str] | None = None
 
     def run(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stop: threading.Event
-    ) -> tuple[int, str]:
-        """Run a command in a folder; return its exit code and output.
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stop: threading.Event | None = None,
+    ) -> tuple[int, str, str]:
+        """Run a command in a folder; return its exit code, output and error output.
 
-        If ``stop`` is set, the process is ended, and the code is that of an interrupted command. Raises
-        ValueError if the time is up or the process dies.
+        ``environment`` is added to that of this process. If ``stop`` is set, the process is ended, and the
+        code is that of an interrupted command. Raises ValueError if the time is up or the process dies.
         """
+        stop = stop or threading.Event()
         process = self._started()
-        task = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+        task = {
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "environment": {**os.environ, **environment},
+        }
         assert process.stdin
         with suppress(BrokenPipeError):  # It has died: the answer, which does not come, says so.
             process.stdin.write(json.dumps(task) + "\n")
@@ -43,10 +52,10 @@ class CheckProcess:
         if not line:
             code = self._end()
             if stop.is_set():
-                return code, "interrupted"
+                return code, "", "interrupted"
             raise ValueError(f"the process of the checks ended with exit code {code}")
         answer = json.loads(line)
-        return answer["code"], answer["output"]
+        return answer["code"], answer["out"], answer["err"]
 
     def close(self) -> None:
         """End the process."""
@@ -60,7 +69,6 @@ class CheckProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         return self._popen
 

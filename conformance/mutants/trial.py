@@ -95,7 +95,8 @@ class Trials:
         arguments = _arguments(subject, folder, database, selectors, record)
         environment = {"CLICKHOUSE_URL": database, "PYTHONPATH": _python_path(folder)}
         if subject.kind is ImplementationKind.MUTANT:
-            code, output = self._process().run(arguments, folder, environment, self.stop)
+            code, out, err = self._process().run(arguments, folder, environment, self.stop)
+            output = err or out
         else:
             code, output = _command(arguments, folder, environment, self.stop)
         if not record.exists():

@@ -7,15 +7,18 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.mutants.check_process import CheckProcess
+
 IMPLEMENTATIONS = Path(__file__).parent / "implementations"
-_LIMIT = 150
+_LIMIT, _TIDY = 150, 30
 # One engine is enough: these tests are about the command.
 ENGINE = ("--browser", "chromium")
 # As few drawn examples as meet every property: test_search.py tests the search.
@@ -129,15 +132,25 @@ def python(tmp_path: Path) -> Callable[..., Ended]:
     return lambda *words: _run(tmp_path, list(words))
 
 
+@pytest.fixture(scope="session")
+def process() -> Iterator[CheckProcess]:
+    """Yield a process that runs ``clickport`` commands, because starting one takes longer than most runs."""
+    with closing(CheckProcess(seconds=_LIMIT, tidy_seconds=_TIDY)) as process:
+        yield process
+
+
 @pytest.fixture
-def check(python: Callable[..., Ended]) -> Callable[..., Ended]:
+def check(process: CheckProcess, tmp_path: Path) -> Callable[..., Ended]:
     """Return a function that runs ``clickport check`` with few drawn examples and a JSON report."""
 
     def run(*options: str) -> Ended:
         jobs = [] if "--jobs" in options else ["--jobs", "1"]
         report = ["--report", "json=report.json"]
         drawn = [] if "--max-examples" in options else FEW
-        return python("-m", "conformance", "check", *report, *ENGINE, *jobs, *drawn, *options)
+        words = ["check", *report, *ENGINE, *jobs, *drawn, *options]
+        began = time.monotonic()
+        code, out, err = process.run(words, tmp_path, {})
+        return Ended(code=code, out=out, err=err, seconds=time.monotonic() - began, folder=tmp_path)
 
     return run
 
