@@ -1,6 +1,7 @@
 """``clickport fuzz``: search for counterexamples without an end, and turn one into a vector."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 from conformance.cli.check import output_options, target_options
 from conformance.cli.execute import execute
 from conformance.results import counterexamples as store
-from conformance.results.verdict import CaseResult
+from conformance.results.verdict import CaseResult, Part
 from conformance.search import promote
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -35,8 +36,9 @@ class _SearchByDefault(click.Group):
 class _SearchListener:
     """A run listener that prints only the start: the search reports its own progress."""
 
-    def start(self, total: int) -> None:
+    def start(self, expected: Mapping[Part, int]) -> None:
         """Print the number of properties."""
+        total = sum(expected.values())
         click.echo(f"searching for counterexamples to {total} properties; Ctrl-C ends it", err=True)
 
     def case_done(self, result: CaseResult) -> None:

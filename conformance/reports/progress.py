@@ -1,8 +1,11 @@
-"""Progress of a run: a live line on a terminal, a plain line every 10 s or more in a log."""
+"""Progress of a run: a live line on a terminal, a plain line every 10 s or more in a log.
+
+Both get a line for each lane, in each browser, as soon as it is decided.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -10,7 +13,7 @@ from rich.progress import Progress as Live
 
 from conformance.protocol.requirements import Level
 from conformance.reports.text import one_line
-from conformance.results.verdict import CaseResult, Status
+from conformance.results.verdict import CaseResult, Part, Status
 
 _SECONDS = 10.0
 # A log line is due when 10 % of the elapsed time has passed: about thirty lines for an hour, not hundreds.
@@ -41,11 +44,16 @@ class Progress:
         self._clock = clock
         self._bar: Live | None = None
         self._counts: Counter[str] = Counter()
+        self._open: Counter[Part] = Counter()
+        self._expected: Mapping[Part, int] = {}
+        self._violated: dict[Part, set[str]] = {}
         self._total = self._done = 0
         self._started = self._printed = clock()
 
-    def start(self, total: int) -> None:
-        """Start, with the number of cases that will run."""
+    def start(self, expected: Mapping[Part, int]) -> None:
+        """Start, with the number of results that are expected of each part of the run."""
+        total = sum(expected.values())
+        self._expected, self._open, self._violated = dict(expected), Counter(expected), {}
         self._total, self._done = total, 0
         self._started = self._printed = self._clock()
         self._counts.clear()
@@ -69,6 +77,12 @@ class Progress:
         kind = self._kind(result)
         if kind:
             self._counts[kind] += 1
+        part = Part(result.lane, result.browser)
+        if kind == "failed":
+            self._violated.setdefault(part, set()).add(result.requirement)
+        self._open[part] -= 1
+        if not self._open[part]:
+            self._decide(part)
         if self._bar:
             description = f"{self._tally()}  {one_line(result.id)[:40]}"
             self._bar.update(self._bar.task_ids[0], advance=1, description=description.strip())
@@ -80,6 +94,16 @@ class Progress:
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+    def _decide(self, part: Part) -> None:
+        """Print the outcome of a part of the run, which is known before that of the whole."""
+        violated = ", ".join(sorted(self._violated.get(part, ())))
+        number = self._expected[part]
+        outcome = f"violates {violated}" if violated else "nothing violated"
+        cases = f"{number} case{'s' * (number != 1)}"
+        seconds = self._clock() - self._started
+        line = f"{part}: {outcome} in {cases} ({seconds:.0f} s)"
+        (self._bar.console if self._bar else self._console).print(line, highlight=False, soft_wrap=True)
 
     def _kind(self, result: CaseResult) -> str | None:
         match result.status:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.protocol.requirements import Lane, Level, Requirement
 from conformance.results.baseline import KnownFailure, stale
@@ -28,6 +28,16 @@ class Fault(StrEnum):
 
     SUITE = "suite"
     TARGET = "target"
+
+
+class Part(NamedTuple):
+    """A part of a run that is decided by itself: a lane, in one browser if it uses any."""
+
+    lane: Lane
+    browser: str | None
+
+    def __str__(self) -> str:
+        return f"{self.lane} lane in {self.browser}" if self.browser else f"{self.lane} lane"
 
 
 class Exit(IntEnum):

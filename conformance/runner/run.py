@@ -1,13 +1,15 @@
 """A run of the checks: start the targets, run pytest over the cases, write the record."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from conformance.browsers import Installed
 from conformance.harness.options import Options, UsageError
 from conformance.harness.run_context import BROWSER_LANES, RunContext, prepare
 from conformance.protocol.cases import Case, select
@@ -15,7 +17,7 @@ from conformance.protocol.requirements import Lane, requirements
 from conformance.results import counterexamples
 from conformance.results.counterexamples import Counterexample, counterexample_of
 from conformance.results.record import RecordWriter, Run, in_use, read
-from conformance.results.verdict import CaseResult
+from conformance.results.verdict import CaseResult, Part
 from conformance.runner.session import Checks, Referee, pytest_arguments
 
 # Settings of a user's environment for other pytest runs must not affect this one.
@@ -27,8 +29,8 @@ _RESULTS_EACH = 40
 class Watcher(Protocol):
     """Listener for the progress of a run."""
 
-    def start(self, total: int) -> None:
-        """Take note that the checks begin; ``total`` results are expected."""
+    def start(self, expected: Mapping[Part, int]) -> None:
+        """Take note that the checks begin, with the number of results that are expected of each part."""
         ...
 
     def case_done(self, result: CaseResult) -> None:
@@ -56,10 +58,10 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
                 watcher.case_done(result)
 
         found: list[Counterexample] = []
-        expected = sum(_results_of(case, setup) for case in cases)
+        expected = Counter(part for case in cases for part in _parts_of(case, setup))
         watcher.start(expected)
         try:
-            writer.canaries = _run_pytest(setup, _processes(expected, setup, at_most=jobs), keep)
+            writer.canaries = _run_pytest(setup, _processes(expected.total(), setup, at_most=jobs), keep)
         finally:
             watcher.stop()
             counterexamples.add(Path(options.counterexamples), found)
@@ -80,10 +82,14 @@ def chosen_cases(options: Options) -> list[Case]:
     return cases
 
 
-def _results_of(case: Case, setup: RunContext) -> int:
+def _parts_of(case: Case, setup: RunContext) -> Iterator[Part]:
+    """Yield the part of the run of each result of a case."""
+    browsers: Iterable[Installed] = setup.browsers if case.lane in BROWSER_LANES else ()
     if case.lane is Lane.DASHBOARD:
-        return len(setup.viewers) if case.on_page else 1
-    return len(setup.browsers) if case.lane in BROWSER_LANES else 1
+        browsers = setup.viewers if case.on_page else ()
+    if not browsers:
+        yield Part(case.lane, None)
+    yield from (Part(case.lane, browser.name) for browser in browsers)
 
 
 def _processes(results: int, setup: RunContext, *, at_most: int) -> int:
