@@ -82,6 +82,8 @@ class Progress:
             self._bar = None
 
     def _kind(self, result: CaseResult) -> str | None:
+        if result.upcoming:
+            return None
         match result.status:
             case Status.FAIL:
                 if self._known & {result.id, result.known_as}:
