@@ -10,7 +10,7 @@ from conformance.browsers.base import (
     PageBroken,
     Tab,
 )
-from conformance.browsers.engine import find, installed, start
+from conformance.browsers.engine import find, installed, start, unusable
 from conformance.browsers.pictures import Pictures
 from conformance.browsers.unattended import unattended
 
@@ -28,4 +28,5 @@ __all__ = [
     "installed",
     "start",
     "unattended",
+    "unusable",
 ]

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from conformance import processes
 from conformance.browsers.base import BROWSERS, Browser, BrowserMissing, Installed
 
 _PROGRAMS = {
@@ -30,10 +31,21 @@ def find(name: str) -> Installed:
     found = _webkit() if name == "webkit" else _by_path(name)
     if found:
         return found
+    if problem := unusable(name):
+        raise BrowserMissing(problem)
     elsewhere = f"; Ubuntu and elsewhere: python -m playwright install {name}"
     if name == "webkit":
         elsewhere = "; its driver's client: pip install 'clickport-conformance[webkit]'"
     raise BrowserMissing(f"no {name} on this machine. Debian: apt-get install {_PACKAGES[name]}{elsewhere}")
+
+
+def unusable(name: str) -> str:
+    """Return why the installed browser of an engine cannot be used, with the way out; "" if it is not so."""
+    if name != "firefox" or not (stock := _stock(name)):
+        return ""
+    from conformance.browsers.playwright_engines import problem_with  # noqa: PLC0415 - starts Playwright
+
+    return problem_with(stock)
 
 
 def installed() -> tuple[Installed, ...]:
@@ -63,13 +75,28 @@ def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Brows
 
 
 def _by_path(name: str) -> Installed | None:
+    stock = _stock(name)
+    if stock and not unusable(name):
+        return stock
+    from conformance.browsers.playwright_engines import downloaded, version_of  # noqa: PLC0415 - starts Playwright
+
+    own = downloaded(name)
+    if not own:
+        return None
+    # On Windows `chrome.exe --version` opens a window.
+    version = (
+        _version(own) if processes.is_posix() else version_of(Installed(name=name, version="", path=own))
+    )
+    return Installed(name=name, version=version, path=own)
+
+
+@cache
+def _stock(name: str) -> Installed | None:
+    """Return the browser of the system's packages, or None."""
     for program in _PROGRAMS[name]:
         if path := shutil.which(program):
             return Installed(name=name, version=_version(path), path=path, stock=True)
-    from conformance.browsers.playwright_engines import downloaded  # noqa: PLC0415 - starts Playwright
-
-    own = downloaded(name)
-    return Installed(name=name, version=_version(own), path=own) if own else None
+    return None
 
 
 def _webkit() -> Installed | None:

@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ _FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _PICTURE_SECONDS = 3.0
+# The newest Playwright that is known to drive a stock Firefox ESR.
+_DRIVES_STOCK = (1, 64)
 _POLICY = ("Content Security Policy", "CSP")
 
 
@@ -169,9 +173,9 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
         browser = getattr(playwright, installed.name).launch(
             env=without_proxies(), **_launch(installed, frozen_pages=frozen_pages)
         )
-        context = browser.new_context()
-        context.set_default_timeout(_SECONDS * 1000)
         try:
+            context = browser.new_context()
+            context.set_default_timeout(_SECONDS * 1000)
             yield _PlaywrightBrowser(installed.name, browser.version, context)
         finally:
             # It may have crashed, or Ctrl-C, which reaches every process of a terminal, may have ended it.
@@ -189,6 +193,34 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
     # Headless Chromium names itself HeadlessChrome, which servers and trackers treat as a bot.
     agent = f"--user-agent={chrome_user_agent(installed.version)}"
     return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent)}
+
+
+@cache
+def problem_with(installed: Installed) -> str:
+    """Return why Playwright cannot drive a stock browser, with the way out; "" if it can.
+
+    Playwright 1.64 can drive the stock Firefox ESR, so nothing is tried. A newer one, which may send commands
+    that the ESR does not know, has to open a page in it.
+    """
+    number = version("playwright")
+    if tuple(map(int, number.split(".")[:2])) <= _DRIVES_STOCK:
+        return ""
+    try:
+        with by_playwright(installed) as browser:
+            browser.tab().close()
+    except (PlaywrightError, PageBroken, TimeoutError) as error:
+        why = str(error).partition("\n")[0]
+        return (
+            f"Playwright {number} cannot drive Firefox {installed.version} at {installed.path} ({why}): "
+            "pip install 'playwright<1.65', or get its own build: python -m playwright install firefox"
+        )
+    return ""
+
+
+def version_of(installed: Installed) -> str:
+    """Start a browser and return its version."""
+    with by_playwright(installed) as browser:
+        return browser.version
 
 
 def downloaded(name: str) -> str | None:
