@@ -4,7 +4,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +24,8 @@ _PACKAGES = {
     "firefox": "firefox-esr",
     "webkit": "webkit2gtk-driver xvfb xauth",
 }
+# The newest Playwright that is known to drive an engine: 1.65 cannot drive the stock Firefox ESR.
+_DRIVES = {"chromium": (1, 65), "firefox": (1, 64)}
 _MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
 
 
@@ -41,11 +45,8 @@ def find(name: str) -> Installed:
 
 def unusable(name: str) -> str:
     """Return why the installed browser of an engine cannot be used, with the way out; "" if it is not so."""
-    if name != "firefox" or not (stock := _stock(name)):
-        return ""
-    from conformance.browsers.playwright_engines import problem_with  # noqa: PLC0415 - starts Playwright
-
-    return problem_with(stock)
+    problems = [_problem(each) for each in _candidates(name)]
+    return problems[0] if problems and all(problems) else ""
 
 
 def installed() -> tuple[Installed, ...]:
@@ -75,19 +76,37 @@ def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Brows
 
 
 def _by_path(name: str) -> Installed | None:
-    stock = _stock(name)
-    if stock and not unusable(name):
-        return stock
-    from conformance.browsers.playwright_engines import downloaded, version_of  # noqa: PLC0415 - starts Playwright
+    return next((each for each in _candidates(name) if not _problem(each)), None)
 
-    own = downloaded(name)
-    if not own:
-        return None
-    # On Windows `chrome.exe --version` opens a window.
-    version = (
-        _version(own) if processes.is_posix() else version_of(Installed(name=name, version="", path=own))
-    )
-    return Installed(name=name, version=version, path=own)
+
+def _candidates(name: str) -> Iterator[Installed]:
+    """Yield the system's Chromium or Firefox, then the one that Playwright has downloaded."""
+    if name == "webkit":
+        return
+    if stock := _stock(name):
+        yield stock
+    from conformance.browsers.playwright_engines import downloaded, version_of  # noqa: PLC0415 - slow to import
+
+    if own := downloaded(name):
+        found = Installed(name=name, version="", path=own)
+        # On Windows `chrome.exe --version` opens a window.
+        yield replace(found, version=_version(own) if processes.is_posix() else version_of(found))
+
+
+def _problem(installed: Installed) -> str:
+    """Return why Playwright cannot drive a browser, with the way out; "" if it can, or is known to."""
+    number, (major, minor) = version("playwright"), _DRIVES[installed.name]
+    if tuple(map(int, number.split(".")[:2])) <= (major, minor):
+        return ""
+    from conformance.browsers.playwright_engines import problem_with  # noqa: PLC0415 - slow to import
+
+    if not (why := problem_with(installed)):
+        return ""
+    way_out = f"pip install 'playwright<{major}.{minor + 1}'"
+    if installed.stock:
+        way_out += f", or get its own build: python -m playwright install {installed.name}"
+    named = f"{installed.name.capitalize()} {installed.version} at {installed.path}"
+    return f"Playwright {number} cannot drive {named} ({why}): {way_out}"
 
 
 @cache

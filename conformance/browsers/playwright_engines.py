@@ -3,10 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from importlib.metadata import version
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,6 @@ _FROZEN_PAGES = "--disable-back-forward-cache"
 _SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _PICTURE_SECONDS = 3.0
-# The newest Playwright that is known to drive a stock Firefox ESR.
-_DRIVES_STOCK = (1, 64)
 _POLICY = ("Content Security Policy", "CSP")
 
 
@@ -92,9 +90,9 @@ class _PlaywrightTab:
     def _answer(self, function: str) -> Any:
         """Return the result of a function in the page. Raises TimeoutError if the page hangs."""
         with _in_time():
-            return self._within(self._page._impl_obj.evaluate(function))
+            return self._within(_asked(self._page._impl_obj.evaluate, function))
 
-    def _within(self, asked: Coroutine[Any, Any, Any]) -> Any:
+    def _within(self, asked: Awaitable[Any]) -> Any:
         """Await a call of Playwright's internal API, with a time limit, which the public API lacks here."""
         try:
             return self._page._sync(asyncio.wait_for(asked, _SECONDS))
@@ -108,7 +106,16 @@ class _PlaywrightTab:
 
     def close(self) -> None:
         with suppress(PageBroken, TimeoutError), _in_time():
-            self._within(self._page._impl_obj.close())
+            self._within(_asked(self._page._impl_obj.close))
+
+
+def _asked(method: Callable[..., Awaitable[Any]], *arguments: Any) -> Awaitable[Any]:
+    """Call a method of Playwright's internal API, with None for each other argument that it needs.
+
+    From 1.65 on these methods have no default values.
+    """
+    needed = [p for p in signature(method).parameters.values() if p.default is Parameter.empty]
+    return method(*arguments, *[None] * (len(needed) - len(arguments)))
 
 
 @contextmanager
@@ -197,23 +204,18 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
 
 @cache
 def problem_with(installed: Installed) -> str:
-    """Return why Playwright cannot drive a stock browser, with the way out; "" if it can.
+    """Return why Playwright cannot open a page in a browser; "" if it can.
 
-    Playwright 1.64 can drive the stock Firefox ESR, so nothing is tried. A newer one, which may send commands
-    that the ESR does not know, has to open a page in it.
+    One that is newer than the browser may send commands that the browser does not know, and one that is newer
+    than this module may have another internal API.
     """
-    number = version("playwright")
-    if tuple(map(int, number.split(".")[:2])) <= _DRIVES_STOCK:
-        return ""
     try:
         with by_playwright(installed) as browser:
-            browser.tab().close()
-    except (PlaywrightError, PageBroken, TimeoutError) as error:
-        why = str(error).partition("\n")[0]
-        return (
-            f"Playwright {number} cannot drive Firefox {installed.version} at {installed.path} ({why}): "
-            "pip install 'playwright<1.65', or get its own build: python -m playwright install firefox"
-        )
+            tab = browser.tab()
+            tab.run("return 1")
+            tab.close()
+    except Exception as error:  # Whatever another version of its internal API raises.
+        return str(error).partition("\n")[0]
     return ""
 
 
@@ -223,6 +225,7 @@ def version_of(installed: Installed) -> str:
         return browser.version
 
 
+@cache
 def downloaded(name: str) -> str | None:
     """Return the path of the Chromium or Firefox that Playwright has downloaded, or None."""
     with PLAYWRIGHT as playwright:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -48,7 +49,7 @@ def newer_playwright(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         yield
 
     monkeypatch.setattr(shutil, "which", which)
-    monkeypatch.setattr(playwright_engines, "version", lambda _: "1.65.2")
+    monkeypatch.setattr(engine, "version", lambda _: "1.65.2")
     monkeypatch.setattr(playwright_engines, "by_playwright", cannot)
     monkeypatch.setattr(playwright_engines, "downloaded", lambda _: None)
     forget()
@@ -88,12 +89,39 @@ def test_doctor_says_so() -> None:
     assert "absent   firefox: Playwright 1.65.2 cannot drive Firefox 153.8.0esr" in done.output
 
 
-def test_a_playwright_that_drives_it_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", ["1.63.0", "1.64.9"])
+def test_a_playwright_that_drives_it_is_not_tried(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
     """Up to Playwright 1.64 nothing is started to find out."""
-    monkeypatch.setattr(playwright_engines, "version", lambda _: "1.64.9")
-    monkeypatch.setattr(playwright_engines, "by_playwright", None)
+    monkeypatch.setattr(engine, "version", lambda _: number)
+    monkeypatch.setattr(playwright_engines, "problem_with", None)
+    stock = Installed(name="firefox", version="1", path="/x", stock=True)
+    assert engine._problem(stock) == ""
+
+
+def test_an_internal_api_that_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Playwright that is newer than known is tried; one whose methods differ cannot drive Chromium."""
+    monkeypatch.setattr(engine, "version", lambda _: "9.0.0")
+    chromium = find("chromium")
     forget()
-    assert (
-        playwright_engines.problem_with(Installed(name="firefox", version="1", path="/x", stock=True)) == ""
-    )
+    assert engine._problem(chromium) == ""
+
+    def differs(*_: object) -> None:
+        raise TypeError("evaluate() takes 9 arguments")
+
+    monkeypatch.setattr(playwright_engines, "_asked", differs)
     forget()
+    assert "(evaluate() takes 9 arguments): pip install 'playwright<1.66'" in engine._problem(chromium)
+    forget()
+
+
+def test_methods_without_default_values_get_none() -> None:
+    """A method like those of Playwright 1.65, whose arguments have no default values, can be called."""
+
+    def close(run_before_unload: object, reason: object) -> tuple[object, ...]:
+        return run_before_unload, reason
+
+    def evaluate(expression: str, arg: object = 7) -> tuple[object, ...]:
+        return expression, arg
+
+    asked: Any = playwright_engines._asked
+    assert (asked(close), asked(evaluate, "1")) == ((None, None), ("1", 7))
