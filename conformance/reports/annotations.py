@@ -10,7 +10,6 @@ from conformance.protocol.requirements import Requirement
 from conformance.reports import summary
 from conformance.reports.text import cut, one_line, visible
 from conformance.results.record import Run
-from conformance.results.redaction import masked
 from conformance.results.verdict import CaseResult, Exit, Verdict
 
 # GitHub shows 10 annotations of a step and of each kind.
@@ -74,11 +73,11 @@ def _command(kind: str, title: str, text: str, *, place: str = "") -> str:
     """Return a workflow command; in its properties, commas and colons are escaped as well."""
     properties = {"file": place, "title": title}
     written = ",".join(
-        f"{name}={_escape(one_line(masked(value))).replace(':', '%3A').replace(',', '%2C')}"
+        f"{name}={_escape(one_line(value)).replace(':', '%3A').replace(',', '%2C')}"
         for name, value in properties.items()
         if value
     )
-    return f"::{kind} {written}::{_escape(visible(cut(masked(text), _DETAIL_LIMIT)))}"
+    return f"::{kind} {written}::{_escape(visible(cut(text, _DETAIL_LIMIT)))}"
 
 
 def _escape(text: str) -> str:
