@@ -24,6 +24,7 @@ _SYMBOLS = {
     "pass": "✓",
     "fail": "✕",
     "warning": "!",
+    "upcoming": "!",
     "error": "⚠",
     "observed": "◉",
     "not testable": "○",
