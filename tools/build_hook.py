@@ -7,6 +7,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 WAY_OUT = "run `make dist`, which fetches them by npm and builds wheel and sdist"
 
+_SHOWN = 3
 _VENDOR = "reference_server/web/dashboard/static/vendor"
 _FRAMEWORKS = "fixtures/frameworks/dist"
 REQUIRED = (
@@ -31,7 +32,9 @@ class BuildHook(BuildHookInterface[Any]):
         if version == "editable":  # tools/setup.sh installs before npm has run, and works without npm.
             return
         if problems := problems_of(Path(self.root)):
-            raise RuntimeError(f"this would be half a package: {'; '.join(problems)}: {WAY_OUT}")
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            told = "; ".join(problems[:_SHOWN]) + more
+            raise RuntimeError(f"this would be half a package: {told}: {WAY_OUT}")
         if self.target_name == "wheel":
             build_data["force_include"][_FRAMEWORKS] = f"conformance/_bundled/{_FRAMEWORKS}"
             for page in sorted(

@@ -45,6 +45,12 @@ def first_set() -> str:
     return requirement_sets().released[0]
 
 
+def next_set() -> str:
+    """Return the set that new checks belong to: the one after the current."""
+    year, number = _order(current_set())
+    return f"{year}-{number + 1}"
+
+
 def require_released(name: str) -> str:
     """Return ``name`` if it is a released set. Raises UnknownSet."""
     known = requirement_sets().released
