@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,19 @@ def test_metadata_leaves_room_for_other_packages(dist: Path) -> None:
     urls = {text.partition(",")[0] for text in about.get_all("Project-URL", [])}
     assert {"Homepage", "Documentation", "Changelog", "Issues"} <= urls
     assert "Typing :: Typed" in about.get_all("Classifier", [])
+
+
+def test_links_of_the_description_lead_out_of_the_package(dist: Path) -> None:
+    """The description is the README, whose relative links lead to the repository's files, which exist."""
+    about = metadata(one(dist, "*.whl"))
+    text = about.get_payload()
+    assert isinstance(text, str)
+    assert about["Description-Content-Type"] == "text/markdown"
+    targets = re.findall(r"\]\((.*?)(?:#.*?)?\)", text)
+    home = f"{dict(url.split(', ') for url in about.get_all('Project-URL', []))['Homepage']}/blob/main/"
+    own = [target.removeprefix(home) for target in targets if target.startswith(home)]
+    assert len(own) == len(targets) >= 10
+    assert [name for name in own if not (ROOT / name).is_file()] == []
 
 
 @pytest.mark.parametrize(
