@@ -3,13 +3,13 @@
 ARGS ?=
 
 # Removed by `make clean`, beside .venv.
-MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .clickport/published build \
+MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .clickport/published build dist \
 	tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist \
 	reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor \
 	clickport-run.jsonl clickport-load.*
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check serve test lint format docs selftest load bench faults reference vectors screenshots \
+.PHONY: help setup check serve test lint format docs selftest load bench faults reference vectors screenshots dist lock \
 	published-trackers clean
 
 help: ## show this list
@@ -59,7 +59,14 @@ bench: setup ## the most events a second beside yardsticks, then the time of eac
 faults: setup ## break the server under load in each known way and count what is stored
 	@.venv/bin/python -m benchmarks.faults $(ARGS)
 
+## Release it
+dist: ## wheel and sdist in dist/, with the browser files that npm provides (needs npm, not .venv)
+	@tools/dist.sh
+
 ## Write generated files again
+lock: setup ## tools/constraints.txt, from the versions in .venv
+	@.venv/bin/python tools/lock.py
+
 reference: setup ## docs/reference.md, from the commands and the requirements
 	@.venv/bin/python tools/reference.py
 

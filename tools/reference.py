@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from conformance.cli import main
+from conformance.cli.listing import upcoming_mark
 from conformance.protocol.cases import catalogue
+from conformance.protocol.requirement_sets import current_set
 from conformance.protocol.requirements import Requirement, requirements
 from reference_server.__main__ import main as reference_server
 
@@ -37,7 +39,8 @@ faults that violate it.
 | SHOULD | a promise of the documentation depends on it; a failure is a warning, with `--strict` a violation |
 | MAY | open; the behaviour of the target is reported and never fails |
 
-The third column gives the lanes in which a requirement is checked, each with its number of cases.
+The third column gives the lanes in which a requirement is checked, each with its number of cases. All belong
+to the requirement set {set}, unless marked as upcoming: see [Versions and requirement sets](versioning.md).
 
 | id | level | lanes: cases | requirement |
 |---|---|---|---|
@@ -48,13 +51,16 @@ def render() -> str:
     """Return the whole page."""
     helps = [f"### clickport {name}\n\n```\n{_help(name, command)}\n```\n" for name, command in _commands()]
     rows = [f"{_row(requirement)}\n" for requirement in requirements().values()]
-    return "\n".join([_TOP, *helps, _REQUIREMENTS]) + "".join(rows)
+    about = _REQUIREMENTS.replace("{set}", current_set())
+    return "\n".join([_TOP, *helps, about]) + "".join(rows)
 
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
     """Yield each command with its name, those of a group after the group."""
+    context = click.Context(main)  # The commands of `clickport` are imported by name.
+    own = {name: main.get_command(context, name) for name in main.list_commands(context)}
     # `clickport serve` hands its arguments on.
-    shown = {**main.commands, "serve": reference_server.commands["serve"]}
+    shown = {**{n: c for n, c in own.items() if c}, "serve": reference_server.commands["serve"]}
     for name, command in shown.items():
         yield name, command
         if isinstance(command, click.Group):
@@ -75,7 +81,7 @@ def _row(requirement: Requirement) -> str:
         for lane in requirement.lanes
     }
     lanes = ", ".join(f"{lane}: {number or 'pending'}" for lane, number in numbers.items())
-    what = requirement.what.replace("|", "\\|")
+    what = requirement.what.replace("|", "\\|") + upcoming_mark(requirement.since)
     return f"| {requirement.id} | {requirement.level} | {lanes} | {what} |"
 
 

@@ -12,39 +12,19 @@ command -v "$python" >/dev/null || fail "$python is not installed: install Pytho
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "$("$python" --version) is too old: install Python 3.11 or newer, or set PYTHON"
 
-# The package with all extras.
-wanted=$(cat pyproject.toml tools/setup.sh | sha256sum)
+# The package with all extras, in the versions of tools/constraints.txt (`make lock` writes it).
+wanted=$(cat pyproject.toml tools/constraints.txt tools/setup.sh | sha256sum)
 stamp=.venv/setup-done
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "creating .venv and installing clickport-conformance with all extras (once, about 330 MB)"
   "$python" -m venv .venv || fail "could not create .venv; Debian and Ubuntu: apt-get install python3-venv"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -c tools/constraints.txt -e '.[all]'
   echo "$wanted" >"$stamp"
   say "the command is .venv/bin/clickport"
 fi
 
-# React and Vue components, for two cases of API-4.
-if [ ! -e fixtures/frameworks/dist ]; then
-  if command -v npm >/dev/null; then
-    say "installing React and Vue and building a component of each (once, about 45 MB)"
-    (cd fixtures/frameworks && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
-      say "that failed: the cases with React and Vue will be reported as not testable"
-  else
-    say "npm is not installed: the cases with React and Vue will be reported as not testable"
-  fi
-fi
-
-# The dashboard's chart and font, and axe for its tests.
-if ! cmp -s reference_server/web/dashboard/npm/package-lock.json reference_server/web/dashboard/static/vendor/package-lock.json ||
-  [ ! -e reference_server/web/dashboard/npm/node_modules ]; then
-  if command -v npm >/dev/null; then
-    say "installing the dashboard's chart and font (once, about 10 MB)"
-    (cd reference_server/web/dashboard/npm && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
-      say "that failed: the dashboard shows tables instead of charts"
-  else
-    say "npm is not installed: the dashboard shows tables instead of charts"
-  fi
-fi
+# Components of React and Vue for two cases of API-4, the dashboard's chart and font.
+tools/assets.sh || say "the rest works without"
 
 # Three browsers: from the system's packages or, for Chromium and Firefox, downloaded by Playwright.
 browsers() { .venv/bin/python -m conformance.browsers "$@"; }

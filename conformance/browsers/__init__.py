@@ -10,7 +10,7 @@ from conformance.browsers.base import (
     PageBroken,
     Tab,
 )
-from conformance.browsers.engine import find, installed, kept_running, start
+from conformance.browsers.engine import find, installed, kept_running, start, unusable
 from conformance.browsers.pictures import Pictures
 from conformance.browsers.unattended import unattended
 
@@ -29,4 +29,5 @@ __all__ = [
     "kept_running",
     "start",
     "unattended",
+    "unusable",
 ]

@@ -4,10 +4,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from conformance import processes
 from conformance.browsers.base import BROWSERS, Browser, BrowserMissing, Installed
 
 _PROGRAMS = {
@@ -21,6 +24,8 @@ _PACKAGES = {
     "firefox": "firefox-esr",
     "webkit": "webkit2gtk-driver xvfb xauth",
 }
+# The newest Playwright that is known to drive an engine: 1.65 cannot drive the stock Firefox ESR.
+_DRIVES = {"chromium": (1, 65), "firefox": (1, 64)}
 _MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
 
 
@@ -30,10 +35,18 @@ def find(name: str) -> Installed:
     found = _webkit() if name == "webkit" else _by_path(name)
     if found:
         return found
+    if problem := unusable(name):
+        raise BrowserMissing(problem)
     elsewhere = f"; Ubuntu and elsewhere: python -m playwright install {name}"
     if name == "webkit":
         elsewhere = "; its driver's client: pip install 'clickport-conformance[webkit]'"
     raise BrowserMissing(f"no {name} on this machine. Debian: apt-get install {_PACKAGES[name]}{elsewhere}")
+
+
+def unusable(name: str) -> str:
+    """Return why the installed browser of an engine cannot be used, with the way out; "" if it is not so."""
+    problems = [_problem(each) for each in _candidates(name)]
+    return problems[0] if problems and all(problems) else ""
 
 
 def installed() -> tuple[Installed, ...]:
@@ -72,13 +85,46 @@ def kept_running() -> Iterator[None]:
 
 
 def _by_path(name: str) -> Installed | None:
+    return next((each for each in _candidates(name) if not _problem(each)), None)
+
+
+def _candidates(name: str) -> Iterator[Installed]:
+    """Yield the system's Chromium or Firefox, then the one that Playwright has downloaded."""
+    if name == "webkit":
+        return
+    if stock := _stock(name):
+        yield stock
+    from conformance.browsers.playwright_engines import downloaded, version_of  # noqa: PLC0415 - slow to import
+
+    if own := downloaded(name):
+        found = Installed(name=name, version="", path=own)
+        # On Windows `chrome.exe --version` opens a window.
+        yield replace(found, version=_version(own) if processes.is_posix() else version_of(found))
+
+
+def _problem(installed: Installed) -> str:
+    """Return why Playwright cannot drive a browser, with the way out; "" if it can, or is known to."""
+    number, (major, minor) = version("playwright"), _DRIVES[installed.name]
+    if tuple(map(int, number.split(".")[:2])) <= (major, minor):
+        return ""
+    from conformance.browsers.playwright_engines import problem_with  # noqa: PLC0415 - slow to import
+
+    if not (why := problem_with(installed)):
+        return ""
+    way_out = f"pip install 'playwright<{major}.{minor + 1}'"
+    if installed.stock:
+        way_out += f", or get its own build: python -m playwright install {installed.name}"
+    named = f"{installed.name.capitalize()} {installed.version} at {installed.path}"
+    return f"Playwright {number} cannot drive {named} ({why}): {way_out}"
+
+
+@cache
+def _stock(name: str) -> Installed | None:
+    """Return the browser of the system's packages, or None."""
     for program in _PROGRAMS[name]:
         if path := shutil.which(program):
             return Installed(name=name, version=_version(path), path=path, stock=True)
-    from conformance.browsers.playwright_engines import downloaded  # noqa: PLC0415 - starts Playwright
-
-    own = downloaded(name)
-    return Installed(name=name, version=_version(own), path=own) if own else None
+    return None
 
 
 def _webkit() -> Installed | None:

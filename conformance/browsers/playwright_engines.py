@@ -3,8 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +91,9 @@ class _PlaywrightTab:
     def _answer(self, function: str) -> Any:
         """Return the result of a function in the page. Raises TimeoutError if the page hangs."""
         with _in_time():
-            return self._within(self._page._impl_obj.evaluate(function))
+            return self._within(_asked(self._page._impl_obj.evaluate, function))
 
-    def _within(self, asked: Coroutine[Any, Any, Any]) -> Any:
+    def _within(self, asked: Awaitable[Any]) -> Any:
         """Await a call of Playwright's internal API, with a time limit, which the public API lacks here."""
         try:
             return self._page._sync(asyncio.wait_for(asked, _SECONDS))
@@ -105,7 +107,16 @@ class _PlaywrightTab:
 
     def close(self) -> None:
         with suppress(PageBroken, TimeoutError), _in_time():
-            self._within(self._page._impl_obj.close())
+            self._within(_asked(self._page._impl_obj.close))
+
+
+def _asked(method: Callable[..., Awaitable[Any]], *arguments: Any) -> Awaitable[Any]:
+    """Call a method of Playwright's internal API, with None for each other argument that it needs.
+
+    From 1.65 on these methods have no default values.
+    """
+    needed = [p for p in signature(method).parameters.values() if p.default is Parameter.empty]
+    return method(*arguments, *[None] * (len(needed) - len(arguments)))
 
 
 @contextmanager
@@ -140,7 +151,8 @@ class _PlaywrightBrowser:
         if self.spoiled or not _KEPT.on:
             return False
         try:
-            self._context._sync(asyncio.wait_for(self._context._impl_obj.close(), _SECONDS))
+            asked = _asked(self._context._impl_obj.close)
+            self._context._sync(asyncio.wait_for(asked, _SECONDS))
         except (TimeoutError, PlaywrightError):
             return False
         return True
@@ -183,11 +195,14 @@ def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterat
         running = kept or getattr(playwright, installed.name).launch(
             env=without_proxies(), **_launch(installed, frozen_pages=frozen_pages)
         )
-        browser = _PlaywrightBrowser(installed.name, running)
+        browser: _PlaywrightBrowser | None = None
         try:
+            browser = _PlaywrightBrowser(installed.name, running)
             yield browser
         finally:
-            if not (browser.finish() and _KEPT.keep(installed, running, frozen_pages=frozen_pages)):
+            if not (
+                browser and browser.finish() and _KEPT.keep(installed, running, frozen_pages=frozen_pages)
+            ):
                 _close(running)
 
 
@@ -258,6 +273,30 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
     return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent)}
 
 
+@cache
+def problem_with(installed: Installed) -> str:
+    """Return why Playwright cannot open a page in a browser; "" if it can.
+
+    One that is newer than the browser may send commands that the browser does not know, and one that is newer
+    than this module may have another internal API.
+    """
+    try:
+        with by_playwright(installed) as browser:
+            tab = browser.tab()
+            tab.run("return 1")
+            tab.close()
+    except Exception as error:  # Whatever another version of its internal API raises.
+        return str(error).partition("\n")[0]
+    return ""
+
+
+def version_of(installed: Installed) -> str:
+    """Start a browser and return its version."""
+    with by_playwright(installed) as browser:
+        return browser.version
+
+
+@cache
 def downloaded(name: str) -> str | None:
     """Return the path of the Chromium or Firefox that Playwright has downloaded, or None."""
     with PLAYWRIGHT as playwright:

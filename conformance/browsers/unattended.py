@@ -1,12 +1,11 @@
 """Chromium without an attached debugger: with one, and so with Playwright, it does not prerender pages."""
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 
+from conformance import processes
 from conformance.browsers.base import Installed
 
 _ARGUMENTS = (
@@ -42,9 +41,8 @@ def unattended(installed: Installed, url: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal.SIGTERM)
+            processes.terminate(process)
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            processes.kill(process)
             process.wait()

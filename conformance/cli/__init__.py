@@ -22,12 +22,16 @@ COMMANDS = {
     "load": ("conformance.cli.load:load", "Load a server: is every event stored, once, and how fast?"),
     "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
     "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
+    "docs": ("conformance.cli.docs:docs", "Show a page of the documentation."),
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
     "doctor": ("conformance.cli.doctor:doctor", "Say whether this machine can run the checks."),
     "selftest": ("conformance.cli.selftest:selftest_", "Test the suite: does each check notice its fault?"),
     "baseline": ("conformance.cli.baseline:baseline_", "Write known failures down."),
 }
 """Place and short help of each command, in the order of ``--help``; a command is imported when it is used."""
+
+
+_PIPE_CLOSED = 141  # By the shells' convention: 128 + SIGPIPE, which Windows does not have.
 
 
 class _Command(click.Group):
@@ -54,7 +58,7 @@ class _Command(click.Group):
             raise
         except BrokenPipeError:  # The reader of the pipe has closed it: `clickport list | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + signal.SIGPIPE)
+            sys.exit(_PIPE_CLOSED)
         except Exception:
             from conformance.reports.text import harmless  # noqa: PLC0415 - --help needs no reports
             from conformance.results.redaction import masked  # noqa: PLC0415
@@ -64,8 +68,23 @@ class _Command(click.Group):
             sys.exit(Exit.SUITE_FAULT)
 
 
+def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
+    if wanted:
+        from conformance.protocol.requirement_sets import current_set  # noqa: PLC0415 - reads a file
+
+        click.echo(f"clickport, version {__version__}, requirements {current_set()}")
+        context.exit()
+
+
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="clickport")
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the version and its requirement set, and exit.",
+)
 def main() -> None:
     """Referee for the Clickport custom-events protocol.
 

@@ -50,7 +50,11 @@ def write(path: Path, issue: str, reason: str | None, expires: datetime | None, 
     ran |= {cured for result in run.results for cured in result.cured}
     kept = {id_: known for id_, known in before.items() if id_ not in ran}
     # A property is known by its counterexample: a different counterexample is a new failure.
-    failed = {result.known_as: result for result in run.results if result.status is Status.FAIL}
+    failed = {
+        result.known_as: result
+        for result in run.results
+        if result.status is Status.FAIL and not result.upcoming
+    }
     for id_, result in failed.items():
         kept[id_] = before.get(id_) or baseline.KnownFailure(
             case=id_,

@@ -11,6 +11,8 @@ import click
 
 from conformance import __version__
 from conformance.browsers import BROWSERS, BrowserMissing, find
+from conformance.processes import NEEDS_POSIX, is_posix
+from conformance.protocol.requirement_sets import current_set
 from conformance.results.verdict import Exit
 
 _REFERENCE = ("the bundled reference", "reference")
@@ -42,11 +44,9 @@ def doctor() -> None:
 
 
 def _diagnose() -> Iterator[Diagnosis]:
-    yield Diagnosis(
-        name="clickport",
-        fine=True,
-        text=f"{__version__}, Python {platform.python_version()} ({sys.executable})",
-    )
+    python = f"Python {platform.python_version()} ({sys.executable})"
+    own = f"{__version__}, requirements {current_set()}, {python}"
+    yield Diagnosis(name="clickport", fine=True, text=own)
     yield Diagnosis(name="playwright", fine=True, text=version("playwright"))
     any_installed = any(map(_is_installed, BROWSERS))
     for name in BROWSERS:
@@ -56,6 +56,9 @@ def _diagnose() -> Iterator[Diagnosis]:
         except BrowserMissing as error:
             yield Diagnosis(name=name, fine=False, text=str(error), needed=not any_installed)
     yield from _hosts()
+    if not is_posix():
+        text = f"the reference server, `serve`, `load` and --readback-cmd: each {NEEDS_POSIX}"
+        yield Diagnosis(name="POSIX", fine=False, text=text, needed=False)
     for name, (user, extra) in _EXTRAS.items():
         try:
             yield Diagnosis(name=name, fine=True, text=version(name), needed=False)

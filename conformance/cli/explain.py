@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from conformance.cli.listing import upcoming_mark
 from conformance.mutants.implementations import Implementation, subjects
 from conformance.protocol.cases import Case, UnknownSelector, catalogue
 from conformance.protocol.requirements import Requirement, requirements
@@ -32,8 +33,9 @@ def explain(id_: str) -> None:
 
 
 def _head(requirement: Requirement) -> list[str]:
+    lanes = ", ".join(requirement.lanes)
     return [
-        f"{requirement.id}  {requirement.level}  ({', '.join(requirement.lanes)})",
+        f"{requirement.id}  {requirement.level}  ({lanes}){upcoming_mark(requirement.since)}",
         requirement.what,
         f"Why: {requirement.why}",
     ]
@@ -46,7 +48,10 @@ def _cases(requirement: Requirement, cases: list[Case]) -> list[str]:
         named.setdefault(case.id.partition("/")[2], []).append(case)
     for name, same in named.items():
         lanes = ", ".join(case.lane for case in same)
-        lines.append(f"  {name} ({lanes}){_level(same[0], requirement)}: {same[0].what or same[0].why}")
+        lines.append(
+            f"  {name} ({lanes}){_level(same[0], requirement)}{upcoming_mark(same[0].since)}: "
+            f"{same[0].what or same[0].why}"
+        )
     lines += [f"  not in the {lane} lane: {reason}" for lane, reason in requirement.excluded.items()]
     return [*lines, ""]
 

@@ -3,6 +3,7 @@
 import click
 
 from conformance.protocol.cases import UnknownSelector, catalogue, select
+from conformance.protocol.requirement_sets import belongs, current_set
 from conformance.protocol.requirements import Lane, requirements
 
 
@@ -24,11 +25,17 @@ def list_(patterns: tuple[str, ...], cases: bool) -> None:
         lanes = ", ".join(
             _lane(lane, requirement.id, lane in requirement.excluded) for lane in requirement.lanes
         )
-        click.echo(f"{requirement.id:<9}{requirement.level:<8}{requirement.what}")
+        upcoming = upcoming_mark(requirement.since)
+        click.echo(f"{requirement.id:<9}{requirement.level:<8}{requirement.what}{upcoming}")
         click.echo(f"{'':<17}{lanes}")
         if cases:
             for case in (case for case in chosen if case.requirement == requirement.id):
-                click.echo(f"{'':<17}{case.id}: {case.why}")
+                click.echo(f"{'':<17}{case.id}: {case.why}{upcoming_mark(case.since)}")
+
+
+def upcoming_mark(since: str) -> str:
+    """Return " (upcoming: 2026-2)" for a requirement or case of a later set than the current one, or ""."""
+    return "" if belongs(since, current_set()) else f" (upcoming: {since})"
 
 
 def _lane(lane: Lane, requirement: str, excluded: bool) -> str:

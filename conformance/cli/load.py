@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
+from conformance import processes
 from conformance.cli.check import record_option, report_option, some_options
 from conformance.cli.execute import concluding, end
 from conformance.harness.options import Options, UsageError
@@ -147,6 +148,8 @@ def _execute(
             "pip install 'clickport-conformance[load]'",
             Exit.COULD_NOT_RUN,
         )
+    if not processes.is_posix():
+        end(f"could not run: clickport load {processes.NEEDS_POSIX}", Exit.COULD_NOT_RUN)
     from conformance.load.run import load as run_load  # noqa: PLC0415 - needs the `load` extra
 
     asked = {name: value for name in _TARGETS if (value := given.pop(name)) is not None}

@@ -5,6 +5,10 @@ import sys
 
 import click
 
+from conformance import processes
+from conformance.cli.execute import end
+from conformance.results.verdict import Exit
+
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
@@ -14,6 +18,8 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
     """Run the reference server on an embedded ClickHouse, or on the one at CLICKHOUSE_URL."""
+    if not processes.is_posix():
+        end(f"could not run: clickport serve {processes.NEEDS_POSIX}", Exit.COULD_NOT_RUN)
     # Replace this process, so that stopping it by its id (a supervisor, CI) stops the server.
     os.environ["CLICKPORT_COMMAND"] = "clickport"
     os.execv(sys.executable, [sys.executable, "-m", "reference_server", "serve", *arguments])  # noqa: S606

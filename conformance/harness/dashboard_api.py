@@ -14,7 +14,7 @@ from conformance.targets.asking import Asker, NoAnswer
 if TYPE_CHECKING:
     from conformance.harness.run_context import RunContext
 
-CONTRACT = "docs/test-my-dashboard.md"
+CONTRACT = "clickport docs test-my-dashboard"
 _SHOWN = 300
 _USAGE = {"pageviews", "custom_events", "total"}
 _LARGEST = 50_000_000
@@ -52,7 +52,7 @@ class ApiAnswer:
         """Return a list in the answer. Raises Violation for anything else."""
         if not isinstance(value, list):
             raise Violation(
-                f"{self.asked}: {name} is {json.dumps(value)[:_SHOWN]}, expected a list (see {CONTRACT})"
+                f"{self.asked}: {name} is {json.dumps(value)[:_SHOWN]}, expected a list (see `{CONTRACT}`)"
             )
         return value
 
@@ -62,7 +62,7 @@ class ApiAnswer:
             found = tuple(data[key] for key in keys)
         except (KeyError, TypeError):
             raise Violation(
-                f"{self.asked}: no {', '.join(keys)} in {json.dumps(data)[:_SHOWN]} (see {CONTRACT})"
+                f"{self.asked}: no {', '.join(keys)} in {json.dumps(data)[:_SHOWN]} (see `{CONTRACT}`)"
             ) from None
         for key, value in zip(keys, found, strict=True):
             if (key in _NAMES and not isinstance(value, str)) or (
@@ -70,7 +70,7 @@ class ApiAnswer:
             ):
                 kind = "text" if key in _NAMES else "a number"
                 shown = json.dumps(value)[:_SHOWN]
-                raise Violation(f"{self.asked}: {key} is {shown}, expected {kind} (see {CONTRACT})")
+                raise Violation(f"{self.asked}: {key} is {shown}, expected {kind} (see `{CONTRACT}`)")
         return found
 
 
@@ -125,7 +125,7 @@ class Dashboard:
         if not known:
             raise NotTestable(
                 f"no dashboard to check: {answer.asked} was answered {answer.status} "
-                f"{answer.text[:100].strip()}; {CONTRACT} lists what a dashboard must offer for any site"
+                f"{answer.text[:100].strip()}; `{CONTRACT}` lists what a dashboard must offer for any site"
             )
 
     def require_usage(self, site: str) -> None:
@@ -140,7 +140,7 @@ class Dashboard:
         if not offered:
             raise NotAsked(
                 "checked in the dashboard lane; in this lane only if the server offers the usage of a site "
-                f"(GET /api/sites/<domain>/usage, see {CONTRACT})"
+                f"(GET /api/sites/<domain>/usage, see `{CONTRACT}`)"
             )
 
     def require_page(self, site: str, path: str = "") -> str:
@@ -149,7 +149,7 @@ class Dashboard:
         self._require_open(answer)
         if answer.status // 100 != 2 and answer.status not in _BROKEN:
             raise NotTestable(
-                f"no dashboard page to check: {answer.asked} was answered {answer.status}; see {CONTRACT}"
+                f"no dashboard page to check: {answer.asked} was answered {answer.status}; see `{CONTRACT}`"
             )
         return f"{self.url}{where}"
 

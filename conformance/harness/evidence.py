@@ -20,6 +20,7 @@ from conformance.results.verdict import CaseResult, Fault, Status
 class Evidence:
     """Call, requests and rows of one case in one browser, filled in by its check.
 
+    ``upcoming`` is True if the case does not belong to the run's requirement set yet.
     ``notes`` are remarks that reports show although the case passed. ``canary`` is True if the check also
     rejected an altered observation (see ``drivers/canary.py``). The other fields are those of ``CaseResult``.
     """
@@ -39,6 +40,7 @@ class Evidence:
     example: Any = None
     fuzzed: Any = None
     cured: tuple[str, ...] = ()
+    upcoming: bool = False
 
     def wire(self, exchanges: list[Exchange]) -> None:
         """Keep the requests that arrived at the recorder."""
@@ -80,6 +82,7 @@ class Evidence:
             cured=self.cured,
             not_asked=isinstance(error, NotAsked),
             drawn=self.case.drawn,
+            upcoming=self.upcoming,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.browsers import BROWSERS
+from conformance.protocol.requirement_sets import UnknownSet, current_set, require_released
 from conformance.protocol.requirements import Lane
 from conformance.protocol.tables import TABLE
 from conformance.results import counterexamples as store
@@ -114,6 +115,11 @@ class Options:
         default=False,
         flag=True,
     )
+    requirements: str | None = _option(
+        "Requirement set that the verdict is about; cases of later sets are shown as upcoming.  "
+        "[default: the current set]",
+        metavar="SET",
+    )
     waive: tuple[str, ...] = _option(
         "Accept that this requirement cannot be verified, for the given reason: "
         'QUOTA-1="no usage API" (repeatable).',
@@ -200,6 +206,7 @@ class Options:
         _ = self.known
         _ = self.waivers
         _ = self.part
+        _ = self.requirement_set
         missing = [lane for lane in self.lanes if lane not in self.allowed_lanes]
         if missing:
             raise UsageError(f"--lane {missing[0]} needs {_NEEDS[missing[0]]}")
@@ -261,6 +268,14 @@ class Options:
             return parse(self.waive)
         except BadWaiver as error:
             raise UsageError(f"--waive: {error}") from error
+
+    @property
+    def requirement_set(self) -> str:
+        """The requirement set of the verdict. Raises UsageError if this version does not have it."""
+        try:
+            return require_released(self.requirements) if self.requirements else current_set()
+        except UnknownSet as error:
+            raise UsageError(f"--requirements: {error}") from error
 
     @property
     def part(self) -> tuple[int, int] | None:

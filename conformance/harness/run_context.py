@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.browsers import Installed, find, installed
+from conformance.browsers import BROWSERS, Installed, find, installed, unusable
 from conformance.harness.options import OPTION_NAMES, Options, UsageError
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import Lane
@@ -32,6 +32,7 @@ class RunContext:
 
     ``run`` is the token prefix of all its events, ``since`` a time (ISO 8601) before the first of them.
     ``shrinking`` is the path of the file in which the processes add up the time spent on shrinking.
+    ``unusable`` are the browsers that are installed and cannot be driven, each with the reason.
     """
 
     options: Options
@@ -40,6 +41,7 @@ class RunContext:
     server: Server | None = None
     browsers: tuple[Installed, ...] = ()
     shrinking: str = ""
+    unusable: tuple[tuple[str, str], ...] = ()
 
     def token(self, case_id: str, browser: str | None = None) -> str:
         """Return the token that identifies the events of a case: 19 lower-case letters and digits."""
@@ -95,6 +97,8 @@ class RunContext:
             options=self.redaction.data(self.options.given()),
             known=self.options.known,
             waivers=self.options.waivers,
+            requirement_set=self.options.requirement_set,
+            unusable=tuple({"name": name, "reason": why} for name, why in self.unusable),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +118,7 @@ class RunContext:
             server=Server(**data["server"]) if data["server"] else None,
             browsers=tuple(Installed(**browser) for browser in data["browsers"]),
             shrinking=data["shrinking"],
+            unusable=tuple((name, why) for name, why in data["unusable"]),
         )
 
 
@@ -126,10 +131,13 @@ def prepare(options: Options) -> Iterator[RunContext]:
     """
     lanes = set(options.lanes)
     browsers: tuple[Installed, ...] = ()
+    cannot: tuple[tuple[str, str], ...] = ()
     if lanes & BROWSER_LANES:
         load_tracker(options.tracker)
         _require_foreign(options)
         browsers = tuple(map(find, options.browser)) or installed()
+        others = set(BROWSERS) - {browser.name for browser in browsers} if not options.browser else set()
+        cannot = tuple((name, why) for name in sorted(others) if (why := unusable(name)))
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-"))
@@ -139,6 +147,7 @@ def prepare(options: Options) -> Iterator[RunContext]:
             since=_a_minute_ago(),
             server=server,
             browsers=browsers,
+            unusable=cannot,
             shrinking=str(Path(folder, "shrinking")),
         )
 

@@ -1,5 +1,6 @@
 """Time limits and interrupts that work although browser drivers may hang or swallow exceptions."""
 
+import _thread
 import logging
 import os
 import signal
@@ -68,4 +69,7 @@ class Interrupts:
     def _repeat(self) -> None:
         """Interrupt again while the block goes on: the callback of a driver may have swallowed the first."""
         while not self._ended.wait(_AGAIN_SECONDS):
-            os.kill(os.getpid(), signal.SIGINT)
+            if os.name == "posix":
+                os.kill(os.getpid(), signal.SIGINT)  # Unlike the other way, it also ends a system call.
+            else:
+                _thread.interrupt_main()

@@ -8,6 +8,7 @@ from conformance.load.ledger import Reconciled
 from conformance.load.measure import LoadMeasurement
 from conformance.protocol.cases import Case, catalogue
 from conformance.protocol.outcomes import NotTestable, Violation
+from conformance.protocol.requirement_sets import current_set
 from conformance.protocol.requirements import Lane
 from conformance.results.verdict import CaseResult
 
@@ -65,7 +66,7 @@ def results(measured: LoadMeasurement, repro: str) -> list[CaseResult]:
 
 
 def _result(case: Case, measured: LoadMeasurement, repro: str) -> CaseResult:
-    evidence = Evidence(case=case, repro=repro)
+    evidence = Evidence(case=case, repro=repro, upcoming=case.upcoming(current_set()))
     counts = measured.reconciled
     evidence.sent = measured.plan.words()
     evidence.received = measured.statuses

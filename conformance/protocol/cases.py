@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from conformance.paths import bundled
+from conformance.protocol.requirement_sets import belongs, first_set, latest
 from conformance.protocol.requirements import Lane, Level, requirements
 
 
@@ -20,7 +21,8 @@ class Case:
 
     ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
     ``request``, ``status``, ``rows``). It is empty for a scenario, whose test function is marked with the
-    case's id, and for a property, which is checked on generated examples (``drawn``).
+    case's id, and for a property, which is checked on generated examples (``drawn``). The case belongs to the
+    requirement set ``since`` and to every later one.
     """
 
     id: str
@@ -31,6 +33,11 @@ class Case:
     what: str = ""
     vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     drawn: bool = False
+    since: str = field(default_factory=first_set)
+
+    def upcoming(self, set_: str) -> bool:
+        """Return True if the case does not belong to a requirement set yet, so that it changes no verdict."""
+        return not belongs(self.since, set_)
 
     @property
     def on_page(self) -> bool:
@@ -137,4 +144,5 @@ def _case(id_: str, lane: Lane, row: Mapping[str, Any], vector: Mapping[str, Any
         why=row["why"],
         what=row.get("what", ""),
         vector=vector,
+        since=latest(requirement.since, row.get("since", requirement.since)),
     )

@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
 from conformance.paths import bundled
+from conformance.protocol.requirement_sets import belongs, first_set
 
 
 class Level(StrEnum):
@@ -29,7 +30,10 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """A requirement; ``excluded`` gives the reason for each of its lanes that has no case yet."""
+    """A requirement; ``excluded`` gives the reason for each of its lanes that has no case yet.
+
+    It belongs to the requirement set ``since`` and to every later one.
+    """
 
     id: str
     level: Level
@@ -37,6 +41,7 @@ class Requirement:
     what: str
     why: str
     excluded: Mapping[Lane, str]
+    since: str = field(default_factory=first_set)
 
     @property
     def family(self) -> str:
@@ -56,6 +61,12 @@ def requirements() -> Mapping[str, Requirement]:
             what=row["what"],
             why=row["why"],
             excluded={Lane(lane): reason for lane, reason in row.get("excluded", {}).items()},
+            since=row.get("since", first_set()),
         )
         for id_, row in rows.items()
     }
+
+
+def requirements_of(set_: str) -> Mapping[str, Requirement]:
+    """Return the requirements of a requirement set by id, in the order of the file."""
+    return {id_: each for id_, each in requirements().items() if belongs(each.since, set_)}

@@ -2,13 +2,12 @@
 
 import os
 import selectors
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
+from conformance import processes
 from conformance.protocol.outcomes import TargetUnavailable
 
 SECONDS = 15.0
@@ -18,11 +17,13 @@ LARGEST = 256_000_000
 
 
 def output_of(words: Sequence[str], name: str) -> bytes:
-    """Run a command to its end and return its output. Raises TargetUnavailable.
+    """Run a command to its end and return its output. Raises TargetUnavailable, always so without POSIX.
 
     If the command does not end by itself, its whole process group is killed: a child that holds the output
     open must not keep the run waiting.
     """
+    if not processes.is_posix():
+        raise TargetUnavailable(f"{name} {processes.NEEDS_POSIX}; use --readback-url or --clickhouse")
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
@@ -38,8 +39,7 @@ def output_of(words: Sequence[str], name: str) -> bytes:
             try:
                 output = _read(process, name)
             except BaseException:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                processes.kill(process)
                 raise
         if process.returncode:
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 500))

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -53,20 +55,40 @@ async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:
 
 
 async def _main(payload: str | None) -> None:
-    loop = asyncio.get_running_loop()
-    commands = asyncio.StreamReader(limit=1 << 26)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    commands = _commands()
     recorder = RecorderServer(PayloadMapping(payload) if payload else None)
     async with recorder.listen(HOSTS) as origins:
         _print(origins)
         # stdin is closed when the parent process ends.
-        while line := await commands.readline():
+        while line := await commands.get():
             try:
                 _print({"ok": await _obey(recorder, json.loads(line))})
             except MappingFault as fault:
                 _print({"unmapped": str(fault)})
             except (ValueError, KeyError, TypeError) as error:
                 _print({"error": repr(error)})
+
+
+def _commands() -> "asyncio.Queue[bytes]":
+    """Return a queue of the lines on stdin, with b"" at the end; a thread reads them.
+
+    asyncio's own way, ``connect_read_pipe``, does not work with the pipe of a child process on Windows.
+    """
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> None:
+        rest = b""
+        with suppress(RuntimeError):  # The loop has ended.
+            # Not by sys.stdin: a process must be able to end while a thread waits, and its buffer has a lock.
+            while chunk := os.read(sys.stdin.fileno(), 1 << 20):
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
 
 
 def _print(answer: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from conformance.protocol.requirements import Requirement
-from conformance.reports import as_json, html, junit, markdown
+from conformance.reports import annotations, as_json, html, junit, markdown
 from conformance.reports.console import print_run
 from conformance.reports.progress import Progress
 from conformance.results.record import Run
@@ -20,6 +20,7 @@ REPORTS: Mapping[str, Renderer] = {
     "junit": junit.render,
     "html": html.render,
     "md": markdown.render,
+    "github": annotations.render,
 }
 
 

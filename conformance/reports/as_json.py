@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.protocol.requirements import Requirement
+from conformance.protocol.requirements import Requirement, requirements_of
 from conformance.reports import summary
 from conformance.reports.text import plain
 from conformance.results.record import Run
@@ -15,12 +15,12 @@ from conformance.results.redaction import masked
 from conformance.results.verdict import CaseResult, RequirementResult, Verdict
 
 
-def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
+def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:  # noqa: ARG001
     """Return the JSON report. Unlike reports for people, it holds evidence in full length."""
-    return json.dumps(report(run, verdict, requirements), indent=2, allow_nan=False) + "\n"
+    return json.dumps(report(run, verdict), indent=2, allow_nan=False) + "\n"
 
 
-def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> dict[str, Any]:
+def report(run: Run, verdict: Verdict) -> dict[str, Any]:
     """Return the report as plain data."""
     headline = summary.headline(run, verdict)
     return {
@@ -31,7 +31,11 @@ def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "waived": [
             {"requirement": row.id, "lane": str(row.lane), "reason": row.waived} for row in verdict.waived
         ],
-        "suite": {"version": run.info.version, "requirements": len(requirements)},
+        "suite": {
+            "version": run.info.version,
+            "requirements": len(requirements_of(run.info.requirement_set)),
+            "set": run.info.requirement_set,
+        },
         "target": {kind: masked(name) for kind, name in run.info.target.items()},
         "run": {
             "started": run.info.started,
@@ -40,6 +44,7 @@ def report(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
             "lanes": [str(lane) for lane in run.info.lanes],
             "browsers": [dict(browser) for browser in run.info.browsers],
             "strict": run.info.strict,
+            **({"unusable": [dict(each) for each in run.info.unusable]} if run.info.unusable else {}),
         },
         "summary": dict(verdict.summary),
         "requirements": [_requirement(row) for row in verdict.requirements],
@@ -77,6 +82,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "repro": result.repro,
         "seconds": result.seconds,
         "fault": str(result.fault) if result.fault else None,
+        **({"upcoming": True} if result.upcoming else {}),
         **({"counterexample": result.counterexample} if result.counterexample else {}),
         **({"fuzzed": result.fuzzed} if result.fuzzed else {}),
         **({"tries": result.tries} if result.tries else {}),

@@ -47,11 +47,12 @@ def print_run(console: Console, run: Run, verdict: Verdict, requirements: Mappin
         _findings(page, "FAIL", "red", verdict.violations, requirements, whole=_WHOLE),
         _findings(page, "ERROR", "magenta", verdict.errors, requirements, whole=_WHOLE),
         _findings(page, "WARN", "yellow", verdict.warnings, requirements),
+        _findings(page, "UPCOMING", "cyan", summary.upcoming_failures(verdict), requirements),
     )
     if any(shortened):
         page.line("The run record has the evidence of every case; --report html=PATH lays it out.")
         page.line()
-    _ledger(page, verdict, requirements)
+    _ledger(page, run, verdict, requirements)
     _delivery(page, run, verdict)
     _load(page, run)
     _drawn(page, run)
@@ -159,11 +160,11 @@ def _likewise(page: _Page, cases: Sequence[CaseResult]) -> None:
         page.line(one_line(", ".join(names[:_NAMES]) + more), label="likewise", indent=_INDENT, style="dim")
 
 
-def _ledger(page: _Page, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
+def _ledger(page: _Page, run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> None:
     rows = summary.ledger(verdict, requirements)
     table = [(row.family, str(row.lane), *_shares(row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    page.line("Requirements verified (MAY: observed)", style="bold")
+    page.line(f"Requirements {run.info.requirement_set} verified (MAY: observed)", style="bold")
     for row, cells in zip(rows, table, strict=True):
         label = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
         remarks = "; ".join(row.remarks)

@@ -132,8 +132,8 @@ def _place(result: CaseResult) -> tuple[str, str] | None:
 def _cell(result: CaseResult, verdict: Verdict) -> Cell:
     if not result.tries:
         return Cell(mark=summary.status_word(result.status))
-    mark = summary.status_word(result.status, warning=summary.is_warning(result, verdict))
-    if result.level is Level.MAY:
+    mark = summary.case_word(result, verdict)
+    if result.level is Level.MAY or mark == "upcoming":
         mark = "open"
     elif summary.is_known(result, verdict):
         mark = "known"

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.protocol.requirements import Lane, Level, Requirement, requirements_of
 from conformance.reports import delivery, load, summary, timeline_text
 from conformance.reports.plots import plots
 from conformance.reports.text import cut, one_line, show, visible
@@ -24,6 +24,7 @@ _SYMBOLS = {
     "pass": "✓",
     "fail": "✕",
     "warning": "!",
+    "upcoming": "!",
     "error": "⚠",
     "observed": "◉",
     "not testable": "○",
@@ -39,7 +40,7 @@ _SYMBOLS = {
 # The worst first: a requirement is coloured by the first of these statuses that one of its lanes has.
 _WORST = (
     *("fail", "error", "warning", "not testable", "not run", "pending", "excluded", "waived", "observed"),
-    *("pass", "not asked"),
+    *("pass", "not asked", "upcoming"),
 )
 
 
@@ -92,7 +93,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "levels": " and ".join(f"{level}s" for level in summary.binding(run)),
         "passed": passed,
         "total": total,
-        "about": list(_about(run, requirements)),
+        "about": list(_about(run)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
         "unverified": summary.by_reason(summary.unverified(run, verdict)),
         "load": _load(run),
@@ -118,13 +119,15 @@ def _load(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _about(run: Run, requirements: Mapping[str, Requirement]) -> Iterator[tuple[str, str]]:
+def _about(run: Run) -> Iterator[tuple[str, str]]:
     for kind, name in run.info.target.items():
         yield kind.capitalize(), visible(masked(name))
     if run.info.browsers:
         yield "Browsers", visible(", ".join(f"{b['name']} {b['version']}" for b in run.info.browsers))
     yield "Run", _moments(run)
-    yield "Suite", f"clickport {run.info.version}, {len(requirements)} requirements"
+    yield "Suite", f"clickport {run.info.version}"
+    number = len(requirements_of(run.info.requirement_set))
+    yield "Requirement set", f"{run.info.requirement_set}, {number} requirements"
 
 
 def _moments(run: Run) -> str:
@@ -156,7 +159,7 @@ def _case(
     number: int, result: CaseResult, verdict: Verdict, requirements: Mapping[str, Requirement]
 ) -> dict[str, Any]:
     known = requirements.get(result.requirement)
-    status = summary.status_word(result.status, warning=summary.is_warning(result, verdict))
+    status = summary.case_word(result, verdict)
     browser = result.browser or ""
     words = (
         result.id,
@@ -215,12 +218,13 @@ def _bars(timeline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(cases: Iterable[dict[str, Any]]) -> list[tuple[str, str, dict[str, list[dict[str, Any]]]]]:
-    """Return violations, errors and warnings, in this order, by requirement."""
-    pressing: dict[str, dict[str, list[dict[str, Any]]]] = {"fail": {}, "error": {}, "warning": {}}
+    """Return violations, errors, warnings and upcoming failures, in this order, by requirement."""
+    pressing: dict[str, dict[str, list[dict[str, Any]]]]
+    pressing = {"fail": {}, "error": {}, "warning": {}, "upcoming": {}}
     for case in cases:
         if case["status"] in pressing:
             pressing[case["status"]].setdefault(case["requirement"], []).append(case)
-    titles = ("Violations", "Errors", "Warnings")
+    titles = ("Violations", "Errors", "Warnings", "Upcoming")
     return [
         (kind, title, members)
         for (kind, members), title in zip(pressing.items(), titles, strict=True)

@@ -2,41 +2,41 @@
 
 JUnit has no warnings, known failures or inconclusive runs. A failing SHOULD that does not count is therefore
 *skipped*, as pytest writes an expected failure (``type="pytest.xfail"``), with a message that begins with
-``warning:``; a failure in the baseline is skipped with ``known:``; a waived requirement with ``waived:`` and
+``warning:``; a failure in the baseline is skipped with ``known:``, one of a later requirement set with
+``upcoming:``; a waived requirement with ``waived:`` and
 the reason. A requirement without a case is a skipped test case. The verdict is a property of each suite.
 """
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from conformance.protocol.requirements import Lane, Requirement
+from conformance.protocol.requirements import Lane, Requirement, requirements_of
 from conformance.reports import summary
 from conformance.reports.text import cut, one_line, show, visible
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, RequirementResult, Status, Verdict
 
 
-def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
+def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:  # noqa: ARG001
     """Return the XML document."""
     root = Element("testsuites", name="clickport")
     for lane in run.info.lanes:
         _suite(root, lane, run, verdict)
     for suite in root:
-        for name, value in _properties(run, verdict, requirements):
+        for name, value in _properties(run, verdict):
             SubElement(suite[0], "property", name=name, value=one_line(value))
     _total(root)
     indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'
 
 
-def _properties(
-    run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]
-) -> tuple[tuple[str, str], ...]:
+def _properties(run: Run, verdict: Verdict) -> tuple[tuple[str, str], ...]:
     return (
         ("clickport.verdict", summary.headline(run, verdict).sentence),
         ("clickport.exit_code", str(int(verdict.exit_code))),
         ("clickport.version", run.info.version),
-        ("clickport.requirements", str(len(requirements))),
+        ("clickport.requirements", str(len(requirements_of(run.info.requirement_set)))),
+        ("clickport.requirement_set", run.info.requirement_set),
     )
 
 
@@ -47,6 +47,7 @@ def _suite(root: Element, lane: Lane, run: Run, verdict: Verdict) -> None:
     for result in own:
         excuse = "warning" if summary.is_warning(result, verdict) else ""
         excuse = "known" if summary.is_known(result, verdict) else excuse
+        excuse = "upcoming" if result.upcoming else excuse
         _case(suite, result, excuse=excuse, waiver=summary.waiver_of(result, verdict))
     for row in verdict.requirements:
         if row.lane is lane and not row.cases:
@@ -73,12 +74,12 @@ def _case(suite: Element, result: CaseResult, *, excuse: str, waiver: str) -> No
     _describe(case, (*described, *tried))
     message = one_line(cut(result.detail)) or summary.status_word(result.status)
     match result.status:
-        case Status.FAIL if excuse:
+        case Status.FAIL | Status.ERROR if excuse:
             SubElement(case, "skipped", message=f"{excuse}: {message}", type="pytest.xfail")
             SubElement(case, "system-out").text = _evidence(result)
         case Status.FAIL:
             SubElement(case, "failure", message=message, type=str(result.level)).text = _evidence(result)
-        case Status.ERROR:
+        case Status.ERROR if not excuse:
             kind = str(result.fault or "suite")
             SubElement(case, "error", message=message, type=kind).text = _evidence(result)
         case Status.NOT_TESTABLE | Status.NOT_RUN | Status.EXCLUDED:

@@ -33,6 +33,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         *_cases("Failures", verdict.violations, requirements),
         *_cases("Errors", verdict.errors, requirements),
         *_cases("Warnings", verdict.warnings, requirements),
+        *_cases("Upcoming", summary.upcoming_failures(verdict), requirements),
         *_notes(run),
         *_unverified(run, verdict),
     ]
@@ -46,7 +47,8 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     yield from map(_escape, headline.asides)
     targets = [f"- **{kind}**: {_escape(masked(name))}" for kind, name in run.info.target.items()]
     browsers = ", ".join(f"{_escape(b['name'])} {_escape(b['version'])}" for b in run.info.browsers)
-    yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else [])]) or "No target."
+    suite = f"- **suite**: {_escape(summary.suite(run))}"
+    yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else []), suite])
 
 
 def _ledger(verdict: Verdict, requirements: Mapping[str, Requirement]) -> Iterable[str]:

@@ -106,6 +106,8 @@ class Progress:
         (self._bar.console if self._bar else self._console).print(line, highlight=False, soft_wrap=True)
 
     def _kind(self, result: CaseResult) -> str | None:
+        if result.upcoming:
+            return None
         match result.status:
             case Status.FAIL:
                 if self._known & {result.id, result.known_as}:

@@ -103,6 +103,9 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     asides += [f"Waived: {names}: {why}." for why, names in waived(verdict).items()]
     if verdict.idle_waivers:
         asides.append(f"Waived, but not asked for in this run: {_listed(verdict.idle_waivers)}.")
+    if verdict.upcoming:
+        asides.append(_upcoming(run, verdict))
+    asides += [f"Not tested in {each['name']}: {each['reason']}" for each in run.info.unusable]
     if verdict.errors and verdict.conformant is False:
         asides.append(f"{_number(len(verdict.errors), 'case')} ended in an error and decided nothing.")
     if verdict.warnings:
@@ -186,7 +189,7 @@ def _conformant(run: Run, verdict: Verdict) -> str:
 
 def _chosen(run: Run, verdict: Verdict) -> str:
     """Return the outcomes of the chosen cases as a sentence; empty unless others were left out."""
-    asked = [result for result in run.results if not result.not_asked]
+    asked = [result for result in run.results if not result.not_asked and not result.upcoming]
     chosen = [result for result in asked if result.status is not Status.NOT_RUN]
     if len(chosen) == len(asked) or not chosen:
         return ""
@@ -195,6 +198,23 @@ def _chosen(run: Run, verdict: Verdict) -> str:
     )
     counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     return f"Of {_number(len(chosen), 'case')} chosen: {counts}."
+
+
+def _upcoming(run: Run, verdict: Verdict) -> str:
+    """Return the outcomes of cases that belong to a later requirement set, as a sentence."""
+    kinds = Counter(_PAST.get(r.status, status_word(r.status)) for r in verdict.upcoming)
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    failed = dict.fromkeys(r.id for r in verdict.upcoming if r.status is Status.FAIL)
+    named = f" ({_listed(failed)})" if 0 < len(failed) <= _NAMED else ""
+    return (
+        f"Upcoming, not in {run.info.requirement_set} and not counted: "
+        f"{_number(len(verdict.upcoming), 'case')}, {counts}{named}."
+    )
+
+
+def upcoming_failures(verdict: Verdict) -> tuple[CaseResult, ...]:
+    """Return the cases of later requirement sets that failed or ended in an error."""
+    return tuple(r for r in verdict.upcoming if r.status in (Status.FAIL, Status.ERROR))
 
 
 def _requirements_of(results: Sequence[CaseResult], verdict: Verdict) -> str:
@@ -336,6 +356,18 @@ def steps(result: CaseResult) -> tuple[tuple[str, object], ...]:
 def status_word(status: Status, *, warning: bool = False) -> str:
     """Return the status as a word for people; ``warning`` for a failure that does not count."""
     return "warning" if warning else status.value.replace("-", " ")
+
+
+def case_word(result: CaseResult, verdict: Verdict) -> str:
+    """Return the outcome of a case; ``upcoming`` or ``warning`` if it failed and does not count."""
+    if result.upcoming and result.status in (Status.FAIL, Status.ERROR):
+        return "upcoming"
+    return status_word(result.status, warning=is_warning(result, verdict))
+
+
+def suite(run: Run) -> str:
+    """Return the version of the suite and the requirement set of the run, as text."""
+    return f"clickport {run.info.version}, requirements {run.info.requirement_set}"
 
 
 def row_word(row: RequirementResult) -> str:

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from conformance import __version__
-from conformance.protocol.requirements import Lane, Level, requirements
+from conformance.protocol.requirement_sets import current_set, first_set
+from conformance.protocol.requirements import Lane, Level, requirements_of
 from conformance.results.baseline import KnownFailure
 from conformance.results.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
 from conformance.results.waivers import Waiver
@@ -34,6 +35,7 @@ def _now() -> str:
 class RunInfo:
     """Targets, lanes and options of a run: the first line of its record.
 
+    ``unusable`` are the installed browsers that cannot be driven here, each with the reason.
     The shapes are those of kind ``run`` in ``fixtures/schema/run-record.schema.json``.
     """
 
@@ -45,6 +47,8 @@ class RunInfo:
     waivers: tuple[Waiver, ...] = ()
     started: str = field(default_factory=_now)
     version: str = __version__
+    requirement_set: str = field(default_factory=current_set)
+    unusable: tuple[Mapping[str, str], ...] = ()
 
     @property
     def strict(self) -> bool:
@@ -69,7 +73,7 @@ class Run:
     def verdict(self) -> Verdict:
         """Compute the verdict from the recorded results. An interrupted run is never conformant."""
         verdict = judge(
-            requirements=requirements().values(),
+            requirements=requirements_of(self.info.requirement_set).values(),
             lanes=self.info.lanes,
             results=self.results,
             strict=self.info.strict,
@@ -89,15 +93,19 @@ def in_use(path: Path) -> Iterator[None]:
     """Lock the record against other runs. Raises OSError if it is locked already or cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     existed = path.exists()
-    with path.open("a", encoding="utf-8") as file:
-        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        if regular:
-            _lock(file, path)
-        try:
-            yield
-        finally:
-            if regular and not existed and not os.fstat(file.fileno()).st_size:
-                path.unlink(missing_ok=True)
+    unwritten = False
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            if regular:
+                _lock(file, path)
+            try:
+                yield
+            finally:
+                unwritten = regular and not existed and not os.fstat(file.fileno()).st_size
+    finally:
+        if unwritten:  # After it is closed: Windows deletes no open file.
+            path.unlink(missing_ok=True)
 
 
 def _lock(file: TextIO, path: Path) -> None:
@@ -127,7 +135,8 @@ class RecordWriter:
         if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             self._path.chmod(0o600)
         info = asdict(self._info)
-        suite = {"version": info.pop("version"), "requirements": len(requirements())}
+        set_ = info.pop("requirement_set")
+        suite = {"version": info.pop("version"), "requirements": len(requirements_of(set_)), "set": set_}
         self._write({"kind": "run", "suite": suite, **info})
         return self
 
@@ -216,4 +225,7 @@ def _info(line: Mapping[str, Any]) -> RunInfo:
         waivers=tuple(Waiver(**waiver) for waiver in line.get("waivers", ())),
         started=line["started"],
         version=suite["version"],
+        # Records from before the second set do not name theirs.
+        requirement_set=suite.get("set", first_set()),
+        unusable=tuple(line.get("unusable", ())),
     )

@@ -67,7 +67,8 @@ class CaseResult:
     stored counterexamples that no longer violate it.
 
     ``deselected``: the user excluded the case, so the verdict does not cover it. ``not_asked``: the
-    requirement does not apply to this target. ``drawn``: the case is a property, checked on generated
+    requirement does not apply to this target. ``upcoming``: the case belongs to a later requirement set than
+    the run's; it is shown, and changes no verdict. ``drawn``: the case is a property, checked on generated
     examples; it can refute its requirement, and is needed to verify it only if no written case does.
     """
 
@@ -94,6 +95,7 @@ class CaseResult:
     deselected: bool = False
     not_asked: bool = False
     drawn: bool = False
+    upcoming: bool = False
 
     @property
     def known_as(self) -> str:
@@ -137,7 +139,8 @@ class Verdict:
 
     ``known`` are violations listed in the baseline: they do not change the exit code, but ``conformant`` is
     False. ``stale`` and ``bad_waivers`` are faults of the baseline and of the waivers, one line each;
-    ``idle_waivers`` are the requirements of waivers that this run had no use for. ``partial``: the selection
+    ``idle_waivers`` are the requirements of waivers that this run had no use for. ``upcoming`` are results of
+    cases of later requirement sets; nothing else in the verdict depends on them. ``partial``: the selection
     left out a MUST, wholly or in part, and the verdict covers only the rest.
     """
 
@@ -151,6 +154,7 @@ class Verdict:
     stale: tuple[str, ...] = ()
     bad_waivers: tuple[str, ...] = ()
     idle_waivers: tuple[str, ...] = ()
+    upcoming: tuple[CaseResult, ...] = ()
     partial: bool = False
     summary: Mapping[str, int] = field(default_factory=dict)
 
@@ -192,11 +196,14 @@ def judge(
 ) -> Verdict:
     """Compute the verdict of a run over ``lanes`` from the results of its cases.
 
+    ``requirements`` are those of the run's requirement set; results of upcoming cases are set apart.
     ``results`` must include the deselected cases, marked as such. The verdict covers the selected cases only;
     with ``require_all`` it covers all, and a requirement that was left out counts as not verified. With
     ``strict`` a failing SHOULD is a violation too. ``known`` is the baseline and ``day`` the day of the run
     (ISO 8601), on which its entries must not have expired.
     """
+    upcoming = tuple(r for r in results if r.upcoming and not r.deselected)
+    results = [r for r in results if not r.upcoming]
     rows = _waived(_rows(requirements, lanes, results, require_all=require_all), waivers)
     failed = [r for r in results if r.status is Status.FAIL]
     binding = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
@@ -232,6 +239,7 @@ def judge(
         stale=stale_entries,
         bad_waivers=bad,
         idle_waivers=idle,
+        upcoming=upcoming,
         partial=any(row.left_out or row.in_part for row in musts),
         summary=dict(Counter(str(r.status) for r in results)),
     )

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +38,8 @@ _CANARY = "clickport-canary"
 _COLLECTED = "clickport-collected"
 _SLOWEST = "firefox"
 _LANES = Path(__file__).parents[1] / "checks"
+# The user's pytest.ini must not apply. A file, because not every system has /dev/null.
+_NO_SETTINGS = Path(__file__).parent / "no_settings.ini"
 
 
 def folders() -> tuple[Path, Path]:
@@ -169,7 +171,7 @@ class Checks:
         evidence.screenshot = self._instruments.pictures.of(error)
         found = evidence.result(error, call.duration)
         result = case_result(self._setup.redaction.data(asdict(found)))
-        if result.status is Status.FAIL:
+        if result.status is Status.FAIL and not result.upcoming:
             self._failed.add((result.requirement, result.lane))
         report.user_properties = [(_PROPERTY, json.dumps(asdict(result), default=str))]
         if evidence.canary:
@@ -178,9 +180,11 @@ class Checks:
         return report
 
     def _excuse(self, result: CaseResult) -> str:
-        """Return why a failure does not count, "warning" or "known"; "" if it counts or did not fail."""
+        """Return why a failure does not count: "upcoming", "warning" or "known"; otherwise ""."""
         if result.status is not Status.FAIL:
             return ""
+        if result.upcoming:
+            return "upcoming"
         if result.level is not Level.MUST and not self._setup.options.strict:
             return "warning"
         return "known" if self._known & {result.id, result.known_as} else ""
@@ -275,19 +279,26 @@ class Referee:
             lanes=options.lanes, only=options.only, skip=options.skip, part=options.part
         )
         why = "; ".join(self.problems) or "the check ended without a result"
+        without = partial(_without, options.requirement_set)
         for case in (case for case in chosen if case.id not in self._seen):
             if not self.problems and left_out and case.id not in self._collected:
-                self._on_result(_without(case, Status.NOT_RUN, left_out, deselected=True))
+                self._on_result(without(case, Status.NOT_RUN, left_out, deselected=True))
             elif not self.problems and cut_short:
-                self._on_result(_without(case, Status.NOT_RUN, cut_short))
+                self._on_result(without(case, Status.NOT_RUN, cut_short))
             else:
-                self._on_result(_without(case, Status.ERROR, f"no result: {why}", fault=Fault.SUITE))
+                self._on_result(without(case, Status.ERROR, f"no result: {why}", fault=Fault.SUITE))
         for case in deselected:
-            self._on_result(_without(case, Status.NOT_RUN, "deselected", deselected=True))
+            self._on_result(without(case, Status.NOT_RUN, "deselected", deselected=True))
 
 
 def _without(
-    case: Case, status: Status, detail: str, *, fault: Fault | None = None, deselected: bool = False
+    set_: str,
+    case: Case,
+    status: Status,
+    detail: str,
+    *,
+    fault: Fault | None = None,
+    deselected: bool = False,
 ) -> CaseResult:
     return CaseResult(
         id=case.id,
@@ -299,6 +310,7 @@ def _without(
         fault=fault,
         deselected=deselected,
         drawn=case.drawn,
+        upcoming=case.upcoming(set_),
     )
 
 
@@ -318,7 +330,12 @@ def _case(item: pytest.Item) -> Case:
 def _evidence(item: pytest.Item, setup: RunContext) -> Evidence:
     case = _case(item)
     browser = _params(item).get("engine")
-    return Evidence(case=case, browser=browser, repro=_repro(case, setup, browser))
+    return Evidence(
+        case=case,
+        browser=browser,
+        repro=_repro(case, setup, browser),
+        upcoming=case.upcoming(setup.options.requirement_set),
+    )
 
 
 def _repro(case: Case, setup: RunContext, browser: str | None) -> str:
@@ -343,7 +360,7 @@ def _repro(case: Case, setup: RunContext, browser: str | None) -> str:
 _TARGETS = (
     *("tracker", "shim", "payload", "server", "server_cmd", "server_app"),
     *("clickhouse", "table", "readback_url", "readback_cmd", "dashboard", "dashboard_key"),
-    *("envelope", "domain", "strict"),
+    *("envelope", "domain", "strict", "requirements"),
 )
 _DRAWING = ("max_examples", "seed", "counterexamples", "fuzz_seconds", "shrink_seconds")
 _TRIES = ("repeat",)
@@ -378,7 +395,7 @@ def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
     capture = ["--capture", "no"] if setup.options.fuzz_seconds else []
     return [
         *places,
-        *("-c", "/dev/null", "--rootdir", str(own.parent), "--import-mode", "importlib"),
+        *("-c", str(_NO_SETTINGS), "--rootdir", str(own.parent), "--import-mode", "importlib"),
         *("-p", "no:terminal", "-p", "no:cacheprovider", *plugins, "-p", "conformance.pytest_plugin"),
         *workers,
         *capture,

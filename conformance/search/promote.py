@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.paths import bundled
 from conformance.protocol.cases import catalogue
+from conformance.protocol.requirement_sets import next_set
 from conformance.results.counterexamples import Counterexample
 from conformance.search import model
 from conformance.search.bodies import Body, Meaning
@@ -19,13 +20,16 @@ _FOLDERS = {Call: "track", Body: "ingest"}
 
 
 def vector(kept: Counterexample, *, why: str, slug: str | None) -> dict[str, Any]:
-    """Return the vector of a counterexample. Raises ValueError if its id is taken."""
+    """Return the vector of a counterexample, upcoming like every new check.
+
+    Raises ValueError if its id is taken.
+    """
     requirement, _, number = kept.id.partition("#")
     id_ = f"{requirement.lower()}-{slug or number}"
     if id_ in {case.id.partition("/")[2] for case in catalogue()}:
         raise ValueError(f"the case {id_!r} exists already: choose another --slug")
     example = example_of(kept.lane, kept.example)
-    head = {"id": id_, "requirement": requirement}
+    head = {"id": id_, "requirement": requirement, "since": next_set()}
     if isinstance(example, Call):
         payload, row = _of_call(example, requirement)
         lanes = [lane for lane in ("tracker", "pair") if lane in _lanes_of(kept)]

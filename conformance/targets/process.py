@@ -2,18 +2,17 @@
 
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from conformance import processes
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.results.redaction import masked
 
@@ -106,9 +105,9 @@ class Process:
 
         Its process group gets SIGTERM, 10 s to end, and then SIGKILL.
         """
-        for signal_ in (signal.SIGTERM, signal.SIGKILL):
-            if self._popen.poll() is None or signal_ is signal.SIGKILL:
-                self._signal(signal_)
+        for end in (processes.terminate, processes.kill):
+            if self._popen.poll() is None or end is processes.kill:
+                end(self._popen)
             try:
                 self._popen.wait(timeout=_STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -117,10 +116,6 @@ class Process:
             if stream:
                 stream.close()
         self._output.unlink(missing_ok=True)
-
-    def _signal(self, signal_: signal.Signals) -> None:
-        with suppress(ProcessLookupError):  # The whole group may have ended.
-            os.killpg(self._popen.pid, signal_)
 
     def _died(self) -> TargetUnavailable:
         code = self._popen.wait()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
+from conformance import processes
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.targets.process import Process, free_port, require_reachable
 
@@ -69,8 +70,13 @@ def server_by_app(path: str) -> Iterator[Server]:
 def reference_clickhouse() -> Iterator[str]:
     """Start the ClickHouse of the reference server, with empty storage, and yield its URL.
 
-    Raises TargetUnavailable if the packages of the extra ``reference`` are not installed.
+    Raises TargetUnavailable if the packages of the extra ``reference`` are not installed, or without POSIX.
     """
+    if not processes.is_posix():
+        raise TargetUnavailable(
+            f"the reference server {processes.NEEDS_POSIX}; "
+            "test a tracker with --tracker, or a server with --server"
+        )
     missing = [name for name in ("flask", "granian", "clickhouse_connect", "chdb") if not find_spec(name)]
     if missing:
         raise TargetUnavailable(

@@ -30,7 +30,8 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
     *(ROOT / page for page in ("README.md", "CONTRIBUTING.md", "tests/README.md")),
 )
-FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+# A reader's own dist/ is not that of `make dist`.
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."} - {"build", "dist"}
 QUICK = ("doctor", "explain", "list")
 """Commands of clickport that are run as they stand."""
 PLACEHOLDER = re.compile(r"[A-Z]{3,}(-[A-Z]+)+|…")
@@ -223,12 +224,14 @@ def _help(program: tuple[str, ...]) -> str:
 
 
 def _pip(words: Words) -> None:
-    """The distribution is this one, and has the extra."""
+    """The distribution is this one and has the extras, or is a dependency of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name, _, extra = words[-1].removesuffix("]").partition("[")
-    known = ("", *project["optional-dependencies"])
-    if words[0] != "install" or name not in (project["name"], ".") or extra not in known:
-        raise Unproved(f"{words[-1]} is not this project with one of its extras {known}")
+    name, _, extras = words[-1].removesuffix("]").partition("[")
+    known = {"", *project["optional-dependencies"]}
+    needed = {re.split(r"[<>=~;]", text)[0] for text in project["dependencies"]}
+    ours = name in (project["name"], ".") and set(extras.split(",")) <= known
+    if words[0] != "install" or not (ours or re.split(r"[<>=]", name)[0] in needed):
+        raise Unproved(f"{words[-1]} is not this project with extras of {known}, and not a dependency")
 
 
 def _foreign(_: Words) -> None:

@@ -7,26 +7,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.package.conftest import ROOT, one
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package, installed from a wheel."""
     place = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [
-        *pip,
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        str(place / "dist"),
-        str(ROOT),
-    ]
-    subprocess.run(build, check=True)
-    [wheel] = (place / "dist").glob("*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(place / "site"), str(wheel)], check=True)
+    wheel = str(one(dist, "*.whl"))
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(place / "site"), wheel], check=True)
     return place / "site"
 
 
@@ -55,7 +45,7 @@ def test_code_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_dashboard_is_whole(installed: Path) -> None:
-    """The dashboard's files are in the wheel, and vendored files with their licences, if set up."""
+    """The dashboard's files are in the wheel, and vendored files with their licences."""
     inside = Path("reference_server") / "web" / "dashboard"
     places = [
         place

@@ -16,7 +16,7 @@ from conformance.results.verdict import Fault, Status, Verdict
 Print = Callable[..., str]
 
 GREEN = """\
-Requirements verified (MAY: observed)
+Requirements 2026-1 verified (MAY: observed)
   PROP  tracker  MUST 1/1
   PROP  server   MUST 1/1  SHOULD 1/1
   REV   server   MUST 1/1
@@ -27,7 +27,7 @@ exit code 0 (conformant)
 """
 
 UNTESTABLE = """\
-Requirements verified (MAY: observed)
+Requirements 2026-1 verified (MAY: observed)
   PROP  server  MUST 0/1  SHOULD 0/1           1 MUST, 1 SHOULD not verified
   REV   server  MUST 0/1                       1 MUST not verified
   LINT  server                        MAY 0/1
@@ -71,7 +71,7 @@ repeat:  curl -d x
 
 The run record has the evidence of every case; --report html=PATH lays it out.
 
-Requirements verified (MAY: observed)
+Requirements 2026-1 verified (MAY: observed)
   PROP   tracker    MUST 0/1                       1 MUST failed
   PROP   server     MUST 1/1  SHOULD 0/1           1 SHOULD failed
   REV    server     MUST 0/1                       1 MUST failed
@@ -90,7 +90,7 @@ exit code 1 (violation)
 
 
 WAIVED = """\
-Requirements verified (MAY: observed)
+Requirements 2026-1 verified (MAY: observed)
   PROP  tracker  MUST 1/1
   PROP  server   MUST 1/1  SHOULD 1/1
   REV   server   MUST 0/1                       1 MUST waived
@@ -104,7 +104,7 @@ exit code 0 (conformant)
 """
 
 SELECTED = """\
-Requirements verified (MAY: observed)
+Requirements 2026-1 verified (MAY: observed)
   PROP  tracker  MUST 1/1
   PROP  server   MUST 1/1  SHOULD 1/1
   REV   server   MUST 0/1                       1 MUST not selected
@@ -200,7 +200,7 @@ def test_a_target_that_died_is_reported_once(printed: Print, green: Run) -> None
         for r in green.results[1:3]
     )
     text = printed(replace(green, results=died))
-    assert text.partition("Requirements verified")[0] == (
+    assert text.partition("Requirements 2026-1")[0] == (
         "ERROR    server/prop-1-one-0  PROP-1 MUST  fault of the target\n"
         "         it ended with exit code -9\n"
         "likewise server/prop-6-half-pair-0, server/prop-1-one-1,\n"

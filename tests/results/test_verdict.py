@@ -1,5 +1,6 @@
 """Computation of the verdict and the exit code from results of cases."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.results.baseline import KnownFailure
 from conformance.results.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict, judge
 from conformance.results.waivers import Waiver
 
@@ -408,3 +410,20 @@ def test_exit_code_agrees_with_the_verdict(
     """Without a baseline, exit code 0 means conformant, 1 not conformant, and any other an open verdict."""
     found = judge(requirements=ROWS, lanes=lanes, results=results, strict=strict)
     assert found.conformant is {0: True, 1: False}.get(found.exit_code)
+
+
+@pytest.mark.parametrize("status", [FAIL, ERROR, NOT_TESTABLE, PASS])
+def test_an_upcoming_case_changes_nothing(status: Status) -> None:
+    """A case of a later requirement set leaves the whole verdict as it was, except the list of such cases."""
+    fault = SUITE if status is ERROR else None
+    upcoming = result("API-1", status, id="tracker/api-1-other", fault=fault, upcoming=True)
+    known = [KnownFailure(case=upcoming.id, reason="r", issue="i")]
+    for results in (GOOD, with_must(FAIL), GOOD[1:]):
+        with_it, without = (verdict(*each, known=known) for each in ((*results, upcoming), results))
+        assert with_it.upcoming == (upcoming,)
+        assert replace(with_it, upcoming=()) == without
+
+
+def test_upcoming_cases_alone_verify_nothing() -> None:
+    """A run of upcoming cases only is inconclusive."""
+    assert outcome(result("API-1", PASS, upcoming=True)) == (None, Exit.INCONCLUSIVE)
