@@ -9,7 +9,7 @@ MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .c
 	clickport-run.jsonl clickport-load.*
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check serve test lint format docs selftest load bench faults reference vectors screenshots dist lock \
+.PHONY: help setup check serve test lint format docs selftest load bench bench-check faults reference vectors screenshots dist lock \
 	published-trackers clean
 
 help: ## show this list
@@ -55,6 +55,9 @@ load: setup ## 30 s of load beside yardsticks; writes clickport-load.html and .j
 bench: setup ## the most events a second beside yardsticks, then the time of each dashboard panel
 	@.venv/bin/clickport load --shape flood --yardsticks $(ARGS)
 	@.venv/bin/python benchmarks/panel_times.py 1e6
+
+bench-check: setup ## the lanes of `make check` beside the bare costs of their pages, requests and rows
+	@.venv/bin/python -m benchmarks.check_limits $(ARGS)
 
 faults: setup ## break the server under load in each known way and count what is stored
 	@.venv/bin/python -m benchmarks.faults $(ARGS)
