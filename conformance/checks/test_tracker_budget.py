@@ -14,9 +14,6 @@ from conformance.protocol.payload import read_payload
 from conformance.recorder import Exchange
 
 _HELD_BYTES = 60_000
-# Taken before the tracker runs, which may replace it.
-_PLAIN_FETCH = "window.plainFetch = window.fetch.bind(window)"
-_BACK_SECONDS = 5.0
 
 
 @scenarios(
@@ -97,7 +94,7 @@ def test_budget_held_by_another_script(
     """DELIV-6: an event of 10 KB arrives while another script has 60 KB of keepalive in flight."""
     other = pages.sentinel_of(token)
     with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(other, "hang"):
-        tab.goto(instruments.page(before=_PLAIN_FETCH))
+        tab.goto(instruments.page(before=pages.PLAIN_FETCH))
         tab.run(_held(instruments, other))
         _require_held(instruments, other)
         call = keepalive_budget.call_of("…", 10_000)
@@ -117,16 +114,16 @@ def test_budget_held_on_a_restored_page(
         closing(instruments.tab(engine, frozen_pages=True)) as tab,
         instruments.recorder.failing(other, "hang"),
     ):
-        tab.goto(instruments.page(before=_PLAIN_FETCH, stored=True))
+        tab.goto(instruments.page(before=pages.reporting_script(instruments, back), stored=True))
         # The page acts by itself, because automation may lose track of a frozen page.
         tab.run(
             f"addEventListener('pageshow', (event) => {{ if (event.persisted) {{ {_held(instruments, other)};"
-            f" plainFetch('{instruments.recorder.page_origin}{back}', {{ method: 'POST', body: '' }})"
+            f" plainFetch('{instruments.recorder.page_origin}/next/page')"
             f".then(() => {{ {keepalive_budget.call_of(token, 10_000)} }}) }} }})"
         )
         tab.goto(instruments.page(stored=True))
         tab.run("setTimeout(() => history.back())")
-        if not instruments.recorder.wait(1, path=back, seconds=_BACK_SECONDS):
+        if not pages.restored(instruments, back):
             raise NotTestable(f"{engine} did not restore the page from its back/forward cache")
         _require_held(instruments, other)
         evidence.sent = (

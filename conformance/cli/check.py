@@ -77,7 +77,7 @@ def output_options(command: Command) -> Command:
 
 @click.command(short_help="Check a tracker, a server, or both.")
 @target_options
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at most.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=3, show_default=True, help="Processes at most.")
 @output_options
 def check(jobs: int, reports: tuple[str, ...], run_record: Path, config: Path | None, **given: Any) -> None:
     """Check a tracker, a server, or both; without either, the bundled reference.

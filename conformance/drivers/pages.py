@@ -13,6 +13,7 @@ from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
 
 _LEAVE_SECONDS = 10.0
+_BACK_SECONDS = 5.0
 # So few that their requests together stay far below a browser's keepalive budget of 64 KiB.
 _FEW_CALLS, _FEW_CHARACTERS = 25, 8_000
 _COMPUTED = re.compile(r"repeat\(|length:")
@@ -157,6 +158,28 @@ def loading_error(instruments: Instruments, engine: str) -> str:
             + ".then(() => raised.join('; '))"
         )
     )
+
+
+# Taken before the tracker runs, which may replace it.
+PLAIN_FETCH = "window.plainFetch = window.fetch.bind(window);"
+
+
+def reporting_script(instruments: Instruments, path: str) -> str:
+    """Return the script of a page that posts to ``path`` whenever it is shown; see ``restored``.
+
+    The page reports by itself, because automation may lose track of a frozen page.
+    """
+    return (
+        f"{PLAIN_FETCH} addEventListener('pageshow', (event) => plainFetch("
+        f"'{instruments.recorder.page_origin}{path}',"
+        " { method: 'POST', body: event.persisted ? 'restored' : 'loaded' }))"
+    )
+
+
+def restored(instruments: Instruments, path: str) -> bool:
+    """Wait until a page that was left is shown again; return True if it came from the back/forward cache."""
+    shown = instruments.recorder.wait(2, path=path, seconds=_BACK_SECONDS)
+    return any(exchange.body == b"restored" for exchange in shown)
 
 
 def let_the_page_know(tab: Tab) -> None:

@@ -36,6 +36,8 @@ LATE_EVENT_SECONDS = 1.5
 LATE_ROW_SECONDS = 5.0
 # Longest time if none of the events or rows that were awaited before has arrived.
 _SHORT_SECONDS = 0.3
+# How much longer than the last row an earlier one may take to appear.
+_LATE_FACTOR = 3
 _POLL_SECONDS = 0.05
 
 
@@ -233,20 +235,23 @@ class Instruments:
         """Read back the rows of each token; ``expected`` maps tokens, in the order of sending, to row counts.
 
         Polls until each token has its number of rows, or up to 15 s. The row of ``sentinel``, an event sent
-        after all others, proves that missing rows are absent: once it is stored, the others get 5 s more.
+        after all others, proves that missing rows are absent: once it is stored, the others get 5 s more, or
+        three times as long as it took (at most 15 s), because a busy machine delays some rows more.
         ``within`` is a longer common prefix of the tokens than the run's, if there is one.
 
         Raises Throttled if the events were stored up to a point and hardly any after it.
         """
         if self.readback is None:
             raise RuntimeError("stored rows cannot be read: this run has no readback")
-        deadline = time.monotonic() + (_SHORT_SECONDS if self._nothing_stored else ROW_SECONDS)
+        began = time.monotonic()
+        deadline = began + (_SHORT_SECONDS if self._nothing_stored else ROW_SECONDS)
         wanted = {**expected, sentinel: 1}
         seen = 0.0
         while True:
             rows = _by_token(self._read(self.readback, within or self.setup.run), wanted)
             if rows[sentinel]:
-                deadline = min(deadline, (seen := seen or time.monotonic()) + LATE_ROW_SECONDS)
+                seen = seen or time.monotonic()
+                deadline = seen + max(LATE_ROW_SECONDS, min(_LATE_FACTOR * (seen - began), ROW_SECONDS))
             complete = all(len(rows[token]) >= number for token, number in wanted.items())
             if complete or time.monotonic() > deadline:
                 if not rows[sentinel]:
