@@ -34,6 +34,13 @@ if [ ! -e fixtures/frameworks/dist ]; then
   fi
 fi
 
+# The TypeScript compiler, for the test of `clickport plan types`.
+if [ ! -e tests/site/typescript/node_modules ] && command -v npm >/dev/null; then
+  say "installing the TypeScript compiler (once, about 25 MB)"
+  (cd tests/site/typescript && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+    say "that failed: the test of plan types is skipped"
+fi
+
 # The dashboard's chart and font, and axe for its tests.
 if ! cmp -s reference_server/web/dashboard/npm/package-lock.json reference_server/web/dashboard/static/vendor/package-lock.json ||
   [ ! -e reference_server/web/dashboard/npm/node_modules ]; then
