@@ -21,6 +21,7 @@ COMMANDS = {
     "fuzz": ("conformance.cli.fuzz:fuzz", "Search for calls and requests that break a requirement."),
     "load": ("conformance.cli.load:load", "Load a server: is every event stored, once, and how fast?"),
     "plan": ("conformance.cli.plan:plan_", "Check a site's events against a tracking plan."),
+    "audit": ("conformance.cli.audit:audit_", "Judge the events in a HAR file."),
     "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
     "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),

@@ -37,7 +37,7 @@ FAULTS = {
         "'is gift' is 'yes', not boolean",
     ),
     "value": (body("Signup", {"plan": "Pro"}), "PLAN-5", "property 'plan' is 'Pro', not one of free, pro"),
-    "pattern": (body("Purchase", {"sku": "abc"}, ra=1, rc="EUR"), "PLAN-5", "which does not match"),
+    "pattern": (body("Purchase", {"sku": "ABC-1 "}, ra=1, rc="EUR"), "PLAN-5", "which does not match"),
     "no revenue": (body("Purchase", {"sku": "ABC-1"}), "PLAN-6", "Purchase: revenue is missing"),
     "amount as text": (
         body("Purchase", {"sku": "ABC-1"}, ra="49.99", rc="EUR"),
@@ -155,8 +155,9 @@ def test_other_sources(folder: Path, clickport: Run) -> None:
         "received": [{"method": "POST", "body": json.dumps(body("Signup", {"plan": "gold"}))}],
     }
     event = Event(name="Signup", properties={"plan": "gold"}, amount=None).to_json()
-    sources = {
-        "rows.jsonl": [row],
+    view = {**row, "type": "pageview", "name": "x"}
+    sources: dict[str, list[dict[str, Any]]] = {
+        "rows.jsonl": [row, view],
         "run.jsonl": [{"kind": "run"}, case, {"kind": "end"}],
         "events.jsonl": [event],
     }
