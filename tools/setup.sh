@@ -23,8 +23,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "the command is .venv/bin/clickport"
 fi
 
-# React and Vue components, for two cases of API-4.
-if [ ! -e fixtures/frameworks/dist ]; then
+# React and Vue components, for two cases of API-4, and the checkout of the shop.
+if [ ! -e fixtures/frameworks/dist/shop-checkout.js ]; then
   if command -v npm >/dev/null; then
     say "installing React and Vue and building a component of each (once, about 45 MB)"
     (cd fixtures/frameworks && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build) ||
