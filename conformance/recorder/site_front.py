@@ -116,8 +116,9 @@ class SiteFront:
         if name.lower() == "set-cookie":
             return _own_cookie(value)
         if name.lower() in _POLICY:
-            return "; ".join(self._directive(part) for part in value.split(";"))
-        return self._inwards(value)
+            directives = (self._directive(part) for part in value.split(";"))
+            return "; ".join(filter(None, directives))
+        return self._inwards(value.strip())
 
     def _directive(self, directive: str) -> str:
         """Return a directive of a policy that allows, beside the site's origins, those in their place."""

@@ -31,7 +31,7 @@ class BadHar(ValueError):
 class CapturedRequest:
     """A request of a capture.
 
-    ``body`` is None if the capture does not have it. ``status`` is 0 if there was no answer. ``kind`` is the
+    A capture may lack the ``body`` (None). ``status`` is 0 if there was no answer. ``kind`` is the
     type that the browser gave the request (``fetch``, ``ping``, …), or empty. ``place`` names file and entry.
     """
 

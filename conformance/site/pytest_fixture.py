@@ -1,4 +1,4 @@
-"""What the fixture ``clickport`` needs of pytest: the recorder of a process, and an object for each test."""
+"""The fixture ``clickport`` within pytest: the recorder of a process, and an object for each test."""
 
 import json
 from collections.abc import Iterator
