@@ -22,6 +22,7 @@ COMMANDS = {
     "load": ("conformance.cli.load:load", "Load a server: is every event stored, once, and how fast?"),
     "plan": ("conformance.cli.plan:plan_", "Check a site's events against a tracking plan."),
     "audit": ("conformance.cli.audit:audit_", "Judge the events in a HAR file."),
+    "watch": ("conformance.cli.watch:watch", "Show a site's events as they happen."),
     "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
     "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
