@@ -16,6 +16,7 @@ _SENTINEL = """(() => {
   return typeof track
 })()"""
 DISGUISE = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false, configurable: true })"
+_OWN = "clickport_own"
 _MOST_ERRORS = 20
 
 
@@ -46,8 +47,15 @@ class Page:
     def wrap_navigation(self, address: Callable[[str], str]) -> None:
         """Make ``goto`` (Selenium: ``get``) of this page go to ``address(url)``."""
         name = "get" if self.selenium else "goto"
-        own = getattr(self.page, name)
-        setattr(self.page, name, lambda url, *rest, **named: own(address(url), *rest, **named))
+        current = getattr(self.page, name)
+        # A page that outlives a test is attached again: its address then is that of the last test alone.
+        own = getattr(current, _OWN, current)
+
+        def navigate(url: str, *rest: Any, **named: Any) -> Any:
+            return own(address(url), *rest, **named)
+
+        setattr(navigate, _OWN, own)
+        setattr(self.page, name, navigate)
 
     def evaluators(self) -> Iterator[Callable[[str], Any]]:
         """Yield a function for each document: the frames of every open page. The results may be awaitable."""

@@ -26,7 +26,7 @@ _TICK = 0.25
 class Seen:
     """An event with its time of day, and one line for each effect of a limit and difference to the plan.
 
-    ``event`` is None if the request is not an event that can be read; ``problems`` says why.
+    A request that cannot be read has no ``event``; ``problems`` says why.
     """
 
     at: str

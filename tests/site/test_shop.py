@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from conformance.browsers import BrowserMissing, find
+from conformance.browsers import BrowserMissing, find, start
 from conformance.browsers.playwright_engines import PLAYWRIGHT, _launch
 from conformance.recorder import Recorder
 from conformance.site.plan import read_plan
@@ -23,9 +23,11 @@ ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "fixtures" / "shop"
 FAULTS = tomllib.loads((SHOP / "faults.toml").read_text(encoding="utf-8"))
 # One engine in CI; `CLICKPORT_ENGINES=chromium,firefox` runs the table of docs/site-faults.md.
-# WebKitGTK is driven by Selenium: test_witness.py.
+SECONDS = 2.0
+"""Time for an event of a faulty shop: those that are missing cost it."""
 ASKED = os.environ.get("CLICKPORT_ENGINES", "chromium").split(",")
 ENGINES = [name for name in ASKED if name != "webkit"]
+"""The engines that Playwright drives; WebKitGTK is driven by Selenium."""
 
 
 def _module() -> Any:
@@ -104,5 +106,22 @@ def test_fault_is_noticed(page: Any, witness: Clickport, name: str) -> None:
     fault = FAULTS[name]
     one = (fault["file"], fault["old"], fault["new"])
     with served(one) as shop, pytest.raises(AssertionError) as failed:
-        walk(page, witness, shop, seconds=1.0)
+        walk(page, witness, shop, seconds=SECONDS)
     assert fault["noticed"] in str(failed.value)
+
+
+@pytest.mark.skipif("webkit" not in ASKED, reason="one engine in CI")
+@pytest.mark.parametrize("name", ["", *FAULTS])
+def test_webkit(witness: Clickport, name: str) -> None:
+    """In WebKitGTK, driven by Selenium, the good shop is clean and each fault is noticed."""
+    fault = FAULTS.get(name)
+    faults = [(fault["file"], fault["old"], fault["new"])] if fault else []
+    with served(*faults) as shop, start(find("webkit")) as browser:
+        driver: Any = browser.tab()._driver  # type: ignore[attr-defined]
+        if not fault:
+            walk(driver, witness, shop)
+            return
+        with pytest.raises(AssertionError) as failed:
+            walk(driver, witness, shop, seconds=SECONDS)
+    # Selenium has no access to the console.
+    assert fault.get("without_console", fault["noticed"]) in str(failed.value)

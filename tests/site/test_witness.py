@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from conformance.browsers.playwright_engines import _launch
 from conformance.recorder import Recorder
 from conformance.site.events import Event
 from conformance.site.expected import Expectation
+from conformance.site.snapshot import compare
 from conformance.site.witness import Clickport
 from tests.recorder.test_site_front import served as serve_app
 from tests.site.test_shop import ROOT, browser, page, recorder
@@ -251,3 +253,22 @@ def test_values_are_compared_as_they_are_sent() -> None:
         assert Expectation(name="x", properties=properties).differences(event) == []
     for properties in ({"n": 4}, {"b": False}, {"t": re.compile("z")}, {"t": str.isupper}, {"none": "x"}):
         assert len(Expectation(name="x", properties=properties).differences(event)) == 1
+
+
+def test_snapshot(page: Any, recorder: Recorder, origin: str, tmp_path: Path) -> None:
+    """A snapshot holds for the same events, and shows the difference to others."""
+    page_events = {"x": "clickport.track('A', { k: 1 })", "y": "clickport.track('A', { k: 2 })"}
+    for name, script in page_events.items():
+        for update in (True, False):
+            witness = Clickport(recorder, snapshot=tmp_path / name, update=update)
+            witness.attach(page)
+            page.goto(f"{origin}/frame")
+            page.evaluate(script)
+            witness.snapshot()
+            witness.close()
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8") == 'A {"k": "1"}\n'
+    (tmp_path / "y.txt").write_text('A {"k": "1"}\n', encoding="utf-8")
+    with pytest.raises(AssertionError, match=r'-A {"k": "1"}\n\+A {"k": "2"}'):
+        compare(tmp_path / "y.txt", [Event(name="A", properties={"k": "2"})], update=False)
+    with pytest.raises(AssertionError, match=r"there is no snapshot .*none.txt: write it with"):
+        compare(tmp_path / "none.txt", [], update=False)
