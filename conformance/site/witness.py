@@ -27,6 +27,7 @@ _SILENT = (
     "(navigator.webdriver is true): call clickport.disguise(page) before the first goto, or use a build "
     "without that rule"
 )
+_ASYNC = "this page is of Playwright's async API: await expect_async, none_async or snapshot_async"
 _numbers = count(1)
 
 Script = tuple[Callable[[str], Any], str]
@@ -154,9 +155,17 @@ class Clickport:
 
         The file is written by ``--clickport-update-snapshots``.
         """
+        self._run(self._settle(required=False))
+        self._compare(name)
+
+    async def snapshot_async(self, name: str = "") -> None:
+        """Do as ``snapshot`` does, for a page of Playwright's async API."""
+        await self._run_async(self._settle(required=False))
+        self._compare(name)
+
+    def _compare(self, name: str) -> None:
         if self._snapshot is None:
             raise ValueError("a snapshot needs a place: use the fixture, or pass one")
-        self._run(self._settle(required=False))
         file = f"{self._snapshot}{f'-{name}' if name else ''}.txt"
         compare(Path(file), self.events, update=self._update)
 
@@ -306,9 +315,7 @@ class Clickport:
                 result = _attempt(evaluate, script)
                 if inspect.isawaitable(result):
                     _discard(result)
-                    raise TypeError(
-                        "this page is of Playwright's async API: await expect_async or none_async"
-                    )
+                    raise TypeError(_ASYNC)
         except StopIteration as stop:
             return stop.value
 

@@ -1,5 +1,6 @@
 """The recorder in front of a site: events stay, the rest is forwarded, and its origins are replaced."""
 
+import gzip
 import ssl
 import subprocess
 import threading
@@ -55,6 +56,11 @@ def app() -> Flask:
     @site.get("/old")
     def old() -> Answer:
         return redirect(f"{request.host_url}new")
+
+    @site.get("/packed")
+    def packed() -> Response:
+        body = gzip.compress(f"<p>{request.host_url}".encode())
+        return Response(body, content_type="text/html", headers={"Content-Encoding": "gzip"})
 
     @site.get("/file")
     def file() -> Response:
@@ -134,6 +140,11 @@ def test_downloads_are_not_changed(fronts: list[str]) -> None:
     """Bytes of another type arrive as they are."""
     assert httpx.get(f"{fronts[0]}/file").content == bytes(range(256)) * 4000
     assert httpx.head(f"{fronts[0]}/file").content == b""
+
+
+def test_packed_text_is_unpacked(fronts: list[str]) -> None:
+    """Text that comes compressed unasked is readable, and its origins are replaced."""
+    assert httpx.get(f"{fronts[0]}/packed").text == f"<p>{fronts[0]}/"
 
 
 def test_unreachable_site(recorder: Recorder) -> None:

@@ -50,6 +50,9 @@ def test_sound_events(browser: Any, shop: str, folder: Path, clickport: Callable
     """The capture of a sound tracker has its event with the body, and no violation."""
     record(browser, shop, folder / "shop.har", SOUND)
     done = clickport("audit", "shop.har")
+    if browser.browser_type.name == "firefox":  # Over BiDi, Playwright records no bodies.
+        assert (done.exit_code, "record_har_path" in done.output) == (4, True), done.output
+        return
     assert done.exit_code == 0, done.output
     assert "WARN" not in done.output
     draft = clickport("plan", "write", "shop.har", "--plan", "draft.toml")
@@ -58,6 +61,8 @@ def test_sound_events(browser: Any, shop: str, folder: Path, clickport: Callable
 
 def test_all_wire_faults(browser: Any, shop: str, folder: Path, clickport: Callable[..., Result]) -> None:
     """Each seeded wire fault is named by its requirement."""
+    if browser.browser_type.name == "firefox":
+        pytest.skip("over BiDi, Playwright records no bodies")
     record(browser, shop, folder / "shop.har", SOUND, *FAULTS.values())
     done = clickport("audit", "shop.har")
     lines = [line.split() for line in done.output.splitlines()]

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_reasons_are_named(  # noqa: PLR0917
         witness.expect("Signup", seconds=0.2)
 
 
-def test_async_api(recorder: Recorder, origin: str) -> None:
+def test_async_api(recorder: Recorder, origin: str, tmp_path: Path) -> None:
     """With Playwright's async API, expectations are awaited; the ordinary ones say so."""
 
     async def use(witness: Clickport) -> None:
@@ -208,14 +209,16 @@ def test_async_api(recorder: Recorder, origin: str) -> None:
             await page.evaluate("clickport.track('Signup')")
             await witness.expect_async("Signup")
             await witness.none_async("Error*")
-            with pytest.raises(TypeError, match="await expect_async or none_async"):
+            await witness.snapshot_async()
+            with pytest.raises(TypeError, match="await expect_async, none_async or snapshot_async"):
                 witness.none("Error*")
             await browser.close()
 
-    witness = Clickport(recorder)
+    witness = Clickport(recorder, snapshot=tmp_path / "kept", update=True)
     # The sync API of the other tests runs a loop in this thread.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, use(witness)).result()
+    assert (tmp_path / "kept.txt").read_text(encoding="utf-8") == "Signup\n"
     witness.close()
 
 
@@ -272,3 +275,28 @@ def test_snapshot(page: Any, recorder: Recorder, origin: str, tmp_path: Path) ->
         compare(tmp_path / "y.txt", [Event(name="A", properties={"k": "2"})], update=False)
     with pytest.raises(AssertionError, match=r"there is no snapshot .*none.txt: write it with"):
         compare(tmp_path / "none.txt", [], update=False)
+
+
+PAID = Event(name="x", properties={"a": "1", "b": "2"}, amount=Decimal("49.99"), currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("expected", "differences"),
+    [
+        ({"properties": {"a": 1}}, []),
+        (
+            {"properties": {"a": 1}, "exactly": True},
+            ["'b': not expected", "revenue: not expected"],
+        ),
+        ({"properties": {"a": 1, "b": 2}, "revenue": 49.99, "exactly": True}, []),
+        ({"properties": {}, "revenue": (49.99, "EUR")}, []),
+        ({"properties": {}, "revenue": (49.99, "USD")}, ["expected 49.99 USD, got 49.99 EUR"]),
+        ({"properties": {}, "revenue": 49.990001}, ["expected 49.990001, got 49.99 EUR"]),
+        ({"properties": {"c": 1}}, ["'c': expected '1', and it is missing"]),
+    ],
+)
+def test_differences(expected: dict[str, Any], differences: list[str]) -> None:
+    """Each difference is one line; without `exactly` what is not named is free."""
+    found = Expectation(name="x", **expected).differences(PAID)
+    assert len(found) == len(differences)
+    assert all(text in line for text, line in zip(differences, found, strict=True))
