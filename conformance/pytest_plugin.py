@@ -150,6 +150,7 @@ def clickport(request: pytest.FixtureRequest, _clickport_recorder: Any) -> Itera
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test whose events arrived once too often, or differ from the plan."""
+    __tracebackhide__ = True
     result = yield
     # A fixture of the user may have the same name.
     conclude = getattr(getattr(item, "funcargs", {}).get("clickport"), "conclude", None)

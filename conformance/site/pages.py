@@ -1,5 +1,7 @@
 """Pages of a test, by Playwright (sync or async) or by Selenium: scripts in them, and their errors."""
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +19,8 @@ _SENTINEL = """(() => {
 })()"""
 DISGUISE = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false, configurable: true })"
 _OWN = "clickport_own"
+ANSWER_SECONDS = 5.0
+"""Time for a page to answer: Playwright has no limit of its own, and a busy page never does."""
 _MOST_ERRORS = 20
 
 
@@ -32,6 +36,7 @@ class Page:
         self.page = page
         self.errors: list[str] = []
         self.selenium = hasattr(page, "execute_script")
+        self.is_async = not self.selenium and inspect.iscoroutinefunction(page.goto)
         if not self.selenium:
             page.context.on("console", self._console)
             page.context.on("weberror", lambda each: self._error(each.error))
@@ -66,7 +71,17 @@ class Page:
             if not page.is_closed():
                 for frame in page.frames:
                     if frame.url.startswith("http"):
-                        yield frame.evaluate
+                        yield frame.evaluate if self.is_async else self._bounded(frame)
+
+    def _bounded(self, frame: Any) -> Callable[[str], Any]:
+        """Return ``evaluate`` of a frame of the sync API, with a time limit."""
+
+        def evaluate(script: str) -> Any:
+            # The public API has no limit here.
+            answer = frame._impl_obj.evaluate(script)
+            return self.page._sync(asyncio.wait_for(answer, ANSWER_SECONDS))
+
+        return evaluate
 
     def disguise(self) -> Any:
         """Hide from pages that come that they are automated. Must be awaited with the async API."""

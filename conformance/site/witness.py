@@ -15,12 +15,13 @@ from conformance.recorder import Recorder
 from conformance.recorder.site_front import origin_of
 from conformance.site.events import Event, read_event
 from conformance.site.expected import Expectation, arrived, failure
-from conformance.site.pages import PROBE, Page, sentinel_script
+from conformance.site.pages import ANSWER_SECONDS, PROBE, Page, sentinel_script
 from conformance.site.plan import Plan
 from conformance.site.plan_check import differences
 from conformance.site.snapshot import compare
 
 SECONDS = 5.0
+_UNPROVED_SECONDS = 0.5
 _SENTINEL = "clickport-sentinel-"
 _SILENT = (
     "the tracker is on the page, and its track() sends nothing, although the browser is automated "
@@ -119,6 +120,7 @@ class Clickport:
         expectation = Expectation(
             name=name, properties=properties or {}, revenue=revenue, times=times, exactly=exactly
         )
+        __tracebackhide__ = True
         events: tuple[Event, ...] = self._run(self._expect(expectation, seconds))
         return events
 
@@ -144,6 +146,7 @@ class Clickport:
 
         Events that ``expect`` has returned do not count. The proof is a later event from each open page.
         """
+        __tracebackhide__ = True
         self._run(self._none(pattern))
 
     async def none_async(self, pattern: str) -> None:
@@ -171,6 +174,9 @@ class Clickport:
 
     def conclude(self) -> None:
         """Raise AssertionError for events that came again after all, and for differences to the plan."""
+        __tracebackhide__ = True
+        if not any(page.is_async for page in self._pages):
+            self._run(self._settle(required=False))
         late = [
             f"{expectation}: it has arrived once more since: {event}"
             for id_, event in self._events()
@@ -191,6 +197,7 @@ class Clickport:
         self._fronts.clear()
 
     def _expect(self, expectation: Expectation, seconds: float) -> Generator[Script, Any, tuple[Event, ...]]:
+        __tracebackhide__ = True
         deadline = time.monotonic() + seconds
         number = 0
         while True:
@@ -212,6 +219,7 @@ class Clickport:
         return tuple(event for _, event in matching)
 
     def _none(self, pattern: str) -> Steps:
+        __tracebackhide__ = True
         yield from self._settle(required=True)
         found = [event for event in self._left() if fnmatch.fnmatchcase(event.name, pattern)]
         if found:
@@ -236,7 +244,7 @@ class Clickport:
                     "absence cannot be proved: no page is open that could send a sentinel. Use the page of "
                     "pytest-playwright, or call clickport.attach(page) first"
                 )
-            complete = all(self._arrived(token, SECONDS if required else 1.0) for token in sent)
+            complete = all(self._arrived(token, SECONDS if required else _UNPROVED_SECONDS) for token in sent)
             if not complete and not required:
                 return  # A page that sends nothing; the expectation says so.
             if not complete:
@@ -308,6 +316,7 @@ class Clickport:
         return [each for each in untaken if not expectation.differences(each[1])]
 
     def _run(self, steps: Generator[Script, Any, Any]) -> Any:
+        __tracebackhide__ = True
         result: Any = None
         try:
             while True:
@@ -330,7 +339,7 @@ class Clickport:
             result = _attempt(evaluate, script)
             if inspect.isawaitable(result):
                 try:
-                    result = await result
+                    result = await asyncio.wait_for(result, ANSWER_SECONDS)
                 except Exception:  # The document may be gone.
                     result = None
 

@@ -16,8 +16,10 @@ from playwright.async_api import async_playwright
 from conformance.browsers import find, start
 from conformance.browsers.playwright_engines import _launch
 from conformance.recorder import Recorder
+from conformance.site import pages
 from conformance.site.events import Event
 from conformance.site.expected import Expectation
+from conformance.site.plan import Plan
 from conformance.site.snapshot import compare
 from conformance.site.witness import Clickport
 from tests.recorder.test_site_front import served as serve_app
@@ -164,6 +166,29 @@ def test_absence_needs_a_page(witness: Clickport) -> None:
         AssertionError, match=r"absence cannot be proved: no page .* clickport.attach\(page\)"
     ):
         witness.none("Error*")
+
+
+def test_busy_page_ends_in_time(
+    page: Any, witness: Clickport, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that never answers proves nothing, and does not hang the test."""
+    monkeypatch.setattr(pages, "ANSWER_SECONDS", 0.3)
+    witness.attach(page)
+    page.goto(f"{origin}/frame")
+    page.evaluate("void setTimeout(() => { for (;;); })")
+    with pytest.raises(AssertionError, match="absence cannot be proved: no page"):
+        witness.none("Error*")
+
+
+def test_last_event_is_compared_with_the_plan(page: Any, recorder: Recorder, origin: str) -> None:
+    """An event that is on its way when the test ends is compared, too."""
+    witness = Clickport(recorder, plan=Plan(events={}))
+    witness.attach(page)
+    page.goto(f"{origin}/frame")
+    page.evaluate("clickport.track('Last')")
+    with pytest.raises(AssertionError, match="PLAN-1 Last: 'Last' is not in"):
+        witness.conclude()
+    witness.close()
 
 
 def test_silent_tracker_is_recognised(page: Any, witness: Clickport, origin: str) -> None:
