@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.protocol.outcomes import TargetUnavailable, Violation
-from conformance.readback.rows import parse_lines
+from conformance.readback.rows import Readback, parse_lines
 from conformance.site.events import Event, read_event
 from conformance.site.har import BadHar, Capture, events_of, read_captures
 
@@ -30,6 +30,12 @@ def read_events(path: Path) -> tuple[Event, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadSource(f"could not read {path}: {error}") from error
     return tuple(_from_text(text, path))
+
+
+def read_rows(readback: Readback) -> tuple[Event, ...]:
+    """Return the stored custom events of a readback. Raises TargetUnavailable."""
+    every = ""  # A text that each row contains.
+    return tuple(Event.from_row(row) for row in readback.rows(every) if row.type == STORED)
 
 
 def events_in(captures: tuple[Capture, ...]) -> Iterator[Event]:

@@ -6,12 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import Result
 
 from conformance.site.events import Event
 from conformance.site.plan import read_plan
 from conformance.site.plan_check import differences
+from reference_server.storage.embedded import LocalClickHouse
 from tests.site.conftest import body, entry, har
 
 Run = Callable[..., Result]
@@ -166,6 +168,52 @@ def test_other_sources(folder: Path, clickport: Run) -> None:
         done = clickport("plan", "check", name)
         assert "FAIL  PLAN-5  Signup: property 'plan' is 'gold'" in done.output, name
         assert f"1 event of {name}: not as planned" in done.output
+
+
+ROW = {
+    "type": "custom",
+    "name": "Purchase",
+    "meta_keys": ["sku"],
+    "meta_values": ["ABC-1"],
+    "revenue_source_amount": "49.99",
+    "revenue_source_currency": "USD",
+}
+
+
+def test_rows_of_a_command(folder: Path, clickport: Run) -> None:
+    """Stored rows are read from a readback's command, which gets the time."""
+    (folder / "rows.jsonl").write_text(json.dumps(ROW), encoding="utf-8")
+    done = clickport("plan", "check", "--readback-cmd", "cat rows.jsonl")
+    assert "FAIL  PLAN-6  Purchase: the currency is USD, not EUR" in done.output
+    assert done.exit_code == 1
+    done = clickport(
+        "plan", "check", "--readback-cmd", "sh -c 'echo {since} >&2; false'", "--since", "2026-11-29"
+    )
+    assert (done.exit_code, "2026-11-29T00:00:00" in done.output) == (3, True), done.output
+
+
+def test_rows_of_clickhouse(folder: Path, clickport: Run) -> None:
+    """Stored rows are read from ClickHouse, all of them."""
+    with LocalClickHouse(folder / "clickhouse") as clickhouse:
+        columns = ", ".join(
+            f"{value!r} AS {name}" if isinstance(value, str) else f"{value} AS {name}"
+            for name, value in ROW.items()
+        )
+        create = f"CREATE VIEW seen AS SELECT {columns} UNION ALL SELECT {columns.replace('USD', 'EUR')}"
+        assert httpx.post(clickhouse.url, content=create).status_code == 200
+        done = clickport("plan", "check", "--clickhouse", clickhouse.url, "--table", "seen")
+    assert "the currency is USD, not EUR" in done.output, done.output
+    assert "2 events of ClickHouse at " in done.output
+
+
+@pytest.mark.parametrize("words", [(), ("x.har", "--readback-cmd", "cat x")])
+def test_one_source_is_needed(clickport: Run, words: tuple[str, ...]) -> None:
+    """None, or two, is a usage error that names them."""
+    done = clickport("plan", "check", *words)
+    assert (done.exit_code, "name one source of events: a file, or one of --clickhouse" in done.output) == (
+        2,
+        True,
+    )
 
 
 def test_amounts_stay_exact() -> None:
