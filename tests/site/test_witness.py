@@ -1,6 +1,7 @@
 """Pages as sites have them: exits, frames, windows, workers, policies, https, trackers that stay silent."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -181,13 +182,18 @@ def test_busy_page_ends_in_time(
 
 
 def test_last_event_is_compared_with_the_plan(page: Any, recorder: Recorder, origin: str) -> None:
-    """An event that is on its way when the test ends is compared, too."""
+    """An event that is on its way when the test ends is compared, too: a sentinel follows it."""
     witness = Clickport(recorder, plan=Plan(events={}))
     witness.attach(page)
     page.goto(f"{origin}/frame")
     page.evaluate("clickport.track('Last')")
     with pytest.raises(AssertionError, match="PLAN-1 Last: 'Last' is not in"):
         witness.conclude()
+    names = [
+        json.loads(exchange.body)["n"]
+        for exchange in recorder.seen(token="clickport-sentinel", path="/api/event")
+    ]
+    assert names
     witness.close()
 
 
