@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from conformance.paths import bundled
 from tests.site.conftest import body, entry, har
 
 Run = Callable[..., Result]
@@ -91,6 +93,16 @@ def test_what_is_not_proved_is_not_green(folder: Path, clickport: Run) -> None:
     }
     assert status["DELIV-2"] == status["STORE-1"] == "not-run"
     assert report["partial"] is True
+
+
+@pytest.mark.parametrize("command", [("audit",), ("plan", "check")])
+def test_json_is_that_of_the_schema(folder: Path, clickport: Run, command: tuple[str, ...]) -> None:
+    """The JSON reports of audit and plan have the shape of every JSON report."""
+    har(folder / "shop.har", *GOOD, FAULTS["price tag"][0])
+    clickport(*command, "shop.har", "--report", "json=report.json")
+    schema = json.loads(bundled("fixtures/schema/report.schema.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(report)
 
 
 def test_cookies_of_a_whole_export(folder: Path, clickport: Run) -> None:
