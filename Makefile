@@ -5,6 +5,7 @@ ARGS ?=
 # Removed by `make clean`, beside .venv.
 MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .clickport/published build dist \
 	tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist \
+	fixtures/shop/dist tests/site/typescript/node_modules \
 	reference_server/web/dashboard/npm/node_modules reference_server/web/dashboard/static/vendor \
 	clickport-run.jsonl clickport-load.*
 

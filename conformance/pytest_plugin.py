@@ -1,5 +1,9 @@
-"""The pytest plugin; inactive unless the checks are requested by ``pytest --pyargs conformance``."""
+"""The pytest plugin: the fixture ``clickport`` for tests of a site, and ``pytest --pyargs conformance``.
 
+Nothing of the harness is loaded before a test asks for the fixture or the checks are requested.
+"""
+
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -34,6 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         elif "metavar" in field.metadata:
             about["metavar"] = field.metadata["metavar"]
         group.addoption(f"--clickport-{field.name.replace('_', '-')}", **about)
+
+    site = parser.getgroup("clickport-site", "Clickport events of a site (the fixture clickport)")
+    site.addoption("--clickport-plan", metavar="FILE", help="Check every event of a test against this plan.")
+    site.addoption(
+        "--clickport-events", metavar="FILE", help="Append the events of all tests, for `clickport plan`."
+    )
+    site.addoption(
+        "--clickport-update-snapshots", action="store_true", help="Write the files of clickport.snapshot()."
+    )
+    parser.addini("clickport_plan", "The tracking plan, if it is not tracking-plan.toml beside this file.")
+    parser.addini(
+        "clickport_endpoints", "Further origins of the site: endpoint, tracker.", type="linelist", default=[]
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -112,6 +129,34 @@ def _node_ids(config: pytest.Config, folders: tuple[Path, ...]) -> list[str]:
             )
         found.append(f"{inside[0]}{colons}{rest}")
     return found
+
+
+@pytest.fixture(scope="session")
+def _clickport_recorder(pytestconfig: pytest.Config) -> Iterator[Any]:
+    """Run the recorder once in each process of a test run."""
+    from conformance.site.pytest_fixture import SiteTests  # noqa: PLC0415 - loaded by tests that use it
+
+    with SiteTests.of(pytestconfig) as tests:
+        yield tests
+
+
+@pytest.fixture
+def clickport(request: pytest.FixtureRequest, _clickport_recorder: Any) -> Iterator[Any]:
+    """Events of the site under test: ``site``, ``attach``, ``expect``, ``none``, ``events``, ``snapshot``."""
+    with _clickport_recorder.test(request) as witness:
+        yield witness
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test whose events arrived once too often, or differ from the plan."""
+    __tracebackhide__ = True
+    result = yield
+    # A fixture of the user may have the same name.
+    conclude = getattr(getattr(item, "funcargs", {}).get("clickport"), "conclude", None)
+    if conclude:
+        conclude()
+    return result
 
 
 class _Invocation:

@@ -26,6 +26,13 @@ fi
 # Components of React and Vue for two cases of API-4, the dashboard's chart and font.
 tools/assets.sh || say "the rest works without"
 
+# The TypeScript compiler, for the test of `clickport plan types`.
+if [ ! -e tests/site/typescript/node_modules ] && command -v npm >/dev/null; then
+  say "installing the TypeScript compiler (once, about 25 MB)"
+  (cd tests/site/typescript && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+    say "that failed: the test of plan types is skipped"
+fi
+
 # Three browsers: from the system's packages or, for Chromium and Firefox, downloaded by Playwright.
 browsers() { .venv/bin/python -m conformance.browsers "$@"; }
 if [ ! -e .venv/browsers-done ] && ! browsers >/dev/null 2>&1; then

@@ -16,8 +16,10 @@ from conformance.search import promote
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-def _duration(context: click.Context, parameter: click.Parameter, text: str) -> int:
-    """Return the seconds of ``90s``, ``10m`` or ``1h``. Raises click.BadParameter."""
+def duration(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Return the seconds of ``90s``, ``10m`` or ``1h``, None if not given. Raises click.BadParameter."""
+    if text is None:
+        return None
     match = re.fullmatch(r"([1-9]\d*)([smh])", text)
     if not match:
         raise click.BadParameter(f"{text!r} is not a duration: write 90s, 10m or 1h", context, parameter)
@@ -71,7 +73,7 @@ def fuzz() -> None:
 @click.option(
     "--for",
     "seconds",
-    callback=_duration,
+    callback=duration,
     default="60s",
     show_default=True,
     metavar="TIME",

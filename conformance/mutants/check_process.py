@@ -73,7 +73,7 @@ class CheckProcess:
         return self._popen
 
     def _answer(self, process: subprocess.Popen[str], stop: threading.Event) -> str:
-        """Return the line of an answer, or "" if there is none. Raises ValueError if the time is up."""
+        """Return the line of the answer, or "" if the process ended. Raises ValueError after the limit."""
         assert process.stdout
         deadline = time.monotonic() + self._seconds
         while not stop.is_set():

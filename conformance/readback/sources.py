@@ -70,6 +70,10 @@ class ClickHouseReadback:
         )
         return parse_lines(text, self.name)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
     def _known_columns(self) -> set[str]:
         """Return the columns of the table. Raises TargetUnavailable if a required one is missing."""
         described = self._query(f"DESCRIBE TABLE {self.table} FORMAT TSV")

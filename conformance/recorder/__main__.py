@@ -20,7 +20,7 @@ from conformance.recorder.wanted import Wanted
 HOSTS = ("127.0.0.1", "localhost")
 
 
-async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:
+async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:  # noqa: PLR0912
     match command:
         case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "policy": policy}:
             forbids = (("Content-Security-Policy", policy),) if policy else ()
@@ -37,10 +37,16 @@ async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:
             recorder.end_hold()
         case {"op": "fault", "token": token, "kind": kind}:
             recorder.fault(token.encode(), kind)
+        case {"op": "front", "urls": urls}:
+            return await recorder.front(urls)
+        case {"op": "end-front", "origins": origins}:
+            await recorder.end_front(origins)
         case {"op": "end-faults"}:
             recorder.end_faults()
         case {"op": "wait", "wanted": wanted, "number": number, "seconds": seconds}:
             token = wanted.pop("token", None)
+            if (origins := wanted.pop("origins", None)) is not None:
+                wanted["origins"] = tuple(origins)
             sought = Wanted(token=token.encode() if token else None, **wanted)
             return [e.to_json() for e in await recorder.wait(sought, number, seconds)]
         case {"op": "wait-each", "numbers": numbers, "seconds": seconds, "answered": answered}:

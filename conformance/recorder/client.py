@@ -71,6 +71,18 @@ class Recorder:
         """Forward requests to ``/api/event`` to ``url``, and its responses back; None ends forwarding."""
         self._command(op="forward", url=url)
 
+    def front(self, *urls: str) -> list[str]:
+        """Stand in for a site: keep events, forward all else; return an origin for each origin in ``urls``.
+
+        The first is that of the pages; others are those of the endpoint or the tracker's script.
+        """
+        origins: list[str] = self._command(op="front", urls=urls)
+        return origins
+
+    def end_front(self, *origins: str) -> None:
+        """Stop standing in at these origins, and delete what was recorded there."""
+        self._command(op="end-front", origins=origins)
+
     def hold(self, token: str) -> None:
         """Hold back the responses to requests that carry ``token``; ``release`` redirects them (307)."""
         self._command(op="hold", token=token)
@@ -104,8 +116,8 @@ class Recorder:
         """Wait for ``number`` matching exchanges, up to ``seconds``; return those that match then.
 
         Conditions in ``wanted``: ``token`` (occurs in the target or the body), ``method``, ``path``,
-        ``gone``, ``held``, ``answered`` and ``status`` (of the response). Raises MappingFault if the payload
-        module failed on any request.
+        ``gone``, ``held``, ``answered``, ``status`` (of the response), ``origins`` (of a site) and ``events``
+        (the path is that of events). Raises MappingFault if the payload module failed on any request.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]

@@ -1,7 +1,8 @@
 """HTTP/1.1 on a connection of the recorder, by h11."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 from socket import SO_LINGER, SOL_SOCKET
@@ -16,11 +17,12 @@ _connections = count(1)
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """A response to send; Content-Length is added."""
+    """A response to send; Content-Length is added, unless ``chunks`` yields the body piece by piece."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    chunks: AsyncGenerator[bytes] | None = None
 
 
 class ClientGone(Exception):
@@ -76,9 +78,15 @@ class Connection:
     async def answer(self, answer: HttpAnswer) -> None:
         """Send a response and prepare for the next request. Raises ClientGone if the client has left."""
         headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers]
-        headers.append((b"Content-Length", str(len(answer.body)).encode()))
+        if answer.chunks is None:
+            headers.append((b"Content-Length", str(len(answer.body)).encode()))
         await self._send(h11.Response(status_code=answer.status, headers=headers))
-        await self._send(h11.Data(data=answer.body))
+        if answer.chunks is None:
+            await self._send(h11.Data(data=answer.body))
+        else:
+            async with aclosing(answer.chunks) as chunks:
+                async for chunk in chunks:
+                    await self._send(h11.Data(data=chunk))
         await self._send(h11.EndOfMessage())
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()

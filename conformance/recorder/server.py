@@ -6,7 +6,7 @@ a default response.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +18,9 @@ import httpx
 from conformance.recorder.connection import ClientGone, Connection, HttpAnswer
 from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import MappingFault, PayloadMapping
-from conformance.recorder.wanted import Search, Wanted
+from conformance.recorder.site_front import SiteFront, hosts_for
+from conformance.recorder.wanted import EVENT_PATH, Search, Wanted
 
-EVENT_PATH = "/api/event"
 # Paths of the suite's own requests: negative controls, and pages that follow the one under test.
 OWN_PATHS = ("/control/", "/next/")
 _FOLLOWED = "followed"
@@ -76,6 +76,8 @@ class RecorderServer:
         self._hold: Hold | None = None
         self._faults: dict[bytes, ConnectionFault] = {}
         self._changed = asyncio.Condition()
+        self._fronts: dict[str, SiteFront] = {}
+        self._listeners: dict[str, asyncio.Server] = {}
         self._ids = count(1)
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
 
@@ -94,6 +96,33 @@ class RecorderServer:
             for server in servers:
                 server.close()
             await self._http.aclose()
+
+    async def front(self, urls: Sequence[str]) -> list[str]:
+        """Stand in for a site with these origins: keep its events, forward the rest; return own origins."""
+        origins: dict[str, str] = {}
+        for url, host in zip(urls, hosts_for(urls), strict=True):
+            # The name of the origin is known once there is a port.
+            origin: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            server = await asyncio.start_server(partial(self._serve_front, origin), "127.0.0.1", 0)
+            origin.set_result(f"http://{host}:{server.sockets[0].getsockname()[1]}")
+            self._listeners[origin.result()] = server
+            origins[origin.result()] = url
+        front = SiteFront.of(origins)
+        self._fronts.update(dict.fromkeys(origins, front))
+        return list(origins)
+
+    async def end_front(self, origins: Iterable[str]) -> None:
+        """Stop standing in at these origins, and delete what was recorded there."""
+        ended = set(origins)
+        for origin in ended:
+            self._listeners.pop(origin).close()
+            await self._fronts.pop(origin).close()
+        self.exchanges = [e for e in self.exchanges if e.origin not in ended]
+
+    async def _serve_front(
+        self, origin: "asyncio.Future[str]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await self._serve(await origin, reader, writer)
 
     def hold(self, token: bytes) -> None:
         """Hold back the responses to requests that carry ``token``. An earlier hold ends."""
@@ -248,6 +277,9 @@ class RecorderServer:
         return HttpAnswer(status=307, headers=(*_cors(exchange), ("Location", location)))
 
     async def _answer(self, exchange: Exchange) -> HttpAnswer:
+        front = self._fronts.get(exchange.origin)
+        if front and not (exchange.path.endswith(EVENT_PATH) and exchange.method in ("POST", "OPTIONS")):
+            return await front.forward(exchange)
         if exchange.method == "GET" and (mounted := self.mounts.get(exchange.path)):
             return mounted
         if exchange.method == "GET" and exchange.path.startswith("/next/"):

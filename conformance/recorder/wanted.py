@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 from conformance.recorder.exchange import Exchange
 
+EVENT_PATH = "/api/event"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Conditions on an exchange; None accepts any value. A token is compared case-insensitively."""
+    """Conditions on an exchange; None accepts any value. A token is compared case-insensitively.
+
+    ``origins``: the request came to one of them. ``events``: its path is that of events.
+    """
 
     token: bytes | None = None
     method: str | None = None
@@ -17,6 +22,8 @@ class Wanted:
     held: bool | None = None
     answered: bool | None = None
     status: int | None = None
+    origins: tuple[str, ...] | None = None
+    events: bool | None = None
 
     def names(self, exchange: Exchange) -> bool:
         """Return True if an exchange meets the conditions that do not change once it is complete."""
@@ -24,6 +31,8 @@ class Wanted:
             (self.token is None or self.token in exchange.text)
             and (self.method is None or exchange.method == self.method)
             and (self.path is None or exchange.path == self.path)
+            and (self.origins is None or exchange.origin in self.origins)
+            and (self.events is None or exchange.path.endswith(EVENT_PATH) is self.events)
         )
 
     def accepts(self, exchange: Exchange) -> bool:

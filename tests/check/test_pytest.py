@@ -162,6 +162,7 @@ def test_other_test_runs_are_left_alone(python: "Run", tmp_path: Path) -> None:
         "    assert not heavy & set(sys.modules)\n"
     )
     (tmp_path / "test_mine.py").write_text(test, encoding="utf-8")
-    run = python("-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:schemathesis", "test_mine.py")
+    others = ("hypothesispytest", "schemathesis", "playwright", "base_url")
+    run = python("-m", "pytest", *(word for name in others for word in ("-p", f"no:{name}")), "test_mine.py")
     assert run.code == 0, run.text
     assert "1 passed" in run.out

@@ -1,0 +1,1 @@
+"""Tools for people who call ``track()`` in a site: plan, audit, pytest fixture, watch."""

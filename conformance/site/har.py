@@ -1,0 +1,162 @@
+"""HAR files of Chrome, Firefox, Safari and Playwright: the requests in them, with bodies and answers."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+EVENT_PATH = "/api/event"
+_SETTINGS = {
+    "webinspector": "in Chrome's or Edge's developer tools keep the Network panel open, "
+    "tick 'Preserve log', and export with 'Export HAR (with sensitive data)'",
+    "firefox": "in Firefox tick 'Persist Logs', open "
+    "the Network panel before the page, and export with 'Save All As HAR'",
+    "webkit": "in Safari's Web Inspector turn 'Preserve Log' on, open the Network tab first, and "
+    "export again",
+    "playwright": "record with record_har_path and without service workers (service_workers='block'), "
+    "and close the context before the file is read",
+}
+_ANY_SETTING = "open the Network panel before the page, keep its log over navigations, and export again"
+
+
+class BadHar(ValueError):
+    """A file that is not a HAR; the message names the file, the place in it and the fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapturedRequest:
+    """A request of a capture.
+
+    A capture may lack the ``body`` (None). ``status`` is 0 if there was no answer. ``kind`` is the
+    type that the browser gave the request (``fetch``, ``ping``, …), or empty. ``place`` names file and entry.
+    """
+
+    place: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    status: int
+    kind: str
+    seconds: float
+    page: str
+
+    @property
+    def path(self) -> str:
+        """The path of the URL."""
+        return urlsplit(self.url).path
+
+    @property
+    def is_event_path(self) -> bool:
+        """True if the path is that of events (WIRE-1)."""
+        return self.path.endswith(EVENT_PATH)
+
+    def header(self, name: str) -> str | None:
+        """Return the first header with this name (case-insensitive), or None."""
+        return next((v for k, v in self.headers if k.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """The requests of one HAR file. ``setting`` is the way to export one that has the bodies."""
+
+    path: Path
+    creator: str
+    requests: tuple[CapturedRequest, ...]
+    setting: str
+
+    @property
+    def has_cookies(self) -> bool:
+        """True if the export kept cookies: a request of any kind has some."""
+        return any(request.header("Cookie") for request in self.requests)
+
+
+def read_captures(path: Path) -> tuple[Capture, ...]:
+    """Read a HAR file, or those of a folder. Raises BadHar, also if the folder has none."""
+    if not path.is_dir():
+        return (read_har(path),)
+    files = sorted(path.glob("*.har"))
+    if not files:
+        raise BadHar(f"{path} has no file *.har")
+    return tuple(read_har(file) for file in files)
+
+
+def read_har(path: Path) -> Capture:
+    """Read a HAR file. Raises BadHar."""
+    try:
+        # Some exports begin with a byte-order mark.
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadHar(f"{path} is not a HAR: {error}") from error
+    log = data.get("log") if isinstance(data, dict) else None
+    if not isinstance(log, dict) or not isinstance(log.get("entries"), list):
+        raise BadHar(f"{path} is not a HAR: it has no log.entries; export one from the Network panel")
+    by = log.get("browser") or log.get("creator") or {}
+    creator = str(log.get("creator", {}).get("name", "")) if isinstance(log.get("creator"), dict) else ""
+    setting = next((text for name, text in _SETTINGS.items() if name in creator.lower()), _ANY_SETTING)
+    return Capture(
+        path=path,
+        creator=" ".join(str(by.get(k, "")) for k in ("name", "version")) if isinstance(by, dict) else "",
+        requests=tuple(_requests(path, log)),
+        setting=setting,
+    )
+
+
+def _requests(path: Path, log: Mapping[str, Any]) -> Iterator[CapturedRequest]:
+    pages = log.get("pages")
+    titles = {p.get("id"): str(p.get("title", "")) for p in pages if isinstance(p, dict)} if pages else {}
+    for number, entry in enumerate(log["entries"], start=1):
+        place = f"{path.name}, entry {number}"
+        try:
+            yield _request(path, place, entry, titles)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise BadHar(f"{place} is not an entry of a HAR: {problem}") from error
+
+
+def _request(path: Path, place: str, entry: Mapping[str, Any], titles: Mapping[Any, str]) -> CapturedRequest:
+    request, response = entry["request"], entry.get("response") or {}
+    headers = tuple((str(h["name"]), str(h["value"])) for h in request.get("headers") or ())
+    referer = next((v for k, v in headers if k.lower() == "referer"), "")
+    title = titles.get(entry.get("pageref"), "")
+    return CapturedRequest(
+        place=place,
+        method=str(request["method"]),
+        url=str(request["url"]),
+        headers=headers,
+        body=_body(path.parent, request),
+        status=max(int(response.get("status") or 0), 0),
+        kind=str(entry.get("_resourceType") or ""),
+        seconds=_seconds(str(entry["startedDateTime"])),
+        page=referer or (title if "://" in title else ""),
+    )
+
+
+def _body(folder: Path, request: Mapping[str, Any]) -> bytes | None:
+    post = request.get("postData")
+    if not isinstance(post, Mapping):
+        return None
+    if (name := post.get("_file")) and (folder / Path(str(name)).name).is_file():
+        return (folder / Path(str(name)).name).read_bytes()  # Playwright, with content="attach".
+    text = post.get("text")
+    if not isinstance(text, str) or not text:
+        return None
+    if post.get("encoding") == "base64":
+        return base64.b64decode(text)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def events_of(captures: Sequence[Capture]) -> Iterator[CapturedRequest]:
+    """Yield the requests to the path of events, without preflights."""
+    for capture in captures:
+        for request in capture.requests:
+            if request.is_event_path and request.method != "OPTIONS":
+                yield request
