@@ -62,7 +62,7 @@ def test_today_ends_now(server: Any, site: str, open_page: Any) -> None:
     expect(times).to_have_count(13)
     assert times.evaluate_all("rows => rows.map(row => row.dataset.value)") == ["0"] * 12 + ["1"]
     assert times.evaluate_all("rows => rows.map(row => 'running' in row.dataset)") == [False] * 12 + [True]
-    expect(page.locator("[data-reading]")).to_contain_text("12:00: 1 pageviews so far")
+    expect(page.locator("[data-reading]")).to_contain_text("12:00: 1 pageview so far")
     assert 2 in page.evaluate("dashes"), "the running hour is dashed"
     expect(page.locator("[data-comparison]")).to_contain_text("until 12:")
     page.goto(f"/{site}?period=yesterday")

@@ -45,7 +45,7 @@ function read(table, zone) {
     times: rows.map(({ dataset }) => +dataset.time),
     values: rows.map(({ dataset }) => +dataset.value),
     labels: rows.map(({ cells }) => cells[0].firstChild.textContent.trim()),
-    texts: rows.map(({ cells }) => cells[1].textContent.trim()),
+    texts: rows.map(({ cells }) => `${cells[1].querySelector(".about") ? "≈" : ""}${cells[1].lastChild.textContent.trim()}`),
     running: rows.at(-1)?.dataset.running !== undefined,
     later: table.dataset.later.split(" ").filter(Boolean).map(Number), // Steps that have not begun.
   };
@@ -75,9 +75,10 @@ function say({ labels, texts, name, running }, index) {
   if (!line) return;
   const at = index ?? labels.length - 1;
   const value = texts[at];
+  const what = value === "1" ? name.toLowerCase().replace(/s$/, "") : name.toLowerCase();
   const state = running && at === labels.length - 1 ? " so far" : "";
   const strong = document.createElement("strong");
-  strong.textContent = value === undefined ? "" : `${value} ${name.toLowerCase()}${state}`;
+  strong.textContent = value === undefined ? "" : `${value} ${what}${state}`;
   line.replaceChildren(...(value === undefined ? [] : [`${labels[at]}: `, strong]));
 }
 
