@@ -13,7 +13,7 @@ _VIRAMA = 9  # Combining class.
 
 
 def invisible(text: str, at: int) -> bool:
-    """Return True if the character at this place is drawn as nothing, or as a space that is none of its own.
+    """Return True if the character at this place is drawn as nothing, or as a space of another kind.
 
     Joiners and variation selectors are part of how their neighbours are written in emoji, Arabic and Indic
     scripts, and count as visible there. So does a single U+0020 between other characters.

@@ -86,7 +86,7 @@ def test_the_days_of_a_range_are_local() -> None:
     ],
 )
 def test_invisible_characters_are_marked(text: str, marks: list[str]) -> None:
-    """Those that draw nothing are named; joiners of emoji and of Persian belong to their script."""
+    """Characters that draw nothing are named; joiners of emoji and of Persian belong to their script."""
     shown = str(markup.visible(text))
     assert re.findall(r'data-mark="([^"]*)"', shown) == marks
     assert html.unescape(re.sub("<[^>]*>", "", shown)) == text, "copied text is exact"

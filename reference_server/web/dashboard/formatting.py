@@ -93,7 +93,7 @@ def days(range_: Range) -> str:
 
 
 def comparison(range_: Range) -> str:
-    """Return the range that the KPIs are compared with, or "" if there is none."""
+    """Return the range that the KPIs are compared with, or "" without a comparison."""
     previous = range_.previous()
     if previous is None:
         return ""
