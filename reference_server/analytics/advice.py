@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from reference_server.analytics.listings import names as names_of
+from reference_server.analytics.lookalikes import skeleton
 from reference_server.analytics.results import Advice
 from reference_server.analytics.rollup_query import Source
 from reference_server.event import Note, NoteCode
@@ -36,6 +37,13 @@ _VARIANTS = _list(
     """free basic starter plus pro premium business team enterprise trial monthly yearly annual lifetime small
     medium large top bottom left right header footer hero sidebar navbar mobile desktop tablet ios android web
     red green blue black white control variant a b c en de fr es one two three"""
+)
+_SPACING = (
+    "These names differ only in case or spacing, and count as different events: use the same name everywhere."
+)
+_LOOKALIKE = (
+    "These names look alike but have different characters, such as letters of another alphabet or invisible "
+    "ones, and count as different events: use the same name everywhere."
 )
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -77,12 +85,12 @@ def about_names(names: Iterable[str]) -> tuple[Advice, ...]:
 
 
 def _look_alikes(names: Iterable[str]) -> Iterable[Advice]:
-    for alike in _grouped(names, lambda name: "".join(name.casefold().split())):
+    for alike in _grouped(names, skeleton):
         if len(alike) > 1:
+            same = len({"".join(name.casefold().split()) for name in alike}) == 1
             yield Advice(
                 rule="LINT-1",
-                text="These names differ only in case or spacing, and count as different events: "
-                "use the same name everywhere.",
+                text=_SPACING if same else _LOOKALIKE,
                 names=tuple(alike),
             )
 

@@ -11,6 +11,9 @@ from reference_server.storage.rollups import EVENTS, SESSIONS, TRAFFIC
 
 METRICS = ("visitors", "pageviews", "events", "conversions")
 
+EXACT_VISITORS = 1000
+"""Visitors up to which a number of visitors is exact; above, it is within about one percent."""
+
 # Size of the sample of sessions, which limits the error of a share to 0.1 %.
 _SESSIONS = 200_000
 
@@ -21,7 +24,10 @@ _CONVERSIONS = """
 SELECT name, sum(count), uniqCombinedMerge(14)(visitors) FROM {rollup_events}
 WHERE name IN (SELECT name FROM asked) GROUP BY name
 """
-_COMPLETIONS = "SELECT sum(count) FROM {rollup_events} WHERE name IN (SELECT name FROM asked)"
+_COMPLETIONS = """
+SELECT sum(count), uniqCombinedMerge(14)(visitors)
+FROM {rollup_events} WHERE name IN (SELECT name FROM asked)
+"""
 _SESSION_FIGURES = """
 SELECT count(), sum(pageviews), countIf(pageviews > 0), countIf(pageviews = 1 AND customs = 0),
     sum(dateDiff('millisecond', first, last)) / 1000
@@ -30,6 +36,7 @@ FROM (
     FROM {rollup_sessions} WHERE hash <= {most:UInt64} GROUP BY session
 )
 """
+_CONVERTERS = "converters"
 # A bucket belongs to the last step that begins at or before it.
 _SERIES = """
 SELECT arrayCount(begin -> begin <= toUnixTimestamp(bucket), {begins:Array(UInt32)}) AS step_number, {value}
@@ -77,7 +84,10 @@ def goals(source: Source, wanted: tuple[Goal, ...], visitors: int) -> tuple[Goal
 
 
 def figures(source: Source, wanted: tuple[Goal, ...]) -> dict[str, float]:
-    """Return the KPIs of a range in the order of the cards, conversions only if there are goals."""
+    """Return the KPIs of a range in the order of the cards, conversions only if there are goals.
+
+    With goals, the dictionary also has the number of visitors who completed one ("converters").
+    """
     all_ = totals(source)
     events = all_.pageviews + all_.customs
     most = 2**64 - 1 if events <= _SESSIONS else 2**64 * _SESSIONS // events
@@ -90,16 +100,25 @@ def figures(source: Source, wanted: tuple[Goal, ...]) -> dict[str, float]:
     }
     if wanted:
         names = [goal.event_name for goal in wanted]
-        conversions = source.ask(_COMPLETIONS, EVENTS, names=names)[0][0]
+        conversions, converters = source.ask(_COMPLETIONS, EVENTS, names=names)[0]
         found |= {"conversions": conversions, "conversion_rate": _percent(conversions, all_.visitors)}
+        found[_CONVERTERS] = converters
     return found | {"duration": _share(seconds, sessions)}
 
 
 def kpis(now: dict[str, float], before: dict[str, float] | None) -> tuple[Kpi, ...]:
     """Combine the KPIs of a range with those of the range before."""
     return tuple(
-        Kpi(key=key, value=value, previous=previous, change=_change(value, previous))
+        Kpi(
+            key=key,
+            value=value,
+            previous=previous,
+            change=_change(value, previous),
+            approximate=key in ("visitors", "conversion_rate") and now["visitors"] > EXACT_VISITORS,
+            converters=int(now[_CONVERTERS]) if key == "conversion_rate" else None,
+        )
         for key, value in now.items()
+        if key != _CONVERTERS
         for previous in [before[key] if before else None]
     )
 

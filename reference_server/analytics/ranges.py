@@ -34,12 +34,16 @@ def zone(name: str) -> ZoneInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A half-open range in UTC: ``start`` is included, ``end`` is not."""
+    """A half-open range in UTC: ``start`` is included, ``end`` is not.
+
+    ``now`` is the moment of the request, or None if the range does not depend on it.
+    """
 
     start: datetime
     end: datetime
     period: str
     timezone: str = "UTC"
+    now: datetime | None = None
 
     @classmethod
     def of(
@@ -62,10 +66,11 @@ class Range:
         today = now.astimezone(local).date()
         match period:
             case "realtime":
-                return cls(start=now - _REALTIME, end=now, period=period, timezone=timezone)
+                return cls(start=now - _REALTIME, end=now, period=period, timezone=timezone, now=now)
             case "24h":
                 end = _rounded_up(now)
-                return cls(start=end - timedelta(days=1), end=end, period=period, timezone=timezone)
+                start = end - timedelta(days=1)
+                return cls(start=start, end=end, period=period, timezone=timezone, now=now)
             case "yesterday":
                 first = last = today - timedelta(days=1)
             case "all":
@@ -77,7 +82,7 @@ class Range:
             case _:
                 raise ValueError(f"period must be one of {', '.join(PERIODS)} (got {period[:100]!r})")
         end = _midnight(last + timedelta(days=1), local)
-        return cls(start=_midnight(first, local), end=end, period=period, timezone=timezone)
+        return cls(start=_midnight(first, local), end=end, period=period, timezone=timezone, now=now)
 
     @property
     def raw(self) -> bool:
@@ -94,17 +99,31 @@ class Range:
         """Last day of the range."""
         return (self.end - timedelta(microseconds=1)).astimezone(zone(self.timezone)).date()
 
+    @property
+    def running(self) -> bool:
+        """True if the range has begun and has not ended yet."""
+        return self.now is not None and self.start <= self.now < self.end
+
     def previous(self) -> "Range | None":
-        """Return the range of equal length just before this one, or None if it would be out of bounds."""
-        first = self.first - (self.last - self.first + timedelta(days=1))
+        """Return the range before this one to compare it with, or None if it would be out of bounds.
+
+        It has as many days. If this range is still running, it ends as many days before now, at the same
+        time of day: eight hours of today are compared with the first eight hours of yesterday.
+        """
+        days = self.last - self.first + timedelta(days=1)
+        first = self.first - days
         if self.period == "all" or first < _EARLIEST:
             return None
-        if self.period in ("realtime", "24h"):
-            start = self.start - (self.end - self.start)
-        else:
-            start = _midnight(first, zone(self.timezone))
+        local = zone(self.timezone)
+        fixed = self.period in ("realtime", "24h")
+        start = self.start - (self.end - self.start) if fixed else _midnight(first, local)
+        end = self.start
+        if self.running and self.now:
+            back = self.now.astimezone(local).replace(tzinfo=None) - days
+            same = self.now - (self.end - self.start) if fixed else back.replace(tzinfo=local)
+            end = min(max(same.astimezone(UTC), start), end)
         period = "realtime" if self.raw else "custom"
-        return Range(start=start, end=self.start, period=period, timezone=self.timezone)
+        return Range(start=start, end=end, period=period, timezone=self.timezone)
 
     @property
     def interval(self) -> str:

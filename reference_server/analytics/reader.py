@@ -1,7 +1,8 @@
 """All read access to the data of sites."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import TypeVar, cast
 
 from reference_server.analytics import advice as advices
 from reference_server.analytics import kpis, listings
@@ -21,8 +22,15 @@ from reference_server.analytics.rollup_query import Source, ask
 from reference_server.analytics.site_settings import Settings
 from reference_server.config import quota_of
 from reference_server.storage.client import Clients
+from reference_server.storage.rollups import EVENTS, TRAFFIC
+
+Result = TypeVar("Result")
 
 _PAGE = 100
+_TRIES = 3
+_STORED = """
+SELECT sum(pageviews), sum(customs), (SELECT sum(count) FROM {rollup_events}) FROM {rollup_traffic}
+"""
 _FIRST = "SELECT min(bucket) FROM rollup_traffic WHERE site = {site:String} AND step = 900 HAVING count()"
 _SITES = """
 SELECT DISTINCT site FROM rollup_traffic
@@ -82,6 +90,25 @@ class Reader:
             visitors=visitors,
             shown=shown,
         )
+
+    def consistent(self, site: str, range_: Range, read: Callable[[], Result]) -> Result:
+        """Return the result of ``read``, which asks for several figures of one moment.
+
+        It is called again, up to three times in all, if events were stored meanwhile: a batch is stored
+        in one table after the other, so that figures could disagree.
+        """
+        before = self._stored(site, range_)
+        for _ in range(_TRIES):
+            found = read()
+            after = self._stored(site, range_)
+            if before == after and before[1] == before[2]:
+                break
+            before = after
+        return found
+
+    def _stored(self, site: str, range_: Range) -> tuple[int, int, int]:
+        """Return the stored pageviews, custom events, and custom events by name of a range."""
+        return cast(tuple[int, int, int], self._source(site, range_).ask(_STORED, TRAFFIC, EVENTS)[0])
 
     def event_name(self, site: str, range_: Range, id_: str) -> str | None:
         """Return the whole name of the event with this ``EventCount.id``, or None."""

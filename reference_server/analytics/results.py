@@ -79,12 +79,18 @@ class GoalResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Kpi:
-    """A figure beside that of the previous range; ``change`` is in percent, or None without comparison."""
+    """A figure beside that of the previous range; ``change`` is in percent, or None without comparison.
+
+    ``approximate`` is True if the figure depends on more visitors than are counted exactly.
+    ``converters``, of the conversion rate alone, is the number of visitors who completed any goal.
+    """
 
     key: str
     value: float
     previous: float | None
     change: float | None
+    approximate: bool = False
+    converters: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,10 +47,8 @@ class Source:
 
     def _rows(self, rollup: Rollup, step: int) -> str:
         if self._range.raw:
-            where = f"""site_id = {{site:String}} AND timestamp >= fromUnixTimestamp64Milli({self._start})
-                AND timestamp < fromUnixTimestamp64Milli({self._end})"""
-            return f"({rollup.of_events(where, (_MINUTE,))})"
-        start, end = self._start // 1000, self._end // 1000
+            return f"({rollup.of_events(_between(self._start, self._end), (_MINUTE,))})"
+        start, end = self._start // 1000, self._end // (1000 * QUARTER) * QUARTER
         if rollup is SESSIONS:
             days = f"day BETWEEN toDate(toDateTime({start}, 'UTC')) AND toDate(toDateTime({end - 1}, 'UTC'))"
             where = f"{days} AND bucket >= {start} AND bucket < {end}"
@@ -61,7 +59,10 @@ class Source:
                 for length, first, last in parts
             )
         # The text contains only numbers and the names of our own tables.
-        return f"(SELECT * FROM {rollup.table} WHERE site = {{site:String}} AND ({where or 0}))"  # noqa: S608
+        rows = f"SELECT * FROM {rollup.table} WHERE site = {{site:String}} AND ({where or 0})"  # noqa: S608
+        if self._end > 1000 * end:  # A range that ends inside of a quarter of an hour.
+            rows += f" UNION ALL {rollup.of_events(_between(1000 * end, self._end), (QUARTER,))}"
+        return f"({rows})"
 
 
 def ask(
@@ -107,6 +108,12 @@ def common_step(moments: tuple[datetime, ...]) -> int:
     """Return the longest step whose buckets begin at each of these moments."""
     seconds = [int(moment.timestamp()) for moment in moments]
     return next((step for step in (DAY, HOUR) if all(s % step == 0 for s in seconds)), QUARTER)
+
+
+def _between(start: int, end: int) -> str:
+    """Return the condition for the site's events from ``start`` until before ``end`` (milliseconds)."""
+    return f"""site_id = {{site:String}} AND timestamp >= fromUnixTimestamp64Milli({start})
+        AND timestamp < fromUnixTimestamp64Milli({end})"""
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Flask, Response, current_app, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.site_settings import Settings
@@ -19,6 +20,7 @@ from reference_server.storage.client import Clients
 from reference_server.web import api
 from reference_server.web.access import COOKIE, AccessControl, Login
 from reference_server.web.dashboard import dashboard
+from reference_server.web.dashboard.guard import page_of, wants_page
 from reference_server.web.metrics import CONTENT_TYPE, metrics
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
@@ -117,7 +119,7 @@ def _headers(app: Flask) -> None:
 
 
 def _errors(app: Flask) -> None:
-    """Answer every error with JSON and a reason, without details of internal errors."""
+    """Answer every error with a reason and without details: as a page to browsers, as JSON to others."""
 
     def answer(status: int, reason: str, **headers: str) -> Response:
         response = jsonify(error=reason)
@@ -126,7 +128,9 @@ def _errors(app: Flask) -> None:
         return response
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
+    def http_error(error: HTTPException) -> AnyResponse:
+        if wants_page():
+            return page_of(error)
         response = answer(error.code or 500, error.description or error.name)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):

@@ -1,11 +1,14 @@
 """Formatting of figures."""
 
+import html
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from reference_server.analytics.ranges import Range
+from reference_server.analytics.results import Point, Series
 from reference_server.text import plain as plain_text
 from reference_server.web.dashboard import formatting, markup
 
@@ -63,6 +66,56 @@ def test_the_days_of_a_range_are_local() -> None:
     berlin = Range.of("7d", timezone="Europe/Berlin", now=now)
     assert formatting.days(berlin) == "22 Nov 2026 – 28 Nov 2026, Europe/Berlin"
     assert formatting.days(Range.of("today", timezone="UTC", now=now)) == "27 Nov 2026, UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("Signup", []),
+        ("Sign up", []),
+        ("Sign\u200bup", ["U+200B"]),
+        ("Signup\u202e", ["U+202E"]),
+        ("Signup ", ["␣"]),
+        ("Sign\nup", ["↵"]),
+        ("Sign\u00a0up", ["U+00A0"]),
+        ("a  b", ["␣", "␣"]),
+        ("\ufeff", ["U+FEFF"]),
+        ("👩\u200d👩\u200d👧 ❤\ufe0f", []),
+        ("a\u200db", ["U+200D"]),
+        ("می\u200cخواهم", []),
+    ],
+)
+def test_invisible_characters_are_marked(text: str, marks: list[str]) -> None:
+    """Characters that draw nothing are named; joiners of emoji and of Persian belong to their script."""
+    shown = str(markup.visible(text))
+    assert re.findall(r'data-mark="([^"]*)"', shown) == marks
+    assert html.unescape(re.sub("<[^>]*>", "", shown)) == text, "copied text is exact"
+
+
+def test_a_running_series_ends_now() -> None:
+    """Steps that have not begun are apart; the last that has is running, unless the range has ended."""
+    now = datetime(2026, 11, 27, 8, 20, tzinfo=UTC)
+    for period, begun, later, running in (("today", 9, 15, True), ("yesterday", 24, 0, False)):
+        range_ = Range.of(period, timezone="UTC", now=now)
+        points = tuple(Point(time=time, value=0) for time in range_.points())
+        found = formatting.steps(Series(metric="events", interval="hour", points=points), range_)
+        assert (len(found.points), len(found.later), found.running) == (begun, later, running)
+
+
+def test_the_comparison_is_in_words() -> None:
+    """A running range says until when it is compared."""
+    now = datetime(2026, 11, 27, 8, 20, tzinfo=UTC)
+    found = {
+        period: formatting.comparison(Range.of(period, timezone="UTC", now=now))
+        for period in ("today", "yesterday", "7d", "realtime", "all")
+    }
+    assert found == {
+        "today": "compared with 26 Nov 2026 until 08:20",
+        "yesterday": "compared with 25 Nov 2026",
+        "7d": "compared with 14 Nov 2026 – 20 Nov 2026 until 08:20",
+        "realtime": "compared with 07:20 – 07:50",
+        "all": "",
+    }
 
 
 def test_text_of_visitors_is_never_markup() -> None:

@@ -33,9 +33,15 @@ def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page
     goal = page.locator("#panel-goals [data-goal='Purchase']")
     assert goal.get_attribute("data-conversions") == "2"
     assert float(goal.get_attribute("data-rate") or 0) == 200.0, "two completions, one visitor"
+    assert goal.locator("[data-converters]").get_attribute("data-converters") == "1"
+    card = page.locator("[data-kpi=conversion_rate] [data-converters]")
+    assert card.inner_text() == "1 visitor converted"
     page.goto(f"/{site}/settings/goals")
     page.get_by_role("button", name="Delete Purchase").click()
     expect(page.get_by_role("status").first).to_have_text("The goal is deleted.")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("[data-goal='Purchase']")).to_be_visible()
+    page.get_by_role("button", name="Delete Purchase").click()
     page.goto(f"/{site}")
     assert page.locator("[data-kpi=conversions]").count() == 0
 
@@ -49,10 +55,13 @@ def test_names_are_taken_exactly(site: str, open_page: Any) -> None:
     create(page, "Sign up")
     expect(page.locator("#event-hint")).to_have_text("There is a goal for this event already.")
     assert page.get_by_label("Event name").input_value() == "Sign up"
+    expect(page.get_by_role("link", name="Settings")).to_have_attribute("aria-current", "page")
+    page.get_by_label("Event name").fill("Sing up")
+    expect(page.locator("[data-unknown]")).to_contain_text("No event of exactly this name")
     names = page.locator("[data-goal]").evaluate_all("all => all.map(g => g.dataset.goal)")
     assert names == ["Sign up", "sign up", " Sign up ", markup]
     assert page.locator("main img").count() == 0
-    expect(page.locator("[data-goal='Sign up'] .badge")).to_have_text("not seen yet")
+    expect(page.locator("[data-goal='Sign up'] .badge")).to_have_text("never sent")
 
 
 def test_days_follow_the_time_zone(site: str, open_page: Any) -> None:

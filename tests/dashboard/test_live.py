@@ -62,3 +62,16 @@ def test_many_events_stay_bounded_and_are_cleared(open_page: Any, feed: Any) -> 
     page.get_by_role("button", name="Clear").click()
     expect(rows).to_have_count(0)
     expect(page.locator("[data-empty]")).to_be_visible()
+
+
+def test_times_are_those_of_the_site(open_page: Any, server: Any, site: str, feed: Any) -> None:
+    """The zone is named, and is not the browser's; invisible characters are marked and copied exactly."""
+    server.http.put(f"/api/sites/{site}/settings", json={"timezone": "Asia/Kolkata"}).raise_for_status()
+    page = open_page("/", timezone_id="America/New_York")
+    feed(page, site, {**EVENT, "name": "Sign\u200bup "})
+    row = page.locator("[data-live-event]")
+    expect(row.locator("time")).to_have_text("15:30:00")
+    expect(page.locator(".title")).to_contain_text("Times are those of Asia/Kolkata")
+    marks = row.locator(".name .mark").evaluate_all("all => all.map(mark => mark.dataset.mark)")
+    assert marks == ["U+200B", "␣"]
+    assert row.locator(".name").evaluate("name => name.textContent") == "Sign\u200bup "

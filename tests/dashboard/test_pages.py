@@ -44,6 +44,21 @@ def test_an_error_is_a_page(server: Any) -> None:
     assert 'data-error="400"' in answer.text
 
 
+def test_an_unknown_address_is_a_page_for_browsers(server: Any) -> None:
+    """A browser gets a page under the policy; programs, and the API always, get JSON."""
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    for path, accept, page in (
+        ("/ux.example/nope", browser, True),
+        ("/ux.example/nope", {"Accept": "*/*"}, False),
+        ("/api/sites/ux.example/nope", browser, False),
+    ):
+        answer = server.http.get(path, headers=accept)
+        assert answer.status_code == 404
+        assert ('data-error="404"' in answer.text) is page, path
+        assert answer.headers["Content-Type"].startswith("text/html" if page else "application/json")
+        assert not page or answer.headers["Content-Security-Policy"] == POLICY
+
+
 def test_sites_are_listed_once_they_have_sent(server: Any, site: str) -> None:
     """The start page lists the sites seen; an address with www. redirects to the site without."""
     server.send(site, None)
@@ -91,4 +106,4 @@ def test_usage_stands_beside_the_quota(server: Any, open_page: Any) -> None:
     for _ in range(48):
         server.send("quota.example", "Signup")
     page.locator("[data-usage='51']").wait_for()
-    assert "The monthly quota is used up." in usage.inner_text()
+    assert "The monthly quota is used up. Events are still stored and counted." in usage.inner_text()

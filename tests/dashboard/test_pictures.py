@@ -110,6 +110,14 @@ def test_the_settings(shop: str, open_page: Any, folder: Path) -> None:
 
 
 @only_for_the_documentation
+def test_the_settings_on_a_phone(shop: str, open_page: Any, folder: Path) -> None:
+    """Nothing breaks within a word, and nothing is wider than the phone."""
+    page = open_page(f"/{shop}/settings/goals", viewport=PHONE, device_scale_factor=2)
+    picture(page, folder / "settings-phone.png")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@only_for_the_documentation
 def test_the_live_page(server: Any, open_page: Any, folder: Path) -> None:
     """Events as they arrive, with their notes."""
     page = open_page(f"/{SITE}/live", viewport={"width": 1280, "height": 700})

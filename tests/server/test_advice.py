@@ -26,6 +26,34 @@ def test_names_that_look_alike(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "Sign\u200bup",
+        "Signup\u202e",
+        "\u0405ignup",  # Cyrillic.
+        "\uff33ignup",  # Full width.
+        "Sign\u00adup",
+        "Signup\u3164",
+        "S\u0456gnup",
+    ],
+)
+def test_names_of_other_characters_that_look_the_same(name: str) -> None:
+    """LINT-1: invisible characters and letters of another alphabet, named apart from case and spacing."""
+    (found,) = about_names(["Signup", name, "Other"])
+    assert (found.rule, found.names) == ("LINT-1", tuple(sorted(("Signup", name))))
+    assert "look alike" in found.text
+    assert "only in case or spacing" in about_names(["Signup", "Signup ", "Sign\nup"])[0].text
+
+
+@pytest.mark.parametrize(
+    "names", [("Café", "Cafe"), ("Größe", "Grosse"), ("Покупка", "Покупки"), ("完了", "完子")]
+)
+def test_names_of_other_languages_are_fine(names: tuple[str, ...]) -> None:
+    """Accents and other scripts are no lookalikes."""
+    assert advice(*names) == []
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ("Signup Free", "Signup Pro"),

@@ -77,11 +77,18 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
     ("period", "days", "expected"),
     [
         ("realtime", {}, ("2026-11-26 11:34", "2026-11-26 12:04")),
-        ("24h", {}, ("2026-11-24 11:45", "2026-11-25 11:45")),
-        ("today", {}, ("2026-11-24 23:00", "2026-11-25 23:00")),
-        ("7d", {}, ("2026-11-12 23:00", "2026-11-19 23:00")),
+        ("24h", {}, ("2026-11-24 11:45", "2026-11-25 11:34")),
+        # Those that are running are compared until the same time of day.
+        ("today", {}, ("2026-11-24 23:00", "2026-11-25 12:34")),
+        ("yesterday", {}, ("2026-11-23 23:00", "2026-11-24 23:00")),
+        ("7d", {}, ("2026-11-12 23:00", "2026-11-19 12:34")),
         # From summer to winter time: equal in days, not in hours.
-        ("30d", {}, ("2026-09-27 22:00", "2026-10-27 23:00")),
+        ("30d", {}, ("2026-09-27 22:00", "2026-10-27 12:34")),
+        (
+            "custom",
+            {"first": date(2026, 11, 26), "last": date(2026, 11, 29)},
+            ("2026-11-21 23:00", "2026-11-22 12:34"),
+        ),
         (
             "custom",
             {"first": date(2026, 3, 29), "last": date(2026, 3, 30)},
@@ -90,9 +97,26 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
     ],
 )
 def test_the_range_before(period: str, days: dict[str, date], expected: tuple[str, str]) -> None:
-    """It has as many days and ends where the range begins."""
+    """It has as many days, and ends at the same time of day if the range is still running."""
     now = NOW - timedelta(hours=1) if period == "24h" else NOW
     previous = Range.of(period, timezone="Europe/Berlin", now=now, **days).previous()
+    assert previous
+    assert (f"{previous.start:%Y-%m-%d %H:%M}", f"{previous.end:%Y-%m-%d %H:%M}") == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        # Clocks go forward at 2:00 on the 29th of March, and back at 3:00 on the 25th of October.
+        (datetime(2026, 3, 29, 6, 0, tzinfo=UTC), ("2026-03-27 23:00", "2026-03-28 07:00")),
+        (datetime(2026, 10, 25, 7, 0, tzinfo=UTC), ("2026-10-23 22:00", "2026-10-24 06:00")),
+        # 2:30 does not exist on the 29th: it is 3:30.
+        (datetime(2026, 3, 30, 0, 30, tzinfo=UTC), ("2026-03-28 23:00", "2026-03-29 01:30")),
+    ],
+)
+def test_a_running_day_is_compared_by_the_clock(now: datetime, expected: tuple[str, str]) -> None:
+    """Also if the clocks change between the two days: 8:00 is compared with 8:00."""
+    previous = Range.of("today", timezone="Europe/Berlin", now=now).previous()
     assert previous
     assert (f"{previous.start:%Y-%m-%d %H:%M}", f"{previous.end:%Y-%m-%d %H:%M}") == expected
 

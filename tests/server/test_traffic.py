@@ -55,7 +55,7 @@ def kpis(
 
 def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
     """Each has the value of the previous range; conversions exist only with a goal (GOAL-4)."""
-    before = NOW - timedelta(days=7)
+    before = NOW - timedelta(days=7, seconds=1)
     pen.write(
         # A session of a minute with two pageviews and an event, one that bounces, and one with events only.
         Sent(visitor="a", session="1"),
@@ -82,6 +82,28 @@ def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
     assert found == expected | {"conversions": (3, 0, None), "conversion_rate": (75.0, 0.0, None)}
     order = ["visitors", "pageviews", "views_per_visit", "bounce_rate"]
     assert list(found) == [*order, "conversions", "conversion_rate", "duration"]
+
+
+def test_a_running_day_is_compared_until_the_same_time(pen: Pen, reader: Reader) -> None:
+    """Of yesterday the events until now's time of day count, to the millisecond: 12:34:56.789."""
+    day, moment = timedelta(days=1), timedelta(milliseconds=1)
+    pen.write(
+        *(Sent(at=at) for at in (NOW - day - moment, NOW - day, NOW - day + timedelta(hours=3))),
+        *(
+            Sent(at=NOW - day - back, visitor=f"{back}")
+            for back in (timedelta(hours=9), timedelta(minutes=3))
+        ),
+        Sent(at=NOW - day - moment, name="Signup", session="2"),
+        *[Sent(at=NOW)] * 6,
+    )
+    today = Range.of("today", timezone="UTC", now=NOW)
+    found = kpis(reader, pen.site, today)
+    assert found["pageviews"] == (6, 3, 100.0)
+    assert found["visitors"] == (1, 3, -66.67)
+    previous = today.previous()
+    assert previous
+    assert [(row.name, row.count) for row in reader.events(pen.site, previous).rows] == [("Signup", 1)]
+    assert reader.kpis(pen.site, previous)[0].value == 3
 
 
 def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:

@@ -1,10 +1,12 @@
 """Formatting of numbers, amounts and times on the pages. Pure functions."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from reference_server.analytics.ranges import Range
+from reference_server.analytics.results import Point, Series
 from reference_server.text import plain
 
 PERIODS = {
@@ -88,6 +90,39 @@ def days(range_: Range) -> str:
     first, last = _local(range_.start, range_), _local(range_.end - timedelta(milliseconds=1), range_)
     start, end = (f"{day.day} {day:%b %Y}" for day in (first, last))
     return f"{start if start == end else f'{start} – {end}'}, {range_.timezone}"
+
+
+def comparison(range_: Range) -> str:
+    """Return the range that the KPIs are compared with, or "" without a comparison."""
+    previous = range_.previous()
+    if previous is None:
+        return ""
+    first, last = _local(previous.start, range_), _local(previous.end - timedelta(milliseconds=1), range_)
+    end = f" until {_local(previous.end, range_):%H:%M}" if range_.running else ""
+    if range_.raw:
+        return f"compared with {first:%H:%M} – {_local(previous.end, range_):%H:%M}"
+    start, day = (f"{each.day} {each:%b %Y}" for each in (first, last))
+    return f"compared with {start if start == day else f'{start} – {day}'}{end}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """The steps of a series that have begun, and the start (Unix seconds) of each later one.
+
+    If ``running``, the last of the ``points`` has not ended.
+    """
+
+    points: tuple[Point, ...]
+    later: tuple[int, ...]
+    running: bool
+
+
+def steps(series: Series, range_: Range) -> Steps:
+    """Divide a series into what has happened by now and what has not."""
+    now = range_.now
+    begun = tuple(point for point in series.points if now is None or point.time <= now)
+    later = tuple(int(point.time.timestamp()) for point in series.points[len(begun) :])
+    return Steps(points=begun, later=later, running=bool(begun) and (range_.raw or range_.running))
 
 
 def moment(time: datetime, interval: str, range_: Range) -> str:

@@ -56,6 +56,26 @@ def add_guard(pages: Blueprint, access: AccessControl) -> None:
         return _error(500, "Internal server error", "The server's log has the details.")
 
 
+def wants_page() -> bool:
+    """Return True if a browser asked for the address that the current request failed on.
+
+    The JSON API and the files of the tracker answer JSON to everybody.
+    """
+    accepted = request.accept_mimetypes
+    return not request.path.startswith("/api/") and accepted["text/html"] > accepted["application/json"]
+
+
+def page_of(error: HTTPException) -> AnyResponse:
+    """Return the error page of an address outside of the dashboard."""
+    status = error.code or 500
+    text = (
+        "The address belongs to no page of this server." if status == 404 else error.description or error.name
+    )
+    page, _ = _error(status, _TITLES.get(status, "That did not work"), text)
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return Response(page, status, {**HEADERS, "Cache-Control": "no-store", **headers}, mimetype="text/html")
+
+
 def _error(status: int, title: str, text: str) -> tuple[str, int]:
     # If the site is known, the error page links back to it.
     site = (request.view_args or {}).get("site") if status != 404 else None

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from reference_server.analytics.lookalikes import invisible
 from reference_server.analytics.results import EventCount
 from reference_server.text import plain
 from reference_server.web.dashboard import formatting
 
 _SHORT = 160
+# Signs for the invisible characters that people know.
+_SIGNS = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥"}
 
 
 def exact(text: str) -> Markup:
@@ -25,17 +29,34 @@ def exact(text: str) -> Markup:
 def visible(text: str, characters: int = 0) -> Markup:
     """Return text of a visitor, isolated from its surroundings (bidirectional text) and folded if long.
 
+    Invisible characters are marked by their names; the marks are drawn by CSS, so that copied text is exact.
+
     ``characters`` is the length of the whole text if ``text`` is only its beginning.
     """
     if not text.strip():
         return Markup('<span class="quiet">({})</span>').format("empty" if not text else "spaces only")
     if len(text) <= _SHORT:
-        return Markup('<bdi class="sent">{}</bdi>').format(text)
+        return Markup('<bdi class="sent">{}</bdi>').format(marked(text))
     rest = f"… ({characters:,} characters)" if characters > len(text) else ""
     return Markup(
         '<details class="long"><summary><bdi class="sent">{}…</bdi></summary>'
         '<bdi class="sent">{}{}</bdi></details>'
-    ).format(text[:_SHORT], text, rest)
+    ).format(marked(text[:_SHORT]), marked(text), rest)
+
+
+def marked(text: str) -> Markup:
+    """Return escaped text in which each invisible character has a mark, such as U+200B."""
+    parts, done = [], 0
+    for at, char in enumerate(text):
+        if not invisible(text, at):
+            continue
+        parts.append(escape(text[done:at]))
+        done = at + 1
+        name = unicodedata.name(char, "control character").lower()
+        code = _SIGNS.get(char, f"U+{ord(char):04X}")
+        mark = Markup('<span class="mark" data-mark="{}" title="U+{:04X} {}">{}</span>')
+        parts.append(mark.format(code, ord(char), name, exact(char)))
+    return Markup("").join([*parts, escape(text[done:])])
 
 
 def label(text: str) -> str:
@@ -79,6 +100,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "amount": formatting.amount,
     "plain": plain,
     "days": formatting.days,
+    "comparison": formatting.comparison,
     "moment": formatting.moment,
     "kpi_name": formatting.KPIS.__getitem__,
 }

@@ -16,6 +16,9 @@ from reference_server.analytics.site_settings import (
     TooManyGoals,
 )
 
+# Characters of a goal's name that can be deleted and undone: longer ones do not fit into an address.
+_UNDONE = 1000
+
 
 def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
     """Add the settings pages to the blueprint."""
@@ -29,6 +32,7 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
             timezone=settings.timezone(site),
             timezones=sorted(timezones()),
             done=request.args.get("done", ""),
+            deleted=request.args.get("name", "")[:_UNDONE],
             **also,
         )
         return page, status
@@ -58,10 +62,13 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
 
     @pages.post("/<site>/settings/goals/<int:goal>/delete")
     def delete_goal(site: str, goal: int) -> AnyResponse:
+        names = {each.id: each.event_name for each in settings.goals(site)}
         # It may have been deleted meanwhile.
         with suppress(NoSuchGoal):
             settings.delete_goal(site, goal)
-        return redirect(url_for("dashboard.goals", site=site, done="deleted"), 303)
+        name = names.get(goal, "")
+        undo = name if len(name) <= _UNDONE else ""
+        return redirect(url_for("dashboard.goals", site=site, done="deleted", name=undo or None), 303)
 
     @pages.post("/<site>/settings/timezone")
     def timezone(site: str) -> tuple[str, int] | AnyResponse:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reference_server.analytics.kpis import EXACT_VISITORS
 from reference_server.analytics.listings import SHOWN_CHARACTERS
 from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
@@ -71,30 +72,36 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
     @pages.get("/<site>")
     def overview(site: str) -> str:
         range_ = asked_range(reader, site)
-        goals = reader.goals(site, range_)
         metric = request.args.get("metric", "visitors")
         if metric not in _METRICS:
             abort(400, f"metric must be one of {', '.join(_METRICS)} (got {metric[:100]!r}).")
+        panels = reader.consistent(site, range_, lambda: _panels(site, range_, metric))
         return render_template(
             "overview.html",
             site=site,
             range=range_,
             query=_query(),
             periods=formatting.PERIODS,
-            metrics={key: name for key, name in _METRICS.items() if goals or key != "conversions"},
+            metrics={key: name for key, name in _METRICS.items() if panels["goals"] or key != "conversions"},
             metric=metric,
-            kpis=reader.kpis(site, range_),
-            series=reader.series(site, range_, metric),
-            goals=goals,
-            usage=reader.usage(site),
-            **({} if request.args.get("part") == "top" else _lists(site, range_)),
+            steps=formatting.steps(panels["series"], range_),
+            exact_visitors=EXACT_VISITORS,
+            **panels,
+            **({} if "part" in request.args else {"advice": reader.advice(site, range_)}),
         )
 
-    def _lists(site: str, range_: Range) -> dict[str, Any]:
-        """Return the lists of the first page, which it later fetches by their addresses."""
-        events = reader.events(site, range_, limit=PAGE, visitors=False, shown=SHOWN_CHARACTERS)
-        advice = reader.advice(site, range_)
-        return {"events": events, "advice": advice, **_paging(PAGE)}
+    def _panels(site: str, range_: Range, metric: str) -> dict[str, Any]:
+        """Return what the panels of a page show; ``part=top`` leaves the list of events out."""
+        panels = {
+            "kpis": reader.kpis(site, range_),
+            "series": reader.series(site, range_, metric),
+            "goals": reader.goals(site, range_),
+            "usage": reader.usage(site),
+        }
+        if request.args.get("part") == "top":
+            return panels
+        events = reader.events(site, range_, visitors=False, shown=SHOWN_CHARACTERS, **_window(PAGE))
+        return {**panels, "events": events, **_paging(PAGE)}
 
     @pages.get("/<site>/events")
     def events(site: str) -> str:
@@ -136,7 +143,7 @@ def dashboard(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
 
     @pages.get("/<site>/live")
     def live(site: str) -> str:
-        return render_template("live.html", site=site)
+        return render_template("live.html", site=site, timezone=settings.timezone(site))
 
     @pages.get("/favicon.ico")
     def icon() -> AnyResponse:

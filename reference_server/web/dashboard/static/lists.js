@@ -8,6 +8,7 @@ const REST = 9; // A long list is not reloaded for this many times its load time
 const GROWTH = 100;
 const TYPING_MS = 200;
 const SECONDS = 15;
+const REMEMBERED = 50; // Open rows in the address.
 
 const states = new WeakMap();
 
@@ -22,7 +23,7 @@ export async function fetchPart(address) {
 }
 
 /** Reload every visible list, outer lists first. Throws if one fails. */
-export async function refreshLists(root) {
+export async function refreshLists(root, except) {
   const within = (list) => list.parentElement.closest("[data-list]");
   const outer = root.closest("[data-list]");
   const seen = [...root.querySelectorAll("[data-list]")].filter(
@@ -31,20 +32,23 @@ export async function refreshLists(root) {
   await Promise.all(
     seen.map(async (list) => {
       // Requests of the user come first.
-      if (!stateOf(list).waiting && isOld(list)) await load(list);
+      if (list !== except && !stateOf(list).waiting && isOld(list)) await load(list);
       await refreshLists(list);
     }),
   );
 }
 
-/** Handle arrows, searching and "Show more" of all lists inside `root`, including later ones. */
-export function listen(root) {
+/** Handle rows, searching and "Show more" of all lists inside `root`; `changed` is called when one changes. */
+export function listen(root, changed) {
   for (const list of root.querySelectorAll("[data-every]")) stateOf(list);
   root.addEventListener("click", ({ target }) => {
-    const arrow = target.closest("button.arrow");
-    if (arrow) toggle(arrow);
+    const arrow = arrowAt(target);
+    if (arrow) {
+      toggle(arrow);
+      changed();
+    }
     const more = target.closest("[data-more]");
-    if (more) grow(more);
+    if (more) grow(more).then(changed);
     const again = target.closest("[data-again]");
     if (again) attempt(again.closest("[data-list]"));
   });
@@ -54,8 +58,18 @@ export function listen(root) {
     const state = stateOf(list);
     Object.assign(state, { search: target.value, limit: undefined });
     clearTimeout(state.timer);
-    state.timer = setTimeout(() => attempt(list), TYPING_MS);
+    state.timer = setTimeout(() => {
+      changed();
+      attempt(list);
+    }, TYPING_MS);
   });
+}
+
+/** Return the arrow of the row that was clicked, unless something else in it was, or text is selected. */
+function arrowAt(target) {
+  const arrow = target.closest("button.arrow");
+  if (arrow || target.closest("a, button, input, summary, details") || String(getSelection())) return arrow;
+  return target.closest(".row")?.querySelector(":scope > button.arrow");
 }
 
 function toggle(arrow) {
@@ -63,7 +77,59 @@ function toggle(arrow) {
   const open = arrow.getAttribute("aria-expanded") !== "true";
   arrow.setAttribute("aria-expanded", open);
   inside.hidden = !open;
-  if (open) attempt(inside);
+  return open ? attempt(inside) : undefined;
+}
+
+/** Return the state of a list for the address of the page: its search, its length, and the open rows. */
+export function stateForAddress(list) {
+  const { search, limit } = stateOf(list);
+  const open = [...list.querySelectorAll("button.arrow[aria-expanded=true]")].slice(0, REMEMBERED);
+  return { search, limit, open: open.map((arrow) => arrow.getAttribute("aria-controls")).join(" ") };
+}
+
+/** Take over the search and the length of an address; return true if other rows have to be loaded. */
+export function adopt(list, { search, limit }) {
+  const state = stateOf(list);
+  const same = (state.search ?? "") === search && (state.limit ?? 0) === limit;
+  Object.assign(state, { search: search || undefined, limit: limit || undefined });
+  const input = list.querySelector(":scope > .find input");
+  if (input) input.value = search;
+  return !same;
+}
+
+/** Bring a list into the state of an address. */
+export async function restore(list, state) {
+  if (adopt(list, state)) await attempt(list);
+  await openRows(list, new Set(state.open.split(" ")));
+}
+
+/** Open the rows with these ids and those inside of them, and close all others. */
+export async function openRows(list, ids) {
+  const arrows = [...list.querySelectorAll("button.arrow")].filter((arrow) => arrow.closest("[data-list]") === list);
+  await Promise.all(
+    arrows.map(async (arrow) => {
+      const id = arrow.getAttribute("aria-controls");
+      if (ids.has(id) !== (arrow.getAttribute("aria-expanded") === "true")) await toggle(arrow);
+      if (ids.has(id)) await openRows(document.getElementById(id), ids);
+    }),
+  );
+}
+
+/** Return the parameters with which a page includes the rows of a list, or undefined if it is too long. */
+export function inlineRows(list) {
+  const limit = wanted(list);
+  if (list.closest("[hidden]") || stateOf(list).waiting || limit > AT_ONCE) return undefined;
+  return { search: stateOf(list).search, limit };
+}
+
+/** Insert rows that a page included, unless the user has asked for others meanwhile. */
+export function acceptRows(list, fresh, asked) {
+  const now = inlineRows(list);
+  if (!now || now.search !== asked.search || now.limit !== asked.limit) return;
+  const state = stateOf(list);
+  state.turn = (state.turn ?? 0) + 1; // Older answers are outdated.
+  keepPlace(list, () => morphChildren(list, fresh));
+  Object.assign(state, { address: list.dataset.list, at: performance.now() });
 }
 
 async function grow(button) {
@@ -196,7 +262,10 @@ function isOld(list) {
 }
 
 function stateOf(list) {
-  if (!states.has(list)) states.set(list, { address: list.dataset.list, at: 0 });
+  if (!states.has(list)) {
+    const search = list.querySelector(":scope > .find input")?.getAttribute("value") || undefined;
+    states.set(list, { address: list.dataset.list, at: 0, search });
+  }
   return states.get(list);
 }
 

@@ -102,7 +102,8 @@ function fields(title, values) {
 }
 
 function time(received) {
-  const made = element("time", "", new Date(received).toLocaleTimeString("en-GB"));
+  const { zone } = document.querySelector("[data-live]").dataset;
+  const made = element("time", "", new Date(received).toLocaleTimeString("en-GB", { timeZone: zone }));
   made.dateTime = received;
   return made;
 }
