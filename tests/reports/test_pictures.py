@@ -61,6 +61,22 @@ def test_a_picture_of_one_colour_is_blank(filters: list[int]) -> None:
         assert not is_blank(_png(_filtered(rows, filters))), place
 
 
+@pytest.mark.parametrize("kind", range(5))
+def test_a_line_of_text_is_next_to_nothing(kind: int) -> None:
+    """Of 100 rows four may have other colours, wherever; five, or a vertical line, are a picture."""
+
+    def picture(marked: range) -> str:
+        rows = [list(_ROW) for _ in range(100)]
+        for number in marked:
+            rows[number][6] = 77
+        return _png(_filtered(rows, [kind] * 100))
+
+    assert is_blank(picture(range(50, 54)))
+    assert is_blank(picture(range(96, 100)))
+    assert not is_blank(picture(range(50, 55)))
+    assert not is_blank(picture(range(100)))
+
+
 def test_anything_else_is_not_blank() -> None:
     """Other depths, broken files and texts that are no picture are shown as they are."""
     rows = _filtered([_ROW] * _HEIGHT, [0] * _HEIGHT)
