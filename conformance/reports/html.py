@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from conformance.protocol.requirements import Lane, Level, Requirement, requirements_of
@@ -50,27 +50,32 @@ _WORST = (
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
     """Return the HTML document. Evidence is escaped, and the document's CSP allows only its own script."""
     style, script = own("family.css") + own("report.css"), own("report.js")
-    return _template().render(
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'",
-        symbols=SYMBOLS,
-        **_model(run, verdict, requirements),
+    return (
+        environment()
+        .get_template("template.html")
+        .render(
+            style=style,
+            script=script,
+            policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+            f"img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'",
+            symbols=SYMBOLS,
+            **_model(run, verdict, requirements),
+        )
     )
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
+def environment(*folders: Path) -> Environment:
+    """Return the environment of templates in these folders and that of the reports; text is escaped."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, _HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "ids": unbroken_ids}
-    return environment.get_template("template.html")
+    made.filters |= {"visible": visible, "ids": unbroken_ids}
+    return made
 
 
 def own(name: str) -> Markup:
@@ -105,7 +110,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "about": list(_about(run)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
         "unverified": summary.by_reason(summary.unverified(run, verdict)),
-        "load": _load(run),
+        "load": load_section(run),
         "matrix": delivery.matrix(run, verdict),
         "groups": _groups(cases),
         "lanes": [str(lane) for lane in run.info.lanes],
@@ -117,7 +122,8 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
     }
 
 
-def _load(run: Run) -> dict[str, Any] | None:
+def load_section(run: Run) -> dict[str, Any] | None:
+    """Return the variable ``load`` of load.html: figures, plots and yardsticks of a load run, or None."""
     if run.load is None:
         return None
     rows, remarks = load.yardsticks(run.load)
