@@ -14,8 +14,8 @@ from conformance.paths import bundled
 from conformance.protocol.requirements import Lane, requirements
 from conformance.reports import as_json, delivery, html, load, summary
 from conformance.reports.site import model
-from conformance.reports.site.badge import Badge, badge
-from conformance.reports.site.publish import MARKER
+from conformance.reports.site.badges import Badge, badge
+from conformance.reports.site.publishing import MARKER
 from conformance.reports.site.records import Records, RunEntry, slug
 from conformance.reports.text import one_line
 from conformance.results.redaction import masked
