@@ -16,7 +16,7 @@ from conformance.reports.site import pages, read_all
 from conformance.reports.site.badges import badge
 from conformance.reports.site.model import current, differences
 from conformance.results.record import RecordWriter, Run
-from conformance.results.verdict import Status
+from conformance.results.verdict import Exit, Status
 from tests.accessibility import axe, serious
 from tests.reports.figures import figures
 from tests.reports.test_delivery import KEPT, case
@@ -169,11 +169,18 @@ def test_a_selection_does_not_replace_a_whole_run(save: Save, green: Run, select
 def test_badges_tell_less_than_conformant(save: Save, green: Run, violated: Run) -> None:
     """Without a verdict of everything the badge is yellow, with a violation red."""
 
-    def tone(run: Run) -> str:
+    def tone(run: Run, **more: Any) -> str:
         [entry] = read_all([save("x", run)]).runs
+        entry = replace(entry, verdict=replace(entry.verdict, **more))
         return badge(dict.fromkeys(entry.lanes, entry)).tone
 
+    whole = {"conformant": True, "exit_code": Exit.CONFORMANT, "partial": False}
+    assert tone(green, **whole) == "good"
     assert (tone(green), tone(violated)) == ("open", "bad")  # Of 60 requirements green verified two.
+    assert tone(green, **{**whole, "partial": True}) == "open"
+    assert tone(green, **{**whole, "exit_code": Exit.VIOLATION}) == "bad"  # Such as a stale baseline.
+    missed = figures(objective={"p95_ms": 5.0, "met": False})
+    assert tone(replace(green, load=missed), **whole) == "open"
 
 
 def test_links_stay(words: list[str]) -> None:
