@@ -179,6 +179,8 @@ def test_badges_tell_less_than_conformant(save: Save, green: Run, violated: Run)
     assert (tone(green), tone(violated)) == ("open", "bad")  # Of 60 requirements green verified two.
     assert tone(green, **{**whole, "partial": True}) == "open"
     assert tone(green, **{**whole, "exit_code": Exit.VIOLATION}) == "bad"  # Such as a stale baseline.
+    asked = figures(objective={"p95_ms": 5.0, "met": False, "asked": True})
+    assert tone(replace(green, load=asked), **whole) == "bad"
     missed = figures(objective={"p95_ms": 5.0, "met": False})
     assert tone(replace(green, load=missed), **whole) == "open"
 

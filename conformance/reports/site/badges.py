@@ -62,6 +62,8 @@ def badge(runs: Mapping[Lane, RunEntry]) -> Badge:
             r.requirement for e in entries for r in (*e.verdict.violations, *e.verdict.known)
         )
         return Badge(label=label, message=f"not conformant: {_some(tuple(failed))}", tone="bad")
+    if any(entry.run.objective_missed for entry in entries):
+        return Badge(label=label, message="load objective missed", tone="bad")
     if Exit.VIOLATION in codes:
         return Badge(label=label, message="failed", tone="bad")
     lanes = ", ".join(runs)
