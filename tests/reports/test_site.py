@@ -97,6 +97,9 @@ def test_every_link_leads_somewhere(words: list[str]) -> None:
         if not path.endswith(".html") or path.endswith("report.html"):
             continue
         assert not re.search(r"<(script|img|link|iframe|object)\b|@import|url\(", text), path
+        assert not re.search(r"<[^>]* style=", text.partition("</head>")[2]), (
+            "its policy allows no such style"
+        )
         for link in re.findall(r'<a\b[^>]*href="([^"]+)"', text):
             if link.startswith("https://"):
                 assert path == "published-trackers.html"
