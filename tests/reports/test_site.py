@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from conformance.cli import main as clickport
 from conformance.reports.site import pages, read_all
-from conformance.reports.site.badges import badge
+from conformance.reports.site.badges import Badge, badge
 from conformance.reports.site.model import current, differences
 from conformance.results.record import RecordWriter, Run
 from conformance.results.verdict import Exit, Status
@@ -194,6 +194,22 @@ def test_links_stay(words: list[str]) -> None:
     kept = {path for path in before if path.startswith(("run/", "implementation/", "suite/", "diff/"))}
     assert kept
     assert kept <= set(after)
+
+
+def test_runs_of_one_minute_are_told_apart(save: Save, green: Run, violated: Run, tmp_path: Path) -> None:
+    """Each content and each name has pages of its own; a record that is given twice is one run."""
+    one = save("x", green)
+    Path(one.partition("=")[2]).rename(tmp_path / "first.jsonl")
+    other, first = save("x", violated), f"x={tmp_path / 'first.jsonl'}"
+    assert len(read_all([first, other, first, f"y={tmp_path / 'first.jsonl'}"]).runs) == 3
+
+
+def test_a_badge_escapes_its_texts() -> None:
+    """Texts of a badge are text in its SVG."""
+    svg = Badge(label="<b>&", message='"<i>', tone="bad").as_svg()
+    assert "<b>" not in svg
+    assert "<i>" not in svg
+    assert 'aria-label="&lt;b&gt;&amp;: &quot;&lt;i&gt;"' in svg
 
 
 @pytest.mark.parametrize(
