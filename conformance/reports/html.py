@@ -104,7 +104,7 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "headline": headline,
         "sentence": headline.sentence[0].upper() + headline.sentence[1:] + ".",
         "exit": summary.exit_code(run, verdict),
-        "levels": summary.of_levels(run, verdict),
+        "levels": summary.of_levels(run, verdict, total),
         "passed": passed,
         "total": total,
         "about": list(_about(run)),

@@ -220,7 +220,7 @@ def _every(run: Run, verdict: Verdict, word: str) -> str:
     return _listed([*([f"{word} {several}"] if several else []), *single])
 
 
-def of_levels(run: Run, verdict: Verdict, number: int = 0) -> str:
+def of_levels(run: Run, verdict: Verdict, number: int) -> str:
     """Return the levels of the binding requirements: ``MUSTs and SHOULDs``, in the singular for a 1."""
     present = {row.level for row in _binding_rows(run, verdict)}
     return " and ".join(plural(level, number) for level in binding(run) if level in present or not present)

@@ -38,7 +38,8 @@ class Badge:
         left, right = (round(len(text) * _LETTER) + 14 for text in (self.label, self.message))
         label, message = escape(self.label), escape(self.message)
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" '
+            f'viewBox="0 0 {left + right} 20" role="img" '
             f'aria-label="{label}: {message}"><title>{label}: {message}</title>'
             f'<rect rx="4" width="{left + right}" height="20" fill="#4a5468"/>'
             f'<path d="M{left} 0h{right - 4}a4 4 0 0 1 4 4v12a4 4 0 0 1-4 4h-{right - 4}z" '
