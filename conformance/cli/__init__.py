@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
     "doctor": ("conformance.cli.doctor:doctor", "Say whether this machine can run the checks."),
     "selftest": ("conformance.cli.selftest:selftest_", "Test the suite: does each check notice its fault?"),
+    "site": ("conformance.cli.site:site", "Make static pages of results from run records."),
     "baseline": ("conformance.cli.baseline:baseline_", "Write known failures down."),
 }
 """Place and short help of each command, in the order of ``--help``; a command is imported when it is used."""

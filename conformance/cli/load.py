@@ -158,7 +158,14 @@ def _execute(
             options = Options(server=url, lane=("server",), **asked)
             read_mix(mix)
             goal = objective or DEFAULT_OBJECTIVE
-            plan = Plan(seconds=seconds or 0.0, senders=users or 0, mix=mix, objective=goal, **given)
+            plan = Plan(
+                seconds=seconds or 0.0,
+                senders=users or 0,
+                mix=mix,
+                objective=goal,
+                objective_asked=objective is not None,
+                **given,
+            )
             require_descriptors(plan)
             with LoadProgress(Console(stderr=True)) as progress:
                 run = run_load(
@@ -172,8 +179,7 @@ def _execute(
         except (RemoteTarget, BadMix) as error:
             raise UsageError(str(error)) from error
         verdict = conclude(run)
-        missed = objective is not None and not (run.load or {})["objective"]["met"]
-        if missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
+        if run.objective_missed and verdict.exit_code is Exit.VIOLATION:
             end(_missed(run), Exit.VIOLATION)
     raise AssertionError("concluding exits the process")
 

@@ -185,7 +185,7 @@ class _Run:
             "shape": plan.shape,
             "rate": plan.rate,
             "seconds": plan.duration,
-            "objective": {"p95_ms": plan.objective * 1000, "met": met},
+            "objective": {"p95_ms": plan.objective * 1000, "met": met, "asked": plan.objective_asked},
             "sustained": sustained,
             "events": _plain(reconciled),
             "settled_s": None if waited is None else round(waited, 2),

@@ -35,6 +35,7 @@ class RemoteTarget(ValueError):
 class Plan:
     """The options of a load run. ``objective`` is a limit for the 95th percentile of latency, in seconds.
 
+    ``objective_asked``: the user set it, so that missing it fails the run.
     ``seconds`` and ``senders`` may be 0: the shape's default.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     senders: int = 0
     processes: int = 1
     objective: float = DEFAULT_OBJECTIVE
+    objective_asked: bool = False
     seed: int = 0
     mix: Path | None = None
     envelope: Mapping[str, Any] = field(default_factory=dict)

@@ -4,11 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
-from jinja2 import Environment
-
+from conformance import __version__
 from conformance.mutants.implementations import ImplementationKind
 from conformance.mutants.matrix import MutantResult
 from conformance.mutants.selftest import KillMatrix
+from conformance.protocol.requirement_sets import current_set
+from conformance.reports import html
 
 _SHOWN = 30
 
@@ -66,6 +67,7 @@ def as_json(matrix: KillMatrix) -> str:
     return json.dumps(
         {
             "ok": not matrix.problems,
+            "suite": {"version": __version__, "set": current_set()},
             "scope": matrix.scope,
             "requirements": matrix.requirements,
             "cases": matrix.cases,
@@ -90,43 +92,8 @@ def as_json(matrix: KillMatrix) -> str:
     )
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Kill matrix</title>
-<style>
-  :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
-  li, td { overflow-wrap: anywhere }
-  body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
-  table { border-collapse: collapse; width: 100% }
-  th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .3rem .6rem;
-    text-align: left; vertical-align: top }
-  td.killed { color: light-dark(#0a6b34, #6fd99a) }
-  td.wrong { color: light-dark(#b00020, #ff8a8a); font-weight: 600 }
-</style>
-<h1>Kill matrix: {{ matrix.problems | length if matrix.problems else "no" }} problems</h1>
-<p>{{ matrix.requirements }} requirements, {{ matrix.cases }} cases, {{ matrix.findings | length }} subjects.
-{% if matrix.scope != "whole" %}Mutants met the cases of their own requirement only
-{%- if matrix.scope == "quick" %}, in one lane{% endif %}.{% endif %}</p>
-{% if matrix.problems %}<ul>{% for problem in matrix.problems %}<li>{{ problem }}{% endfor %}</ul>{% endif %}
-<table>
-<tr><th>subject<th>must fail<th>tracker<th>server<th>pair<th>dashboard<th>also failed<th>seconds
-{% for f in matrix.findings %}
-<tr><td>{{ f.subject.name }}<td>{{ f.subject.fails | join(", ") }}
-{% for lane in ("tracker", "server", "pair", "dashboard") %}
-  {% if lane not in f.subject.lanes %}<td>
-  {% elif lane in f.killed %}<td class="killed">✓ killed
-  {% elif f.problems %}<td class="wrong">✗ {{ f.outcome }}
-  {% else %}<td class="killed">✓ as expected{% endif %}
-{% endfor %}
-<td>{{ f.others | join(", ") }}<td>{{ f.seconds | round(1) }}
-{% endfor %}
-</table>
-</html>
-"""
-
-
 def as_html(matrix: KillMatrix) -> str:
     """Return the matrix as an HTML document."""
-    return Environment(autoescape=True).from_string(_PAGE).render(matrix=matrix)
+    style = html.own("family.css")
+    page = html.environment().get_template("kill_page.html")
+    return page.render(matrix=json.loads(as_json(matrix)), style=style, policy=html.digest(style))

@@ -36,7 +36,7 @@ def report(run: Run, verdict: Verdict) -> dict[str, Any]:
             "requirements": len(requirements_of(run.info.requirement_set)),
             "set": run.info.requirement_set,
         },
-        "target": {kind: masked(name) for kind, name in run.info.target.items()},
+        "target": {kind: masked(name) for kind, name in summary.targets(run).items()},
         "run": {
             "started": run.info.started,
             "finished": run.finished,

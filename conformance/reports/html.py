@@ -1,6 +1,7 @@
 """The HTML report: one file that loads nothing and is readable without its script."""
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -8,11 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from conformance.protocol.requirements import Lane, Level, Requirement, requirements_of
 from conformance.reports import delivery, load, summary, timeline_text
+from conformance.reports.pictures import is_blank
 from conformance.reports.plots import plots
 from conformance.reports.text import cut, one_line, show, visible
 from conformance.results.record import Run
@@ -20,7 +22,8 @@ from conformance.results.redaction import masked
 from conformance.results.verdict import CaseResult, RequirementResult, Status, Verdict
 
 _HERE = Path(__file__).resolve().parent
-_SYMBOLS = {
+_ID = re.compile(r"\b[A-Z]{2,12}-[0-9]{1,4}\b")
+SYMBOLS = {
     "pass": "✓",
     "fail": "✕",
     "warning": "!",
@@ -46,36 +49,47 @@ _WORST = (
 
 def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) -> str:
     """Return the HTML document. Evidence is escaped, and the document's CSP allows only its own script."""
-    style, script = _own("report.css"), _own("report.js")
-    return _template().render(
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
-        symbols=_SYMBOLS,
-        **_model(run, verdict, requirements),
+    style, script = own("family.css") + own("report.css"), own("report.js")
+    return (
+        environment()
+        .get_template("template.html")
+        .render(
+            style=style,
+            script=script,
+            policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+            f"img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'",
+            symbols=SYMBOLS,
+            **_model(run, verdict, requirements),
+        )
     )
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
+def environment(*folders: Path) -> Environment:
+    """Return the environment of templates in these folders and that of the reports; text is escaped."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, _HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
-    return environment.get_template("template.html")
+    made.filters |= {"visible": visible, "ids": unbroken_ids}
+    return made
 
 
-def _own(name: str) -> Markup:
-    """Return a file of this package as markup, the only text that is not escaped."""
+def own(name: str) -> Markup:
+    """Return a file of this folder as markup, the only text that is not escaped."""
     return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours, not of a target
 
 
-def _digest(text: str) -> str:
+def unbroken_ids(text: str) -> Markup:
+    """Escape a text and mark the ids of requirements in it, which no line break may divide."""
+    return Markup(_ID.sub(r'<span class="id">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped
+
+
+def digest(text: str) -> str:
+    """Return the source expression by which a CSP allows this inline style or script."""
     return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
 
 
@@ -90,29 +104,32 @@ def _model(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
         "headline": headline,
         "sentence": headline.sentence[0].upper() + headline.sentence[1:] + ".",
         "exit": summary.exit_code(run, verdict),
-        "levels": " and ".join(f"{level}s" for level in summary.binding(run)),
+        "levels": summary.of_levels(run, verdict, total),
         "passed": passed,
         "total": total,
         "about": list(_about(run)),
         "scope": [_scope(lane, run, verdict) for lane in run.info.lanes],
         "unverified": summary.by_reason(summary.unverified(run, verdict)),
-        "load": _load(run),
+        "load": load_section(run),
         "matrix": delivery.matrix(run, verdict),
         "groups": _groups(cases),
         "lanes": [str(lane) for lane in run.info.lanes],
         "ledger": _ledger(verdict, requirements),
         "families": _families(verdict, requirements, anchors),
         "cases": cases,
+        "ran": sum(case["status"] != "not run" for case in cases),
         "statuses": [s for s in _WORST if any(case["status"] == s for case in cases)],
     }
 
 
-def _load(run: Run) -> dict[str, Any] | None:
+def load_section(run: Run) -> dict[str, Any] | None:
+    """Return the variable ``load`` of load.html: figures, plots and yardsticks of a load run, or None."""
     if run.load is None:
         return None
     rows, remarks = load.yardsticks(run.load)
     return {
         "figures": load.figures(run.load),
+        "missed": load.missed(run.load),
         "plots": plots(run.load),
         "yardsticks": rows,
         "remarks": remarks,
@@ -120,7 +137,7 @@ def _load(run: Run) -> dict[str, Any] | None:
 
 
 def _about(run: Run) -> Iterator[tuple[str, str]]:
-    for kind, name in run.info.target.items():
+    for kind, name in summary.targets(run).items():
         yield kind.capitalize(), visible(masked(name))
     if run.info.browsers:
         yield "Browsers", visible(", ".join(f"{b['name']} {b['version']}" for b in run.info.browsers))
@@ -185,6 +202,7 @@ def _case(
         "steps": [(word, show(value, width=72)) for word, value in summary.steps(result)],
         "bars": _bars(result.timeline) if result.timeline else None,
         "screenshot": result.screenshot,
+        "blank": is_blank(result.screenshot),
         "repro": visible(result.repro),
         "words": one_line(" ".join(words)).lower(),
     }

@@ -6,6 +6,8 @@ from typing import Any
 
 from conformance.reports.text import one_line
 
+_WRONG = ("lost", "doubled", "altered", "stray")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Yardstick:
@@ -21,6 +23,25 @@ class Yardstick:
 def figures(load: Mapping[str, Any]) -> dict[str, str]:
     """Return the figures of a load run as text, by topic."""
     return dict(_figures(load))
+
+
+def missed(load: Mapping[str, Any]) -> frozenset[str]:
+    """Return the topics of ``figures`` that show a fault: events, objective, sustained."""
+    events, held = load["events"] or {}, load["sustained"]
+    faults = {
+        "answers": bool(load["errors"]),
+        "events": any(events.get(kind) for kind in _WRONG),
+        "objective": not load["objective"]["met"],
+        "sustained": bool(held and not held["met"]),
+    }
+    return frozenset(topic for topic, wrong in faults.items() if wrong)
+
+
+def measured(load: Mapping[str, Any]) -> str:
+    """Return what was measured for the objective, and the objective, in a sentence's words."""
+    seen, goal = load["sustained"] or load["latency"], load["objective"]["p95_ms"]
+    errors = f"{load['errors']:,} errors in {load['requests']:,} requests"
+    return f"p95 {duration(seen['p95_ms'])} and {errors}, for {duration(goal)} and one in a thousand at most"
 
 
 def _figures(load: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -58,7 +79,7 @@ def _errors(load: Mapping[str, Any]) -> str:
 
 
 def _events(events: Mapping[str, Any]) -> str:
-    wrong = [f"{events[kind]:,} {kind}" for kind in ("lost", "doubled", "altered", "stray") if events[kind]]
+    wrong = [f"{events[kind]:,} {kind}" for kind in _WRONG if events[kind]]
     good = "each stored once, as it was sent"
     return f"{events['acknowledged']:,} of {events['sent']:,} acknowledged: {', '.join(wrong) or good}"
 

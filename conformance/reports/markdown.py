@@ -45,7 +45,7 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     sentence = headline.sentence[0].upper() + headline.sentence[1:]
     yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
     yield from map(_escape, headline.asides)
-    targets = [f"- **{kind}**: {_escape(masked(name))}" for kind, name in run.info.target.items()]
+    targets = [f"- **{kind}**: {_escape(masked(name))}" for kind, name in summary.targets(run).items()]
     browsers = ", ".join(f"{_escape(b['name'])} {_escape(b['version'])}" for b in run.info.browsers)
     suite = f"- **suite**: {_escape(summary.suite(run))}"
     yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else []), suite])

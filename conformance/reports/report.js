@@ -11,7 +11,7 @@
     let count = 0;
     for (const row of rows) {
       const { words: own, status: is, lane: at } = row.dataset;
-      row.hidden = !((!status || is === status) && (!lane || at === lane) && words.every((w) => own.includes(w)));
+      row.hidden = !((!status || (status === "run" ? is !== "not run" : is === status)) && (!lane || at === lane) && words.every((w) => own.includes(w)));
       if (!row.hidden) count += 1;
     }
     shown.textContent = `${count} of ${rows.length} shown`;
@@ -22,6 +22,7 @@
     if (!target) return;
     if (target.hidden) {
       form.reset();
+      form.status.value = "";
       filter();
     }
     if (target instanceof HTMLDetailsElement) target.open = true;

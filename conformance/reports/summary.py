@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.protocol.requirements import Lane, Level, Requirement
-from conformance.reports import timeline_text
+from conformance.reports import load, timeline_text
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict
 
@@ -19,6 +19,12 @@ _NOTHING = "nothing"
 _PAST = {Status.PASS: "passed", Status.FAIL: "failed"}
 _PENDING = "pending: "
 _IN_BROWSERS = (Lane.TRACKER, Lane.PAIR)
+# The lanes that test a target, or need it, by its name in the record.
+_TESTED_IN = {
+    "tracker": (Lane.TRACKER, Lane.PAIR),
+    "server": (Lane.SERVER, Lane.PAIR, Lane.DASHBOARD, Lane.LOAD),
+    "readback": (Lane.SERVER, Lane.PAIR, Lane.LOAD),
+}
 
 _REMARKS = {
     "failed": "failed",
@@ -92,6 +98,9 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     """Return the verdict as one sentence, and asides that qualify it."""
     tone, sentence = _sentence(run, verdict)
     asides = []
+    if run.load and not run.load["objective"]["met"]:
+        tone, sentence = _without_objective(run, tone, sentence)
+        asides.append(f"The load objective was missed: {load.measured(run.load)}.")
     if run.interrupted:
         asides.append("The run was interrupted: these are its results until then.")
     if chosen := _chosen(run, verdict):
@@ -114,6 +123,14 @@ def headline(run: Run, verdict: Verdict) -> Headline:
             f"{_number(len(verdict.warnings), 'warning')} about {warned}, not counted in the verdict."
         )
     return Headline(tone=tone, sentence=sentence, asides=tuple(asides))
+
+
+def targets(run: Run) -> Mapping[str, str]:
+    """Return the targets that a case has tested, by kind; those of the run's lanes if no case has run."""
+    lanes = {r.lane for r in run.results if r.status is not Status.NOT_RUN} or set(run.info.lanes)
+    return {
+        kind: name for kind, name in run.info.target.items() if lanes & set(_TESTED_IN.get(kind, tuple(Lane)))
+    }
 
 
 def notes(run: Run) -> Mapping[str, str]:
@@ -160,21 +177,28 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
         return "good" if verdict.exit_code is Exit.CONFORMANT else "open", _conformant(run, verdict)
     passed, total = verified(run, verdict)
     selected = total - _left_out(run, verdict)
-    of_all = " and ".join(plural(level, selected) for level in binding(run))
+    of_all = of_levels(run, verdict, selected)
     of_all = f"selected {of_all}" if verdict.partial else of_all
     if not passed:
         return "open", f"no verdict: nothing was verified of {selected} {of_all}"
     return "open", f"conformant in everything that was verified: {passed} of {selected} {of_all}"
 
 
+def _without_objective(run: Run, tone: str, sentence: str) -> tuple[str, str]:
+    """Return tone and sentence of a run that missed its load objective: never green, red if it was asked."""
+    if run.objective_missed and tone in ("good", "open"):
+        return "bad", f"{sentence}, but the load objective was missed"
+    return "open" if tone == "good" else tone, sentence
+
+
 def _conformant(run: Run, verdict: Verdict) -> str:
-    levels = " and ".join(binding(run))
     excused = _listed(dict.fromkeys(row.id for row in verdict.waived if row.level in binding(run)))
     if not verdict.partial:
         lanes = _listed(run.info.lanes)
         if verdict.waived and excused != _NOTHING:
-            return f"conformant, with {excused} waived: every other {levels} of {lanes} was verified"
-        return f"conformant: every {levels} of {lanes} was verified"
+            others = _every(run, verdict, "every other")
+            return f"conformant, with {excused} waived: {others} of {lanes} was verified"
+        return f"conformant: {_every(run, verdict, 'every')} of {lanes} was verified"
     passed, total = verified(run, verdict)
     in_part = sum(row.in_part and row.status is Status.PASS for row in _binding_rows(run, verdict))
     remarks = (
@@ -182,9 +206,24 @@ def _conformant(run: Run, verdict: Verdict) -> str:
         (excused != _NOTHING, f"{excused} waived"),
         (not passed, f"what was selected binds less than a {binding(run)[0]}"),
     )
-    of_all = " and ".join(plural(level, total) for level in binding(run))
+    of_all = of_levels(run, verdict, total)
     qualified = "".join(f", {text}" for applies, text in remarks if applies)
     return f"conformant in what was selected: {passed} of {total} {of_all}{qualified}"
+
+
+def _every(run: Run, verdict: Verdict, word: str) -> str:
+    """Return ``every MUST and SHOULD``; a level that has one requirement only is named by its id."""
+    rows = [row for row in _binding_rows(run, verdict) if not row.waived]
+    ids = {level: dict.fromkeys(r.id for r in rows if r.level is level) for level in binding(run)}
+    several = " and ".join(level for level, own in ids.items() if len(own) > 1)
+    single = (next(iter(own)) for own in ids.values() if len(own) == 1)
+    return _listed([*([f"{word} {several}"] if several else []), *single])
+
+
+def of_levels(run: Run, verdict: Verdict, number: int) -> str:
+    """Return the levels of the binding requirements: ``MUSTs and SHOULDs``, in the singular for a 1."""
+    present = {row.level for row in _binding_rows(run, verdict)}
+    return " and ".join(plural(level, number) for level in binding(run) if level in present or not present)
 
 
 def _chosen(run: Run, verdict: Verdict) -> str:
@@ -230,7 +269,8 @@ def exit_code(run: Run, verdict: Verdict) -> str:
     unfinished = ", of a run that was interrupted" if run.interrupted else ""
     words = EXIT_WORDS[verdict.exit_code]
     if verdict.exit_code is Exit.VIOLATION and not verdict.violations:
-        words = "a waiver that does not hold" if verdict.bad_waivers else "stale baseline"
+        stale = "a waiver that does not hold" if verdict.bad_waivers else "stale baseline"
+        words = "a missed objective" if run.objective_missed else stale
     if verdict.exit_code is Exit.CONFORMANT and verdict.known:
         words = "no violation except those in the baseline"
     return f"{int(verdict.exit_code)} ({words}{unfinished})"

@@ -70,8 +70,17 @@ class Run:
     finished: str = ""
     interrupted: bool = True
 
+    @property
+    def objective_missed(self) -> bool:
+        """True if this is a load run whose user set an objective, and it was missed."""
+        objective = (self.load or {}).get("objective", {})
+        return bool(objective.get("asked") and not objective["met"])
+
     def verdict(self) -> Verdict:
-        """Compute the verdict from the recorded results. An interrupted run is never conformant."""
+        """Compute the verdict from the recorded results.
+
+        An interrupted run is never conformant. A missed load objective changes the exit code only.
+        """
         verdict = judge(
             requirements=requirements_of(self.info.requirement_set).values(),
             lanes=self.info.lanes,
@@ -84,7 +93,9 @@ class Run:
         )
         if self.interrupted and verdict.exit_code is Exit.CONFORMANT:
             conformant = False if verdict.known else None
-            return replace(verdict, conformant=conformant, exit_code=Exit.INCONCLUSIVE)
+            verdict = replace(verdict, conformant=conformant, exit_code=Exit.INCONCLUSIVE)
+        if self.objective_missed and verdict.exit_code in (Exit.CONFORMANT, Exit.INCONCLUSIVE):
+            return replace(verdict, exit_code=Exit.VIOLATION)
         return verdict
 
 

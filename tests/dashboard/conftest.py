@@ -7,7 +7,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -147,18 +146,3 @@ def feed() -> Callable[..., None]:
         page.goto(f"/{site}/live")
 
     return show
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core."""
-    source = (
-        Path(__file__).parents[2]
-        / "reference_server/web/dashboard/npm"
-        / "node_modules"
-        / "axe-core"
-        / "axe.min.js"
-    )
-    if not source.exists():
-        pytest.skip("axe-core is not here: (cd reference_server/web/dashboard/npm && npm ci)")
-    return source.read_text(encoding="utf-8")

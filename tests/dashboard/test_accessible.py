@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+
+from tests.accessibility import axe, serious
+
+__all__ = ["axe"]
 
 PHONE = {"width": 375, "height": 812}
 WIDE = {"width": 1280, "height": 900}
@@ -20,19 +24,6 @@ def filled(server: Any) -> str:
     server.http.post(f"/api/sites/{site}/goals", json={"type": "custom_event", "event_name": "Event 1"})
     server.settle()
     return site
-
-
-def serious(page: Page, axe: str) -> list[str]:
-    """Return the findings that axe rates serious or critical, with their places."""
-    page.evaluate(axe)  # A script element would be refused by the page's policy.
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 5, "axe has looked"
-    return [
-        f"{rule['id']}: {node['html'][:200]}"
-        for rule in found["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 def test_the_dashboard_on_a_phone(filled: str, axe: str, open_page: Any) -> None:

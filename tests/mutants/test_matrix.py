@@ -1,10 +1,17 @@
 """The kill matrix: killed, survived, and problems of a run."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from conformance import __version__
+from conformance.mutants import render
 from conformance.mutants.implementations import Implementation, ImplementationKind
 from conformance.mutants.matrix import MutantResult, finding
+from conformance.mutants.selftest import KillMatrix, Scope
 from conformance.mutants.trial import Trial
+from conformance.protocol.requirement_sets import current_set
 from conformance.protocol.requirements import Lane, Level
 from conformance.results.record import Run, RunInfo
 from conformance.results.verdict import CaseResult, Status
@@ -123,3 +130,17 @@ def test_a_row_must_fail_in_every_browser() -> None:
 def test_an_interrupted_run_proves_nothing() -> None:
     """A trial that did not end is a problem of its own."""
     assert judge(NULL, interrupted=True).problems == ("the run was interrupted",)
+
+
+def test_reports() -> None:
+    """The JSON report names its suite and can be shown by a site; the page is red, and escapes a detail."""
+    killed = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.FAIL))
+    wrong = replace(judge(INDEPENDENT), problems=("<b>PROP-3</b>",))
+    matrix = KillMatrix(findings=(killed, wrong), uncovered=(), cases=9, requirements=7, scope=Scope.QUICK)
+    data = json.loads(render.as_json(matrix))
+    assert data["suite"] == {"version": __version__, "set": current_set()}
+    page = render.as_html(matrix)
+    assert '<header class="bad">' in page
+    assert "<b>" not in page
+    assert (page.count("✓ killed"), page.count("✕ wrong")) == (2, 1)
+    assert '<header class="good">' in render.as_html(replace(matrix, findings=(killed,)))

@@ -96,8 +96,7 @@ Requirements 2026-1 verified (MAY: observed)
   REV   server   MUST 0/1                       1 MUST waived
   LINT  server                         MAY 1/1
 
-conformant, with REV-1 waived: every other MUST of tracker and server was
-verified
+conformant, with REV-1 waived: PROP-1 of tracker and server was verified
 Waived: REV-1 (server): amounts are stored <elsewhere>.
 Waived, but not asked for in this run: QUOTA-1.
 exit code 0 (conformant)

@@ -71,10 +71,10 @@ when      0 ms  track is called
 
 
 def picture() -> str:
-    """Return a black pixel as PNG."""
+    """Return a black and a white pixel as PNG."""
     parts = (
-        (b"IHDR", struct.pack(">2I5B", 1, 1, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"\0\0")),
+        (b"IHDR", struct.pack(">2I5B", 2, 1, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0\0\xff")),
         (b"IEND", b""),
     )
     chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
@@ -218,5 +218,5 @@ def test_html(page: Page) -> None:
     shot.scroll_into_view_if_needed()
     box = shot.bounding_box()
     assert box
-    assert box["width"] > 0
+    assert (box["width"], box["height"]) == (4, 3)  # Its own size, and the border: it is not stretched.
     assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from conformance.browsers.playwright_engines import PLAYWRIGHT
 from conformance.protocol.requirements import Requirement
 from conformance.reports import write
 from conformance.results.record import Run
 from conformance.results.verdict import Status, Verdict
+from tests.accessibility import axe, serious
+
+__all__ = ["axe"]
 
 EVIL = """"'><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{ 7 * 7 }}<!--"""
 
@@ -151,8 +154,41 @@ def test_a_phone_need_not_scroll_sideways(show: Show, request: pytest.FixtureReq
 def test_dark_and_light_follow_the_reader(show: Show, green: Run) -> None:
     """Foreground and background are swapped in dark mode."""
     colour = "getComputedStyle(document.body).backgroundColor"
-    assert show(green).evaluate(colour) == "rgb(251, 250, 248)"
-    assert show(green, dark=True).evaluate(colour) == "rgb(22, 21, 19)"
+    assert show(green).evaluate(colour) == "rgb(245, 245, 247)"
+    assert show(green, dark=True).evaluate(colour) == "rgb(16, 18, 24)"
+
+
+def test_cases_that_ran_are_listed_unless_others_are_asked_for(show: Show, selected: Run) -> None:
+    """Cases that were not run are hidden at first; a link to one of them shows it."""
+    page = show(selected)
+    assert page.locator("#shown").inner_text() == "4 of 6 shown"
+    assert "server/rev-1-cents" not in shown(page)
+    page.locator("#REV-1 summary").click()
+    page.locator("#REV-1 a", has_text="server/rev-1-cents").click()
+    assert page.locator("#cases > details[open] .title").inner_text() == "server/rev-1-cents"
+    assert page.locator("#shown").inner_text() == "6 of 6 shown"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_index_stays_in_sight(show: Show, violated: Run, width: int) -> None:
+    """At the end of the page the index is still there, and covers no target of its links."""
+    page = show(violated, width=width)
+    page.locator("nav a[href='#all-cases']").click()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("nav")).to_be_in_viewport()
+    page.locator("nav a[href='#fail']").click()
+    heading, index = page.locator("#fail h2").bounding_box(), page.locator("nav").bounding_box()
+    assert heading
+    assert index
+    assert width > 960 or heading["y"] >= index["y"] + index["height"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious(show: Show, violated: Run, axe: str, dark: bool) -> None:
+    """With every case unfolded, in light and dark."""
+    page = show(violated, width=390 if dark else 1280, dark=dark)
+    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert serious(page, axe) == []
 
 
 def test_without_script_everything_is_there(show: Show, violated: Run) -> None:
