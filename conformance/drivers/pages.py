@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from conformance.browsers import Tab
+from conformance.browsers import PageBroken, Tab
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.recorder import Exchange
@@ -106,13 +106,18 @@ def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, s
 
 
 def run_each(tab: Tab, scripts: Mapping[str, str]) -> dict[str, str]:
-    """Run scripts one after the other in one task of the page; return the exceptions by token."""
+    """Run scripts one after the other in one task of the page; return the exceptions by token.
+
+    Raises PageBroken if the page answers with anything else.
+    """
     calls = "".join(
         f"try {{ (() => {{ {script} }})() }} catch (error) {{ thrown['{token}'] = String(error) }}\n"
         for token, script in scripts.items()
     )
     thrown = tab.run(f"const thrown = {{}};\n{calls}return thrown")
-    return {token: str(text) for token, text in thrown.items()}
+    if not isinstance(thrown, dict):
+        raise PageBroken(f"the page answers with {type(thrown).__name__} where it was given an object")
+    return {token: str(text) for token, text in thrown.items() if token in scripts}
 
 
 def few_at_a_time(scripts: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -47,4 +47,4 @@ def test_no_dashboard(check: "Check", mine: "Implementations") -> None:
     """For a server without a dashboard, the lane names what is missing and the page that describes it."""
     run = check(*mine.server_alone(), "--lane", "dashboard", *SOME)
     assert (run.code, set(run.statuses.values())) == (4, {"not-testable"}), run.text
-    assert "docs/test-my-dashboard.md lists what a dashboard must offer" in run.text
+    assert "`clickport docs test-my-dashboard` lists what a dashboard must offer" in run.text

@@ -102,7 +102,7 @@ def test_new_checks_are_upcoming_and_then_bind(tree: Path) -> None:
     assert "PROP-2" not in {row["id"] for row in early.report["requirements"]}
     require_valid(tree / "report.json", "report")
     require_valid(tree / "clickport-run.jsonl", "run-record")
-    for name, heading in (("report.html", 'id="upcoming-title"'), ("report.md", "### Upcoming (2)")):
+    for name, heading in (("report.html", '<section id="upcoming"'), ("report.md", "### Upcoming (2)")):
         assert heading in (tree / name).read_text(encoding="utf-8")
     junit = (tree / "report.xml").read_text(encoding="utf-8")
     assert (junit.count("<failure"), junit.count('message="upcoming: ')) == (0, 2)

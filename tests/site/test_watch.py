@@ -31,7 +31,14 @@ class Watching:
         command = [sys.executable, "-m", "conformance", "watch", f"{shop}/signup", *words]
         pipe = subprocess.PIPE
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=env)
+        # These tests may run without Ctrl-C, which children inherit.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self._process = subprocess.Popen(
+                command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=env
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert self._process.stderr
         lines = [self._process.stderr.readline() for _ in range(2)]
         self.address, self.page = (line.split()[-1] for line in lines)
