@@ -289,7 +289,7 @@ class Clickport:
 
     def _wait(self, number: int, seconds: float) -> list[Any]:
         if not self._fronts:
-            time.sleep(min(seconds, 0.05))
+            time.sleep(min(seconds, 0.05))  # A poll: the caller has the deadline.
             return []
         return self._recorder.wait(
             number, seconds=seconds, method="POST", origins=self._origins(), events=True

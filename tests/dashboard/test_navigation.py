@@ -51,13 +51,15 @@ def test_figures_of_another_range_look_like_waiting(server: Any, site: str, open
     def hold(route: Route) -> None:
         held.append(route)
 
-    page.route(lambda url: "period=yesterday" in url and "part=" in url, hold)
-    page.get_by_label("Date range").select_option(label="Yesterday")
+    def figures(url: str) -> bool:
+        return "period=yesterday" in url and "part=" in url
+
+    page.route(figures, hold)
+    with page.expect_request(lambda request: figures(request.url)):
+        page.get_by_label("Date range").select_option(label="Yesterday")
     expect(page.locator("main")).to_have_attribute("aria-busy", "true")
     expect(page.locator(".kpis")).to_have_css("opacity", "0.5")
     expect(page.locator("[data-event=Signup]")).to_be_visible()
-    while not held:
-        page.wait_for_timeout(20)
     held[0].continue_()
     expect(page.locator("[data-event]")).to_have_count(0)
     expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
