@@ -65,8 +65,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _activate_worker(config: pytest.Config, setup: dict[str, Any]) -> None:
     from conformance.harness.run_context import RunContext  # noqa: PLC0415
+    from conformance.harness.timeouts import forget_held_interrupt  # noqa: PLC0415
     from conformance.runner.session import Checks  # noqa: PLC0415 - in a user's own test run none of it is loaded
 
+    forget_held_interrupt()
     config.pluginmanager.register(Checks(RunContext.from_json(setup)), "clickport-checks")
 
 
@@ -143,8 +145,8 @@ def _clickport_recorder(pytestconfig: pytest.Config) -> Iterator[Any]:
 @pytest.fixture
 def clickport(request: pytest.FixtureRequest, _clickport_recorder: Any) -> Iterator[Any]:
     """Events of the site under test: ``site``, ``attach``, ``expect``, ``none``, ``events``, ``snapshot``."""
-    with _clickport_recorder.test(request) as witness:
-        yield witness
+    with _clickport_recorder.test(request) as observer:
+        yield observer
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from conformance.browsers.base import (
     BROWSERS,
+    CANCELS_SILENTLY,
     FREEZES_ON_REQUEST,
     PLAIN_HOSTS,
     Browser,
@@ -9,6 +10,7 @@ from conformance.browsers.base import (
     Installed,
     PageBroken,
     Tab,
+    Trusted,
 )
 from conformance.browsers.engine import find, installed, kept_running, start, unusable
 from conformance.browsers.pictures import Pictures
@@ -16,6 +18,7 @@ from conformance.browsers.unattended import unattended
 
 __all__ = [
     "BROWSERS",
+    "CANCELS_SILENTLY",
     "FREEZES_ON_REQUEST",
     "PLAIN_HOSTS",
     "Browser",
@@ -24,6 +27,7 @@ __all__ = [
     "PageBroken",
     "Pictures",
     "Tab",
+    "Trusted",
     "find",
     "installed",
     "kept_running",

@@ -13,6 +13,13 @@ PLAIN_HOSTS = {"chromium": "plain.clickport.test", "firefox": "plain.clickport.t
 """Host names, by engine, that resolve to this machine but whose http pages are not a secure context."""
 
 
+CANCELS_SILENTLY = (("webkit", "http2"),)
+"""Engines and protocols in which a server cannot notice that a request was cancelled.
+
+WebKitGTK's libsoup 3.2 sends no RST_STREAM over HTTP/2: the response is dropped when it arrives.
+"""
+
+
 class PageBroken(RuntimeError):
     """A page that could not do what was asked: it crashed, was closed or replaced, or raised an exception."""
 
@@ -34,6 +41,19 @@ class Installed:
     path: str = ""
     driver: str = ""
     stock: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusted:
+    """The certificate of a site that a browser takes for valid, although no authority vouches for it.
+
+    ``file``: its path (PEM); ``key_hash``: that of its public key (see ``write_certificate``); ``hosts``: the
+    names for which it counts.
+    """
+
+    file: str
+    key_hash: str
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
 
 
 class Tab(Protocol):

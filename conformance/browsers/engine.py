@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from conformance import processes
-from conformance.browsers.base import BROWSERS, Browser, BrowserMissing, Installed
+from conformance.browsers.base import BROWSERS, Browser, BrowserMissing, Installed, Trusted
 
 _PROGRAMS = {
     "chromium": ("chromium-headless-shell", "chromium"),
@@ -24,6 +24,8 @@ _PACKAGES = {
     "firefox": "firefox-esr",
     "webkit": "webkit2gtk-driver xvfb xauth",
 }
+# Programs that keep pages in the back/forward cache: Chromium's headless shell never does.
+_KEEPS_PAGES = {"chromium": "chromium"}
 # The newest Playwright that is known to drive an engine: 1.65 cannot drive the stock Firefox ESR.
 _DRIVES = {"chromium": (1, 65), "firefox": (1, 64)}
 _MINI_BROWSERS = "*/webkit2gtk-4.*/MiniBrowser"
@@ -61,17 +63,27 @@ def installed() -> tuple[Installed, ...]:
 
 
 @contextmanager
-def start(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
-    """Run a browser until the context ends; with ``frozen_pages`` its back/forward cache is on."""
+def start(
+    installed: Installed, *, frozen_pages: bool = False, trusted: Trusted | None = None
+) -> Iterator[Browser]:
+    """Run a browser until the context ends.
+
+    With ``frozen_pages`` its back/forward cache is on; Chromium itself runs then, if it is installed, instead
+    of its headless shell. Chromium trusts the key of ``trusted`` and no other, WebKitGTK its certificate for
+    its hosts. If it is given, Firefox, which has no such option, accepts every certificate for as long as it
+    runs.
+    """
+    if frozen_pages:
+        installed = _keeping_pages(installed)
     if installed.name == "webkit":
         from conformance.browsers.webkit import webkit  # noqa: PLC0415 - Selenium is needed by it alone
 
-        with webkit(installed) as browser:
+        with webkit(installed, trusted=trusted) as browser:
             yield browser
     else:
         from conformance.browsers.playwright_engines import by_playwright  # noqa: PLC0415 - slow to import
 
-        with by_playwright(installed, frozen_pages=frozen_pages) as browser:
+        with by_playwright(installed, frozen_pages=frozen_pages, trusted=trusted) as browser:
             yield browser
 
 
@@ -82,6 +94,12 @@ def kept_running() -> Iterator[None]:
 
     with kept():
         yield
+
+
+def _keeping_pages(installed: Installed) -> Installed:
+    """Return the engine's program that keeps pages in its back/forward cache, or the given one without it."""
+    path = shutil.which(_KEEPS_PAGES.get(installed.name, ""))
+    return replace(installed, path=path, version=_version(path)) if path and installed.stock else installed
 
 
 def _by_path(name: str) -> Installed | None:

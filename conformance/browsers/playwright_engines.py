@@ -1,25 +1,24 @@
 """Chromium and Firefox by Playwright: the system's packages, or else Playwright's downloads."""
 
-import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser as PlaywrightProcess
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, Playwright, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from conformance.browsers.base import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab
+from conformance.browsers import playwright_limits as limits
+from conformance.browsers.base import PLAIN_HOSTS, Browser, Installed, PageBroken, Tab, Trusted
 from conformance.browsers.environment import without_proxies
 from conformance.protocol.browser_headers import chrome_user_agent
 
-# No traffic but that of the pages under test (update checks, first-run pages), no QUIC and no GPU.
+# Suppress traffic other than that of the pages under test (update checks, first-run pages), QUIC and the GPU.
 _CHROMIUM_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -31,7 +30,6 @@ _CHROMIUM_ARGUMENTS = (
 )
 _FIREFOX_PREFERENCES = {"network.dns.localDomains": PLAIN_HOSTS["firefox"]}
 _FROZEN_PAGES = "--disable-back-forward-cache"
-_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _PICTURE_SECONDS = 3.0
 _POLICY = ("Content Security Policy", "CSP")
@@ -51,14 +49,14 @@ class _PlaywrightTab:
 
     def goto(self, url: str) -> None:
         with _in_time():
-            self._page.goto(url, wait_until="load")
+            self._call("goto", url, waitUntil="load", more=limits.SECONDS)
 
     def run(self, script: str) -> Any:
         return self._answer(f"() => {{ {script} }}")
 
     def click(self, selector: str) -> None:
         with _in_time():
-            self._page.click(selector, no_wait_after=True)
+            self._call("click", selector, noWaitAfter=True, more=limits.SECONDS)
 
     def popup(self, script: str) -> Tab:
         with _in_time():
@@ -69,7 +67,8 @@ class _PlaywrightTab:
 
     def wait_until(self, condition: str, seconds: float) -> None:
         try:
-            self._page.wait_for_function(condition, timeout=seconds * 1000, polling=_POLL_SECONDS * 1000)
+            polling = _POLL_SECONDS * 1000
+            self._call("wait_for_function", condition, timeout=seconds * 1000, polling=polling, more=seconds)
         except PlaywrightTimeoutError as error:
             raise TimeoutError(f"not true after {seconds:g} s on {self.url}: {condition}") from error
         except PlaywrightError as error:
@@ -91,32 +90,18 @@ class _PlaywrightTab:
     def _answer(self, function: str) -> Any:
         """Return the result of a function in the page. Raises TimeoutError if the page hangs."""
         with _in_time():
-            return self._within(_asked(self._page._impl_obj.evaluate, function))
-
-    def _within(self, asked: Awaitable[Any]) -> Any:
-        """Await a call of Playwright's internal API, with a time limit, which the public API lacks here."""
-        try:
-            return self._page._sync(asyncio.wait_for(asked, _SECONDS))
-        except TimeoutError as error:
-            raise TimeoutError(
-                f"no response within {_SECONDS:g} s from {self.url}: the page hangs"
-            ) from error
+            return self._call("evaluate", function)
 
     def screenshot(self) -> bytes:
-        return self._page.screenshot(timeout=_PICTURE_SECONDS * 1000)
+        picture: bytes = self._call("screenshot", timeout=_PICTURE_SECONDS * 1000)
+        return picture
 
     def close(self) -> None:
         with suppress(PageBroken, TimeoutError), _in_time():
-            self._within(_asked(self._page._impl_obj.close))
+            self._call("close")
 
-
-def _asked(method: Callable[..., Awaitable[Any]], *arguments: Any) -> Awaitable[Any]:
-    """Call a method of Playwright's internal API, with None for each other argument that it needs.
-
-    From 1.65 on these methods have no default values.
-    """
-    needed = [p for p in signature(method).parameters.values() if p.default is Parameter.empty]
-    return method(*arguments, *[None] * (len(needed) - len(arguments)))
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return limits.call(self._page, method, *arguments, of=f"{self.url}: the page hangs", **options)
 
 
 @contextmanager
@@ -135,24 +120,26 @@ def _first_line(error: PlaywrightError) -> str:
 
 
 class _PlaywrightBrowser:
-    def __init__(self, name: str, running: PlaywrightProcess) -> None:
+    def __init__(self, name: str, running: PlaywrightProcess, *, any_certificate: bool) -> None:
         self.name = name
         self.version = running.version
         self.spoiled = False
-        self._context = running.new_context()
-        self._context.set_default_timeout(_SECONDS * 1000)
+        self._hangs = f"{name}: the browser hangs"
+        with _in_time():
+            context = limits.call(running, "new_context", of=self._hangs, ignoreHTTPSErrors=any_certificate)
+        self._context: BrowserContext = limits.public(context)
+        self._context.set_default_timeout(limits.SECONDS * 1000)
 
     def tab(self) -> Tab:
         with _in_time():
-            return _PlaywrightTab(self._context.new_page())
+            return _PlaywrightTab(limits.public(limits.call(self._context, "new_page", of=self._hangs)))
 
     def finish(self) -> bool:
         """Close the context; return False if the browser cannot be used again."""
         if self.spoiled or not _KEPT.on:
             return False
         try:
-            asked = _asked(self._context._impl_obj.close)
-            self._context._sync(asyncio.wait_for(asked, _SECONDS))
+            limits.call(self._context, "close", of=self._hangs)
         except (TimeoutError, PlaywrightError):
             return False
         return True
@@ -184,32 +171,32 @@ PLAYWRIGHT = _Shared()
 
 
 @contextmanager
-def by_playwright(installed: Installed, *, frozen_pages: bool = False) -> Iterator[Browser]:
+def by_playwright(
+    installed: Installed, *, frozen_pages: bool = False, trusted: Trusted | None = None
+) -> Iterator[Browser]:
     """Run Chromium or Firefox with one browser context for all tabs.
 
     ``frozen_pages`` turns on Chromium's back/forward cache, which Playwright turns off. With it, requests
-    without keepalive survive together with their frozen page.
+    without keepalive survive together with their frozen page. ``trusted`` is as for ``start``.
     """
+    # The certificate of a run is its own: no other run can use a browser that trusts it.
+    key = None if trusted else (installed, frozen_pages)
     with PLAYWRIGHT as playwright:
-        kept = _KEPT.take(installed, frozen_pages=frozen_pages)
-        running = kept or getattr(playwright, installed.name).launch(
-            env=without_proxies(), **_launch(installed, frozen_pages=frozen_pages)
+        kept = _KEPT.take(key) if key else None
+        running = kept or limits.launch(
+            playwright,
+            installed.name,
+            env=without_proxies(),
+            **_launch(installed, frozen_pages=frozen_pages, trusted=trusted),
         )
         browser: _PlaywrightBrowser | None = None
         try:
-            browser = _PlaywrightBrowser(installed.name, running)
+            any_certificate = bool(trusted) and installed.name == "firefox"
+            browser = _PlaywrightBrowser(installed.name, running, any_certificate=any_certificate)
             yield browser
         finally:
-            if not (
-                browser and browser.finish() and _KEPT.keep(installed, running, frozen_pages=frozen_pages)
-            ):
-                _close(running)
-
-
-def _close(running: PlaywrightProcess) -> None:
-    # It may have crashed, or Ctrl-C, which reaches every process of a terminal, may have ended it.
-    with suppress(PlaywrightError):
-        running.close()
+            if not (browser and key and browser.finish() and _KEPT.keep(key, running)):
+                limits.end(running)
 
 
 class _Kept:
@@ -223,14 +210,13 @@ class _Kept:
         """True within ``kept_running``."""
         return self._idle is not None
 
-    def take(self, installed: Installed, *, frozen_pages: bool) -> PlaywrightProcess | None:
-        """Return an idle browser that still runs, or None."""
-        idle = (self._idle or {}).pop((installed, frozen_pages), None)
+    def take(self, key: tuple[Installed, bool]) -> PlaywrightProcess | None:
+        """Return an idle browser that was kept under a key and still runs, or None."""
+        idle = (self._idle or {}).pop(key, None)
         return idle if idle and idle.is_connected() else None
 
-    def keep(self, installed: Installed, running: PlaywrightProcess, *, frozen_pages: bool) -> bool:
+    def keep(self, key: tuple[Installed, bool], running: PlaywrightProcess) -> bool:
         """Keep a browser running for its next use; return False if it must be closed instead."""
-        key = (installed, frozen_pages)
         if self._idle is None or key in self._idle:
             return False
         self._idle[key] = running
@@ -245,7 +231,7 @@ class _Kept:
             finally:
                 idle, self._idle = self._idle, None
                 for running in idle.values():
-                    _close(running)
+                    limits.end(running)
 
 
 _KEPT = _Kept()
@@ -261,7 +247,7 @@ def kept_running() -> Iterator[None]:
         yield
 
 
-def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
+def _launch(installed: Installed, *, frozen_pages: bool, trusted: Trusted | None = None) -> Mapping[str, Any]:
     own = {"executable_path": installed.path} if installed.path else {}
     if installed.name == "firefox":
         # A stock Firefox is driven by WebDriver BiDi; without the channel Playwright expects its own build.
@@ -270,7 +256,12 @@ def _launch(installed: Installed, *, frozen_pages: bool) -> Mapping[str, Any]:
     frozen = {"ignore_default_args": [_FROZEN_PAGES]} if frozen_pages else {}
     # Headless Chromium names itself HeadlessChrome, which servers and trackers treat as a bot.
     agent = f"--user-agent={chrome_user_agent(installed.version)}"
-    return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent)}
+    return {**own, **frozen, "args": (*_CHROMIUM_ARGUMENTS, agent, *trust_arguments(trusted))}
+
+
+def trust_arguments(trusted: Trusted | None) -> tuple[str, ...]:
+    """Return Chromium's arguments to trust the key of a certificate, if there is one."""
+    return (f"--ignore-certificate-errors-spki-list={trusted.key_hash}",) if trusted else ()
 
 
 @cache

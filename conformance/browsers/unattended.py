@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 
 from conformance import processes
-from conformance.browsers.base import Installed
+from conformance.browsers.base import Installed, Trusted
 
 _ARGUMENTS = (
     "--headless",
@@ -22,16 +22,19 @@ _STOP_SECONDS = 5.0
 
 
 @contextmanager
-def unattended(installed: Installed, url: str) -> Iterator[None]:
+def unattended(installed: Installed, url: str, *, trusted: Trusted | None = None) -> Iterator[None]:
     """Show a page in Chromium until the context ends, without any control over it.
 
-    Raises ValueError for another browser.
+    ``trusted`` is as for ``start``. Raises ValueError for another browser.
     """
     if installed.name != "chromium":
         raise ValueError(f"only chromium can run unattended (got {installed.name})")
+    from conformance.browsers.playwright_engines import trust_arguments  # noqa: PLC0415 - slow to import
+
+    trust = trust_arguments(trusted)
     with TemporaryDirectory(prefix="clickport-profile-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [installed.path, *_ARGUMENTS, f"--user-data-dir={profile}", url],
+            [installed.path, *_ARGUMENTS, *trust, f"--user-data-dir={profile}", url],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
-from conformance.browsers.base import Browser, Installed, PageBroken, Tab
+from conformance.browsers.base import Browser, Installed, PageBroken, Tab, Trusted
 from conformance.browsers.environment import without_proxies
 
 _SECONDS = 15.0
@@ -51,7 +51,7 @@ class _Windows:
         window.
         """
         if handle != self._current:
-            with suppress(WebDriverException):  # No dialog is open, or the window is closed.
+            with suppress(WebDriverException):  # There is no open dialog, or the window is closed.
                 self.driver.switch_to.alert.dismiss()
             self.driver.switch_to.window(handle)
             self._current = handle
@@ -176,6 +176,23 @@ class _WebKit:
             return _WebKitTab(self._windows, self._windows.open())
 
 
+class _Options(webdriver.WebKitGTKOptions):
+    """The options of MiniBrowser, with the certificate that it trusts, for which Selenium has no method."""
+
+    def __init__(self, trusted: Trusted | None) -> None:
+        super().__init__()
+        self._trusted = trusted
+
+    def to_capabilities(self) -> dict[str, Any]:
+        """Return the capabilities of the session."""
+        capabilities: dict[str, Any] = super().to_capabilities()
+        if trusted := self._trusted:
+            capabilities[self.KEY]["certificates"] = [
+                {"host": host, "certificateFile": trusted.file} for host in trusted.hosts
+            ]
+        return capabilities
+
+
 class _Service(Service):
     """The driver process, stopped by a signal: Selenium would use HTTP, through the user's proxy."""
 
@@ -184,10 +201,10 @@ class _Service(Service):
 
 
 @contextmanager
-def webkit(installed: Installed) -> Iterator[Browser]:
+def webkit(installed: Installed, *, trusted: Trusted | None = None) -> Iterator[Browser]:
     """Run MiniBrowser by its driver on a virtual screen; stop all three on exit."""
     with _screen() as display:
-        options = webdriver.WebKitGTKOptions()
+        options = _Options(trusted)
         options.binary_location = installed.path
         # Dialogs of a page are dismissed silently, as by Playwright.
         options.unhandled_prompt_behavior = "dismiss"
@@ -208,7 +225,9 @@ def webkit(installed: Installed) -> Iterator[Browser]:
                 driver.set_script_timeout(_SECONDS)
                 yield _WebKit(driver)
             finally:
-                with suppress(WebDriverException, HTTPError):  # It may have crashed, or Ctrl-C ended it.
+                with suppress(
+                    WebDriverException, HTTPError
+                ):  # The driver may have crashed, or Ctrl-C ended it.
                     driver.quit()
         finally:
             service.stop()

@@ -1,13 +1,13 @@
 """Events that are sent while their page is being left (DELIV-1, DELIV-2)."""
 
-from collections.abc import Callable
 from contextlib import closing
 
 from conformance.browsers import Tab
 from conformance.drivers import keepalive_budget, pages
-from conformance.drivers.delivery_counts import count
+from conformance.drivers.delivery_counts import repeat
 from conformance.drivers.exits import leave, leave_listening, leave_once, require_once
 from conformance.drivers.expectations import require_arrival
+from conformance.drivers.features import require_feature
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
@@ -41,7 +41,7 @@ _VISIT, _AT_ONCE, _NOTE = 300, 30, 250
 def test_event_outlives_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2: the event's request outlives its page when that is left in the same task."""
     exit_ = evidence.case.id.partition("/deliv-2-")[2]
-    _repeat(
+    repeat(
         instruments, evidence, token, lambda own: leave(instruments, engine, evidence, own, exit_), held=True
     )
 
@@ -67,7 +67,7 @@ def test_event_beside_a_new_tab(
             tab.popup("document.getElementById('new-tab').click()").close()
             require_arrival(evidence, instruments.events(own))
 
-    _repeat(instruments, evidence, token, attempt)
+    repeat(instruments, evidence, token, attempt)
 
 
 @scenarios("tracker/deliv-5-60-kb-on-exit", "tracker/deliv-5-180-kb-on-exit")
@@ -97,47 +97,18 @@ def test_burst_on_exit(instruments: Instruments, engine: str, evidence: Evidence
     "tracker/deliv-2-pagehide-same-origin",
     "tracker/deliv-2-visibilitychange-same-origin",
     "tracker/deliv-2-beforeunload-same-origin",
+    "tracker/deliv-2-pageswap-same-origin",
 )
 def test_event_of_a_listener(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-2, open: an event made by a listener while the page is being left."""
     event = evidence.case.id.split("-")[2]
+    require_feature(instruments, engine, f"{event} event")
 
     def attempt(own: str) -> None:
         if not leave_listening(instruments, engine, evidence, own, event):
             raise Violation("no request arrived: the event is lost")
 
-    _repeat(instruments, evidence, token, attempt)
-
-
-def _repeat(
-    instruments: Instruments,
-    evidence: Evidence,
-    token: str,
-    attempt: Callable[[str], object],
-    *,
-    held: bool = False,
-) -> None:
-    """Run the attempt ``--repeat`` times, each with its own token, and record the counts.
-
-    ``held``: the attempt fails exactly if no request outlived its page. Raises the first Violation, with the
-    number of failed attempts.
-    """
-    setup, failed = instruments.setup, []
-    number = setup.options.repeat
-    others = (setup.token(f"{evidence.case.id} {n}", evidence.browser) for n in range(1, number))
-    tokens = (token, *others)
-    for own in tokens:
-        try:
-            attempt(own)
-        except Violation as violation:
-            failed.append((violation, evidence.sent, evidence.received, evidence.timeline))
-    # Counted after all attempts, so that late and repeated requests are included.
-    found = [instruments.events(own, 0) for own in tokens]
-    evidence.delivery_counts = count(found, number - len(failed) if held else None)
-    if failed:
-        first, evidence.sent, evidence.received, evidence.timeline = failed[0]
-        often = f" ({len(failed)} of {number} attempts)" if number > 1 else ""
-        raise Violation(f"{first}{often}")
+    repeat(instruments, evidence, token, attempt)
 
 
 @scenarios("tracker/deliv-1-keepalive-survives-the-page")

@@ -5,14 +5,32 @@ from contextlib import closing
 
 from conformance.browsers import Tab
 from conformance.drivers import pages
+from conformance.drivers.endpoint_faults import (
+    require_another,
+    require_bounded,
+    require_quiet,
+    track_and_go_on,
+)
+from conformance.drivers.exits import require_once
 from conformance.drivers.expectations import require_arrival
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.outcomes import NotTestable, Violation
+from conformance.targets.server import EVENT_PATH
 
-# More requests for one event than a bounded retry makes in the time of another event.
-_ENDLESS = 11
+# Resolves to true if a plain request for a URL is answered. The page's own fetch, before it is counted.
+_REACHABLE = (
+    "return (window.plainFetch ?? fetch)('{url}', {{ mode: 'no-cors' }}).then(() => true, () => false)"
+)
+_COUNT_FETCHES = """const bodies = [];
+window.plainFetch = window.fetch.bind(window);
+window.fetch = (url, options) => {
+  if (String(url?.url ?? url).includes('.invalid')) bodies.push(String(options?.body));
+  return plainFetch(url, options);
+};
+window.triesOf = (token) => bodies.filter((body) => body.includes(token)).length;
+"""
 _LEAVE_SECONDS = 10.0
 _NEXT = "!window.leaving && document.readyState === 'complete'"
 # A navigation that waits for a timer or an answer takes longer than this; any other takes some ms.
@@ -26,13 +44,66 @@ _TRIES = 5
     "tracker/deliv-7-answer-301",
     "tracker/deliv-7-reset",
     "tracker/deliv-7-hang",
+    "tracker/deliv-7-answer-304",
+    "tracker/deliv-7-answer-429",
+    "tracker/deliv-7-answer-endless",
+    "tracker/deliv-3-answer-103",
 )
 def test_failing_endpoint(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """DELIV-7: a failing endpoint causes no exception and no endless retries, and gets the next event."""
-    kind = evidence.case.id.rpartition("-")[2]
-    with closing(instruments.tab(engine)) as tab, instruments.recorder.failing(token, kind):
-        tab.goto(instruments.page(before=pages.WATCH))
-        _track_and_go_on(instruments, evidence, tab, token)
+    """DELIV-7: an odd answer causes no exception and no endless retries, and the next event is sent.
+
+    DELIV-3: an event that was answered with 200 is sent once.
+    """
+    track_and_go_on(instruments, engine, evidence, token)
+
+
+@scenarios("tracker/deliv-3-ipv6-only")
+def test_ipv6_only(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-3: an endpoint whose host is an IPv6 address gets each event once."""
+    origin, sentinel = instruments.recorder.ipv6_origin, pages.sentinel_of(token)
+    if not origin:
+        raise NotTestable("this machine has no IPv6")
+    evidence.sent = f"clickport.track('Signup {token}') for an endpoint at {origin}"
+    with closing(instruments.tab(engine)) as tab:
+        tab.goto(instruments.page(before=pages.WATCH, endpoint=f"{origin}{EVENT_PATH}"))
+        if not tab.run(_REACHABLE.format(url=f"{origin}/next/page")):
+            raise NotTestable(f"{engine} does not reach {origin}")
+        thrown = pages.run(tab, f"clickport.track('Signup {token}')")
+        found = instruments.events(token)
+        require_arrival(evidence, found, thrown)
+        if found[0].origin not in origin:
+            raise NotTestable(f"the tracker sends to {found[0].origin}, not to the endpoint in data-api")
+        require_quiet(tab, pages.run(tab, f"clickport.track('Sentinel {sentinel}')"))
+        require_once(instruments, evidence, token, sentinel)
+        require_quiet(tab, None)
+
+
+@scenarios("tracker/deliv-7-name-does-not-resolve")
+def test_name_does_not_resolve(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
+    """DELIV-7: an endpoint whose name does not resolve raises nothing; the next event is tried, too.
+
+    The page counts the calls of fetch with each event, because nothing arrives anywhere.
+    """
+    scheme = instruments.recorder.page_origin.partition("://")[0]
+    endpoint, sentinel = f"{scheme}://clickport.invalid{EVENT_PATH}", pages.sentinel_of(token)
+    evidence.sent = f"clickport.track('Signup {token}') for {endpoint}, then another event"
+    with closing(instruments.tab(engine)) as tab:
+        tab.goto(instruments.page(before=pages.WATCH + _COUNT_FETCHES, endpoint=endpoint))
+        thrown = None
+        for own in (token, sentinel):
+            thrown = pages.run(tab, f"clickport.track('Signup {own}')") or thrown
+            # A plain request for the same name has failed: so has the event's before it.
+            if tab.run(_REACHABLE.format(url=endpoint)):
+                raise NotTestable(f"the name in {endpoint} resolves here")
+            pages.let_the_page_know(tab)
+        first, after, all_ = tab.run(f"return ['{token}', '{sentinel}', ''].map(triesOf)")
+        evidence.received = {"calls of fetch with the event": first, "with the next one": after}
+        require_quiet(tab, thrown)
+    if not all_:
+        raise NotTestable("the page sees no call of fetch for this endpoint: the tracker sends otherwise")
+    if not after:
+        raise Violation("after a failed event the next one was not tried")
+    require_bounded(first)
 
 
 @scenarios("tracker/deliv-7-offline-then-online")
@@ -48,14 +119,15 @@ def test_offline_then_online(instruments: Instruments, engine: str, evidence: Ev
         pages.let_the_page_know(tab)
         instruments.recorder.end_faults()
         _set_online(tab, online=True)
-        _require_another(instruments, evidence, tab, token, thrown)
+        require_another(instruments, evidence, tab, token, thrown)
 
 
 @scenarios("tracker/deliv-7-refused")
 def test_refused_connection(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a refused connection raises nothing in the page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        refusing = f"http://127.0.0.1:{free.getsockname()[1]}/api/event"
+        scheme = instruments.recorder.page_origin.partition("://")[0]
+        refusing = f"{scheme}://127.0.0.1:{free.getsockname()[1]}{EVENT_PATH}"
     with closing(instruments.tab(engine)) as tab:
         url = instruments.page("no-endpoint.html", before=pages.WATCH, token=token, endpoint=refusing)
         _track_undeliverable(evidence, tab, url, token)
@@ -65,7 +137,8 @@ def test_refused_connection(instruments: Instruments, engine: str, evidence: Evi
 def test_blocked_by_policy(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """DELIV-7: a Content-Security-Policy that blocks the endpoint does no harm to the page."""
     with closing(instruments.tab(engine)) as tab:
-        url = instruments.page("policy.html", before=pages.WATCH, token=token)
+        policy = {"Content-Security-Policy": "connect-src 'self'"}
+        url = instruments.page("no-endpoint.html", before=pages.WATCH, headers=policy, token=token)
         _track_undeliverable(evidence, tab, url, token)
         if instruments.recorder.seen(token=token, method="POST"):
             raise NotTestable(f"{engine} sent the request despite the policy")
@@ -135,35 +208,6 @@ def _require_sending(instruments: Instruments, engine: str, evidence: Evidence, 
     require_arrival(evidence, instruments.events(probe), thrown)
 
 
-def _track_and_go_on(instruments: Instruments, evidence: Evidence, tab: Tab, token: str) -> None:
-    evidence.sent = f"clickport.track('Signup {token}'), then another event"
-    thrown = pages.run(tab, f"clickport.track('Signup {token}')")
-    first = instruments.events(token)
-    if first and not first[0].held:
-        # The next call is made once the page, and thus the tracker, knows of the failure.
-        over = {"gone": True} if evidence.case.id.endswith("-reset") else {"answered": True}
-        instruments.events(token, **over)
-        pages.let_the_page_know(tab)
-    _require_another(instruments, evidence, tab, token, thrown)
-    if not first:
-        raise Violation("no request arrived: the event is lost")
-
-
-def _require_another(
-    instruments: Instruments, evidence: Evidence, tab: Tab, token: str, thrown: str | None
-) -> None:
-    """Require that nothing was raised, the next event arrives, and the first is not retried endlessly."""
-    pages.run(tab, f"clickport.track('Sentinel {pages.sentinel_of(token)}')")
-    after = instruments.events(pages.sentinel_of(token))
-    found = instruments.events(token, _ENDLESS, seconds=LATE_EVENT_SECONDS)
-    evidence.wire(found[:3])
-    _require_quiet(tab, thrown)
-    if not after:
-        raise Violation("after a failed event the next one was not sent")
-    if len(found) >= _ENDLESS:
-        raise Violation(f"{len(found)} requests for one event within seconds: it is retried endlessly")
-
-
 def _track_undeliverable(evidence: Evidence, tab: Tab, url: str, token: str) -> None:
     """Make calls whose events cannot arrive; the page's own handlers must run on. Raises Violation."""
     evidence.sent = f"clickport.track('Signup {token}') in a page whose handler goes on afterwards"
@@ -177,7 +221,7 @@ def _track_undeliverable(evidence: Evidence, tab: Tab, url: str, token: str) -> 
         ) from error
     # An unhandled rejection is reported only after the task of the refusal.
     pages.let_the_page_know(tab)
-    _require_quiet(tab, tab.run("return window.thrown ?? null"))
+    require_quiet(tab, tab.run("return window.thrown ?? null"))
 
 
 def _set_online(tab: Tab, *, online: bool) -> None:
@@ -187,13 +231,6 @@ def _set_online(tab: Tab, *, online: bool) -> None:
         f"Object.defineProperty(navigator, 'onLine', {{ value: {value}, configurable: true }}); "
         f"dispatchEvent(new Event('{event}'))"
     )
-
-
-def _require_quiet(tab: Tab, thrown: str | None) -> None:
-    if thrown:
-        raise Violation(f"the call threw {thrown} into the page")
-    if raised := pages.raised_in(tab):
-        raise Violation(f"the call raised {raised[0]!r} in the page, uncaught")
 
 
 def _time_of_exit(instruments: Instruments, tab: Tab, template: str, token: str) -> float:

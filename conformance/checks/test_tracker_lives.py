@@ -102,7 +102,7 @@ def _prerendered(
     installed = next(b for b in instruments.setup.browsers if b.name == engine)
     if engine != "chromium":
         raise NotTestable(f"{engine} prerenders nothing")
-    with unattended(installed, page):
+    with unattended(installed, page, trusted=instruments.setup.trusted):
         if not recorder.wait(1, path=control, seconds=_PRERENDER_SECONDS):
             raise NotTestable(f"{engine} {installed.version} prerenders nothing here")
         yield lambda script: recorder.mount(script_path, script.encode(), "text/javascript"), following

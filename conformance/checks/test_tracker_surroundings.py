@@ -13,7 +13,7 @@ from conformance.protocol.payload import read_payload
 from conformance.targets.server import EVENT_PATH
 
 _BEHIND = "/behind.js"
-_SANDBOX = "sandbox allow-scripts"
+_SANDBOX = {"Content-Security-Policy": "sandbox allow-scripts"}
 _NAMES = {"DOMContentLoaded": "Loaded", "a deferred script right behind it": "Behind"}
 
 
@@ -69,7 +69,7 @@ def test_call_on_plain_http(instruments: Instruments, engine: str, evidence: Evi
 def test_sandboxed_page(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
     """API-8: a page of an opaque origin, which has neither storage nor cookies, sends its event."""
     with closing(instruments.tab(engine)) as tab:
-        tab.goto(instruments.page("sandboxed.html", policy=_SANDBOX))
+        tab.goto(instruments.page("sandboxed.html", headers=_SANDBOX))
         if tab.run("return window.storage") != "SecurityError":
             raise NotTestable(f"{engine} lets a sandboxed page use its storage")
         _require_event(instruments, evidence, tab, token, "in a page with the policy sandbox allow-scripts")

@@ -24,6 +24,9 @@ COMMANDS = {
     "audit": ("conformance.cli.audit:audit_", "Judge the events in a HAR file."),
     "watch": ("conformance.cli.watch:watch", "Show a site's events as they happen."),
     "serve": ("conformance.cli.serve:serve", "Run the reference server (--help: its options)."),
+    "cluster": ("conformance.cli.cluster:cluster_", "Run the reference server on several nodes and shards."),
+    "demo": ("conformance.cli.serve:demo", "Run a server with a year of data, to try the dashboard."),
+    "import": ("conformance.cli.serve:import_", "Import events of the past into a running server."),
     "list": ("conformance.cli.listing:list_", "List requirements and their cases."),
     "docs": ("conformance.cli.docs:docs", "Show a page of the documentation."),
     "explain": ("conformance.cli.explain:explain", "Explain a requirement or a case."),
@@ -90,14 +93,17 @@ def _print_version(context: click.Context, parameter: click.Parameter, wanted: b
     help="Show the version and its requirement set, and exit.",
 )
 def main() -> None:
-    """Referee for the Clickport custom-events protocol.
+    """Conformance tests for the Clickport custom-events protocol.
 
-    Checks trackers and ingest servers over the wire: what clickport.track() was called with, what reached the
-    network although the page was left, and what was stored.
+    Checks trackers and ingest servers over the wire: the calls of clickport.track(), the requests that reach
+    the network although the page is left, and the stored rows.
     """
     # A console whose encoding lacks a character shows its code point.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # SIGTERM, from CI or a supervisor, cleans up like Ctrl-C.
+    # SIGTERM, from CI or a supervisor, and a terminal that is closed clean up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none.
+    if hangup and signal.getsignal(hangup) != signal.SIG_IGN:  # `nohup` ignores it.
+        signal.signal(hangup, signal.default_int_handler)

@@ -17,7 +17,7 @@ from conformance.site.har import BadHar, read_captures
 @click.option("--strict", is_flag=True, help="A failing SHOULD is a violation, too.")
 @report_option
 def audit_(source: Path, strict: bool, reports: tuple[str, ...]) -> None:
-    """Judge the custom events in FILE.har, or in each *.har of a folder, by requirement.
+    """Judge the custom events in FILE.har, or in each *.har below a folder, by requirement.
 
     Reads captures of Chrome, Firefox, Safari and Playwright. A capture shows requests, not calls, delivery or
     rows: the requirements about these are listed as not proved.
@@ -33,9 +33,10 @@ def audit_(source: Path, strict: bool, reports: tuple[str, ...]) -> None:
     run, verdict, rules = audit.audit(captures, source=str(source), strict=strict)
     notes = [*audit.missing_bodies(captures), *audit.unanswered(captures), *audit.unproven(verdict)]
     proved = sum(row.decided and not row.reason for row in verdict.requirements)
+    number = len(verdict.violations)
     sentences = {
         Exit.CONFORMANT: f"{source}: no violation; {proved} requirements hold in this capture",
-        Exit.VIOLATION: f"{source}: {len(verdict.violations)} violations",
+        Exit.VIOLATION: f"{source}: {number} violation{'s' * (number != 1)}",
         Exit.INCONCLUSIVE: f"{source}: no verdict, because events or their bodies are missing",
     }
     finish(run, verdict, rules, reports=reports, notes=notes, sentence=sentences[verdict.exit_code])

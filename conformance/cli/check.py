@@ -31,6 +31,8 @@ def _with_options(command: Command, names: Collection[str]) -> Command:
             about["is_flag"] = True
         if field.metadata.get("multiple"):
             about["multiple"] = True
+        if field.metadata.get("joined"):
+            about.update(multiple=True, callback=lambda _context, _option, urls: ",".join(urls) or None)
         if "choices" in field.metadata:
             about["type"] = click.Choice(field.metadata["choices"])
         elif "metavar" in field.metadata:
@@ -77,7 +79,7 @@ def output_options(command: Command) -> Command:
 
 @click.command(short_help="Check a tracker, a server, or both.")
 @target_options
-@click.option("--jobs", type=click.IntRange(1, 64), default=3, show_default=True, help="Processes at most.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Processes at most.")
 @output_options
 def check(jobs: int, reports: tuple[str, ...], run_record: Path, config: Path | None, **given: Any) -> None:
     """Check a tracker, a server, or both; without either, the bundled reference.

@@ -70,12 +70,9 @@ def _list(value: Any) -> list[Any]:
 def _text_of(path: Path, option: str, names: tuple[str, str], table: Any) -> str:
     """Return a table of two texts in the form of the command line: ``QUOTA-1=no usage API``."""
     key, value = names
-    if not isinstance(table, dict) or set(table) != set(names) or not all(map(_is_text, table.values())):
+    texts = isinstance(table, dict) and all(isinstance(value, str) for value in table.values())
+    if not texts or set(table) != set(names):
         raise UsageError(
             f"{path}: {option} must be a list of tables with the texts {key} and {value}, not {table!r}"
         )
     return f"{table[key]}={table[value]}"
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)

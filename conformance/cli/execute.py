@@ -17,12 +17,12 @@ from conformance.harness.options import Options, UsageError
 from conformance.protocol.cases import UnknownSelector
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import requirements
-from conformance.reports import REPORTS, Progress, print_run, require_writable, write
+from conformance.reports import REPORTS, RunProgress, print_run, require_writable, write
 from conformance.reports.text import harmless
 from conformance.results.record import Run, read
 from conformance.results.redaction import Redaction, masked
 from conformance.results.verdict import Exit, Verdict
-from conformance.runner.run import Watcher, run
+from conformance.runner.run import RunListener, run
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by the shells' convention: 128 + SIGINT."""
@@ -35,7 +35,7 @@ def execute(
     reports: Sequence[str],
     run_record: Path,
     config: Path | None,
-    watcher: Watcher | None = None,
+    watcher: RunListener | None = None,
 ) -> NoReturn:
     """Run the checks that the options select and exit with the code of the verdict.
 
@@ -122,9 +122,9 @@ def _merged(configured: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
     return {**merged, "waive": waivers}
 
 
-def _progress(options: Options) -> Progress:
+def _progress(options: Options) -> RunProgress:
     known = [entry.case for entry in options.known]
-    return Progress(Console(stderr=True), strict=options.strict, known=known)
+    return RunProgress(Console(stderr=True), strict=options.strict, known=known)
 
 
 def parse_report(text: str, kinds: Iterable[str]) -> tuple[str, Path]:

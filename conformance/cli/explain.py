@@ -38,6 +38,7 @@ def _head(requirement: Requirement) -> list[str]:
         f"{requirement.id}  {requirement.level}  ({lanes}){upcoming_mark(requirement.since)}",
         requirement.what,
         f"Why: {requirement.why}",
+        *([f"Source: {requirement.source}"] if requirement.source else []),
     ]
 
 
@@ -48,16 +49,11 @@ def _cases(requirement: Requirement, cases: list[Case]) -> list[str]:
         named.setdefault(case.id.partition("/")[2], []).append(case)
     for name, same in named.items():
         lanes = ", ".join(case.lane for case in same)
-        lines.append(
-            f"  {name} ({lanes}){_level(same[0], requirement)}{upcoming_mark(same[0].since)}: "
-            f"{same[0].what or same[0].why}"
-        )
+        level = f" ({same[0].level})" if same[0].level is not requirement.level else ""
+        mark = upcoming_mark(same[0].since)
+        lines.append(f"  {name} ({lanes}){level}{mark}: {same[0].what or same[0].why}")
     lines += [f"  not in the {lane} lane: {reason}" for lane, reason in requirement.excluded.items()]
     return [*lines, ""]
-
-
-def _level(case: Case, requirement: Requirement) -> str:
-    return f" ({case.level})" if case.level is not requirement.level else ""
 
 
 def _examples(requirement: Requirement, cases: list[Case]) -> list[str]:

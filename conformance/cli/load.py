@@ -16,7 +16,7 @@ from conformance.load.mix import read as read_mix
 from conformance.load.plan import (
     DEFAULT_OBJECTIVE,
     DEFAULT_RATE,
-    Plan,
+    LoadPlan,
     RemoteTarget,
     require_descriptors,
     seconds_of,
@@ -47,7 +47,7 @@ _DURATION = _Duration()
 
 
 @click.command(short_help="Load a server: is every event stored, once, and how fast?")
-@click.argument("url", required=False)
+@click.argument("urls", nargs=-1, metavar="[URL]...")
 @some_options(*_TARGETS)
 @click.option(
     "--rate",
@@ -110,7 +110,7 @@ _DURATION = _Duration()
 )
 @record_option("clickport-load.jsonl")
 @report_option
-def load(url: str | None, **given: Any) -> None:
+def load(urls: tuple[str, ...], **given: Any) -> None:
     """Send events at a rate and compare the acknowledged events with the stored rows (STORE-5).
 
     \b
@@ -120,13 +120,14 @@ def load(url: str | None, **given: Any) -> None:
     clickport load --shape ramp --objective-p95 50ms --report html=load.html
 
     Requests follow a schedule that does not depend on the server, and latency counts from the scheduled time.
+    Connections to several URLs, the nodes of a cluster, go to each in turn.
     Load is sent only to this machine and to hosts named by --allow-host.
 
     \b
     Exit codes: 0 nothing lost, doubled or altered, 1 a violation or a missed objective, 2 usage,
     3 could not run, 4 inconclusive (no readback, or no event was acknowledged), 70 fault of the suite itself.
     """
-    _execute(url, **given)
+    _execute(",".join(urls) or None, **given)
 
 
 def _execute(
@@ -158,7 +159,7 @@ def _execute(
             options = Options(server=url, lane=("server",), **asked)
             read_mix(mix)
             goal = objective or DEFAULT_OBJECTIVE
-            plan = Plan(
+            plan = LoadPlan(
                 seconds=seconds or 0.0,
                 senders=users or 0,
                 mix=mix,

@@ -73,7 +73,7 @@ def check(
     with _readable():
         planned = read_plan(plan)
         name, events = _events(source, since or datetime.now(UTC) - timedelta(days=1), given)
-    run, verdict, rules = plan_report.check(planned, events, source=name, strict=strict)
+        run, verdict, rules = plan_report.check(planned, events, source=name, strict=strict)
     number = f"{len(events)} event{'s' * (len(events) != 1)} of {name}"
     sentences = {
         Exit.CONFORMANT: f"{number}: as planned in {plan}",
@@ -141,7 +141,9 @@ def diff(before: Path, after: Path) -> None:
     there is a difference.
     """
     with _readable():
-        found = plan_diff.changes(_plan_of(before), _plan_of(after))
+        found = plan_diff.changes(
+            _plan_of(before), _plan_of(after), seen=_is_plan(before) and not _is_plan(after)
+        )
     for change in found:
         click.echo(str(change))
     if not found:
@@ -150,7 +152,11 @@ def diff(before: Path, after: Path) -> None:
 
 
 def _plan_of(path: Path) -> Plan:
-    return read_plan(path) if path.suffix == ".toml" else plan_write.draft(read_events(path))
+    return read_plan(path) if _is_plan(path) else plan_write.draft(read_events(path))
+
+
+def _is_plan(path: Path) -> bool:
+    return path.suffix == ".toml"
 
 
 @plan_.command("types")

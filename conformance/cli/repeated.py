@@ -46,7 +46,8 @@ def _run(arguments: Sequence[str], folder: str, environment: Mapping[str, str]) 
     return code, out.getvalue(), err.getvalue()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Serve the commands of standard input; exit with 130 after Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Children inherit the descriptors: none of them may write among the answers.
     own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -55,3 +56,7 @@ if __name__ == "__main__":
         serve(sys.stdin, own)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

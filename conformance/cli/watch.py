@@ -1,20 +1,24 @@
 """``clickport watch``: show a site's events as they happen, or wait for one of them."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
-from conformance.browsers import BROWSERS, BrowserMissing, PageBroken, find, start
+from conformance.browsers import BROWSERS, BrowserMissing, PageBroken, Tab, find, start
 from conformance.cli.execute import end
 from conformance.cli.fuzz import duration
+from conformance.recorder.site_front import NOT_REACHED, OWN_WORD
 from conformance.reports.text import harmless
 from conformance.results.redaction import masked
 from conformance.results.verdict import Exit
 from conformance.site import plan_write
+from conformance.site.pages import PROBE
 from conformance.site.plan import PLAN, BadPlan, Plan, read_plan
-from conformance.site.watch import Seen, Watch, watching
+from conformance.site.watch import Watch, WatchedEvent, watching
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -46,18 +50,19 @@ def watch(
 
     \b
     Exit codes: 0 all as planned (and --until has arrived), 1 an event differs from the plan, or --until did
-    not arrive in time, 2 usage, 3 the browser could not be opened.
+    not arrive in time, 2 usage, 3 the site or the browser could not be opened.
     """
     try:
         planned = _plan(plan)
+        if record and not record.parent.is_dir():
+            end(f"could not write {record}: there is no folder {record.parent}", Exit.USAGE)
         with watching(url, endpoints, planned) as watched, ExitStack() as stack:
             click.echo(f"open  {watched.address}\nshown {watched.page}", err=True)
-            if browser:
-                _open(watched.address, browser, stack)
+            tab = _open(watched, browser, stack) if browser else None
             arrived = False
             with suppress(KeyboardInterrupt):
                 arrived = watched.follow(_show, until=until, seconds=timeout)
-            _conclude(watched, record, until=until, arrived=arrived)
+            _conclude(watched, record, until=until, arrived=arrived, tab=tab)
     except (BadPlan, ValueError) as error:
         end(str(error), Exit.USAGE)
     except (BrowserMissing, PageBroken, TimeoutError) as error:
@@ -70,20 +75,46 @@ def _plan(path: Path | None) -> Plan | None:
     return read_plan(path or Path(PLAN))
 
 
-def _open(address: str, name: str, stack: ExitStack) -> None:
+def _open(watched: Watch, name: str, stack: ExitStack) -> Tab:
+    """Open the site in a browser. Ends with 3 if the site cannot be reached."""
     tab = stack.enter_context(start(find(name))).tab()
-    tab.goto(address)
+    try:
+        tab.goto(watched.entry)
+        if watched.entry != watched.address:
+            # The browser knows the password now; a page whose own URL holds it cannot call fetch.
+            tab.goto(watched.address)
+    except (PageBroken, TimeoutError):
+        _require_reachable(watched)
+        raise
+    if _state(tab).get("status") == NOT_REACHED:
+        _require_reachable(watched)
+    return tab
 
 
-def _show(seen: Seen) -> None:
+def _require_reachable(watched: Watch) -> None:
+    if reason := watched.unreachable():
+        end(f"could not run: {masked(reason.removeprefix(OWN_WORD))}", Exit.COULD_NOT_RUN)
+
+
+def _state(tab: Tab) -> Mapping[str, Any]:
+    """Return the page's answer to ``PROBE``; empty if it gives none."""
+    with suppress(PageBroken, TimeoutError):
+        state = tab.run(f"return {PROBE}")
+        return state if isinstance(state, dict) else {}
+    return {}
+
+
+def _show(seen: WatchedEvent) -> None:
     for line in seen.lines():
         click.echo(harmless(masked(line)))
     sys.stdout.flush()
 
 
-def _conclude(watched: Watch, record: Path | None, *, until: str, arrived: bool) -> None:
+def _conclude(watched: Watch, record: Path | None, *, until: str, arrived: bool, tab: Tab | None) -> None:
     """Write the plan and exit with the code of the watch."""
-    if record and watched.events:
+    if record and not watched.events:
+        click.echo(f"no event arrived: {record} was not written", err=True)
+    elif record:
         draft = plan_write.draft(watched.events)
         try:
             record.write_text(plan_write.toml(draft), encoding="utf-8")
@@ -91,5 +122,11 @@ def _conclude(watched: Watch, record: Path | None, *, until: str, arrived: bool)
             end(f"could not write {record}: {error}", Exit.USAGE)
         click.echo(f"wrote {len(draft.events)} events to {record}", err=True)
     if until and not arrived:
-        end(f"{until!r} did not arrive; {len(watched.seen)} other events did", Exit.VIOLATION)
+        if not watched.seen:
+            _require_reachable(watched)
+        state = _state(tab) if tab else {}
+        why = watched.silence(state) if state else ""
+        number = len(watched.seen)
+        others = f"{number} other event{'s' * (number != 1)} did"
+        end(f"{until!r} did not arrive; {others}{': ' * bool(why)}{why}", Exit.VIOLATION)
     sys.exit(Exit.CONFORMANT if watched.as_planned else Exit.VIOLATION)

@@ -173,3 +173,11 @@ class DashboardPage:
 def _shown(text: str) -> str:
     """Return the visible part of a text: single spaces, no format characters, which browsers may drop."""
     return " ".join("".join(c for c in text if category(c) != "Cf").split())
+
+
+def open_page(site: Site, tab: Tab, panel: str = "Events", **query: str) -> DashboardPage:
+    """Wait until the dashboard knows the site's events, and return its page in the tab, loaded."""
+    site.settle()
+    page = DashboardPage(site, tab)
+    page.open(panel, **query)
+    return page

@@ -28,7 +28,7 @@ NEW_NAME_SECONDS = 10.0
 
 # The limit once a wait of the same kind has timed out.
 _SHORT_SECONDS = 1.0
-_POLL_SECONDS = 0.03
+_POLL_SECONDS = 0.1
 _SHOWN = 500
 
 
@@ -158,11 +158,14 @@ class Site:
     def require_new(
         self, what: str, read: Callable[[], list[Any]], expected: list[Any], since: float
     ) -> None:
-        """Require that rows appear by themselves within 10 s, and record the time. Raises Violation."""
+        """Require that rows appear by themselves within 10 s from now. Raises Violation.
+
+        The time since the call, which was made at ``since``, is recorded.
+        """
         seen = self.wait(lambda: sorted(read()), expected, NEW_NAME_SECONDS)
         seconds = time.monotonic() - since
         self.evidence.received = {**self.evidence.received, what: seen, "seconds": round(seconds, 2)}
-        require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the call", seen, expected)
+        require_equal(f"{what}, {NEW_NAME_SECONDS:g} s after the answer to the event", seen, expected)
         self.evidence.notes += (f"shown {seconds:.1f} s after the call",)
 
     def wait(self, read: Callable[[], object], expected: object, seconds: float) -> object:

@@ -3,15 +3,16 @@
 The recorder holds the answers to the event and to a plain request of the suite's own, the negative control,
 until the browser abandons the control: then the page is gone. It answers the event with a redirect (307),
 which only a request that outlived its page follows: 50 of 50 with keepalive and 0 of 50 without it, in each
-of three engines.
+of three engines. If a server cannot notice that a request was cancelled (``CANCELS_SILENTLY``), the control
+is answered with a redirect first, and must not follow it.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from conformance.browsers import Tab
+from conformance.browsers import CANCELS_SILENTLY, Tab
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.outcomes import NotTestable, SuiteFault, Violation
@@ -70,9 +71,15 @@ def leave(
     control = f"{recorder.endpoint_origin}/control/{token}"
     options = f"{{ method: 'POST', body: '{token}', mode: 'no-cors' }}"
     plain = f"(window.plainFetch ?? fetch)('{control}?called=' + called, {options})"
-    scene = ExitScenario(
+    scenario = ExitScenario(
         tab=instruments.tab(engine),
-        page=instruments.page("leave.html", token=token, next=f"{origin}/next/page", control=control),
+        page=instruments.page(
+            "leave.html",
+            token=token,
+            next=f"{origin}/next/page",
+            control=control,
+            ping=f"{recorder.endpoint_origin}{ping_path(token)}",
+        ),
         framing=instruments.page("frame.html", inner=instruments.page()) if way == "frame-removed" else "",
         next=f"{origin}/next/page",
         earlier=earlier,
@@ -82,25 +89,31 @@ def leave(
     evidence.sent = f"{tracked}, and in the same task: {exit_}"
     recorder.hold(token)
     try:
-        EXITS[way](scene)
+        EXITS[way](scenario)
         if way in CLOSING:
-            _settle(instruments, engine, scene.next)
+            _settle(instruments, engine, scenario.next)
         elif way != "frame-removed":
-            scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
+            scenario.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
     except TimeoutError as error:
         raise NotTestable(
             f"the page was not left within {_GONE_SECONDS:g} s while its event had no answer: "
             "the exit waits for the endpoint, or the page hangs (see DELIV-4)"
         ) from error
     else:
-        _require_given_up(instruments, token)
+        silent = (engine, instruments.setup.options.protocol) in CANCELS_SILENTLY
+        _require_given_up(instruments, token, silent=silent)
         return _outlived(instruments, evidence, token)
     finally:
         recorder.end_hold()
-        if not scene.tab.closed:
+        if not scenario.tab.closed:
             with suppress(TimeoutError):  # The page's fault is reported already.
-                scene.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
-            scene.tab.close()
+                scenario.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
+            scenario.tab.close()
+
+
+def ping_path(token: str) -> str:
+    """Return the path of the ping of an event's link. The token is reversed, so that no ping is its event."""
+    return f"/control/ping/{token[::-1]}"
 
 
 def leave_listening(
@@ -132,12 +145,19 @@ def _settle(instruments: Instruments, engine: str, url: str) -> None:
     tab.close()
 
 
-def _require_given_up(instruments: Instruments, token: str) -> None:
-    """Require that the plain request was abandoned with its page. Raises SuiteFault."""
+def _require_given_up(instruments: Instruments, token: str, *, silent: bool) -> None:
+    """Require that the plain request was abandoned with its page. Raises SuiteFault.
+
+    If ``silent``, the recorder may not notice that. Then the request is answered here, and ``_outlived``
+    requires that it does not follow the redirect.
+    """
     control = {"token": token, "path": f"/control/{token}"}
     if not instruments.recorder.seen(**control):
         return  # Abandoned before it was sent: by Firefox on navigation, by every engine when a tab closes.
-    if not instruments.recorder.wait(1, **control, gone=True, seconds=_GONE_SECONDS):
+    if silent:
+        instruments.recorder.release_controls()
+    end = {"over": True} if silent else {"gone": True}
+    if not instruments.recorder.wait(1, **control, **end, seconds=_GONE_SECONDS):
         raise SuiteFault(
             "the negative control, a plain fetch by the suite, was not abandoned with its page: "
             "nothing can be concluded from this browser"
@@ -152,87 +172,131 @@ def _outlived(instruments: Instruments, evidence: Evidence, token: str) -> list[
         token, seconds=1 if cancelled else _SURVIVAL_SECONDS, method="POST", held=False
     )
     found = instruments.events(token, 0)
-    evidence.wire(found)
-    evidence.moments(found, recorder.seen(token=token, path=f"/control/{token}"))
+    cut = recorder.seen(token=token, cut=True, sent=True)
+    controls = recorder.seen(token=token, path=f"/control/{token}")
+    evidence.wire(found + cut)
+    evidence.moments(found + cut, [control for control in controls if not control.followed])
+    _require_protocol(instruments, found + controls)
+    if any(control.followed for control in controls):
+        raise SuiteFault(
+            "the negative control, a plain fetch by the suite, followed a redirect after its page was left: "
+            "nothing can be concluded from this browser"
+        )
     if survivors:
         return survivors
-    if cancelled:
+    if cancelled or cut:
+        reset = next((exchange.reset for exchange in cancelled + cut if exchange.reset), "")
+        how = f"its stream was reset by RST_STREAM {reset}" if reset else "its connection was closed"
+        when = "before any answer" if cancelled else "before its body had ended"
         raise Violation(
-            "the browser cancelled the request when its page was left: it was sent without keepalive "
-            "(its connection was closed before any answer, as was that of a plain fetch beside it)"
+            "the browser cancelled the request when its page was left: it was sent without keepalive, "
+            f"or the tracker aborted it ({how} {when}, as was that of a plain fetch beside it)"
         )
     raise Violation("no request outlived the page: the event is lost when the page is left")
 
 
-def _href(scene: ExitScenario) -> None:
-    scene.in_one_task(f"location.href = '{scene.next}'")
+def _require_protocol(instruments: Instruments, exchanges: Sequence[Exchange]) -> None:
+    """Require that requests came over the run's HTTP version. Raises SuiteFault."""
+    protocol = instruments.setup.options.protocol
+    expected = "HTTP/2" if protocol == "http2" else "HTTP/1.1"
+    if others := {exchange.http for exchange in exchanges} - {expected}:
+        raise SuiteFault(f"requests came over {', '.join(sorted(others))}, although --protocol is {protocol}")
 
 
-def _replace(scene: ExitScenario) -> None:
-    scene.in_one_task(f"location.replace('{scene.next}')")
+def _href(scenario: ExitScenario) -> None:
+    scenario.in_one_task(f"location.href = '{scenario.next}'")
 
 
-def _reload(scene: ExitScenario) -> None:
-    scene.in_one_task("location.reload()")
+def _replace(scenario: ExitScenario) -> None:
+    scenario.in_one_task(f"location.replace('{scenario.next}')")
 
 
-def _back(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.next)
-    scene.in_one_task("history.back()")
+def _reload(scenario: ExitScenario) -> None:
+    scenario.in_one_task("location.reload()")
 
 
-def _link(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    scene.tab.click("#link")
+def _back(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.next)
+    scenario.in_one_task("history.back()")
 
 
-def _form(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    scene.tab.click("#submit")
+def _link(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.click("#link")
 
 
-def _form_get(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    scene.tab.click("#submit-get")
+def _ping(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.click("#ping")
 
 
-def _forward(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    scene.tab.goto(scene.next)
-    scene.tab.run("setTimeout(() => history.back())")
-    scene.tab.wait_until("document.getElementById('link') && window.clickport", _GONE_SECONDS)
-    scene.tab.run(f"setTimeout(() => {{ {scene.calls} history.forward() }})")
+def _view_transition(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    # A page that was never drawn has no transition; one that is hidden is not drawn at all.
+    scenario.tab.run(
+        "const style = document.createElement('style');"
+        " style.textContent = '@view-transition { navigation: auto }'; document.head.append(style);"
+        " return new Promise((done) => { setTimeout(done, 1000);"
+        " requestAnimationFrame(() => requestAnimationFrame(() => done())) })"
+    )
+    scenario.tab.run(f"setTimeout(() => {{ {scenario.calls} location.href = '{scenario.next}' }})")
+    scenario.tab.wait_until(_NEXT_PAGE_IS_THERE, _GONE_SECONDS)
+    # The next page knows of the transition when it is shown first, which may be after its load event.
+    with suppress(TimeoutError):
+        scenario.tab.wait_until("window.transition !== undefined", _SURVIVAL_SECONDS)
+    if not scenario.tab.run("return Boolean(window.transition)"):
+        raise NotTestable("the next page came without a view transition")
 
 
-def _frame_removed(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.framing)
-    script = json.dumps(f"setTimeout(() => {{ {scene.calls} frameElement.remove() }})")
-    scene.tab.run(f"document.querySelector('iframe').contentWindow.eval({script})")
-    scene.tab.wait_until("!document.querySelector('iframe')", _GONE_SECONDS)
+def _form(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.click("#submit")
 
 
-def _window_close(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    window = scene.tab.popup(f"window.popup = window.open('{scene.page}')")
-    window.run(f"setTimeout(() => {{ {scene.calls} window.close() }})")
+def _form_get(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.click("#submit-get")
+
+
+def _forward(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.goto(scenario.next)
+    scenario.tab.run("setTimeout(() => history.back())")
+    scenario.tab.wait_until("document.getElementById('link') && window.clickport", _GONE_SECONDS)
+    scenario.tab.run(f"setTimeout(() => {{ {scenario.calls} history.forward() }})")
+
+
+def _frame_removed(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.framing)
+    script = json.dumps(f"setTimeout(() => {{ {scenario.calls} frameElement.remove() }})")
+    scenario.tab.run(f"document.querySelector('iframe').contentWindow.eval({script})")
+    scenario.tab.wait_until("!document.querySelector('iframe')", _GONE_SECONDS)
+
+
+def _window_close(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    window = scenario.tab.popup(f"window.popup = window.open('{scenario.page}')")
+    window.run(f"setTimeout(() => {{ {scenario.calls} window.close() }})")
     # The opener knows when the window is closed; the automation's own events are sometimes late.
     try:
-        scene.tab.wait_until("window.popup.closed", _GONE_SECONDS)
+        scenario.tab.wait_until("window.popup.closed", _GONE_SECONDS)
     except TimeoutError:
         window.close()  # A page that hangs would block the browser for later cases.
         raise
 
 
-def _tab_close(scene: ExitScenario) -> None:
-    scene.tab.goto(scene.page)
-    scene.tab.run(scene.calls)
-    scene.tab.close()
+def _tab_close(scenario: ExitScenario) -> None:
+    scenario.tab.goto(scenario.page)
+    scenario.tab.run(scenario.calls)
+    scenario.tab.close()
 
 
 EXITS: dict[str, Callable[[ExitScenario], None]] = {
     "href": _href,
     "replace": _replace,
     "link": _link,
+    "ping": _ping,
+    "view-transition": _view_transition,
     "form": _form,
     "reload": _reload,
     "back": _back,
@@ -258,13 +322,13 @@ def leave_once(instruments: Instruments, tab: Tab, token: str, way: str, *, call
         control=f"{instruments.recorder.endpoint_origin}/control/{token}",
     )
     tracked = call or f"clickport.track('Exit {token}')"
-    scene = ExitScenario(
+    scenario = ExitScenario(
         tab=tab,
         page=page,
         next=following,
         calls=f"window.leaving = true; try {{ {tracked} }} catch {{}}",
     )
-    EXITS[way](scene)
+    EXITS[way](scenario)
     if way not in CLOSING:
         tab.wait_until(f"{_NEXT_PAGE_IS_THERE} && window.clickport", _GONE_SECONDS)
 
@@ -273,7 +337,6 @@ def require_once(instruments: Instruments, evidence: Evidence, token: str, senti
     """Require that an event has arrived exactly once by the time the sentinel has. Raises Violation."""
     after = instruments.events(sentinel)
     found = instruments.events(token, 2, seconds=LATE_EVENT_SECONDS)
-    found = [exchange for exchange in found if not exchange.path.startswith("/control/")]
     evidence.wire(found)
     if not found:
         raise Violation("no request arrived: the event is lost when the page is left")

@@ -5,17 +5,21 @@ local host would fail every case alike. One page finds such a fault. It fails on
 requirement (API-1 or API-2); all others are reported as not testable, with that reason.
 """
 
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
+from typing import Any, TypeVar
 
 from conformance.browsers import PageBroken, Tab
 from conformance.drivers.pages import loading_error
 from conformance.harness.evidence import Evidence
-from conformance.harness.instruments import EVENT_SECONDS, Instruments, sent_events
+from conformance.harness.instruments import EVENT_SECONDS, Instruments
 from conformance.protocol.cases import Case, select
 from conformance.protocol.outcomes import NotTestable, TargetUnavailable, Violation
 from conformance.protocol.requirements import Lane
+
+Visit = TypeVar("Visit", bound=Callable[..., Any])
 
 LANES = frozenset({Lane.TRACKER, Lane.PAIR})
 _TYPE = "typeof (window.clickport || {}).track"
@@ -137,6 +141,22 @@ def require_engine(instruments: Instruments, engine: str, error: Exception) -> N
         raise TargetUnavailable(f"{engine} shows no page at all: {broken}; before: {error}") from broken
 
 
+def shared_visit(do: Visit) -> Visit:
+    """Decorate a visit to a page that decides several cases: if the page breaks, each is not testable.
+
+    The page counts as one that broke, however many cases there are.
+    """
+
+    @wraps(do)
+    def visit(instruments: Instruments, engine: str, *args: Any) -> Any:
+        try:
+            return do(instruments, engine, *args)
+        except (PageBroken, TimeoutError) as error:
+            raise not_observed(instruments, engine, error) from error
+
+    return visit  # type: ignore[return-value]
+
+
 def not_observed(instruments: Instruments, engine: str, error: Exception) -> NotTestable:
     """Return NotTestable for a case whose page broke. Raises TargetUnavailable if the engine is broken."""
     note_broken(instruments, engine, error)
@@ -160,9 +180,11 @@ def _examine(instruments: Instruments, engine: str) -> Life:
         )
     token = instruments.setup.token("life", engine)
     tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
-    arrived = instruments.recorder.wait(1, token=token, seconds=EVENT_SECONDS)
+    arrived = instruments.recorder.wait(1, token=token, sent=True, seconds=EVENT_SECONDS)
     tab.close()
-    rule = "" if sent_events(arrived) else _rule(instruments, engine)
+    # A queue and fetchLater are sent when the page has ended: the cases themselves show that.
+    arrived = arrived or instruments.recorder.wait(1, token=token, sent=True, seconds=_PROBE_SECONDS)
+    rule = "" if arrived else _rule(instruments, engine)
     if not rule:
         return Life()
     return Life(
@@ -202,7 +224,7 @@ def _arrives(instruments: Instruments, engine: str, script: str, origin: str, ru
     with closing(instruments.tab(engine)) as tab, suppress(PageBroken, TimeoutError):
         tab.goto(url.replace(instruments.recorder.page_origin, origin))
         tab.run("; ".join(f"try {{ {call.format(token=token)} }} catch {{}}" for call in _CALLS))
-        return bool(sent_events(instruments.recorder.wait(1, token=token, seconds=_PROBE_SECONDS)))
+        return bool(instruments.recorder.wait(1, token=token, sent=True, seconds=_PROBE_SECONDS))
     return False
 
 

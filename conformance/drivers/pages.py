@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -72,10 +73,21 @@ def call(
     return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
 
 
+@contextmanager
+def reading_an_answer() -> Iterator[None]:
+    """Raise PageBroken if an answer of the page has another shape, because a script bent its built-ins."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise PageBroken(f"the page answers with something else than it was asked for: {error!r}") from error
+
+
 def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
     """Return the uncaught exceptions of a page with ``WATCH``, even if its scripts replaced the list."""
     then = "window.raised = [];" if forget else ""
-    return list(tab.run(f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"))
+    script = f"const raised = [].concat(window.raised ?? []).map(String); {then} return raised"
+    with reading_an_answer():
+        return list(tab.run(script))
 
 
 def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from conformance.drivers.pages import sentinel_of
 from conformance.drivers.requests import Reply, Request, RequestSender, as_json, from_vector
@@ -63,11 +64,19 @@ def post(
 ) -> PostedBatch:
     """Post requests by token and read back their rows, waiting for the ``expected`` number of each.
 
-    Raises TargetUnavailable if the server is gone.
+    If there are several servers, each gets its share of them. Raises TargetUnavailable if the server is gone.
     """
-    with closing(sender_to(instruments, hostile=hostile)) as sender:
-        requests = {token: list(map(sender.complete, own)) for token, own in requests.items()}
-        replies = {token: [sender.send(each) for each in own] for token, own in requests.items()}
+    assert instruments.setup.server
+    with ExitStack() as stack:
+        senders = [
+            stack.enter_context(closing(sender_to(instruments, hostile=hostile)))
+            for _ in range(instruments.setup.server.count)
+        ]
+        requests = {token: list(map(senders[0].complete, own)) for token, own in requests.items()}
+        replies = {
+            token: [sender.send(each) for each in own]
+            for sender, (token, own) in zip(cycle(senders), requests.items(), strict=False)
+        }
     if instruments.readback is None:
         return PostedBatch(requests=requests, replies=replies)
     wanted = _still_expected(replies, expected)

@@ -19,7 +19,7 @@ _SHOWN = 300
 _USAGE = {"pageviews", "custom_events", "total"}
 _LARGEST = 50_000_000
 _JSON = {"Content-Type": "application/json"}
-# Columns by which rows are told apart and put in order; the others are numbers, flags, texts or lists.
+# Columns that identify and order rows; the others are numbers, flags, texts or lists.
 _NAMES = frozenset({"name", "event_name", "key", "currency", "rule"})
 _NUMBERS = frozenset({"count", "conversions", "rate", "pageviews", "custom_events", "total"})
 # Said by what is there and does not work.
@@ -45,7 +45,7 @@ class ApiAnswer:
             raise Violation(f"{self.asked} was not answered with JSON: {self.text[:_SHOWN]}") from None
 
     def rows(self, list_: str, *columns: str) -> list[tuple[Any, ...]]:
-        """These columns of the rows of a list in the answer. Raises Violation where they are not there."""
+        """Return these columns of the rows of a list in the answer. Raises Violation if one is missing."""
         return [self.pick(row, *columns) for row in self.members(self.pick(self.data, list_)[0], list_)]
 
     def members(self, value: Any, name: str) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from functools import cached_property
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from conformance.browsers import FREEZES_ON_REQUEST, PLAIN_HOSTS, Browser, Pictures, Tab, start
@@ -36,7 +37,7 @@ LATE_EVENT_SECONDS = 1.5
 LATE_ROW_SECONDS = 5.0
 # Longest time if none of the events or rows that were awaited before has arrived.
 _SHORT_SECONDS = 0.3
-# How much longer than the last row an earlier one may take to appear.
+# The additional time for rows that were sent before one that has appeared.
 _LATE_FACTOR = 3
 _POLL_SECONDS = 0.05
 
@@ -53,15 +54,15 @@ class Instruments:
         self.pictures = Pictures(Violation)
         # The lanes in which a check was given an altered observation (see ``drivers/canary.py``).
         self.canaries: set[Lane] = set()
-        # What the server does with plain events.
+        # The server's treatment of plain events.
         self.patience = Patience()
-        # How many pages of each engine broke while a case used them.
+        # The number of pages of each engine that broke while a case used them.
         self.broken: Counter[str] = Counter()
         # The cases that this process may be asked to check; None until pytest has collected them.
         self.collected: frozenset[str] | None = None
         # True once the user has ended an open-ended search, which also ends those of the remaining lanes.
         self.search_ended = False
-        # Why rows cannot be read; what is broken is not asked again for each case.
+        # The reason if rows cannot be read: a broken readback is not tried again for each case.
         self._unreadable: TargetUnavailable | None = None
         self._done: dict[Any, tuple[Any, Exception | None]] = {}
         # None until something was awaited; False for good once something has arrived.
@@ -95,7 +96,9 @@ class Instruments:
     def recorder(self) -> Recorder:
         """The recorder, which serves the tracker under test byte for byte, and its shim."""
         options = self.setup.options
-        recorder = self._stack.enter_context(Recorder(options.payload))
+        recorder = self._stack.enter_context(
+            Recorder(options.payload, protocol=options.protocol, certificate=self.setup.certificate)
+        )
         recorder.mount(TRACKER_PATH, load_tracker(options.tracker), "text/javascript")
         if options.shim:
             recorder.mount(SHIM_PATH, load_shim(options.shim), "text/javascript")
@@ -124,7 +127,9 @@ class Instruments:
         if key not in self._browsers:
             installed = next(b for b in self.setup.browsers if b.name == engine)
             running = ExitStack()
-            browser = running.enter_context(start(installed, frozen_pages=frozen_pages))
+            browser = running.enter_context(
+                start(installed, frozen_pages=frozen_pages, trusted=self.setup.trusted)
+            )
             self._stack.callback(running.close)
             self._browsers[key] = browser, running
         return self._browsers[key][0]
@@ -140,9 +145,9 @@ class Instruments:
     def plain_origin(self, engine: str) -> str:
         """Return an origin of the recorder whose pages should not be a secure context in this engine.
 
-        The caller has to confirm it in the page (``isSecureContext``).
+        It is without TLS over every protocol. The caller has to confirm it in the page (``isSecureContext``).
         """
-        return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.page_origin.rpartition(':')[2]}"
+        return f"http://{PLAIN_HOSTS[engine]}:{self.recorder.plain_origin.rpartition(':')[2]}"
 
     @cached_property
     def dashboard(self) -> Dashboard:
@@ -156,7 +161,7 @@ class Instruments:
         before: str = "",
         stored: bool = False,
         domain: str = "",
-        policy: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
         **values: str,
     ) -> str:
         """Mount a page made from a template in ``fixtures/pages`` and return its URL, a new one each time.
@@ -168,8 +173,8 @@ class Instruments:
         The tracker and its endpoint are cross-origin to the page, as with a hosted product. If the values
         include ``endpoint``, that endpoint is used and the scripts are same-origin, because a page gets the
         details of exceptions only from same-origin scripts. The browser may cache the page if ``stored``.
-        ``domain`` replaces the run's domain in the snippet. ``policy`` is the Content-Security-Policy of the
-        page.
+        ``domain`` replaces the run's domain in the snippet. ``headers`` are further headers of the page, such
+        as a Content-Security-Policy.
         """
         recorder = self.recorder
         text = bundled(f"fixtures/pages/{template}").read_text(encoding="utf-8")
@@ -181,7 +186,7 @@ class Instruments:
             text = text.replace("{{" + name + "}}", html.escape(value))
         path = f"/page/{next(self._pages)}"
         body = text.replace("{{snippet}}", snippet).encode()
-        recorder.mount(path, body, "text/html; charset=utf-8", stored=stored, policy=policy)
+        recorder.mount(path, body, "text/html; charset=utf-8", stored=stored, headers=headers)
         return f"{recorder.page_origin}{path}"
 
     @property
@@ -205,9 +210,7 @@ class Instruments:
         nothing has ever arrived, only the first wait takes that long and later ones 0.3 s, unless a shim is
         in use: a foreign tracker may send in batches.
         """
-        found = sent_events(
-            self.recorder.wait(number, token=token, seconds=self._patience(seconds), **wanted)
-        )
+        found = self.recorder.wait(number, token=token, sent=True, seconds=self._patience(seconds), **wanted)
         if number:
             self._nothing_came = not found and self._nothing_came is not False
         return found
@@ -219,8 +222,7 @@ class Instruments:
 
         The time is that of ``events``.
         """
-        each = self.recorder.wait_each(numbers, seconds=self._patience(seconds))
-        found = {token: sent_events(own) for token, own in each.items()}
+        found = self.recorder.wait_each(numbers, seconds=self._patience(seconds))
         self._nothing_came = not any(found.values()) and self._nothing_came is not False
         return found
 
@@ -248,6 +250,7 @@ class Instruments:
         wanted = {**expected, sentinel: 1}
         seen = 0.0
         while True:
+            asked = time.monotonic()
             rows = _by_token(self._read(self.readback, within or self.setup.run), wanted)
             if rows[sentinel]:
                 seen = seen or time.monotonic()
@@ -258,7 +261,8 @@ class Instruments:
                     require_unthrottled([bool(rows[token]) for token, number in expected.items() if number])
                 self._nothing_stored = not any(rows.values()) and self._nothing_stored is not False
                 return rows
-            time.sleep(_POLL_SECONDS)
+            # Many rows take long to read: no more than half of the time is spent on it.
+            time.sleep(max(_POLL_SECONDS, time.monotonic() - asked))
 
     def _read(self, readback: Readback, run: str) -> list[StoredRow]:
         """Return the rows of a readback. Raises TargetUnavailable, from then on at once."""
@@ -269,11 +273,6 @@ class Instruments:
         except TargetUnavailable as error:
             self._unreadable = error
             raise
-
-
-def sent_events(exchanges: Iterable[Exchange]) -> list[Exchange]:
-    """Return the exchanges without preflights and without control requests of the suite."""
-    return [e for e in exchanges if e.method != "OPTIONS" and not e.path.startswith("/control/")]
 
 
 def _by_token(rows: Iterable[StoredRow], tokens: Iterable[str]) -> dict[str, list[StoredRow]]:

@@ -15,6 +15,8 @@ from conformance.browsers import BROWSERS
 from conformance.protocol.requirement_sets import UnknownSet, current_set, require_released
 from conformance.protocol.requirements import Lane
 from conformance.protocol.tables import TABLE
+from conformance.protocol.transport import DEFAULT_PROTOCOL
+from conformance.recorder import PROTOCOLS
 from conformance.results import counterexamples as store
 from conformance.results.baseline import BadBaseline, KnownFailure, read
 from conformance.results.redaction import (
@@ -55,7 +57,11 @@ class Options:
         "Python file or module whose payloads(request) reads the requests of a foreign tracker.",
         metavar="MODULE",
     )
-    server: str | None = _option("Server under test, already running.", metavar="URL")
+    server: str | None = _option(
+        "Server under test, already running; repeat it for nodes that get connections in turn.",
+        metavar="URL",
+        joined=True,
+    )
     server_cmd: str | None = _option(
         "Server under test: a command that starts it; {port} is replaced by a free port.", metavar="CMD"
     )
@@ -149,6 +155,12 @@ class Options:
         "Generate examples for this many seconds in each lane, instead of a fixed number; 0 for off.",
         default=0,
     )
+    protocol: str = _option(
+        "HTTP version of pages and endpoint in browsers: http1 (without TLS), http1-tls, or http2 (over TLS, "
+        "with a certificate made for the run).",
+        default=DEFAULT_PROTOCOL,
+        choices=PROTOCOLS,
+    )
     repeat: int = _number(
         "Number of times that each exit (way to leave a page) is tried; 50 for a certificate.", default=1
     )
@@ -168,8 +180,9 @@ class Options:
         self._at_most_one("clickhouse", "readback_url", "readback_cmd")
         for name, least in _LEAST.items():
             _require_number(name, getattr(self, name), least)
-        for name in ("server", "clickhouse", "dashboard"):
+        for name in ("clickhouse", "dashboard"):
             _require_url(name, getattr(self, name))
+        _require_servers(self.servers)
         for name in ("server_cmd", "readback_cmd"):
             _require_words(name, getattr(self, name))
         if self.server_cmd and "{port}" not in self.server_cmd:
@@ -202,6 +215,7 @@ class Options:
                 f"--dashboard-key, or {DASHBOARD_KEY}, has characters that a header cannot carry: "
                 "only printable ASCII is possible"
             )
+        _require_protocol(self.protocol)
         _ = self.envelope_fields
         _ = self.known
         _ = self.waivers
@@ -215,6 +229,11 @@ class Options:
     def has_server(self) -> bool:
         """True if the user named a server to test."""
         return bool(self.server or self.server_cmd or self.server_app)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The URLs in ``server``."""
+        return tuple(self.server.split(",")) if self.server else ()
 
     @property
     def has_readback(self) -> bool:
@@ -321,7 +340,8 @@ class Options:
             elif field_.metadata.get("flag"):
                 words.append(option)
             else:
-                values = value if isinstance(value, tuple) else (value,)
+                joined = value.split(",") if field_.metadata.get("joined") else (value,)
+                values = value if isinstance(value, tuple) else joined
                 words += [f"{option} {shell_word(field_.name, str(each))}" for each in values]
         return words
 
@@ -348,9 +368,21 @@ def _require_url(name: str, url: str | None) -> None:
         raise UsageError(f"{_flag(name)} must be a URL such as http://host:port (got {masked(url)!r})")
 
 
+def _require_servers(urls: tuple[str, ...]) -> None:
+    for url in urls:
+        _require_url("server", url)
+        if urls[1:] and (urlsplit(url).scheme != "http" or urlsplit(url).path.strip("/")):
+            raise UsageError(f"each of several --server must be http://host:port (got {masked(url)!r})")
+
+
 def _require_number(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UsageError(f"{_flag(name)} must be {least} or more (got {value!r})")
+
+
+def _require_protocol(name: str) -> None:
+    if name not in PROTOCOLS:
+        raise UsageError(f"--protocol must be one of {', '.join(PROTOCOLS)} (got {name!r})")
 
 
 def _require_words(name: str, command: str | None) -> None:

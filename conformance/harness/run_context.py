@@ -11,16 +11,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.browsers import BROWSERS, Installed, find, installed, unusable
+from conformance.browsers import BROWSERS, Installed, Trusted, find, installed, unusable
 from conformance.harness.options import OPTION_NAMES, Options, UsageError
 from conformance.protocol.outcomes import TargetUnavailable
 from conformance.protocol.requirements import Lane
+from conformance.protocol.transport import DEFAULT_PROTOCOL
 from conformance.readback import ClickHouseReadback, CommandReadback, Readback, UrlReadback
-from conformance.recorder import BadMapping, PayloadMapping
+from conformance.recorder import BadMapping, PayloadMapping, write_certificate
 from conformance.results.record import RunInfo
 from conformance.results.redaction import Redaction
 from conformance.targets import Server, load_shim, load_tracker
-from conformance.targets.server import EVENT_PATH, bundled_server, server_at, server_by_app, server_by_command
+from conformance.targets.server import (
+    EVENT_PATH,
+    bundled_server,
+    server_at,
+    server_by_app,
+    server_by_command,
+    servers_at,
+)
 
 BROWSER_LANES = {Lane.TRACKER, Lane.PAIR, Lane.DASHBOARD}
 SERVER_LANES = {Lane.SERVER, Lane.PAIR, Lane.DASHBOARD}
@@ -33,6 +41,8 @@ class RunContext:
     ``run`` is the token prefix of all its events, ``since`` a time (ISO 8601) before the first of them.
     ``shrinking`` is the path of the file in which the processes add up the time spent on shrinking.
     ``unusable`` are the browsers that are installed and cannot be driven, each with the reason.
+    ``certificate`` is the path of the run's certificate and key for TLS, and ``key_hash`` what browsers need
+    to trust it; both are empty without TLS.
     """
 
     options: Options
@@ -42,6 +52,8 @@ class RunContext:
     browsers: tuple[Installed, ...] = ()
     shrinking: str = ""
     unusable: tuple[tuple[str, str], ...] = ()
+    certificate: str = ""
+    key_hash: str = ""
 
     def token(self, case_id: str, browser: str | None = None) -> str:
         """Return the token that identifies the events of a case: 19 lower-case letters and digits."""
@@ -51,6 +63,11 @@ class RunContext:
     def redaction(self) -> Redaction:
         """The redaction of the options' secrets, to be applied to everything that is printed or stored."""
         return Redaction.of({name: getattr(self.options, name) for name in OPTION_NAMES})
+
+    @property
+    def trusted(self) -> Trusted | None:
+        """The certificate that browsers must trust, or None without TLS."""
+        return Trusted(file=self.certificate, key_hash=self.key_hash) if self.certificate else None
 
     @property
     def envelope(self) -> Mapping[str, Any]:
@@ -119,6 +136,8 @@ class RunContext:
             browsers=tuple(Installed(**browser) for browser in data["browsers"]),
             shrinking=data["shrinking"],
             unusable=tuple((name, why) for name, why in data["unusable"]),
+            certificate=data["certificate"],
+            key_hash=data["key_hash"],
         )
 
 
@@ -141,6 +160,9 @@ def prepare(options: Options) -> Iterator[RunContext]:
     with ExitStack() as stack:
         server = stack.enter_context(_server(options)) if lanes & SERVER_LANES else None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clickport-"))
+        tls = lanes & BROWSER_LANES and options.protocol != DEFAULT_PROTOCOL
+        certificate = Path(folder, "certificate.pem")
+        key_hash = write_certificate(certificate) if tls else ""
         yield RunContext(
             options=options,
             run=f"cp{secrets.token_hex(4)}",
@@ -149,6 +171,8 @@ def prepare(options: Options) -> Iterator[RunContext]:
             browsers=browsers,
             unusable=cannot,
             shrinking=str(Path(folder, "shrinking")),
+            certificate=str(certificate) if tls else "",
+            key_hash=key_hash,
         )
 
 
@@ -173,7 +197,7 @@ def _a_minute_ago() -> str:
 
 def _server(options: Options) -> AbstractContextManager[Server]:
     if options.server:
-        return server_at(options.server)
+        return servers_at(options.server) if "," in options.server else server_at(options.server)
     if options.server_cmd:
         return server_by_command(options.server_cmd)
     if options.server_app:

@@ -42,6 +42,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.seen = False
+        self._starting = 0
         self._ended = threading.Event()
 
     @contextmanager
@@ -57,6 +58,27 @@ class Interrupts:
             self._ended.set()
             if own:
                 signal.signal(signal.SIGINT, before)
+            if self._starting > 0:
+                self.release()
+
+    def hold(self, processes: int) -> None:
+        """Hold back Ctrl-C, here and in processes started from now on, until as many have started.
+
+        Ctrl-C in a process that loads its modules would print a traceback.
+        """
+        self._starting = processes
+        _mask_interrupts("SIG_BLOCK")
+
+    def started(self) -> None:
+        """Count a process that has started; after the last one, interrupts arrive again."""
+        self._starting -= 1
+        if self._starting <= 0:
+            self.release()
+
+    def release(self) -> None:
+        """Let interrupts arrive again: one that was held back does so now."""
+        self._starting = 0
+        _mask_interrupts("SIG_UNBLOCK")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self.seen:
@@ -73,3 +95,18 @@ class Interrupts:
                 os.kill(os.getpid(), signal.SIGINT)  # Unlike the other way, it also ends a system call.
             else:
                 _thread.interrupt_main()
+
+
+def forget_held_interrupt() -> None:
+    """Let interrupts arrive in a process that was started by ``Interrupts.hold``; drop one held back.
+
+    The process that started it has been interrupted too, and ends it.
+    """
+    if hasattr(signal, "sigpending") and signal.SIGINT in signal.sigpending():
+        signal.sigwait([signal.SIGINT])
+    _mask_interrupts("SIG_UNBLOCK")
+
+
+def _mask_interrupts(how: str) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(getattr(signal, how), [signal.SIGINT])

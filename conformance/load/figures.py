@@ -22,10 +22,13 @@ ERROR_SHARE = 0.001
 """The share of requests that may fail in a run that meets its objective."""
 
 
-# HdrHistogram (PyPI `hdrhistogram`) was tried: at two digits it allocates 26 kB a histogram, this one about
-# 1 kB for a second of requests. A soak of an hour keeps two a second: 190 MB instead of 8 MB.
 class Histogram:
-    """A sparse histogram of durations in seconds; quantiles are accurate to 2 %."""
+    """A sparse histogram of durations in seconds; quantiles are accurate to 2 %.
+
+    HdrHistogram (PyPI `hdrhistogram` 0.10.8) meets the same tests of accuracy, but has no wheel for Linux on
+    ARM and for Macs with Intel processors, where `clickport-conformance[load]` would need a C compiler. It
+    replaces no line but the arithmetic of buckets. A second of 500 requests takes 11 KB in it and 8 KB here.
+    """
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()

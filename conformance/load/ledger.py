@@ -10,7 +10,7 @@ from conformance.load.journal import JournalEntry
 from conformance.load.mix import RequestKind
 
 _EXAMPLES = 5
-# The fates of a number: unused or unanswered, or the kind of its answer.
+# The states of a number: unused or unanswered, or the kind of its answer.
 _NONE, _ACKNOWLEDGED, _REFUSED, _SILENT, _BAD_REFUSED, _BAD_ACCEPTED, _BAD_FAILED = range(7)
 _ROWS, _ALTERED = 0x7F, 0x80
 _WRONG = ("lost", "doubled", "altered", "bad_stored")
@@ -108,7 +108,7 @@ class Ledger:
         examples: dict[str, list[str]] = {}
         for name, sender in self._senders.items():
             rows = sender.rows or bytes(len(sender.fates))
-            # Count by fate first: there are millions of events, but few fates.
+            # Count by state first: there are millions of events, but few states.
             for fate, number in Counter(zip(sender.fates, rows, strict=True)).items():
                 for kind in _kinds(*fate):
                     count[kind] += number

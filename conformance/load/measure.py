@@ -13,11 +13,11 @@ from conformance.harness.run_context import RunContext
 from conformance.load.await_rows import SENTINEL, await_rows
 from conformance.load.figures import ERROR_SHARE, Figures
 from conformance.load.fingerprint import Nonce
-from conformance.load.journal import JournalEntry, JournalReader, Phase, clock, phases
+from conformance.load.journal import JournalReader, Phase, clock, phases
 from conformance.load.ledger import Ledger, Reconciled, Row
 from conformance.load.mix import EventGenerator, RequestKind, read
 from conformance.load.monitor import Monitor
-from conformance.load.plan import Plan
+from conformance.load.plan import LoadPlan
 from conformance.load.progress import LoadProgress
 from conformance.load.stored import Stored, stored
 from conformance.paths import bundled
@@ -39,7 +39,7 @@ class LoadMeasurement:
     comparison noticed a falsified ledger, else empty. ``report`` is plain data.
     """
 
-    plan: Plan
+    plan: LoadPlan
     reconciled: Reconciled | None
     acknowledged: int
     statuses: str
@@ -47,7 +47,7 @@ class LoadMeasurement:
     report: dict[str, Any]
 
 
-def measure(setup: RunContext, plan: Plan, progress: LoadProgress, *, patience: float) -> LoadMeasurement:
+def measure(setup: RunContext, plan: LoadPlan, progress: LoadProgress, *, patience: float) -> LoadMeasurement:
     """Load the server of ``setup`` by ``plan`` and compare the acknowledged events with the stored rows.
 
     ``patience`` is the longest wait for a row, in seconds. Raises TargetUnavailable, and RuntimeError if
@@ -57,7 +57,7 @@ def measure(setup: RunContext, plan: Plan, progress: LoadProgress, *, patience: 
 
 
 class _Run:
-    def __init__(self, setup: RunContext, plan: Plan, progress: LoadProgress) -> None:
+    def __init__(self, setup: RunContext, plan: LoadPlan, progress: LoadProgress) -> None:
         assert setup.server
         self._setup = setup
         self._url = setup.server.event_url
@@ -157,7 +157,7 @@ class _Run:
             self._ledger.answered(answer)
             sampled = answer.kind is RequestKind.EVENT and answer.number % self._stride == 0
             if sampled and answer.acknowledged:
-                monitor.follow(_nonce(answer, self._setup.run), answer.done)
+                monitor.follow(Nonce(answer.sender, answer.number).text(self._setup.run), answer.done)
 
     def _observed(self, backlog: float | None, memory: float | None) -> None:
         second = self._figures.at(clock())
@@ -187,7 +187,7 @@ class _Run:
             "seconds": plan.duration,
             "objective": {"p95_ms": plan.objective * 1000, "met": met, "asked": plan.objective_asked},
             "sustained": sustained,
-            "events": _plain(reconciled),
+            "events": None if reconciled is None else {**vars(reconciled)},
             "settled_s": None if waited is None else round(waited, 2),
             "bytes_an_event": None if size is None else round(size, 1),
             **report,
@@ -195,7 +195,7 @@ class _Run:
 
 
 @contextmanager
-def locust(plan: Plan, url: str, run: str, journal: Path) -> Iterator[Process]:
+def locust(plan: LoadPlan, url: str, run: str, journal: Path) -> Iterator[Process]:
     """Run Locust by a plan; stop it, with its workers, at the end.
 
     Its working folder is that of its journals, so that it reads no Locust configuration of the user's.
@@ -209,7 +209,7 @@ def locust(plan: Plan, url: str, run: str, journal: Path) -> Iterator[Process]:
         yield process
 
 
-def _processes(plan: Plan) -> Sequence[str]:
+def _processes(plan: LoadPlan) -> Sequence[str]:
     if plan.processes == 1:
         return ()
     port = str(free_port())
@@ -218,11 +218,3 @@ def _processes(plan: Plan) -> Sequence[str]:
 
 def _is_sentinel(row: Row) -> bool:
     return row.nonce is not None and row.nonce.sender == SENTINEL
-
-
-def _nonce(answer: JournalEntry, run: str) -> str:
-    return Nonce(answer.sender, answer.number).text(run)
-
-
-def _plain(reconciled: Reconciled | None) -> dict[str, Any] | None:
-    return None if reconciled is None else {**vars(reconciled)}

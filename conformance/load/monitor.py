@@ -1,9 +1,9 @@
 """Observe the target under load: delay until rows are visible, backlog, and memory of its processes."""
 
+import os
 import re
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -83,7 +83,9 @@ class Monitor:
             began = clock()
             try:
                 seen = self._stored.seen(followed, min(followed.values()))
-            except TargetUnavailable as error:  # It may be temporary: `await_rows` raises if it is not.
+            except (
+                TargetUnavailable
+            ) as error:  # The failure may be temporary: `await_rows` raises if it is not.
                 self.problem, seen = str(error), set()
             now = clock()
             for nonce in seen & set(followed):
@@ -119,9 +121,7 @@ class Monitor:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.set()
         for thread in self._threads:
             thread.join(_TIMEOUT_SECONDS)
@@ -133,7 +133,8 @@ def _listeners(port: int) -> list[psutil.Process]:
         pids = {
             c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid
         }
-        return [psutil.Process(pid) for pid in pids]
+        # The front of several servers is a thread of this process.
+        return [psutil.Process(pid) for pid in pids - {os.getpid()}]
     except psutil.Error:  # Not permitted for this user.
         return []
 

@@ -32,7 +32,7 @@ class RemoteTarget(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """The options of a load run. ``objective`` is a limit for the 95th percentile of latency, in seconds.
 
     ``objective_asked``: the user set it, so that missing it fails the run.
@@ -106,7 +106,7 @@ def seconds_of(text: str) -> float:
     raise ValueError(f"{text!r} is not a duration: write 50ms, 90s, 10m or 1h")
 
 
-def require_descriptors(plan: Plan) -> None:
+def require_descriptors(plan: LoadPlan) -> None:
     """Raise this process's soft limit of open files as far as the senders need.
 
     Raises TargetUnavailable if the hard limit is too low: a sender without a descriptor cannot connect, which

@@ -10,7 +10,7 @@ from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext, prepare
 from conformance.load.checks import results
 from conformance.load.measure import measure
-from conformance.load.plan import Plan, require_local
+from conformance.load.plan import LoadPlan, require_local
 from conformance.load.progress import LoadProgress
 from conformance.load.yardsticks import compare
 from conformance.protocol.requirements import Lane
@@ -19,7 +19,13 @@ from conformance.results.redaction import shell_word
 
 
 def load(
-    options: Options, plan: Plan, *, yardsticks: bool, patience: float, record: Path, progress: LoadProgress
+    options: Options,
+    plan: LoadPlan,
+    *,
+    yardsticks: bool,
+    patience: float,
+    record: Path,
+    progress: LoadProgress,
 ) -> Run:
     """Load the server that ``options`` name, write the record to the file ``record``, and return it.
 
@@ -27,8 +33,8 @@ def load(
     for a row, in seconds. Raises RemoteTarget and BadMix before anything is started, TargetUnavailable if
     there can be no verdict, OSError if the record cannot be written, and KeyboardInterrupt.
     """
-    if options.server:
-        require_local(options.server, plan.allowed)
+    for url in options.servers:
+        require_local(url, plan.allowed)
     progress.say("starting")
     with in_use(record), prepare(options) as setup:
         plan = replace(plan, envelope=setup.envelope, domain=setup.options.domain)
@@ -44,7 +50,7 @@ def load(
     return read(record)
 
 
-def _info(setup: RunContext, plan: Plan) -> RunInfo:
+def _info(setup: RunContext, plan: LoadPlan) -> RunInfo:
     info = setup.info()
     target = {kind: name for kind, name in info.target.items() if kind != "tracker"}
     # The load lane has only a SHOULD, so it has to decide the verdict.
@@ -52,12 +58,12 @@ def _info(setup: RunContext, plan: Plan) -> RunInfo:
     return replace(info, target=target, lanes=(Lane.LOAD,), options=chosen)
 
 
-def _repro(options: Options, plan: Plan) -> str:
+def _repro(options: Options, plan: LoadPlan) -> str:
     targets = options.command_line(
         *("server_cmd", "server_app", "clickhouse", "table", "readback_url", "readback_cmd"),
         *("envelope", "domain"),
     )
-    place = [shell_word("server", options.server)] if options.server else []
+    place = [shell_word("server", url) for url in options.servers]
     shape = [f"--shape {plan.shape} --rate {plan.rate:g} --for {plan.duration:g}s --seed {plan.seed}"]
     shape += [f"--users {plan.senders}"] if plan.senders else []
     shape += [f"--processes {plan.processes}"] if plan.processes > 1 else []

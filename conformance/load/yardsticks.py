@@ -24,7 +24,7 @@ from conformance.load.await_rows import await_rows
 from conformance.load.journal import JournalReader, clock
 from conformance.load.measure import locust
 from conformance.load.mix import EventGenerator, RequestKind, read
-from conformance.load.plan import Plan
+from conformance.load.plan import LoadPlan
 from conformance.load.progress import LoadProgress
 from conformance.load.stored import stored
 from conformance.paths import bundled
@@ -59,13 +59,13 @@ _LIMIT_SHARE = 0.8
 class _Tool:
     """The means to drive a server: Locust's plan, and the probe's command with ``{url}`` for the URL."""
 
-    plan: Plan
+    plan: LoadPlan
     bodies: Path
     name: str
     words: tuple[str, ...]
 
 
-def compare(setup: RunContext, plan: Plan, progress: LoadProgress) -> dict[str, Any]:
+def compare(setup: RunContext, plan: LoadPlan, progress: LoadProgress) -> dict[str, Any]:
     """Drive the target and the yardsticks in turn and return the comparison as plain data.
 
     Raises TargetUnavailable.
@@ -139,7 +139,7 @@ def _ratio(ours: float | None, theirs: float) -> float | None:
     return round(ours / theirs, 2) if ours is not None and theirs else None
 
 
-def _tool(setup: RunContext, plan: Plan, run: str, folder: Path) -> _Tool:
+def _tool(setup: RunContext, plan: LoadPlan, run: str, folder: Path) -> _Tool:
     bodies = folder / "bodies"
     generator = EventGenerator(read(plan.mix), run=run, name="probe", seed=plan.seed, envelope=setup.envelope)
     events = (request.body for request in generator.visit() if request.kind is RequestKind.EVENT)
@@ -185,7 +185,7 @@ def _by_probe(tool: _Tool, url: str) -> dict[str, Any]:
     }
 
 
-def _durably(setup: RunContext, plan: Plan, tool: _Tool, run: str) -> dict[str, Any]:
+def _durably(setup: RunContext, plan: LoadPlan, tool: _Tool, run: str) -> dict[str, Any]:
     """Drive the target by the probe and wait until every acknowledged event is stored.
 
     Rows are counted, not matched, because the bodies repeat.

@@ -17,10 +17,17 @@ _LOOK_SECONDS = 0.2
 class CheckProcess:
     """A process of ``conformance.cli.repeated``, which is started when it is needed and if it has ended.
 
-    A command may take ``seconds``. To be ended it has ``tidy_seconds``.
+    A command may take ``seconds``. To be ended it has ``tidy_seconds``. ``program`` is what Python runs.
     """
 
-    def __init__(self, *, seconds: float, tidy_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        tidy_seconds: float,
+        program: Sequence[str] = ("-m", "conformance.cli.repeated"),
+    ) -> None:
+        self._program = program
         self._seconds = seconds
         self._tidy_seconds = tidy_seconds
         self._popen: subprocess.Popen[str] | None = None
@@ -45,7 +52,7 @@ class CheckProcess:
             "environment": {**os.environ, **environment},
         }
         assert process.stdin
-        with suppress(BrokenPipeError):  # It has died: the answer, which does not come, says so.
+        with suppress(BrokenPipeError):  # The process has ended: reading its answer reports that.
             process.stdin.write(json.dumps(task) + "\n")
             process.stdin.flush()
         line = self._answer(process, stop)
@@ -65,7 +72,7 @@ class CheckProcess:
     def _started(self) -> subprocess.Popen[str]:
         if self._popen is None:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "conformance.cli.repeated"],
+                [sys.executable, *self._program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -77,7 +84,7 @@ class CheckProcess:
         assert process.stdout
         deadline = time.monotonic() + self._seconds
         while not stop.is_set():
-            # An answer is one line, and none is asked for before the one before it was read.
+            # An answer is one line, and each is read before the next request.
             if select.select([process.stdout], [], [], _LOOK_SECONDS)[0]:
                 return process.stdout.readline()
             if time.monotonic() > deadline:

@@ -15,7 +15,8 @@ from conformance.results.verdict import Status
 class MutantResult:
     """The result of a trial.
 
-    ``killed`` and ``survived`` are lanes of a mutant; ``others`` are requirements that failed unexpectedly.
+    ``killed`` and ``survived`` are lanes of a mutant; ``others`` are requirements that failed unexpectedly;
+    ``kept``: the trial was not repeated, because nothing that it depends on has changed.
     """
 
     subject: Implementation
@@ -24,6 +25,7 @@ class MutantResult:
     survived: tuple[Lane, ...] = ()
     others: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    kept: bool = False
 
     @property
     def outcome(self) -> str:
@@ -42,11 +44,11 @@ def finding(trial: Trial) -> MutantResult:
         return MutantResult(
             subject=subject, seconds=trial.seconds, problems=(f"did not run: {trial.problem}",)
         )
-    failed = {key for key, status in statuses(trial.run).items() if status == Status.FAIL}
+    # Single cases are judged by themselves. In a shared run, other failures are those of its other members.
+    failed = set() if subject.cells else _failed(trial.run)
     missed = _missed(trial.run, subject, failed)
     lanes = {lane for _, lane in missed}
-    # In a shared run, other failures are those of the other implementations.
-    others = () if subject.cells else sorted({id_ for id_, _ in failed} - set(subject.fails))
+    others = sorted({id_ for id_, _ in failed} - set(subject.fails))
     return MutantResult(
         subject=subject,
         seconds=trial.seconds,
@@ -55,6 +57,10 @@ def finding(trial: Trial) -> MutantResult:
         others=tuple(others),
         problems=tuple(_problems(trial.run, subject, missed)),
     )
+
+
+def _failed(run: Run) -> set[tuple[str, Lane]]:
+    return {key for key, status in statuses(run).items() if status == Status.FAIL}
 
 
 def _missed(run: Run, subject: Implementation, failed: set[tuple[str, Lane]]) -> list[tuple[str, Lane]]:

@@ -24,7 +24,7 @@ def line(result: MutantResult) -> str:
         what += f", NOT in {', '.join(result.survived)}"
     if result.others and result.subject.kind is ImplementationKind.MUTANT:
         what += f" (also {', '.join(result.others)})"
-    return f"{what}  {result.seconds:.0f} s"
+    return f"{what}  {'unchanged' if result.kept else f'{result.seconds:.0f} s'}"
 
 
 def as_text(matrix: KillMatrix) -> str:
@@ -52,6 +52,8 @@ def as_text(matrix: KillMatrix) -> str:
         f"{matrix.requirements} requirements, {matrix.cases} cases, {len(mutants)} mutants: {killed} killed "
         f"by their own requirement; other implementations: {others or 'none'}"
     )
+    if unchanged := sum(result.kept for result in matrix.findings):
+        lines.append(f"{unchanged} results are of earlier runs on the same sources")
     lines.append("no problems" if not matrix.problems else f"{len(matrix.problems)} problems")
     return "\n".join(lines)
 
@@ -84,6 +86,7 @@ def as_json(matrix: KillMatrix) -> str:
                     "others": result.others,
                     "problems": result.problems,
                     "seconds": round(result.seconds, 1),
+                    "kept": result.kept,
                 }
                 for result in matrix.findings
             ],
@@ -96,4 +99,5 @@ def as_html(matrix: KillMatrix) -> str:
     """Return the matrix as an HTML document."""
     style = html.own("family.css")
     page = html.environment().get_template("kill_page.html")
-    return page.render(matrix=json.loads(as_json(matrix)), style=style, policy=html.digest(style))
+    policy = f"default-src 'none'; style-src '{html.digest(style)}'"
+    return page.render(matrix=json.loads(as_json(matrix)), style=style, policy=policy)

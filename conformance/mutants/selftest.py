@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from conformance.mutants.implementations import Implementation, ImplementationKind, runs, subjects
+from conformance.mutants.kept import KeptResults
 from conformance.mutants.matrix import MutantResult, finding, uncovered
 from conformance.mutants.trial import Trials
 from conformance.protocol.cases import catalogue
-from conformance.protocol.requirements import requirements
+from conformance.protocol.requirements import Lane, requirements
 from conformance.targets.server import reference_clickhouse
 
 
@@ -61,12 +62,22 @@ def selftest(
     on_finding: Callable[[MutantResult], None],
     cases: Sequence[str] = (),
     browsers: Sequence[str] = ("chromium",),
+    kept: KeptResults | None = None,
 ) -> KillMatrix:
     """Run the suite on the chosen implementations, ``jobs`` at a time, and return the matrix.
 
     ``cases`` are globs of the only cases to run; trackers run in each of ``browsers``; ``on_finding`` is
-    called with each result as it is known. Raises TargetUnavailable if the reference cannot run here.
+    called with each result as it is known. Implementations with a result in ``kept`` are not run, and other
+    results are added to it. Raises TargetUnavailable if the reference cannot run here.
     """
+    results: dict[str, MutantResult] = {}
+
+    def note(result: MutantResult) -> None:
+        results[result.subject.name] = result
+        if kept and not result.kept:
+            kept.keep(result)
+        on_finding(result)
+
     with tempfile.TemporaryDirectory(prefix="clickport-selftest-") as folder, reference_clickhouse() as url:
         pool, trials = ThreadPoolExecutor(jobs), Trials(Path(folder), url)
         try:
@@ -74,18 +85,19 @@ def selftest(
             tried = [s.in_one_lane() for s in chosen] if scope is Scope.QUICK else chosen
             own = scope is not Scope.WHOLE
             planned = runs(tried)
-            ordered = sorted(
-                planned, key=lambda s: (s.kind is ImplementationKind.MUTANT, -len(s.rows), -len(s.lanes))
-            )
+            for subject, members in list(planned.items()):
+                known = [result for member in members if kept and (result := kept.of(member))]
+                if len(known) == len(members):
+                    del planned[subject]
+                    for result in known:
+                        note(result)
+            ordered = sorted(planned, key=_turn)
             begun = [pool.submit(trials.run, s, own=own, cases=cases, browsers=browsers) for s in ordered]
-            results = {}
             for done in as_completed(begun):
                 trial = done.result()
                 members = planned[trial.subject]
                 for subject in members:
-                    result = finding(replace(trial, subject=subject, seconds=trial.seconds / len(members)))
-                    results[subject.name] = result
-                    on_finding(result)
+                    note(finding(replace(trial, subject=subject, seconds=trial.seconds / len(members))))
         finally:
             # All trials have ended unless this process is interrupted.
             trials.stop.set()
@@ -99,6 +111,12 @@ def selftest(
         requirements=len(requirements()),
         scope=scope,
     )
+
+
+def _turn(subject: Implementation) -> tuple[bool, int, int, bool]:
+    """Return the turn of a trial: those of many cases first, and those without a server last."""
+    mutant, tracker = subject.kind is ImplementationKind.MUTANT, subject.lanes == (Lane.TRACKER,)
+    return mutant, -len(subject.rows), -len(subject.lanes), tracker
 
 
 def _matches(subject: Implementation, pattern: str) -> bool:

@@ -3,6 +3,7 @@
 import difflib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -22,7 +23,8 @@ class Case:
     ``vector`` holds the members of the vector that the case was read from (``call``, ``payload``, ``row`` or
     ``request``, ``status``, ``rows``). It is empty for a scenario, whose test function is marked with the
     case's id, and for a property, which is checked on generated examples (``drawn``). The case belongs to the
-    requirement set ``since`` and to every later one.
+    requirement set ``since`` and to every later one. Scenarios of one ``group`` are checked in one process,
+    because they share what takes long.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Case:
     vector: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     drawn: bool = False
     since: str = field(default_factory=first_set)
+    group: str = ""
 
     def upcoming(self, set_: str) -> bool:
         """Return True if the case does not belong to a requirement set yet, so that it changes no verdict."""
@@ -59,10 +62,9 @@ class UnknownSelector(ValueError):
 def catalogue() -> tuple[Case, ...]:
     """Return every case of the suite. Raises ValueError if two cases have the same id."""
     cases = (*_vectors("track"), *_vectors("ingest"), *_scenarios(), *_properties())
-    ids = [case.id for case in cases]
-    twice = {id_ for id_ in ids if ids.count(id_) > 1}
-    if twice:
-        raise ValueError(f"fixtures: these case ids are used more than once: {', '.join(sorted(twice))}")
+    times = Counter(case.id for case in cases)
+    if twice := sorted(id_ for id_, number in times.items() if number > 1):
+        raise ValueError(f"fixtures: these case ids are used more than once: {', '.join(twice)}")
     return cases
 
 
@@ -79,10 +81,17 @@ def select(
     without the lane, and requirement ids. ``part`` is (K, N): the K-th of N parts, counted from 1. Raises
     UnknownSelector if a pattern matches nothing in the whole catalogue.
     """
+    chosen, others = _select(frozenset(lanes), tuple(only), tuple(skip), part)
+    return [*chosen], [*others]
+
+
+@cache
+def _select(
+    lanes: frozenset[Lane], only: tuple[str, ...], skip: tuple[str, ...], part: tuple[int, int] | None
+) -> tuple[list[Case], list[Case]]:
     for pattern in (*only, *skip):
         _require_known(pattern)
-    wanted = set(lanes)
-    own = [case for case in catalogue() if case.lane in wanted]
+    own = [case for case in catalogue() if case.lane in lanes]
     chosen = [c for c in own if (not only or _matches(c, only)) and not _matches(c, skip)]
     if part:
         chosen = [case for case in chosen if _part(case, part[1]) == part[0]]
@@ -108,9 +117,9 @@ def _matches(case: Case, patterns: Sequence[str]) -> bool:
 
 
 def _require_known(pattern: str) -> None:
-    known = [name for case in catalogue() for name in _names(case)] + list(requirements())
+    known = {name: None for case in catalogue() for name in _names(case)} | dict.fromkeys(requirements())
     if not any(fnmatchcase(name.lower(), pattern.lower()) for name in known):
-        raise UnknownSelector(pattern, dict.fromkeys(known))
+        raise UnknownSelector(pattern, known)
 
 
 def _vectors(folder: str) -> Iterable[Case]:
@@ -144,5 +153,6 @@ def _case(id_: str, lane: Lane, row: Mapping[str, Any], vector: Mapping[str, Any
         why=row["why"],
         what=row.get("what", ""),
         vector=vector,
+        group=row.get("group", ""),
         since=latest(requirement.since, row.get("since", requirement.since)),
     )

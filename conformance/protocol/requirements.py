@@ -32,7 +32,8 @@ class Lane(StrEnum):
 class Requirement:
     """A requirement; ``excluded`` gives the reason for each of its lanes that has no case yet.
 
-    It belongs to the requirement set ``since`` and to every later one.
+    ``source`` names a standard or an engine; it is empty if the protocol's documentation is the source. The
+    requirement belongs to the requirement set ``since`` and to every later one.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Requirement:
     what: str
     why: str
     excluded: Mapping[Lane, str]
+    source: str = ""
     since: str = field(default_factory=first_set)
 
     @property
@@ -61,6 +63,7 @@ def requirements() -> Mapping[str, Requirement]:
             what=row["what"],
             why=row["why"],
             excluded={Lane(lane): reason for lane, reason in row.get("excluded", {}).items()},
+            source=row.get("source", ""),
             since=row.get("since", first_set()),
         )
         for id_, row in rows.items()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any, Protocol
 
 from conformance.protocol.outcomes import TargetUnavailable
@@ -19,7 +20,7 @@ COLUMNS = (
 
 
 _MOST_DIGITS = 10_000
-# What a line that is no row comes to; RecursionError by ten thousand brackets.
+# The errors of lines that are not rows; RecursionError for ten thousand brackets.
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError)
 
 
@@ -41,10 +42,17 @@ class StoredRow:
     pageview_id: str | None = None
 
     def carries(self, token: str) -> bool:
-        """Return True if the token occurs in the name or in a property value; compared case-insensitively."""
+        """Return True if the token occurs in the name or in a property value; compared case-insensitively.
+
+        A token is made of lower-case letters and digits.
+        """
+        return token in self._texts
+
+    @cached_property
+    def _texts(self) -> str:
+        """The name and the property values, in lower case: hundreds of tokens are looked for in each row."""
         # Values of other types, or in another case, are judged by the checks.
-        texts = (text for text in (self.name, *self.meta_values) if isinstance(text, str))
-        return any(token in text.lower() for text in texts)
+        return "\n".join(text.lower() for text in (self.name, *self.meta_values) if isinstance(text, str))
 
     def columns(self) -> dict[str, Any]:
         """Return the row as JSON-like data; an amount remains a Decimal."""
@@ -112,7 +120,7 @@ def _amount(value: object) -> Decimal | str | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return str(value)
-    # What is no finite number, or one that takes a gigabyte to write out, is no amount of anything.
+    # A value that is not finite, or that would take a gigabyte to write out, is not an amount.
     return number if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS else str(value)
 
 

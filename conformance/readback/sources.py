@@ -16,6 +16,7 @@ from conformance.protocol.tables import TABLE
 from conformance.readback.bounded import SECONDS, output_of, within_bounds
 from conformance.readback.rows import COLUMNS, StoredRow, parse_lines
 from conformance.results.redaction import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER
+from conformance.tls import trusted_authorities
 
 # For all rows of a load run, which are read as they come.
 _STREAM_SECONDS = 600.0
@@ -53,6 +54,7 @@ class ClickHouseReadback:
             params=dict(parse_qsl(parts.query)),
             timeout=SECONDS,
             trust_env=False,
+            verify=trusted_authorities(),
         )
         self._links: tuple[str, ...] | None = None
 
@@ -133,7 +135,12 @@ class UrlReadback:
         """Return the rows whose name or property values contain ``run``. Raises TargetUnavailable."""
         try:
             with httpx.stream(
-                "GET", self._url, timeout=SECONDS, follow_redirects=True, trust_env=False
+                "GET",
+                self._url,
+                timeout=SECONDS,
+                follow_redirects=True,
+                trust_env=False,
+                verify=trusted_authorities(),
             ) as response:
                 response.raise_for_status()
                 text = within_bounds(response.iter_bytes(), self.name).decode("utf-8", "surrogateescape")

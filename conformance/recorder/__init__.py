@@ -4,12 +4,14 @@ It runs outside the browser and outside the test process, so that a record depen
 being left nor on an automation protocol.
 """
 
+from conformance.recorder.certificate import PROTOCOLS, write_certificate
 from conformance.recorder.client import Recorder, RecorderError
 from conformance.recorder.exchange import Exchange
 from conformance.recorder.mapping import BadMapping, MappingFault, PayloadMapping
 from conformance.recorder.timeline import timeline
 
 __all__ = [
+    "PROTOCOLS",
     "BadMapping",
     "Exchange",
     "MappingFault",
@@ -17,4 +19,5 @@ __all__ = [
     "Recorder",
     "RecorderError",
     "timeline",
+    "write_certificate",
 ]

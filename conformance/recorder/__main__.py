@@ -10,29 +10,28 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-import httpx
-
 from conformance.recorder.connection import HttpAnswer
 from conformance.recorder.mapping import MappingFault, PayloadMapping
 from conformance.recorder.server import RecorderServer
 from conformance.recorder.wanted import Wanted
 
-HOSTS = ("127.0.0.1", "localhost")
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:  # noqa: PLR0912
     match command:
-        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "policy": policy}:
-            forbids = (("Content-Security-Policy", policy),) if policy else ()
+        case {"op": "mount", "path": path, "type": type_, "body": body, "stored": stored, "headers": further}:
             kept = ("Cache-Control", "no-cache" if stored else "no-store")
-            headers = (("Content-Type", type_), kept, *forbids)
+            headers = (("Content-Type", type_), kept, *further.items())
             recorder.mounts[path] = HttpAnswer(status=200, headers=headers, body=base64.b64decode(body))
         case {"op": "forward", "url": url}:
-            recorder.upstream = httpx.URL(url) if url else None
+            await recorder.forward(url)
         case {"op": "hold", "token": token}:
             recorder.hold(token.encode())
         case {"op": "release"}:
             recorder.release()
+        case {"op": "release-controls"}:
+            recorder.release_controls()
         case {"op": "end-hold"}:
             recorder.end_hold()
         case {"op": "fault", "token": token, "kind": kind}:
@@ -60,9 +59,10 @@ async def _obey(recorder: RecorderServer, command: dict[str, Any]) -> Any:  # no
     return None
 
 
-async def _main(payload: str | None) -> None:
+async def _main(payload: str, protocol: str, certificate: str) -> None:
     commands = _commands()
-    recorder = RecorderServer(PayloadMapping(payload) if payload else None)
+    mapping = PayloadMapping(payload) if payload else None
+    recorder = RecorderServer(mapping, protocol=protocol, certificate=certificate)
     async with recorder.listen(HOSTS) as origins:
         _print(origins)
         # stdin is closed when the parent process ends.
@@ -106,6 +106,6 @@ if __name__ == "__main__":
     # Ctrl-C reaches the whole process group, but the parent still needs this process to clean up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        asyncio.run(_main(sys.argv[1] if sys.argv[1:] else None))
+        asyncio.run(_main(*sys.argv[1:]))
     except BrokenPipeError:  # The parent ended before it read the answer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit.

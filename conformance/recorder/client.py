@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import TracebackType
+from types import MappingProxyType
 from typing import Any, Self
 
 from conformance.recorder.exchange import Exchange
@@ -20,19 +20,24 @@ class RecorderError(RuntimeError):
 class Recorder:
     """A recorder process and its commands. Not safe for concurrent use by several threads.
 
-    ``payload`` names the module that reads the requests of a foreign tracker (see ``PayloadMapping``). Every
-    command raises RecorderError if the process has ended or rejects it.
+    ``payload`` names the module that reads the requests of a foreign tracker (see ``PayloadMapping``).
+    ``protocol`` is one of ``PROTOCOLS``; unless it is ``http1``, ``certificate`` names the file written by
+    ``write_certificate``. Every command raises RecorderError if the process has ended or rejects it.
     """
 
-    def __init__(self, payload: str | None = None) -> None:
-        self._payload = payload
+    def __init__(self, payload: str | None = None, *, protocol: str = "http1", certificate: str = "") -> None:
+        self._arguments = (payload or "", protocol, certificate)
         self._process: subprocess.Popen[str] | None = None
         self.page_origin = ""
         self.endpoint_origin = ""
+        # An origin without TLS, whatever the protocol of the others is.
+        self.plain_origin = ""
+        # An origin that only IPv6 reaches; empty if this machine has no IPv6.
+        self.ipv6_origin = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.recorder", *([self._payload] if self._payload else [])],
+            [sys.executable, "-m", "conformance.recorder", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -40,11 +45,11 @@ class Recorder:
         origins = self._read()
         # Both lead to this process; to a browser they are two sites.
         self.page_origin, self.endpoint_origin = origins["127.0.0.1"], origins["localhost"]
+        self.plain_origin = origins["plain"]
+        self.ipv6_origin = origins.get("[::1]", "")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         process = self._process
         if process is None:
             return
@@ -58,14 +63,22 @@ class Recorder:
             process.kill()
             process.wait()
 
-    def mount(self, path: str, body: bytes, type_: str, *, stored: bool = False, policy: str = "") -> None:
+    def mount(
+        self,
+        path: str,
+        body: bytes,
+        type_: str,
+        *,
+        stored: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Serve ``body`` with Content-Type ``type_`` at ``path`` of every origin.
 
-        The browser may store it only if ``stored`` (``no-cache`` instead of ``no-store``). ``policy`` is its
-        Content-Security-Policy, if not empty.
+        The browser may store it only if ``stored`` (``no-cache`` instead of ``no-store``). ``headers`` are
+        further headers of the response, such as a Content-Security-Policy.
         """
         text = base64.b64encode(body).decode("ascii")
-        self._command(op="mount", path=path, type=type_, stored=stored, policy=policy, body=text)
+        self._command(op="mount", path=path, type=type_, stored=stored, headers=dict(headers), body=text)
 
     def forward(self, url: str | None) -> None:
         """Forward requests to ``/api/event`` to ``url``, and its responses back; None ends forwarding."""
@@ -91,12 +104,16 @@ class Recorder:
         """Answer the requests that are held back."""
         self._command(op="release")
 
+    def release_controls(self) -> None:
+        """Answer the suite's own requests that are held back, and go on holding the others."""
+        self._command(op="release-controls")
+
     def end_hold(self) -> None:
         """Answer the requests that are held back, and stop holding."""
         self._command(op="end-hold")
 
     def fault(self, token: str, kind: str) -> None:
-        """Fail requests that carry ``token`` by ``hang`` (no response), ``reset`` or a status (``500``)."""
+        """Fail requests that carry ``token`` as a kind of ``ConnectionFault``: ``hang``, ``500``, …"""
         self._command(op="fault", token=token, kind=kind)
 
     @contextmanager
@@ -116,8 +133,11 @@ class Recorder:
         """Wait for ``number`` matching exchanges, up to ``seconds``; return those that match then.
 
         Conditions in ``wanted``: ``token`` (occurs in the target or the body), ``method``, ``path``,
-        ``gone``, ``held``, ``answered``, ``status`` (of the response), ``origins`` (of a site) and ``events``
-        (the path is that of events). Raises MappingFault if the payload module failed on any request.
+        ``gone``, ``held``, ``answered``, ``status`` (of the response), ``origins`` (of a site), ``events``
+        (the path is that of events), ``over`` (it was answered, or its client has left), ``sent`` (neither a
+        preflight nor a control request of the suite) and ``cut`` (only those whose client left before the
+        body had ended, which are left out otherwise). Raises MappingFault if the payload module failed on any
+        request.
         """
         answer = self._command(op="wait", wanted=wanted, number=number, seconds=seconds)
         return [Exchange.from_json(data) for data in answer]
@@ -125,7 +145,7 @@ class Recorder:
     def wait_each(
         self, numbers: Mapping[str, int], *, seconds: float = 10.0, answered: bool | None = None
     ) -> dict[str, list[Exchange]]:
-        """Wait until each token has its number of exchanges, up to ``seconds``; return those of each.
+        """Wait until each token has its number of requests that were sent, up to ``seconds``; return those.
 
         ``answered`` is a condition as for ``wait``. Raises MappingFault as ``wait`` does.
         """

@@ -12,8 +12,11 @@ class Exchange:
     """A request to the recorder. Times are seconds since the epoch, or None if it did not happen.
 
     ``started``: the head was received; ``complete``: the body, too; ``answered``: the response was sent.
-    ``gone``: the client closed the connection before it was answered. ``held``: the recorder held the
-    response back. ``followed``: the request followed a redirect of the recorder.
+    ``gone``: the client closed the connection or cancelled the request before it was answered. ``held``: the
+    recorder held the response back. ``followed``: the request followed a redirect of the recorder.
+
+    ``http`` is the version, such as ``HTTP/2``. ``reset`` and ``goaway`` are the names of the error codes in
+    the RST_STREAM and GOAWAY frames that the client sent before it was answered, such as ``CANCEL``.
 
     ``events`` are the events in a request of a foreign tracker, as JSON of the documented fields, or None
     without a payload module. In the view of such an event, ``body`` is the event and ``raw`` the body that
@@ -36,6 +39,9 @@ class Exchange:
     followed: bool = False
     events: tuple[bytes, ...] | None = None
     raw: bytes | None = None
+    http: str = "HTTP/1.1"
+    reset: str = ""
+    goaway: str = ""
 
     @property
     def path(self) -> str:
@@ -82,7 +88,8 @@ class Exchange:
     def summary(self) -> dict[str, Any]:
         """Return the members that reports show, with bodies as text."""
         shown = replace(self, body=b"", raw=None).to_json()
-        for name in ("id", "body", "raw", "connection"):
+        unsent = [name for name in ("reset", "goaway") if not shown[name]]
+        for name in ("id", "body", "raw", "connection", *unsent):
             del shown[name]
         bodies = {"body": self.body} if self.raw is None else {"body": self.body, "raw": self.raw}
         return {**shown, **{name: body.decode("utf-8", "backslashreplace") for name, body in bodies.items()}}

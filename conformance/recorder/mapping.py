@@ -94,15 +94,12 @@ def _as_json(payload: Mapping[str, Any]) -> bytes:
 def _load(place: str) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):
-            return _from_file(Path(place)) if _is_file_name(place) else _by_name(place)
+            is_file_name = place.endswith(".py") or "/" in place
+            return _from_file(Path(place)) if is_file_name else _by_name(place)
     except BadMapping:
         raise
     except Exception as error:
         raise BadMapping(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
-
-
-def _is_file_name(place: str) -> bool:
-    return place.endswith(".py") or "/" in place
 
 
 def _by_name(name: str) -> ModuleType:

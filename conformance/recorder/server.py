@@ -11,94 +11,120 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from typing import TYPE_CHECKING
 
 import h11
-import httpx
 
-from conformance.recorder.connection import ClientGone, Connection, HttpAnswer
+from conformance.recorder.certificate import server_context
+from conformance.recorder.connection import ClientGone, HttpAnswer, Requester, RequestHead, Transport
 from conformance.recorder.exchange import Exchange
+from conformance.recorder.faults import ConnectionFault
+from conformance.recorder.http1 import Http1Connection
 from conformance.recorder.mapping import MappingFault, PayloadMapping
-from conformance.recorder.site_front import SiteFront, hosts_for
 from conformance.recorder.wanted import EVENT_PATH, Search, Wanted
+
+if TYPE_CHECKING:
+    from conformance.recorder.http2 import Http2Connection
+    from conformance.recorder.site_front import SiteFront
+    from conformance.recorder.upstream import Upstream
 
 # Paths of the suite's own requests: negative controls, and pages that follow the one under test.
 OWN_PATHS = ("/control/", "/next/")
+PLAIN = "plain"
+# Chromium asks for it by itself if a page has none.
+_ICON = "/favicon.ico"
 _FOLLOWED = "followed"
-_HOP_BY_HOP = {
-    "connection",
-    "content-length",
-    "date",
-    "host",
-    "keep-alive",
-    "server",
-    "transfer-encoding",
-    "upgrade",
-}
-# Of a server's answer, which may come byte by byte, or never end.
-_UPSTREAM_SECONDS, _LARGEST_ANSWER = 30.0, 10_000_000
+# The addresses at which the recorder listens, by the host in its origins.
+_ADDRESSES = {"[::1]": "::1"}
 _PAGE_HEADERS = (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store"))
-_NEXT_PAGE = b"<!doctype html><meta charset=utf-8><title>next</title><p>The page that follows."
+# The page takes part in a view transition, and records it.
+_NEXT_PAGE = (
+    b"<!doctype html><meta charset=utf-8><title>next</title>"
+    b"<style>@view-transition { navigation: auto }</style>"
+    b"<script>addEventListener('pagereveal', (e) => { transition = Boolean(e.viewTransition) })</script>"
+    b"<p>The page that follows."
+)
 
 
 @dataclass
 class Hold:
     """A rule that holds requests with ``token`` until ``released``, and then redirects them (307).
 
+    The suite's own requests, the negative controls, can be released before the others (``own_released``).
     Only a request that outlives its page follows the redirect. A preflight carries no token, so while a hold
     is active every preflight waits as well, and the request that it belongs to comes after the release.
     """
 
     token: bytes
     released: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass
-class ConnectionFault:
-    """A rule that makes requests with a token fail.
-
-    ``kind``: ``hang`` (no response until the fault ends), ``reset`` (the connection is reset once the request
-    is complete), or a status such as ``500``. A redirect leads to a path of the recorder, so it is recorded.
-    """
-
-    kind: str
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    own_released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class RecorderServer:
-    """The exchanges and rules that all origins share; ``mapping`` reads the requests of a foreign tracker."""
+    """The exchanges and rules that all origins share; ``mapping`` reads the requests of a foreign tracker.
 
-    def __init__(self, mapping: PayloadMapping | None = None) -> None:
+    ``protocol`` is one of ``PROTOCOLS``, ``certificate`` the file of the key and certificate for TLS.
+    """
+
+    def __init__(
+        self, mapping: PayloadMapping | None = None, *, protocol: str = "http1", certificate: str = ""
+    ) -> None:
         self._mapping = mapping
+        self._tls = server_context(protocol, certificate)
         self._unmapped = ""
         self.exchanges: list[Exchange] = []
         self.mounts: dict[str, HttpAnswer] = {}
-        self.upstream: httpx.URL | None = None
+        self._upstream: Upstream | None = None
         self._hold: Hold | None = None
         self._faults: dict[bytes, ConnectionFault] = {}
         self._changed = asyncio.Condition()
         self._fronts: dict[str, SiteFront] = {}
         self._listeners: dict[str, asyncio.Server] = {}
         self._ids = count(1)
-        self._http = httpx.AsyncClient(timeout=30, trust_env=False)
 
     @asynccontextmanager
     async def listen(self, origins: Iterable[str]) -> AsyncIterator[dict[str, str]]:
-        """Listen on a port per host name; yield the origins by host name, such as ``http://localhost:4711``."""
+        """Listen on a port per host name; yield the origins by host name, such as ``http://localhost:4711``.
+
+        ``[::1]`` is left out if this machine has no IPv6. ``PLAIN`` is an origin without TLS in any case.
+        """
         opened: dict[str, str] = {}
         servers = []
         for host in origins:
-            server = await asyncio.start_server(partial(self._serve, host), "127.0.0.1", 0)
+            address = _ADDRESSES.get(host, "127.0.0.1")
+            try:
+                server = await asyncio.start_server(partial(self._serve, host), address, 0, ssl=self._tls)
+            except OSError:
+                if host in _ADDRESSES:
+                    continue
+                raise
             servers.append(server)
-            opened[host] = f"http://{host}:{server.sockets[0].getsockname()[1]}"
+            scheme = "https" if self._tls else "http"
+            opened[host] = f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(partial(self._serve, PLAIN), "127.0.0.1", 0)
+        servers.append(server)
+        opened[PLAIN] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield opened
         finally:
             for server in servers:
                 server.close()
-            await self._http.aclose()
+            await self.forward(None)
+
+    async def forward(self, url: str | None) -> None:
+        """Forward requests for the event endpoint to ``url``; None ends forwarding."""
+        if self._upstream:
+            await self._upstream.close()
+        self._upstream = None
+        if url:
+            from conformance.recorder.upstream import Upstream  # noqa: PLC0415 - httpx takes 0.1 s to load
+
+            self._upstream = Upstream(url)
 
     async def front(self, urls: Sequence[str]) -> list[str]:
         """Stand in for a site with these origins: keep its events, forward the rest; return own origins."""
+        from conformance.recorder.site_front import SiteFront, hosts_for  # noqa: PLC0415 - as for Upstream
+
         origins: dict[str, str] = {}
         for url, host in zip(urls, hosts_for(urls), strict=True):
             # The name of the origin is known once there is a port.
@@ -132,7 +158,13 @@ class RecorderServer:
     def release(self) -> None:
         """Answer the requests that are held back."""
         if self._hold:
+            self._hold.own_released.set()
             self._hold.released.set()
+
+    def release_controls(self) -> None:
+        """Answer the suite's own requests that are held back, and go on holding the others."""
+        if self._hold:
+            self._hold.own_released.set()
 
     def end_hold(self) -> None:
         """Answer the requests that are held back, and stop holding."""
@@ -167,12 +199,13 @@ class RecorderServer:
     async def wait_each(
         self, numbers: Mapping[bytes, int], seconds: float, *, answered: bool | None = None
     ) -> dict[bytes, list[Exchange]]:
-        """Wait until each token has its number of exchanges, up to ``seconds``; return those of each.
+        """Wait until each token has its number of requests that were sent, up to ``seconds``; return those.
 
-        ``answered`` is a condition as in ``Wanted``. Raises MappingFault as ``wait`` does.
+        ``sent`` and ``answered`` are as in ``Wanted``. Raises MappingFault as ``wait`` does.
         """
         searches = {
-            token: Search(self.exchanges, Wanted(token=token, answered=answered)) for token in numbers
+            token: Search(self.exchanges, Wanted(token=token, answered=answered, sent=True))
+            for token in numbers
         }
         awaited = [(search, numbers[token]) for token, search in searches.items() if numbers[token]]
         await self._until(lambda: all(len(search.found()) >= number for search, number in awaited), seconds)
@@ -192,26 +225,27 @@ class RecorderServer:
         async with self._changed:
             self._changed.notify_all()
 
-    def _begin(self, request: h11.Request, origin: str, connection: int) -> Exchange:
-        target = request.target.decode("latin-1")
+    def begin(self, head: RequestHead, origin: str) -> Exchange:
+        """Return the exchange of a request whose head has arrived at an origin, and keep it."""
         exchange = Exchange(
             id=next(self._ids),
             origin=origin,
-            connection=connection,
-            method=request.method.decode("latin-1"),
-            target=target,
-            headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in request.headers.raw_items()),
+            connection=head.connection,
+            method=head.method,
+            target=head.target,
+            headers=head.headers,
+            http=head.http,
             started=time.time(),
-            followed=target.endswith((f"?{_FOLLOWED}", f"&{_FOLLOWED}")),
+            followed=head.target.endswith((f"?{_FOLLOWED}", f"&{_FOLLOWED}")),
         )
         self.exchanges.append(exchange)
         return exchange
 
     async def _serve(self, origin: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer, origin=origin, begin=self._begin)
+        transport, receiver = Transport(reader, writer), _OriginReceiver(self, origin)
+        connection = _connection(transport, receiver)
         try:
-            while connection.reusable and (exchange := await connection.next_exchange()):
-                await self._handle(connection, exchange)
+            await connection.serve()
         except (ClientGone, h11.RemoteProtocolError):
             pass  # The part that was received is on record, without a time of completion.
         except asyncio.CancelledError:
@@ -219,17 +253,23 @@ class RecorderServer:
         finally:
             writer.close()
 
-    async def _handle(self, connection: Connection, exchange: Exchange) -> None:
+    async def cut(self, exchange: Exchange) -> None:
+        """Record that the client left before the body of its request had ended."""
+        exchange.gone = time.time()
+        await self._note()
+
+    async def handle(self, requester: Requester, exchange: Exchange) -> None:
+        """Record that a request is complete, and answer it. Raises ClientGone."""
         self._map(exchange)
         exchange.complete = time.time()
         await self._note()
         try:
             answer = (
-                await self._failed(connection, exchange)
-                or await self._held(connection, exchange)
+                await self._failed(requester, exchange)
+                or await self._held(requester, exchange)
                 or await self._answer(exchange)
             )
-            await connection.answer(answer)
+            await requester.answer(answer)
         except ClientGone:
             exchange.gone = time.time()
             await self._note()
@@ -238,8 +278,8 @@ class RecorderServer:
         await self._note()
 
     def _map(self, exchange: Exchange) -> None:
-        """Read the events of a request by the payload module, unless it is a request of the suite."""
-        own = exchange.path in self.mounts or exchange.path.startswith(OWN_PATHS)
+        """Read the events of a request by the payload module, unless the suite or the browser makes it."""
+        own = exchange.path in self.mounts or exchange.path.startswith((*OWN_PATHS, _ICON))
         if self._mapping is None or own or exchange.method == "OPTIONS":
             return
         exchange.events = ()
@@ -248,21 +288,11 @@ class RecorderServer:
         except MappingFault as fault:
             self._unmapped = str(fault)
 
-    async def _failed(self, connection: Connection, exchange: Exchange) -> HttpAnswer | None:
+    async def _failed(self, requester: Requester, exchange: Exchange) -> HttpAnswer | None:
         fault = next((f for token, f in self._faults.items() if exchange.carries(token)), None)
-        if fault is None:
-            return None
-        if fault.kind == "hang":
-            exchange.held = True
-            await connection.hold(fault.ended)
-            return None
-        if fault.kind == "reset":
-            connection.reset()
-            raise ClientGone
-        location = (("Location", f"/elsewhere{exchange.path}"),) if fault.kind.startswith("3") else ()
-        return HttpAnswer(status=int(fault.kind), headers=(*_cors(exchange), *location))
+        return await fault.answer(requester, exchange, _cors(exchange), self._note) if fault else None
 
-    async def _held(self, connection: Connection, exchange: Exchange) -> HttpAnswer | None:
+    async def _held(self, requester: Requester, exchange: Exchange) -> HttpAnswer | None:
         hold = self._hold
         if hold is None or hold.released.is_set() or exchange.followed:
             return None
@@ -270,7 +300,8 @@ class RecorderServer:
         if not preflight and (exchange.method == "GET" or not exchange.carries(hold.token)):
             return None
         exchange.held = True
-        await connection.hold(hold.released)
+        own = exchange.path.startswith(OWN_PATHS)
+        await requester.hold(hold.own_released if own else hold.released)
         if preflight:
             return None
         location = f"{exchange.target}{'&' if '?' in exchange.target else '?'}{_FOLLOWED}"
@@ -286,8 +317,8 @@ class RecorderServer:
             return HttpAnswer(status=200, headers=_PAGE_HEADERS, body=_NEXT_PAGE)
         if exchange.method == "POST" and (exchange.path.startswith("/next/") or exchange.path in self.mounts):
             return HttpAnswer(status=303, headers=(("Location", exchange.path),))
-        if self.upstream and exchange.path.endswith(EVENT_PATH):
-            return await self._forward(self.upstream, exchange)
+        if self._upstream and exchange.path.endswith(EVENT_PATH):
+            return await self._upstream.forward(exchange, _cors(exchange))
         status = 204 if exchange.method == "OPTIONS" else 202
         if exchange.method == "GET":
             status = 404
@@ -295,31 +326,31 @@ class RecorderServer:
             return _answer_of(self._mapping, exchange)
         return HttpAnswer(status=status, headers=_cors(exchange))
 
-    async def _forward(self, upstream: httpx.URL, exchange: Exchange) -> HttpAnswer:
-        headers = [(k, v) for k, v in exchange.headers if k.lower() not in _HOP_BY_HOP]
-        request = self._http.build_request(exchange.method, upstream, headers=headers, content=exchange.body)
-        try:
-            async with asyncio.timeout(_UPSTREAM_SECONDS):
-                response = await self._http.send(request, stream=True)
-                body = await _beginning(response)
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError, ValueError) as error:
-            return HttpAnswer(status=502, headers=_cors(exchange), body=repr(error).encode())
-        # The raw bytes: a header need not be ASCII, and httpx guesses its encoding.
-        raw = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw)
-        kept = ((k, v) for k, v in raw if k.lower() not in _HOP_BY_HOP)
-        return HttpAnswer(status=response.status_code, headers=tuple(kept), body=body)
+
+@dataclass(frozen=True)
+class _OriginReceiver:
+    """The consumer of the requests that come to one origin."""
+
+    server: RecorderServer
+    origin: str
+
+    def begin(self, head: RequestHead) -> Exchange:
+        return self.server.begin(head, self.origin)
+
+    async def handle(self, requester: Requester, exchange: Exchange) -> None:
+        await self.server.handle(requester, exchange)
+
+    async def cut(self, exchange: Exchange) -> None:
+        await self.server.cut(exchange)
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    """Read so much of a server's answer as a page is handed; the rest is not waited for."""
-    parts, size = [], 0
-    async for part in response.aiter_raw():
-        parts.append(part)
-        size += len(part)
-        if size > _LARGEST_ANSWER:
-            await response.aclose()
-            break
-    return b"".join(parts)
+def _connection(transport: Transport, receiver: _OriginReceiver) -> "Http1Connection | Http2Connection":
+    """Return the connection in the protocol that the client has chosen."""
+    if transport.speaks_http2:
+        from conformance.recorder.http2 import Http2Connection  # noqa: PLC0415 - few runs use it
+
+        return Http2Connection(transport, receiver)
+    return Http1Connection(transport, receiver)
 
 
 def _answer_of(mapping: PayloadMapping, exchange: Exchange) -> HttpAnswer:

@@ -39,6 +39,7 @@ def timeline(events: Sequence[Exchange], controls: Sequence[Exchange]) -> dict[s
             "status": exchange.status,
             "held": exchange.held,
             "followed": exchange.followed,
+            **({"reset": exchange.reset} if exchange.reset else {}),
         }
 
     return {

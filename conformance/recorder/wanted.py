@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 from conformance.recorder.exchange import Exchange
 
-EVENT_PATH = "/api/event"
+EVENT_PATH, CONTROL_PATH = "/api/event", "/control/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Conditions on an exchange; None accepts any value. A token is compared case-insensitively.
 
-    ``origins``: the request came to one of them. ``events``: its path is that of events.
+    ``origins``: the request came to one of them. ``events``: its path is that of events. ``cut``: the client
+    left before the body had ended; by default only complete requests are wanted. ``over``: it was answered,
+    or the client has left. ``sent``: it is neither a preflight nor a control request
+    of the suite.
     """
 
     token: bytes | None = None
@@ -24,6 +27,9 @@ class Wanted:
     status: int | None = None
     origins: tuple[str, ...] | None = None
     events: bool | None = None
+    cut: bool = False
+    over: bool | None = None
+    sent: bool | None = None
 
     def names(self, exchange: Exchange) -> bool:
         """Return True if an exchange meets the conditions that do not change once it is complete."""
@@ -33,6 +39,7 @@ class Wanted:
             and (self.path is None or exchange.path == self.path)
             and (self.origins is None or exchange.origin in self.origins)
             and (self.events is None or exchange.path.endswith(EVENT_PATH) is self.events)
+            and (self.sent is None or is_sent(exchange) is self.sent)
         )
 
     def accepts(self, exchange: Exchange) -> bool:
@@ -40,9 +47,15 @@ class Wanted:
         return (
             (self.gone is None or (exchange.gone is not None) is self.gone)
             and (self.held is None or exchange.held is self.held)
+            and (self.over is None or ((exchange.gone or exchange.answered) is not None) is self.over)
             and (self.answered is None or (exchange.answered is not None) is self.answered)
             and self.status in (None, exchange.status)
         )
+
+
+def is_sent(exchange: Exchange) -> bool:
+    """Return True unless an exchange is a preflight or a control request of the suite."""
+    return exchange.method != "OPTIONS" and not exchange.path.startswith(CONTROL_PATH)
 
 
 class Search:
@@ -62,12 +75,14 @@ class Search:
         """Return the exchanges that meet the conditions now, in the order in which they began."""
         new = self._incomplete + list(self._exchanges[self._next :])
         self._next = len(self._exchanges)
-        self._incomplete = [exchange for exchange in new if exchange.complete is None]
-        if named := [
-            exchange
-            for exchange in new
-            if exchange.complete is not None and any(map(self._wanted.names, exchange.views()))
-        ]:
+        received = [exchange for exchange in new if self._received(exchange)]
+        self._incomplete = [e for e in new if e.complete is None and e.gone is None]
+        if named := [e for e in received if any(map(self._wanted.names, e.views()))]:
             self._named = sorted(self._named + named, key=lambda exchange: exchange.id)
         views = (view for exchange in self._named for view in exchange.views())
         return [view for view in views if self._wanted.names(view) and self._wanted.accepts(view)]
+
+    def _received(self, exchange: Exchange) -> bool:
+        if self._wanted.cut:
+            return exchange.complete is None and exchange.gone is not None
+        return exchange.complete is not None

@@ -7,11 +7,11 @@ from pathlib import Path
 from conformance.protocol.requirements import Requirement
 from conformance.reports import annotations, as_json, html, junit, markdown
 from conformance.reports.console import print_run
-from conformance.reports.progress import Progress
+from conformance.reports.progress import RunProgress
 from conformance.results.record import Run
 from conformance.results.verdict import Verdict
 
-__all__ = ["REPORTS", "Progress", "Renderer", "print_run", "require_writable", "write"]
+__all__ = ["REPORTS", "Renderer", "RunProgress", "print_run", "require_writable", "write"]
 
 Renderer = Callable[[Run, Verdict, Mapping[str, Requirement]], str]
 

@@ -43,6 +43,7 @@ def report(run: Run, verdict: Verdict) -> dict[str, Any]:
             "interrupted": run.interrupted,
             "lanes": [str(lane) for lane in run.info.lanes],
             "browsers": [dict(browser) for browser in run.info.browsers],
+            "protocol": run.info.protocol,
             "strict": run.info.strict,
             **({"unusable": [dict(each) for each in run.info.unusable]} if run.info.unusable else {}),
         },

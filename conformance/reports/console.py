@@ -11,12 +11,12 @@ from rich.text import Text
 
 from conformance.protocol.requirements import Level, Requirement
 from conformance.reports import delivery, load, summary
-from conformance.reports.progress import Progress
+from conformance.reports.progress import RunProgress
 from conformance.reports.text import cut, harmless, one_line, show, visible
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, Verdict
 
-__all__ = ["Progress", "print_run"]
+__all__ = ["RunProgress", "print_run"]
 
 # A target that does nothing fails every case: only the first failures are printed with their evidence.
 _WHOLE = 12
@@ -186,9 +186,13 @@ def _delivery(page: _Page, run: Run, verdict: Verdict) -> None:
         return
     page.line("Delivery: tries in which the event was kept when its page was left", style="bold")
     first = max(map(len, matrix.rows))
-    engines = "".join(f"{one_line(engine)[: 2 * _CELL - 2]:<{2 * _CELL}}" for engine in matrix.engines)
+    width = 2 * _CELL
+    engines = "".join(f"{one_line(group.engine)[: width - 2]:<{width}}" for group in matrix.groups)
     page.line(f"  {'':<{first}}  {engines}", style="dim", wrap=False)
-    origins = "".join(f"{origin:<{_CELL}}" for _, origin in matrix.columns)
+    if matrix.protocols:
+        protocols = "".join(f"{one_line(group.protocol)[: width - 2]:<{width}}" for group in matrix.groups)
+        page.line(f"  {'':<{first}}  {protocols}", style="dim", wrap=False)
+    origins = "".join(f"{column.origin:<{_CELL}}" for column in matrix.columns)
     page.line(f"  {'':<{first}}  {origins}", style="dim", wrap=False)
     for way, row in matrix.rows.items():
         cells = "".join(f"{_sign(cell):<{_CELL}}" for cell in row)

@@ -1,9 +1,11 @@
-"""The delivery matrix: exits (ways to leave a page) by engine and origin (DELIV-2)."""
+"""The delivery matrix: exits (ways to leave a page) by engine, protocol and origin (DELIV-2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from conformance.protocol.requirements import Level
+from conformance.protocol.transport import DEFAULT_PROTOCOL
 from conformance.reports import summary
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, Status, Verdict
@@ -16,6 +18,8 @@ _WORDS = {
     "href": "location.href",
     "replace": "location.replace",
     "link": "link",
+    "ping": "link with ping",
+    "view-transition": "view transition",
     "new-tab": "link, new tab",
     "form": "form, POST",
     "form-get": "form, GET",
@@ -28,6 +32,13 @@ _WORDS = {
     "pagehide": "in pagehide",
     "visibilitychange": "in visibilitychange",
     "beforeunload": "in beforeunload",
+    "pageswap": "in pageswap",
+    "popup-noopener": "window.open(), noopener",
+    "form-target": "form, new tab",
+    "download": "download",
+    "mailto": "mailto:",
+    "print": "print()",
+    "intercept": "navigation intercepted",
 }
 
 
@@ -61,17 +72,36 @@ class Cell:
         return tuple(f"{word} {number}" for differs, word, number in counts if differs)
 
 
+class Column(NamedTuple):
+    """An engine, the protocol of its pages and endpoint, and the origin of the next page (same or cross)."""
+
+    engine: str
+    protocol: str
+    origin: str
+
+    @property
+    def title(self) -> str:
+        """Return the engine, with the protocol unless that is the default."""
+        return self.engine if self.protocol == DEFAULT_PROTOCOL else f"{self.engine} over {self.protocol}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeliveryMatrix:
-    """A row of cells for each exit, one for each (engine, origin) of ``columns``; None if not run."""
+    """A row of cells for each exit, one for each of ``columns``; None if not run."""
 
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[Column, ...]
     rows: Mapping[str, tuple[Cell | None, ...]]
 
     @property
-    def engines(self) -> tuple[str, ...]:
-        """Return the engines in the order of the columns."""
-        return tuple(dict.fromkeys(engine for engine, _ in self.columns))
+    def groups(self) -> tuple[Column, ...]:
+        """Return the first column of each engine and protocol; the others follow it."""
+        return self.columns[:: len(ORIGINS)]
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Return the protocols, or nothing if all pages were loaded by the default one."""
+        names = tuple(dict.fromkeys(column.protocol for column in self.columns))
+        return () if names == (DEFAULT_PROTOCOL,) else names
 
     @property
     def marks(self) -> frozenset[str]:
@@ -80,18 +110,18 @@ class DeliveryMatrix:
 
     @property
     def sums(self) -> Mapping[str, str]:
-        """Return, by engine, the counts of all exits with held answers, as text."""
+        """Return, by engine and protocol, the counts of all exits with held answers, as text."""
         sums = {}
-        for engine in self.engines:
+        for title in (group.title for group in self.groups):
             tries = [
                 cell.tries
                 for row in self.rows.values()
-                for (name, _), cell in zip(self.columns, row, strict=True)
-                if cell and name == engine and "kept" in cell.tries
+                for column, cell in zip(self.columns, row, strict=True)
+                if cell and column.title == title and "kept" in cell.tries
             ]
             if tries:
                 counts = (f"{sum(each[name] for each in tries)} {name}" for name in _COUNTED)
-                sums[engine] = f"{sum(each['of'] for each in tries)} tries: {', '.join(counts)}"
+                sums[title] = f"{sum(each['of'] for each in tries)} tries: {', '.join(counts)}"
         return sums
 
 
@@ -101,18 +131,35 @@ _COUNTED = ("arrived", "once", "kept", "undelayed")
 
 def matrix(run: Run, verdict: Verdict) -> DeliveryMatrix | None:
     """Return the delivery cases of a run as a matrix; None if none has run."""
-    cells: dict[str, dict[tuple[str, str], Cell]] = {}
-    for result in run.results:
-        place = _place(result)
-        if place:
-            way, origin = place
-            cells.setdefault(way, {})[result.browser or "", origin] = _cell(result, verdict)
+    return combined([(run, verdict)])
+
+
+def combined(runs: Sequence[tuple[Run, Verdict]]) -> DeliveryMatrix | None:
+    """Return the delivery cases of several runs as one matrix; None if none has run.
+
+    Of an engine, a protocol and an exit, the latest run counts that has tried it.
+    """
+    cells: dict[str, dict[Column, Cell]] = {}
+    for run, verdict in runs:
+        for result in run.results:
+            if place := _place(result):
+                way, origin = place
+                column = Column(result.browser or "", run.info.protocol, origin)
+                cells.setdefault(way, {})[column] = _cell(result, verdict)
     if not cells:
         return None
-    tried = {engine for row in cells.values() for engine, _ in row}
-    engines = [browser["name"] for browser in run.info.browsers if browser["name"] in tried]
-    engines += sorted(tried - set(engines))
-    columns = tuple((engine, origin) for engine in engines for origin in ORIGINS)
+    tried = {column for row in cells.values() for column in row}
+    known = dict.fromkeys(browser["name"] for run, _ in runs for browser in run.info.browsers)
+    engines = [*known, *sorted({column.engine for column in tried} - set(known))]
+    protocols = dict.fromkeys(run.info.protocol for run, _ in runs)
+    groups = dict.fromkeys((column.engine, column.protocol) for column in tried)
+    columns = tuple(
+        Column(engine, protocol, origin)
+        for engine in engines
+        for protocol in protocols
+        if (engine, protocol) in groups
+        for origin in ORIGINS
+    )
     ways = [way for way in _WORDS.values() if way in cells] + sorted(cells.keys() - set(_WORDS.values()))
     return DeliveryMatrix(
         columns=columns,

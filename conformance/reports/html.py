@@ -52,7 +52,7 @@ def render(run: Run, verdict: Verdict, requirements: Mapping[str, Requirement]) 
     style, script = own("family.css") + own("report.css"), own("report.js")
     return (
         environment()
-        .get_template("template.html")
+        .get_template("report.html")
         .render(
             style=style,
             script=script,
@@ -139,8 +139,8 @@ def load_section(run: Run) -> dict[str, Any] | None:
 def _about(run: Run) -> Iterator[tuple[str, str]]:
     for kind, name in summary.targets(run).items():
         yield kind.capitalize(), visible(masked(name))
-    if run.info.browsers:
-        yield "Browsers", visible(", ".join(f"{b['name']} {b['version']}" for b in run.info.browsers))
+    if browsers := summary.browsers(run):
+        yield "Browsers", visible(browsers)
     yield "Run", _moments(run)
     yield "Suite", f"clickport {run.info.version}"
     number = len(requirements_of(run.info.requirement_set))

@@ -46,7 +46,7 @@ def _top(run: Run, verdict: Verdict) -> Iterable[str]:
     yield f"## {_SYMBOLS[headline.tone]} Clickport: {sentence}"
     yield from map(_escape, headline.asides)
     targets = [f"- **{kind}**: {_escape(masked(name))}" for kind, name in summary.targets(run).items()]
-    browsers = ", ".join(f"{_escape(b['name'])} {_escape(b['version'])}" for b in run.info.browsers)
+    browsers = _escape(summary.browsers(run))
     suite = f"- **suite**: {_escape(summary.suite(run))}"
     yield "\n".join([*targets, *([f"- **browsers**: {browsers}"] if browsers else []), suite])
 
@@ -65,7 +65,7 @@ def _delivery(run: Run, verdict: Verdict) -> Iterable[str]:
     matrix = delivery.matrix(run, verdict)
     if matrix is None:
         return
-    titles = (f"{_escape(engine)}, {origin}" for engine, origin in matrix.columns)
+    titles = (f"{_escape(column.title)}, {column.origin}" for column in matrix.columns)
     lines = [f"| Way out | {' | '.join(titles)} |", f"|:--|{'--:|' * len(matrix.columns)}"]
     for way, row in matrix.rows.items():
         cells = (_cell(cell) if cell else "" for cell in row)

@@ -20,7 +20,7 @@ _SECONDS = 10.0
 _SHARE = 0.1
 
 
-class Progress:
+class RunProgress:
     """Prints the progress of a run, case by case; ``live`` and ``clock`` are for tests.
 
     ``known`` are ids of cases and counterexamples in the baseline. With ``strict``, failing SHOULDs count as

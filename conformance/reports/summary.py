@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.protocol.requirements import Lane, Level, Requirement
+from conformance.protocol.transport import DEFAULT_PROTOCOL
 from conformance.reports import load, timeline_text
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, Exit, Fault, RequirementResult, Status, Verdict
@@ -133,6 +134,14 @@ def targets(run: Run) -> Mapping[str, str]:
     }
 
 
+def browsers(run: Run) -> str:
+    """Return the browsers of a run with their versions, and the protocol unless it is the default."""
+    named = ", ".join(f"{browser['name']} {browser['version']}" for browser in run.info.browsers)
+    return (
+        named if not named or run.info.protocol == DEFAULT_PROTOCOL else f"{named}, over {run.info.protocol}"
+    )
+
+
 def notes(run: Run) -> Mapping[str, str]:
     """Return the remarks on cases that passed, each with the requirements and lanes that it concerns."""
     groups: dict[str, dict[str, None]] = {}
@@ -176,7 +185,7 @@ def _sentence(run: Run, verdict: Verdict) -> tuple[str, str]:
     if verdict.conformant:
         return "good" if verdict.exit_code is Exit.CONFORMANT else "open", _conformant(run, verdict)
     passed, total = verified(run, verdict)
-    selected = total - _left_out(run, verdict)
+    selected = total - sum(row.left_out for row in _binding_rows(run, verdict))
     of_all = of_levels(run, verdict, selected)
     of_all = f"selected {of_all}" if verdict.partial else of_all
     if not passed:
@@ -298,10 +307,6 @@ def _binding_rows(run: Run, verdict: Verdict) -> list[RequirementResult]:
     """Return the requirements that decide this run, without those not asked of the target."""
     asked = (r for r in verdict.requirements if not r.not_asked or r.waived)
     return [r for r in asked if r.level in binding(run)]
-
-
-def _left_out(run: Run, verdict: Verdict) -> int:
-    return sum(row.left_out for row in _binding_rows(run, verdict))
 
 
 def unverified(run: Run, verdict: Verdict) -> tuple[RequirementResult, ...]:

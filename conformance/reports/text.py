@@ -178,11 +178,15 @@ def _fate(value: Mapping[str, Any]) -> list[str]:
     """Return the outcome of a request as lines, if it is unusual or was arranged by the recorder."""
     if "method" not in value:
         return []
+    gone, reset = value.get("gone") is not None, value.get("reset")
+    how = f"reset by RST_STREAM {reset}" if reset else "connection closed"
     outcomes = [
         (value.get("status") is not None, f"answered {value.get('status')}"),
         (bool(value.get("held")), "answer held back"),
         (bool(value.get("followed")), "followed our redirect"),
-        (value.get("gone") is not None, "connection closed before the answer"),
+        (bool(value.get("goaway")), f"GOAWAY {value.get('goaway')} from the browser"),
+        (gone and value.get("complete") is None, "left before its body had ended"),
+        (gone, f"{how} before the answer"),
     ]
     applicable = ", ".join(text for applies, text in outcomes if applies)
     return ["", f"({applicable})"] if applicable else []

@@ -18,12 +18,17 @@ def moments(timeline: Mapping[str, Any]) -> tuple[tuple[float, str], ...]:
             ("first", f"{name}: all in" if at_once else f"{name}: first byte in"),
             ("complete", "" if at_once else f"{name}: all in"),
             ("answered", f"{name}: answered {request['status']}"),
-            ("closed", "" if request["control"] else f"{name}: connection gone, without an answer"),
+            ("closed", "" if request["control"] else f"{name}: {_end(request)}, without an answer"),
         )
         collected += [(request[key], text) for key, text in happened if text and request[key] is not None]
     if timeline["gone"] is not None:
         collected.append((timeline["gone"], "the page is gone: the plain fetch beside it is given up"))
     return tuple(sorted(collected, key=lambda moment: moment[0]))
+
+
+def _end(request: Mapping[str, Any]) -> str:
+    """Return how the client left a request: by closing its connection, or its stream of HTTP/2."""
+    return f"reset by RST_STREAM {request['reset']}" if request.get("reset") else "connection gone"
 
 
 def name_of(request: Mapping[str, Any]) -> str:

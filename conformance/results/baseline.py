@@ -88,9 +88,12 @@ def _entry(path: Path, number: int, entry: Any, counterexamples: Collection[str]
     where = f"{path}, entry {number}"
     names = {"case", "reason", "issue", "expires"}
     if not isinstance(entry, dict) or set(entry) - names:
-        raise BadBaseline(f"{where}: expected {', '.join(sorted(names))}, got {', '.join(entry)}")
+        got = ", ".join(entry) if isinstance(entry, dict) else repr(entry)
+        raise BadBaseline(f"{where}: expected a table with {', '.join(sorted(names))}, got {got}")
     for name in ("case", "reason", "issue"):
-        if not isinstance(entry.get(name), str) or not entry[name].strip():
+        if not isinstance(entry.get(name, ""), str):
+            raise BadBaseline(f"{where}: {name} must be a text (got {entry[name]!r})")
+        if not entry.get(name, "").strip():
             raise BadBaseline(f"{where}: {name} is missing: a known failure needs a reason and an issue")
     ids = [*(case.id for case in catalogue()), *counterexamples]
     if entry["case"] not in ids:

@@ -14,6 +14,7 @@ from typing import Any, Self, TextIO
 from conformance import __version__
 from conformance.protocol.requirement_sets import current_set, first_set
 from conformance.protocol.requirements import Lane, Level, requirements_of
+from conformance.protocol.transport import DEFAULT_PROTOCOL
 from conformance.results.baseline import KnownFailure
 from conformance.results.verdict import CaseResult, Exit, Fault, Status, Verdict, judge
 from conformance.results.waivers import Waiver
@@ -54,6 +55,11 @@ class RunInfo:
     def strict(self) -> bool:
         """True if a failing SHOULD is a violation in this run."""
         return bool(self.options.get("strict"))
+
+    @property
+    def protocol(self) -> str:
+        """The HTTP version of pages and endpoint in browsers, such as ``http2``."""
+        return str(self.options.get("protocol", DEFAULT_PROTOCOL))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +166,8 @@ class RecordWriter:
             self._file.close()
 
     def add(self, result: CaseResult) -> None:
-        """Append one result."""
-        self._write({"kind": "case", **asdict(result)})
+        """Append one result, whose evidence is plain data."""
+        self._write({"kind": "case", **vars(result)})
 
     def figures(self, load: Mapping[str, Any]) -> None:
         """Append the figures of a load run."""
@@ -175,6 +181,18 @@ class RecordWriter:
         self._file.flush()
 
 
+def whole_lines(data: bytes) -> list[str]:
+    """Return the lines of a record, without a last one that was cut off. Raises UnicodeDecodeError.
+
+    Only ``\\n`` ends a line: other tools write U+2028 and the like as they are.
+    """
+    *lines, last = data.decode("utf-8-sig").split("\n")
+    try:
+        return [*lines, last] if last and json.loads(last) else lines
+    except ValueError:
+        return lines
+
+
 def read(path: Path) -> Run:
     """Read a run record. Raises ValueError, which names file and line, if it is not one."""
     info: RunInfo | None = None
@@ -182,7 +200,7 @@ def read(path: Path) -> Run:
     load: Mapping[str, Any] | None = None
     end: Mapping[str, Any] = {"finished": "", "interrupted": True}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = whole_lines(path.read_bytes())
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a run record: {error}") from error
     for number, text in enumerate(lines, start=1):

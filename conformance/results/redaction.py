@@ -28,8 +28,8 @@ _PATTERNS = (
     re.compile(rf"(?P<name>Bearer|Basic)\s+{_VALUE}", re.IGNORECASE),
 )
 _USERINFO = re.compile(r"://(?P<user>[^/\s'\"?#:@]*)(?::(?P<password>[^/\s'\"?#]*))?@")
-_ANY_USERINFO = re.compile(r"(?<=//)[^\s'\"]*@")
-_SCHEMELESS = re.compile(r"[^\s'\"/@]+:(?!//)[^\s'\"@]+@")
+_WORD = re.compile(r"[^\s'\"]+")
+_SEGMENT = re.compile(r"[^/]+")
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,31 @@ def without_password(url: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return text with everything hidden that may be the credentials of a URL, even of a malformed one."""
-    return _SCHEMELESS.sub(f"{HIDDEN}@", _ANY_USERINFO.sub(f"{HIDDEN}@", text))
+    """Return text with everything hidden that may be the credentials of a URL, even of a malformed one.
+
+    Takes time in proportion to the text, whatever it is.
+    """
+    return _WORD.sub(lambda word: _masked_word(word[0]), text)
+
+
+def _masked_word(word: str) -> str:
+    """Hide what is between ``//`` and the last ``@`` of a word, and each ``user:password@`` elsewhere."""
+    before, at, host = word.rpartition("@")
+    if not at:
+        return word
+    scheme, slashes, _ = before.partition("//")
+    shown = f"{scheme}//{HIDDEN}" if slashes else before
+    return "".join(f"{_masked_login(piece)}@" for piece in shown.split("@")) + host
+
+
+def _masked_login(text: str) -> str:
+    """Hide a text from the user on that a colon and a password follow."""
+    for segment in _SEGMENT.finditer(text):
+        colon = segment[0].find(":", 1)
+        after = segment.start() + colon + 1
+        if colon > 0 and after < len(text) and not text.startswith("//", after):
+            return f"{text[: segment.start()]}{HIDDEN}"
+    return text
 
 
 class Redaction:

@@ -24,9 +24,10 @@ from conformance.runner.session import Checks, Referee, pytest_arguments
 _PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 
 _RESULTS_EACH = 40
+_TOGETHER = {Lane.SERVER, Lane.DASHBOARD}
 
 
-class Watcher(Protocol):
+class RunListener(Protocol):
     """Listener for the progress of a run."""
 
     def start(self, expected: Mapping[Part, int]) -> None:
@@ -42,7 +43,7 @@ class Watcher(Protocol):
         ...
 
 
-def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
+def run(options: Options, *, jobs: int, record: Path, watcher: RunListener) -> Run:
     """Run the checks that ``options`` select in ``jobs`` processes; write the record and return it.
 
     Raises UsageError or UnknownSelector before anything is started, TargetUnavailable or BrowserMissing if no
@@ -61,7 +62,8 @@ def run(options: Options, *, jobs: int, record: Path, watcher: Watcher) -> Run:
         expected = Counter(part for case in cases for part in _parts_of(case, setup))
         watcher.start(expected)
         try:
-            writer.canaries = _run_pytest(setup, _processes(expected.total(), setup, at_most=jobs), keep)
+            processes = _processes(cases, expected.total(), setup.options.repeat, at_most=jobs)
+            writer.canaries = _run_pytest(setup, processes, keep)
         finally:
             watcher.stop()
             counterexamples.add(Path(options.counterexamples), found)
@@ -92,9 +94,15 @@ def _parts_of(case: Case, setup: RunContext) -> Iterator[Part]:
     yield from (Part(case.lane, browser.name) for browser in browsers)
 
 
-def _processes(results: int, setup: RunContext, *, at_most: int) -> int:
-    """Return the number of processes: each starts a browser of its own, which a few cases do not repay."""
-    return at_most if setup.options.repeat > 1 else min(at_most, -(-results // _RESULTS_EACH))
+def _processes(cases: Iterable[Case], results: int, repeat: int, *, at_most: int) -> int:
+    """Return the number of processes: each starts a browser of its own, which a few cases do not repay.
+
+    The cases of a server or dashboard share a task, and the drawn ones another: more processes have no work.
+    """
+    tasks = {(case.lane, case.drawn) for case in cases}
+    if all(lane in _TOGETHER for lane, _ in tasks):
+        at_most = min(at_most, len(tasks))
+    return at_most if repeat > 1 else min(at_most, -(-results // _RESULTS_EACH))
 
 
 def _run_pytest(setup: RunContext, jobs: int, keep: Callable[[CaseResult], None]) -> dict[str, str]:

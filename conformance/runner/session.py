@@ -2,7 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -54,11 +57,12 @@ class Checks:
         self._setup = setup
         options = setup.options
         chosen, _ = select(lanes=options.lanes, only=options.only, skip=options.skip, part=options.part)
-        self._chosen = frozenset(case.id for case in chosen)
+        self._chosen = {case.id: case for case in chosen}
         self._many = sum(case.lane in (Lane.SERVER, Lane.PAIR) for case in chosen) >= _MANY_CASES
         self._instruments = Instruments(setup)
         self._known = frozenset(entry.case for entry in options.known if not entry.expired(setup.since))
         self._failed: set[tuple[str, Lane]] = set()
+        self._broken_by_upcoming: Counter[str] = Counter()
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Use native tracebacks unless a terminal shows them: pytest would parse the sources for its own."""
@@ -86,27 +90,34 @@ class Checks:
         return self._setup.token(evidence.case.id, evidence.browser)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Ignore the files of lanes that are not selected."""
+        """Ignore the files of lanes, and of drawn cases, if none is selected: these load Hypothesis."""
         lane = collection_path.name.removeprefix("test_").partition("_")[0]
         own = collection_path.is_relative_to(_LANES) or collection_path.is_relative_to(bundled("e2e"))
-        return True if own and lane in set(Lane) - set(self._setup.options.lanes) else None
+        if not own or lane not in set(Lane):
+            return None
+        left = [case for case in self._chosen.values() if case.lane == lane]
+        if collection_path.stem.endswith("_fuzz"):
+            left = [case for case in left if case.drawn]
+        return None if left else True
+
+    def pytest_pycollect_makeitem(self, obj: object) -> list[pytest.Item] | None:
+        """Collect no test of a function if the options select none of its cases."""
+        marks = [mark for mark in getattr(obj, "pytestmark", ()) if mark.name == MARK]
+        return [] if marks and not any(self._chosen.keys() & set(mark.args) for mark in marks) else None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Generate a test for each case in the function's mark and, if it uses one, each browser."""
+        """Generate a test for each selected case of the function's mark and, if it uses one, each browser."""
         if mark := metafunc.definition.get_closest_marker(MARK):
-            known = {case.id: case for case in catalogue()}
-            cases = [known[id_] for id_ in mark.args]
+            cases = [self._chosen[id_] for id_ in mark.args if id_ in self._chosen]
             metafunc.parametrize("case", cases, ids=[case.id for case in cases])
             if "engine" in metafunc.fixturenames:
                 lanes = {case.lane for case in cases}
                 browsers = self._setup.viewers if Lane.DASHBOARD in lanes else self._setup.browsers
                 metafunc.parametrize("engine", [browser.name for browser in browsers])
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect the cases that the options do not select; order the others by ``_turn``."""
-        left_out = {item for item in items if _has_case(item) and _case(item).id not in self._chosen}
-        items[:] = sorted((item for item in items if item not in left_out), key=self._turn)
-        config.hook.pytest_deselected(items=list(left_out))
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Order the tests by ``_turn``."""
+        items.sort(key=self._turn)
 
     def _turn(self, item: pytest.Item) -> int:
         """Return the turn of a test: first the server lane and the tracker in one engine, for a verdict.
@@ -119,7 +130,8 @@ class Checks:
         if lane is Lane.SERVER or (lane is Lane.TRACKER and engine == self._setup.browsers[0].name):
             return 0
         slow = engine == _SLOWEST
-        order = {Lane.PAIR: 1 if slow else 3, Lane.TRACKER: 2 if slow else 4, Lane.DASHBOARD: 5}
+        # Cases of a tracker that are distributed one by one fill the gaps at the end.
+        order = {Lane.PAIR: 1 if slow else 4, Lane.TRACKER: 2 if slow else 5, Lane.DASHBOARD: 3}
         return order[lane]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -147,7 +159,7 @@ class Checks:
         options = self._setup.options
         drawing = 2 * options.max_examples + options.fuzz_seconds + options.shrink_seconds
         drawing = drawing if "fuzz" in item.name else 0
-        with within(_CASE_SECONDS + 30 * options.repeat + drawing):
+        with within(_CASE_SECONDS + 30 * options.repeat + drawing), self._counting_broken_pages(item):
             engine = _params(item).get("engine") if _has_case(item) else None
             if engine:
                 require_life(self._instruments, _case(item), engine, item.funcargs["evidence"])  # type: ignore[attr-defined]
@@ -157,6 +169,19 @@ class Checks:
                 if engine is None:
                     raise
                 raise not_observed(self._instruments, engine, error) from error
+
+    @contextmanager
+    def _counting_broken_pages(self, item: pytest.Item) -> Iterator[None]:
+        """Count the pages that upcoming cases break apart: no other case may be given up because of them."""
+        instruments = self._instruments
+        if not _has_case(item) or not _case(item).upcoming(self._setup.options.requirement_set):
+            yield
+            return
+        counted, instruments.broken = instruments.broken, self._broken_by_upcoming
+        try:
+            yield
+        finally:
+            instruments.broken = counted
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -191,7 +216,7 @@ class Checks:
 
 
 class _ScopesOfCases(LoadScopeScheduling):  # type: ignore[misc]
-    """Scheduler that runs the cases in one process that share a page, a batch of events or a search.
+    """Scheduler that runs the cases in one process that share pages, a batch of events or a search.
 
     Other cases of the tracker lane are distributed one by one.
     """
@@ -205,14 +230,31 @@ class _ScopesOfCases(LoadScopeScheduling):  # type: ignore[misc]
             return lane
         if path.endswith("_fuzz.py"):
             return f"{lane} {engine} search"
+        if shared := next((name for name, part in _SHARING_VISITS.items() if part.search(id_)), None):
+            return f"{lane} {engine} {shared}"
         if lane == Lane.PAIR or id_ in _sharing_a_page():
             return f"{lane} {engine}"
+        if group := _groups().get(id_):
+            return f"{lane} {engine} {group}"
         return nodeid
+
+
+# Cases that are judged by one visit to a page.
+_SHARING_VISITS = {
+    "neighbour": re.compile("^tracker/good-"),
+    "worker": re.compile("^tracker/deliv-.-worker-"),
+    "ways out": re.compile("^tracker/deliv-2-(download|form-target|popup|intercept|mailto|print)-"),
+}
 
 
 @cache
 def _sharing_a_page() -> frozenset[str]:
     return frozenset(case.id for case in catalogue() if case.vector.get("together"))
+
+
+@cache
+def _groups() -> dict[str, str]:
+    return {case.id: case.group for case in catalogue() if case.group}
 
 
 class Referee:
@@ -236,6 +278,16 @@ class Referee:
     def pytest_configure_node(self, node: Any) -> None:
         """Pass the run context to a worker process."""
         node.workerinput[WORKER_INPUT] = self._setup.to_json()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: list[Any]) -> None:
+        """Hold back Ctrl-C while the worker processes start."""
+        self.interrupts.hold(len(specs))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_newgateway(self) -> None:
+        """Let Ctrl-C arrive when the last one has started."""
+        self.interrupts.started()
 
     def pytest_runtest_logstart(self) -> None:
         """Start no further case after Ctrl-C, even if a callback swallowed the KeyboardInterrupt."""
@@ -362,8 +414,8 @@ _TARGETS = (
     *("clickhouse", "table", "readback_url", "readback_cmd", "dashboard", "dashboard_key"),
     *("envelope", "domain", "strict", "requirements"),
 )
-_DRAWING = ("max_examples", "seed", "counterexamples", "fuzz_seconds", "shrink_seconds")
-_TRIES = ("repeat",)
+_DRAWING = ("protocol", "max_examples", "seed", "counterexamples", "fuzz_seconds", "shrink_seconds")
+_TRIES = ("repeat", "protocol")
 
 
 def _show(report: pytest.TestReport, result: CaseResult, *, excuse: str) -> None:
@@ -396,7 +448,9 @@ def pytest_arguments(setup: RunContext, jobs: int) -> Sequence[str]:
     return [
         *places,
         *("-c", str(_NO_SETTINGS), "--rootdir", str(own.parent), "--import-mode", "importlib"),
-        *("-p", "no:terminal", "-p", "no:cacheprovider", *plugins, "-p", "conformance.pytest_plugin"),
+        # `unraisableexception` collects garbage ten times, for warnings that only `terminal` prints.
+        *("-p", "no:terminal", "-p", "no:unraisableexception", "-p", "no:cacheprovider"),
+        *(*plugins, "-p", "conformance.pytest_plugin"),
         *workers,
         *capture,
     ]

@@ -20,8 +20,8 @@ from conformance.results import counterexamples
 from conformance.search.budget import Budget
 from conformance.search.condition_base import Condition
 from conformance.search.conditions import CONDITIONS
-from conformance.search.engine import Exploration, Finding, Lab, explore, id_of, replay
-from conformance.search.executors import PairLab, ServerLab, TrackerLab, example_of
+from conformance.search.engine import Executor, Exploration, Finding, explore, id_of, replay
+from conformance.search.executors import PairExecutor, ServerExecutor, TrackerExecutor, example_of
 
 # Examples in each round of a search by time (--fuzz-seconds); each round has its own seed.
 _ROUND = 500
@@ -50,13 +50,13 @@ def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched
         return Searched(exploration=found, readback=instruments.readback is not None)
     budget = _budget(instruments.setup)
     with ExitStack() as stack:
-        lab = _lab(instruments, lane, engine, stack)
+        executor = _executor(instruments, lane, engine, stack)
         before = [example_of(lane, kept.example) for kept in known.values()]
         if not options.fuzz_seconds:
-            replay(lab, conditions, before, found)
+            replay(executor, conditions, before, found)
             if drawing:
                 explore(
-                    lab,
+                    executor,
                     conditions,
                     found,
                     start=options.seed,
@@ -65,8 +65,8 @@ def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched
                 )
         elif not instruments.search_ended:
             try:
-                replay(lab, conditions, before, found)
-                _for_so_long(lab, conditions, found, options, budget)
+                replay(executor, conditions, before, found)
+                _for_so_long(executor, conditions, found, options, budget)
             except KeyboardInterrupt:
                 # Ctrl-C is how a search by time is ended early; its findings are reported all the same.
                 instruments.search_ended = True
@@ -123,14 +123,14 @@ def _how(finding: Finding) -> str:
     return f"{how}, which is as far as --shrink-seconds went" if finding.cut_short else how
 
 
-def _lab(instruments: Instruments, lane: Lane, engine: str | None, stack: ExitStack) -> Lab:
+def _executor(instruments: Instruments, lane: Lane, engine: str | None, stack: ExitStack) -> Executor:
     if lane is Lane.SERVER:
-        return stack.enter_context(closing(ServerLab(instruments)))
+        return stack.enter_context(closing(ServerExecutor(instruments)))
     assert engine
     if lane is Lane.PAIR:
         stack.enter_context(joined(instruments))
-        return PairLab(instruments, engine)
-    return TrackerLab(instruments, engine)
+        return PairExecutor(instruments, engine)
+    return TrackerExecutor(instruments, engine)
 
 
 def _budget(setup: RunContext) -> Budget:
@@ -142,9 +142,13 @@ def _budget(setup: RunContext) -> Budget:
 
 
 def _for_so_long(
-    lab: Lab, conditions: Mapping[str, Condition], found: Exploration, options: Options, budget: Budget
+    executor: Executor,
+    conditions: Mapping[str, Condition],
+    found: Exploration,
+    options: Options,
+    budget: Budget,
 ) -> None:
-    """Round after round, each from the next seed, until the time is up; says how it gets on."""
+    """Search in rounds, each with the next seed, until the time is up; print the progress."""
     began = reported = time.monotonic()
     end = began + options.fuzz_seconds
 
@@ -160,10 +164,10 @@ def _for_so_long(
             )
 
     for start in count(options.seed):
-        if lab.silent or time.monotonic() >= end:
+        if executor.silent or time.monotonic() >= end:
             return
         explore(
-            lab,
+            executor,
             conditions,
             found,
             start=start,

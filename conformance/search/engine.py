@@ -29,7 +29,7 @@ _SHRINK_SECONDS = 60.0
 _MOST_FINDINGS = 3
 
 
-class Lab(Protocol):
+class Executor(Protocol):
     """Performs examples of a lane.
 
     ``batch`` is the number of examples to perform at a time, and ``together`` is True if those of a batch may
@@ -45,7 +45,7 @@ class Lab(Protocol):
     def observe(self, examples: Sequence[Example]) -> list[Observation]:
         """Make the calls, or post the requests; return their observations in order.
 
-        They are fewer than the examples if the lab has given up.
+        They are fewer than the examples if the executor has given up.
         """
         ...
 
@@ -115,10 +115,10 @@ def judged(condition: Condition, seen: Observation) -> tuple[bool, str]:
 
 
 def replay(
-    lab: Lab, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
+    executor: Executor, conditions: Mapping[str, Condition], known: Iterable[Example], found: Exploration
 ) -> None:
     """Perform known counterexamples, and record them as findings or as cured."""
-    for seen in _observed(lab, list(known), conditions):
+    for seen in _observed(executor, list(known), conditions):
         broken = found.note(conditions, seen)
         for id_ in conditions:
             if id_ in broken:
@@ -129,7 +129,7 @@ def replay(
 
 
 def explore(
-    lab: Lab,
+    executor: Executor,
     conditions: Mapping[str, Condition],
     found: Exploration,
     *,
@@ -151,7 +151,7 @@ def explore(
     began = time.monotonic()
 
     def flush() -> None:
-        for seen in _observed(lab, pending, conditions):
+        for seen in _observed(executor, pending, conditions):
             for id_, text in found.note(conditions, seen).items():
                 if id_ not in broken and _is_new(found.findings.get(id_, ()), text):
                     broken[id_] = Finding(seen=seen, text=text, first=found.examples)
@@ -160,12 +160,12 @@ def explore(
         on_batch(found)
 
     def collect(example: Example) -> None:
-        if failures or lab.silent:
+        if failures or executor.silent:
             return
         if not pending and enough():
             raise _Enough
         pending.append(example)
-        if len(pending) >= lab.batch:
+        if len(pending) >= executor.batch:
             try:
                 flush()
             except Exception as error:  # Hypothesis would repeat the example; raised below.
@@ -173,17 +173,17 @@ def explore(
 
     try:
         with suppress(_Enough):
-            _draw(lab.strategy, collect, start, max_examples)
+            _draw(executor.strategy, collect, start, max_examples)
         if failures:
             raise failures[0]
         flush()
     finally:
         found.seconds += time.monotonic() - began
-    if lab.silent:
+    if executor.silent:
         return
     purse = budget or Budget(_SHRINK_SECONDS)
     for number, (id_, finding) in enumerate(broken.items()):
-        least = _shrunk(lab, conditions[id_], finding, purse, share=1 / (len(broken) - number))
+        least = _shrunk(executor, conditions[id_], finding, purse, share=1 / (len(broken) - number))
         others = found.findings[id_][:-1]
         known = {other.seen.example.identity for other in others}
         found.findings[id_] = others if least.seen.example.identity in known else [*others, least]
@@ -199,13 +199,13 @@ def _is_new(findings: Sequence[Finding], text: str) -> bool:
 
 
 def _observed(
-    lab: Lab, examples: Sequence[Example], conditions: Mapping[str, Condition]
+    executor: Executor, examples: Sequence[Example], conditions: Mapping[str, Condition]
 ) -> Iterator[Observation]:
     """Observe a batch; an example that violates a condition in company is observed again, alone."""
-    for seen in lab.observe(examples):
-        suspect = lab.together and not lab.silent and len(examples) > 1
+    for seen in executor.observe(examples):
+        suspect = executor.together and not executor.silent and len(examples) > 1
         if suspect and any(text for _, text in (judged(each, seen) for each in conditions.values())):
-            yield from lab.observe([seen.example])
+            yield from executor.observe([seen.example])
         else:
             yield seen
 
@@ -243,7 +243,9 @@ def _hypothesis_elsewhere() -> Iterator[None]:
             set_hypothesis_home_dir(None)
 
 
-def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *, share: float) -> Finding:
+def _shrunk(
+    executor: Executor, condition: Condition, finding: Finding, budget: Budget, *, share: float
+) -> Finding:
     """Return the finding with the smallest example, within ``share`` (0 to 1) of the budget."""
     best = (finding.seen, finding.text)
     tries, cut_short = 0, False
@@ -256,7 +258,7 @@ def _shrunk(lab: Lab, condition: Condition, finding: Finding, budget: Budget, *,
             return None
         tries += 1
         with budget.spent():
-            performed = lab.observe([example])
+            performed = executor.observe([example])
         if not performed:  # The executor has given up.
             cut_short = True
             return None

@@ -13,7 +13,7 @@ from conformance.browsers import PageBroken, Tab
 from conformance.drivers import pages
 from conformance.drivers.posted_batch import plain_event, sender_to
 from conformance.drivers.requests import Request, enveloped
-from conformance.harness.instruments import EVENT_SECONDS, LATE_EVENT_SECONDS, Instruments, sent_events
+from conformance.harness.instruments import EVENT_SECONDS, LATE_EVENT_SECONDS, Instruments
 from conformance.protocol.requirements import Lane
 from conformance.readback import StoredRow
 from conformance.recorder import Exchange
@@ -51,7 +51,7 @@ def kin(token: str, letter: str) -> str:
     return f"{token[:-1]}{letter}"
 
 
-class TrackerLab:
+class TrackerExecutor:
     """Makes calls in a page and observes the requests that reach the recorder."""
 
     strategy: SearchStrategy[Any] = strategies.calls
@@ -171,13 +171,13 @@ class TrackerLab:
         """Return the requests of this batch by token; repeated ones have arrived by now."""
         batch = self._tokens.batch
         found: dict[str, list[Exchange]] = {}
-        for exchange in sent_events(self._instruments.recorder.seen(token=batch)):
+        for exchange in self._instruments.recorder.seen(token=batch, sent=True):
             for token in set(re.findall(f"{batch}[0-9a-f]{{3}}e".encode(), exchange.body.lower())):
                 found.setdefault(token.decode(), []).append(exchange)
         return found
 
 
-class PairLab(TrackerLab):
+class PairExecutor(TrackerExecutor):
     """Makes calls in a page and observes requests and rows. Use it within ``joined``."""
 
     lane = Lane.PAIR
@@ -196,7 +196,7 @@ def _plain(token: str) -> str:
     return f"clickport.track('Sentinel {kin(token, 's')}')"
 
 
-class ServerLab:
+class ServerExecutor:
     """Posts requests on one connection and reads their rows by the batch."""
 
     strategy: SearchStrategy[Any] = body_strategies.bodies

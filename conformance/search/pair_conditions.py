@@ -1,7 +1,6 @@
 """Conditions of the pair lane: the call, its request on the wire, and its row."""
 
 from decimal import Decimal
-from typing import Any
 
 from conformance.protocol.matching import describe
 from conformance.protocol.outcomes import Violation
@@ -25,9 +24,8 @@ def row_is_wire(seen: Observation) -> bool:
     if wire is None or not seen.rows or not _conformant(wire):
         return False
     if stored is None or list(wire) != list(stored):
-        raise Violation(
-            f"the wire had {describe([list(p) for p in wire])}, the row has {describe(_listed(stored))}"
-        )
+        listed = [list(pair) for pair in stored or ()]
+        raise Violation(f"the wire had {describe([list(p) for p in wire])}, the row has {describe(listed)}")
     return bool(wire)
 
 
@@ -54,10 +52,6 @@ def _conformant(pairs: Pairs) -> bool:
     # Other keys are open (PROP-8), and equal ones are left to PROP-7.
     keys = [key for key, _ in pairs]
     return len(set(keys)) == len(keys) and not any(model.is_open_key(key) for key in keys)
-
-
-def _listed(pairs: Pairs | None) -> list[list[Any]]:
-    return [list(pair) for pair in pairs or ()]
 
 
 def row_without_revenue_of_call(seen: Observation) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.protocol.amounts import plain
-from conformance.site.events import Event
+from conformance.site.events import Event, amount_of
 
 _SHOWN = 20
 
@@ -19,7 +19,7 @@ class Expectation:
 
     ``properties`` are compared as the protocol sends them: 3 is "3" and True is "true". A compiled pattern or
     a function of the text is accepted, too. ``revenue`` is an amount, or an amount and a currency. Further
-    properties and revenue of an event are ignored, unless ``exactly``.
+    properties and revenue of an event are ignored, unless ``exactly``. Raises TypeError or ValueError.
     """
 
     name: str
@@ -27,6 +27,21 @@ class Expectation:
     revenue: Any = None
     times: int = 1
     exactly: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"the name of an event must be text that is not empty (got {self.name!r})")
+        if not isinstance(self.properties, Mapping) or not all(isinstance(k, str) for k in self.properties):
+            raise TypeError(f'properties must be a dict such as {{"plan": "pro"}} (got {self.properties!r})')
+        if not isinstance(self.times, int) or self.times < 1:
+            raise ValueError(
+                f"times must be 1 or more (got {self.times!r}): clickport.none({self.name!r}) proves that no "
+                "event arrives"
+            )
+        if self.revenue is not None and not _is_revenue(self.revenue):
+            raise TypeError(
+                f'revenue must be an amount or a pair such as (49.99, "EUR") (got {self.revenue!r})'
+            )
 
     def differences(self, event: Event) -> list[str]:
         """Return the differences of an event as lines; empty if it matches."""
@@ -67,8 +82,17 @@ class Expectation:
         return f"expect({', '.join(parts)})"
 
 
+def _is_revenue(revenue: Any) -> bool:
+    amount, currency = revenue if isinstance(revenue, tuple) and len(revenue) == 2 else (revenue, None)
+    if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal | str):
+        return False
+    return amount_of(str(amount)) is not None and isinstance(currency, str | None)
+
+
 def as_text(value: Any) -> str:
-    """Return a value of a property as it is sent (PROP-4)."""
+    """Return a value of a property as it is sent (PROP-4); None is that of a null."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.site.events import Event
+from conformance.site.names import folded, quoted
 
 _MANY, _SHARE = 50, 0.8
 _PERSONAL = {
@@ -40,11 +41,12 @@ def advice(events: Sequence[Event]) -> tuple[Advice, ...]:
 
 
 def alike(names: Iterable[str]) -> Iterator[Advice]:
-    """Yield advice on names that differ only in case or spacing (LINT-1)."""
-    for group in _groups(names, lambda name: "".join(name.casefold().split())):
+    """Yield advice on names that differ only in case, spacing or Unicode form (LINT-1)."""
+    for group in _groups(names, folded):
         if len(group) > 1:
-            others = ", ".join(map(repr, group[1:]))
-            text = f"{group[0]!r} and {others} differ only in case or spacing, and are different events"
+            others = ", ".join(map(quoted, group[1:]))
+            what = "case or spacing" if len({_spaced(name) for name in group}) == 1 else "their Unicode form"
+            text = f"{quoted(group[0])} and {others} differ only in {what}, and are different events"
             yield Advice(rule="LINT-1", event=group[0], text=text)
 
 
@@ -84,6 +86,10 @@ def _remarks(events: Iterable[Event]) -> Iterator[Advice]:
     found = {(event.name, remark): None for event in events for remark in event.remarks}
     for name, remark in found:
         yield Advice(rule="LINT-4" if "LINT-4" in remark else "LINT-5", event=name, text=remark)
+
+
+def _spaced(name: str) -> str:
+    return "".join(name.casefold().split())
 
 
 def _groups(names: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:

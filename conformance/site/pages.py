@@ -8,7 +8,8 @@ from typing import Any
 PROBE = """(() => {
   const track = window.clickport && window.clickport.track
   return { track: typeof track, automated: navigator.webdriver === true, host: location.hostname,
-    origin: location.origin }
+    origin: location.origin, path: location.pathname,
+    status: performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0 }
 })()"""
 _SENTINEL = """(() => {
   const track = window.clickport && window.clickport.track

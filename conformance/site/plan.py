@@ -10,11 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from conformance.site.names import folded
+from conformance.site.pattern import SECONDS, PatternTooSlow, matches
+
 PLAN = "tracking-plan.toml"
 """The file name that is looked for if none is given."""
 MOST_PROPERTIES = 30
 LONGEST_VALUE = 2000
 C = TypeVar("C", bound=StrEnum)
+# As JavaScript writes numbers, and with needless zeros at the end. A leading zero is that of a code: "01234".
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class BadPlan(ValueError):
@@ -52,7 +57,7 @@ class Property:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Revenue:
+class PlannedRevenue:
     """The planned revenue of an event; empty ``currencies`` accept any, None bounds are open."""
 
     presence: Presence = Presence.NEVER
@@ -67,7 +72,7 @@ class PlannedEvent:
 
     name: str
     properties: Mapping[str, Property] = field(default_factory=dict)
-    revenue: Revenue = field(default_factory=Revenue)
+    revenue: PlannedRevenue = field(default_factory=PlannedRevenue)
     other_properties: bool = False
     owner: str = ""
     description: str = ""
@@ -82,19 +87,27 @@ class Plan:
 
     def nearest(self, name: str) -> str:
         """Return the planned name that resembles ``name`` most, or "" if none does."""
-        folded = {_folded(known): known for known in self.events}
-        near = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=0.7)
-        return folded[near[0]] if near else ""
+        names = {folded(known): known for known in self.events}
+        near = difflib.get_close_matches(folded(name), names, n=1, cutoff=0.7)
+        return names[near[0]] if near else ""
 
 
-def _folded(name: str) -> str:
-    return "".join(name.casefold().split())
+def is_of(type_: Type, value: str) -> bool:
+    """Return True if a text is what a value of this type becomes on the wire (PROP-4)."""
+    if type_ is Type.BOOLEAN:
+        return value in ("true", "false")
+    if type_ is Type.TEXT:
+        return True
+    if not _NUMBER.fullmatch(value):
+        return False
+    number = Decimal(value)
+    return type_ is Type.NUMBER or number == number.to_integral_value()
 
 
 def read_plan(path: Path) -> Plan:
     """Read a plan. Raises BadPlan."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except FileNotFoundError as error:
         raise BadPlan(f"there is no plan {path}: write one with `clickport plan write`") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -117,6 +130,8 @@ class _Reader:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+                if place and isinstance(data[key], dict):
+                    hint += f'; a name with a dot is quoted: "{place.rpartition(".")[2]}.{key}"'
                 raise self._bad(place, f"unknown key {key!r}: {hint}")
 
     def table(self, data: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]:
@@ -126,6 +141,8 @@ class _Reader:
 
     def event(self, name: str, events: Mapping[str, Any]) -> PlannedEvent:
         """Return a planned event. Raises BadPlan."""
+        if not name:
+            raise self._bad("events", "an event has a name, and one here is empty (API-6)")
         place = f"events.{name}"
         data = self.table(events, name, "events")
         self.members(data, place, {"description", "owner", "properties", "other_properties", "revenue"})
@@ -149,7 +166,7 @@ class _Reader:
         most = self._typed(data, "most", place, int, "a whole number", None)
         if most is not None and most < 1:
             raise self._bad(place, f"most must be 1 or more (got {most})")
-        return Property(
+        planned = Property(
             name=name,
             required=self._typed(data, "required", place, bool, "true or false", True),
             type=self._choice(Type, data, "type", place, Type.TEXT),
@@ -158,20 +175,29 @@ class _Reader:
             most=most,
             description=self._text(data, "description", place),
         )
+        for value in planned.values:
+            if problem := _contradiction(planned, value):
+                raise self._bad(place, f"the value {value[:40]!r} can never be accepted: {problem}")
+        return planned
 
-    def _revenue(self, data: Mapping[str, Any], above: str) -> Revenue:
+    def _revenue(self, data: Mapping[str, Any], above: str) -> PlannedRevenue:
         if isinstance(data.get("revenue"), str):  # The short form: revenue = "required".
-            return Revenue(presence=self._choice(Presence, data, "revenue", above, Presence.NEVER))
+            return PlannedRevenue(presence=self._choice(Presence, data, "revenue", above, Presence.NEVER))
         table = self.table(data, "revenue", above)
         place = f"{above}.revenue"
         self.members(table, place, {"presence", "currencies", "least", "most"})
         default = Presence.REQUIRED if table else Presence.NEVER
-        return Revenue(
+        planned = PlannedRevenue(
             presence=self._choice(Presence, table, "presence", place, default),
             currencies=self._texts(table, "currencies", place),
             least=self._number(table, "least", place),
             most=self._number(table, "most", place),
         )
+        if planned.least is not None and planned.most is not None and planned.least > planned.most:
+            raise self._bad(place, f"least is {planned.least} and most {planned.most}: no amount is both")
+        if planned.presence is Presence.NEVER and planned != PlannedRevenue():
+            raise self._bad(place, 'an event without revenue (presence = "never") has no currency or bounds')
+        return planned
 
     def _pattern(self, data: Mapping[str, Any], place: str) -> str:
         pattern = self._text(data, "pattern", place)
@@ -200,7 +226,10 @@ class _Reader:
 
     def _number(self, data: Mapping[str, Any], key: str, place: str) -> Decimal | None:
         value = self._typed(data, key, place, (int, Decimal), "a number", None)
-        return None if value is None else Decimal(value)
+        number = None if value is None else Decimal(value)
+        if number is not None and not number.is_finite():
+            raise self._bad(place, f"{key} must be a number (got {number}); leave it out for no bound")
+        return number
 
     def _typed(  # noqa: PLR0917
         self, data: Mapping[str, Any], key: str, place: str, kind: Any, words: str, default: Any
@@ -215,3 +244,16 @@ class _Reader:
 
     def _bad(self, place: str, message: str) -> BadPlan:
         return BadPlan(f"{self._path}: {place + ': ' if place else ''}{message}")
+
+
+def _contradiction(planned: Property, value: str) -> str:
+    """Return the rule of a property that an allowed value of it breaks, or ""."""
+    if not is_of(planned.type, value):
+        return f"it is not {planned.type}"
+    if len(value) > LONGEST_VALUE:
+        return f"a tracker cuts it to {LONGEST_VALUE:,} characters (PROP-3)"
+    try:
+        fits = not planned.pattern or matches(planned.pattern, value)
+    except PatternTooSlow:
+        return f"the pattern {planned.pattern} takes more than {SECONDS:g} s"
+    return "" if fits else f"it does not match the pattern {planned.pattern}"

@@ -1,13 +1,14 @@
 """Comparison of events with a plan: the rules PLAN-1 to PLAN-8."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.protocol.amounts import plain
-from conformance.site.events import Event, amount_of
-from conformance.site.plan import Plan, PlannedEvent, Presence, Property, Revenue, Type
+from conformance.site.events import Event
+from conformance.site.names import quoted
+from conformance.site.pattern import SECONDS, PatternTooSlow, matches
+from conformance.site.plan import BadPlan, Plan, PlannedEvent, PlannedRevenue, Presence, Property, is_of
 
 RULES = {
     "PLAN-1": "Every event that arrives is in the plan.",
@@ -21,11 +22,10 @@ RULES = {
 }
 """The rules by id. PLAN-8 only warns: a capture need not show every event."""
 _SHOWN = 60
-_TRUTHS = ("true", "false")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class PlanFinding:
     """One difference between an event and the plan; ``event`` is its name."""
 
     rule: str
@@ -34,35 +34,38 @@ class Finding:
     example: Event | None = None
 
 
-def findings(plan: Plan, events: Sequence[Event]) -> tuple[Finding, ...]:
+def findings(plan: Plan, events: Sequence[Event]) -> tuple[PlanFinding, ...]:
     """Return every difference between the events and the plan, each text once."""
     found = [finding for event in events for finding in differences(plan, event)]
     found += _cardinality(plan, events)
     return tuple({(f.rule, f.event, f.text): f for f in reversed(found)}.values())[::-1]
 
 
-def unseen(plan: Plan, events: Iterable[Event]) -> tuple[Finding, ...]:
+def unseen(plan: Plan, events: Iterable[Event]) -> tuple[PlanFinding, ...]:
     """Return a finding for each planned event that did not occur (PLAN-8)."""
     seen = {event.name for event in events}
     return tuple(
-        Finding(rule="PLAN-8", event=name, text=f"{name!r} is in the plan and was not seen")
+        PlanFinding(rule="PLAN-8", event=name, text=f"{quoted(name)} is in the plan and was not seen")
         for name in plan.events
         if name not in seen
     )
 
 
-def differences(plan: Plan, event: Event) -> Iterator[Finding]:
-    """Yield the differences between one event and the plan."""
+def differences(plan: Plan, event: Event) -> Iterator[PlanFinding]:
+    """Yield the differences between one event and the plan. Raises BadPlan if a pattern takes too long."""
     planned = plan.events.get(event.name)
     if planned is None:
         near = plan.nearest(event.name)
-        hint = f": did you mean {near!r}?" if near else ""
-        text = f"{event.name!r} is not in {plan.path}{hint}"
-        yield Finding(rule="PLAN-1", event=event.name, text=text, example=event)
+        hint = f": did you mean {quoted(near)}?" if near else ""
+        text = f"{quoted(event.name)} is not in {plan.path}{hint}"
+        yield PlanFinding(rule="PLAN-1", event=event.name, text=text, example=event)
         return
-    texts = [*_properties(planned, event), *_revenue(planned.revenue, event)]
+    try:
+        texts = [*_properties(planned, event), *_revenue(planned.revenue, event)]
+    except PatternTooSlow as error:
+        raise BadPlan(f"{plan.path}: events.{event.name}: {error}") from error
     for rule, text in texts:
-        yield Finding(rule=rule, event=event.name, text=text, example=event)
+        yield PlanFinding(rule=rule, event=event.name, text=text, example=event)
 
 
 def _properties(planned: PlannedEvent, event: Event) -> Iterator[tuple[str, str]]:
@@ -84,23 +87,21 @@ def _value(prop: Property, value: str) -> Iterator[tuple[str, str]]:
         yield "PLAN-4", f"property {prop.name!r} is {shown}, not {prop.type}"
     elif prop.values and value not in prop.values:
         yield "PLAN-5", f"property {prop.name!r} is {shown}, not one of {', '.join(prop.values)}"
-    elif prop.pattern and not re.fullmatch(prop.pattern, value):
+    elif prop.pattern and not _matches(prop, value):
         yield "PLAN-5", f"property {prop.name!r} is {shown}, which does not match {prop.pattern}"
 
 
-def is_of(type_: Type, value: str) -> bool:
-    """Return True if a text is what a value of this type becomes on the wire (PROP-4)."""
-    if type_ is Type.BOOLEAN:
-        return value in _TRUTHS
-    if type_ is Type.TEXT:
-        return True
-    number = amount_of(value)
-    if number is None or value != value.strip():
-        return False
-    return type_ is Type.NUMBER or number == number.to_integral_value()
+def _matches(prop: Property, value: str) -> bool:
+    try:
+        return matches(prop.pattern, value)
+    except PatternTooSlow as error:
+        raise PatternTooSlow(
+            f"property {prop.name!r}: {prop.pattern} takes more than {SECONDS:g} s "
+            f"for a value of {len(value):,} characters: do not repeat what is repeated, as in (a+)+"
+        ) from error
 
 
-def _revenue(planned: Revenue, event: Event) -> Iterator[tuple[str, str]]:
+def _revenue(planned: PlannedRevenue, event: Event) -> Iterator[tuple[str, str]]:
     if event.amount is None:
         if planned.presence is Presence.REQUIRED:
             yield "PLAN-6", "revenue is missing (a tracker drops an amount that is not a number)"
@@ -120,7 +121,7 @@ def _revenue(planned: Revenue, event: Event) -> Iterator[tuple[str, str]]:
         yield "PLAN-6", f"the amount {plain(amount)} is more than {plain(planned.most)}"
 
 
-def _cardinality(plan: Plan, events: Iterable[Event]) -> Iterator[Finding]:
+def _cardinality(plan: Plan, events: Iterable[Event]) -> Iterator[PlanFinding]:
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
     for event in events:
         for key, value in event.properties.items():
@@ -129,4 +130,4 @@ def _cardinality(plan: Plan, events: Iterable[Event]) -> Iterator[Finding]:
         prop = plan.events[name].properties.get(key) if name in plan.events else None
         if prop and prop.most is not None and len(different) > prop.most:
             text = f"property {key!r} has {len(different)} different values, and {prop.most} are planned"
-            yield Finding(rule="PLAN-7", event=name, text=text)
+            yield PlanFinding(rule="PLAN-7", event=name, text=text)

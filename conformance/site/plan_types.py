@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from conformance.protocol.amounts import plain
-from conformance.site.plan import Plan, PlannedEvent, Presence, Property, Revenue, Type
+from conformance.site.plan import Plan, PlannedEvent, PlannedRevenue, Presence, Property, Type
 
 _TYPES = {Type.TEXT: "string", Type.NUMBER: "number", Type.INTEGER: "number", Type.BOOLEAN: "boolean"}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
@@ -73,7 +73,7 @@ def _member(prop: Property) -> str:
     return f"{name}{'' if prop.required else '?'}: {type_}"
 
 
-def _revenue(revenue: Revenue) -> str:
+def _revenue(revenue: PlannedRevenue) -> str:
     # Left out, the currency is USD (REV-2).
     optional = "?" if not revenue.currencies or "USD" in revenue.currencies else ""
     currency = " | ".join(map(_string, revenue.currencies)) or "string"
@@ -118,7 +118,7 @@ def _rules(prop: Property) -> str:
     return _escape("; ".join(part for part in (", ".join(prop.values), pattern, most) if part))
 
 
-def _revenue_words(revenue: Revenue) -> str:
+def _revenue_words(revenue: PlannedRevenue) -> str:
     if revenue.presence is Presence.NEVER:
         return "none."
     least = f"at least {plain(revenue.least)}" if revenue.least is not None else ""

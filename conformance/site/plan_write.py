@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.site.events import Event
-from conformance.site.plan import Plan, PlannedEvent, Presence, Property, Revenue, Type
-from conformance.site.plan_check import is_of
+from conformance.site.plan import Plan, PlannedEvent, PlannedRevenue, Presence, Property, Type, is_of
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _FEW = 12
@@ -50,12 +49,12 @@ def _property(key: str, group: Sequence[Event]) -> Property:
     )
 
 
-def _revenue(group: Sequence[Event]) -> Revenue:
+def _revenue(group: Sequence[Event]) -> PlannedRevenue:
     amounts = [event.revenue for event in group if event.revenue]
     if not amounts:
-        return Revenue()
+        return PlannedRevenue()
     presence = Presence.REQUIRED if len(amounts) == len(group) else Presence.OPTIONAL
-    return Revenue(presence=presence, currencies=tuple(sorted({currency for _, currency in amounts})))
+    return PlannedRevenue(presence=presence, currencies=tuple(sorted({currency for _, currency in amounts})))
 
 
 def toml(plan: Plan) -> str:
@@ -70,7 +69,7 @@ def _lines(event: PlannedEvent) -> Iterator[str]:
     yield f"owner = {_string(event.owner)}"
     if event.other_properties:
         yield "other_properties = true"
-    if event.revenue != Revenue():
+    if event.revenue != PlannedRevenue():
         yield f"revenue = {{ {', '.join(_revenue_members(event.revenue))} }}"
     for prop in event.properties.values():
         yield f"[{place}.properties.{_key(prop.name)}]"
@@ -78,7 +77,7 @@ def _lines(event: PlannedEvent) -> Iterator[str]:
     yield ""
 
 
-def _revenue_members(revenue: Revenue) -> Iterator[str]:
+def _revenue_members(revenue: PlannedRevenue) -> Iterator[str]:
     yield f'presence = "{revenue.presence}"'
     if revenue.currencies:
         yield f"currencies = {_strings(revenue.currencies)}"

@@ -10,8 +10,8 @@ from typing import Self
 import pytest
 
 from conformance.recorder import Recorder
+from conformance.site.observer import Clickport
 from conformance.site.plan import PLAN, BadPlan, Plan, read_plan
-from conformance.site.witness import Clickport
 
 _PLAYWRIGHT = "playwright"
 _FOLDER = "__clickport__"
@@ -49,7 +49,7 @@ class SiteTests:
     def test(self, request: pytest.FixtureRequest) -> Iterator[Clickport]:
         """Yield the object of one test; observe the page of pytest-playwright if the test uses it."""
         name = "".join(c if c.isalnum() or c in "-_" else "-" for c in request.node.name)
-        witness = Clickport(
+        observer = Clickport(
             self._recorder,
             plan=self._plan,
             endpoints=self._config.getini("clickport_endpoints"),
@@ -58,17 +58,17 @@ class SiteTests:
             base_url=str(self._config.getoption("base_url", None) or ""),
         )
         if "page" in request.fixturenames and self._config.pluginmanager.hasplugin(_PLAYWRIGHT):
-            witness.observe(request.getfixturevalue("page"))
+            observer.observe(request.getfixturevalue("page"))
         try:
-            yield witness
+            yield observer
         finally:
-            self._keep(witness)
-            witness.close()
+            self._keep(observer)
+            observer.close()
 
-    def _keep(self, witness: Clickport) -> None:
+    def _keep(self, observer: Clickport) -> None:
         if file := self._config.getoption("--clickport-events"):
             try:
-                lines = [json.dumps(event.to_json()) for event in witness.events]
+                lines = [json.dumps(event.to_json()) for event in observer.events]
             except AssertionError:  # A request that is not an event has failed the test already.
                 return
             with (self._config.invocation_params.dir / Path(file)).open("a", encoding="utf-8") as kept:

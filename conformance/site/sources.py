@@ -8,7 +8,7 @@ from typing import Any
 from conformance.protocol.outcomes import TargetUnavailable, Violation
 from conformance.readback.rows import Readback, parse_lines
 from conformance.site.events import Event, read_event
-from conformance.site.har import BadHar, Capture, events_of, read_captures
+from conformance.site.har import BadHar, Capture, events_of, is_har, read_captures
 
 STORED = "custom"
 """The type of a stored custom event (STORE-1)."""
@@ -20,7 +20,7 @@ class BadSource(ValueError):
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """Return the events of a file, whose kind is known from its content. Raises BadSource."""
-    if path.is_dir() or path.suffix == ".har":
+    if path.is_dir() or is_har(path):
         try:
             return tuple(events_in(read_captures(path)))
         except BadHar as error:

@@ -2,17 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from conformance.protocol.amounts import plain
 from conformance.protocol.outcomes import Violation
 from conformance.recorder import Recorder
 from conformance.recorder.exchange import Exchange
-from conformance.recorder.site_front import origin_of
+from conformance.recorder.site_front import NOT_REACHED, OWN_WORD, in_place_of, origin_of
 from conformance.site.events import Event, read_event
 from conformance.site.plan import Plan
 from conformance.site.plan_check import differences
@@ -20,10 +22,12 @@ from conformance.site.plan_check import differences
 PAGE = "/clickport-watch"
 _HTML = Path(__file__).with_name("watch.html")
 _TICK = 0.25
+_ASK_SECONDS = 5.0
+_REFUSED = 400
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class WatchedEvent:
     """An event with its time of day, and one line for each effect of a limit and difference to the plan.
 
     A request that cannot be read has no ``event``; ``problems`` says why.
@@ -54,7 +58,10 @@ class Seen:
 
 
 class Watch:
-    """A watch of one site; ``address`` is where to open it, ``page`` where its events are shown."""
+    """A watch of one site; ``address`` is where to open it, ``page`` where its events are shown.
+
+    ``entry`` is the address with user and password, if the site's URL has them.
+    """
 
     def __init__(self, recorder: Recorder, url: str, endpoints: tuple[str, ...], plan: Plan | None) -> None:
         self._recorder = recorder
@@ -62,9 +69,10 @@ class Watch:
         origin = origin_of(url)
         others = [each for each in map(origin_of, endpoints) if each != origin]
         self._origins = recorder.front(origin, *others)
-        self.address = url.replace(origin, self._origins[0], 1)
+        self.address = in_place_of(url, self._origins[0])
+        self.entry = in_place_of(url, self._origins[0], user=True)
         self.page = f"{recorder.page_origin}{PAGE}"
-        self.seen: list[Seen] = []
+        self.seen: list[WatchedEvent] = []
         recorder.mount(PAGE, _HTML.read_bytes(), "text/html; charset=utf-8")
         self._publish()
 
@@ -78,7 +86,34 @@ class Watch:
         """True if no event differs from the plan, and each could be read."""
         return not any(each.problems for each in self.seen)
 
-    def follow(self, show: Callable[[Seen], None], *, until: str = "", seconds: float | None = None) -> bool:
+    def unreachable(self) -> str:
+        """Ask for the page; return the reason if the site cannot be reached, else ""."""
+        try:
+            answer = httpx.get(self.entry, timeout=_ASK_SECONDS, trust_env=False)
+        except httpx.HTTPError:
+            return ""
+        return answer.text if answer.status_code == NOT_REACHED and answer.text.startswith(OWN_WORD) else ""
+
+    def silence(self, state: Mapping[str, Any]) -> str:
+        """Return the reason why a page sends nothing, from its answer to ``PROBE``; "" if it shows none."""
+        if state["origin"] not in self._origins:
+            return (
+                f"the page went on to {state['origin']}: name that origin with --endpoint {state['origin']}"
+            )
+        if state["status"] >= _REFUSED:
+            return f"the site answered {state['status']} to {state['path']}"
+        if state["track"] != "function":
+            return "the page has no clickport.track: the tracker's script is not included or did not load"
+        if state["automated"] and not self.seen:
+            return (
+                "the page has a tracker, which may be silent because the browser is automated "
+                "(navigator.webdriver): open the printed address in a browser of your own, without --browser"
+            )
+        return ""
+
+    def follow(
+        self, show: Callable[[WatchedEvent], None], *, until: str = "", seconds: float | None = None
+    ) -> bool:
         """Show each event as it arrives, until one has the name ``until`` or the time is over.
 
         Return True if that event has arrived.
@@ -101,17 +136,17 @@ class Watch:
                         return True
         return False
 
-    def _read(self, exchange: Exchange) -> Seen | None:
+    def _read(self, exchange: Exchange) -> WatchedEvent | None:
         at = time.strftime("%H:%M:%S", time.localtime(exchange.started))
         try:
             event = read_event(exchange.body, seconds=exchange.started)
         except Violation as violation:
-            return Seen(at=at, event=None, problems=(str(violation),))
+            return WatchedEvent(at=at, event=None, problems=(str(violation),))
         if event is None:
             return None
         found = differences(self._plan, event) if self._plan else ()
         problems = tuple(f"{each.rule}: {each.text}" for each in found)
-        return Seen(at=at, event=event, remarks=event.remarks, problems=problems)
+        return WatchedEvent(at=at, event=event, remarks=event.remarks, problems=problems)
 
     def _publish(self) -> None:
         body = json.dumps([each.to_json() for each in self.seen[-200:]]).encode()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from conformance.protocol.outcomes import TargetUnavailable
+from conformance.tls import trusted_authorities
 
 SECONDS = 10.0
 """Seconds that a whole answer may take, from the request to its last byte."""
@@ -56,7 +57,7 @@ class Asker:
     """
 
     def __init__(self, headers: Mapping[str, str], *, largest: int = _LARGEST) -> None:
-        self._http = httpx.Client(timeout=SECONDS, trust_env=False)
+        self._http = httpx.Client(timeout=SECONDS, trust_env=False, verify=trusted_authorities())
         # Nothing that a browser does not send: httpx names itself.
         self._http.headers.clear()
         self._http.headers.update(headers)

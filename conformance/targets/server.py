@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from conformance import processes
 from conformance.protocol.outcomes import TargetUnavailable
+from conformance.targets.front import Front
 from conformance.targets.process import Process, free_port, require_reachable
 
 EVENT_PATH = "/api/event"
@@ -20,7 +22,7 @@ class Server:
 
     ``name`` is shown in reports. ``port`` is ``None`` unless the suite started the server. ``clickhouse`` is
     the URL of the reference's own ClickHouse, and ``envelope`` are the fields that it requires in each
-    payload.
+    payload. ``count`` servers get the connections to the URL in turn.
     """
 
     url: str
@@ -28,6 +30,7 @@ class Server:
     port: int | None = None
     clickhouse: str | None = None
     envelope: Mapping[str, object] = field(default_factory=dict)
+    count: int = 1
 
     @property
     def event_url(self) -> str:
@@ -41,6 +44,21 @@ def server_at(url: str) -> Iterator[Server]:
     """Yield the server at a URL, which is already running. Raises TargetUnavailable if it does not listen."""
     require_reachable(url)
     yield Server(url=url, name=url)
+
+
+@contextmanager
+def servers_at(urls: str) -> Iterator[Server]:
+    """Yield the servers at several URLs with commas as one, whose connections go to each in turn.
+
+    Raises TargetUnavailable if one of them does not listen.
+    """
+    places = []
+    for url in urls.split(","):
+        require_reachable(url)
+        parts = urlsplit(url)
+        places.append((parts.hostname or "", parts.port or 80))
+    with Front(places) as front:
+        yield Server(url=front.url, name=urls, count=len(places))
 
 
 @contextmanager

@@ -62,7 +62,8 @@ def badge(runs: Mapping[Lane, RunEntry]) -> Badge:
         failed = dict.fromkeys(
             r.requirement for e in entries for r in (*e.verdict.violations, *e.verdict.known)
         )
-        return Badge(label=label, message=f"not conformant: {_some(tuple(failed))}", tone="bad")
+        named = ", ".join(failed) if len(failed) <= 2 else f"{len(failed)} requirements"
+        return Badge(label=label, message=f"not conformant: {named}", tone="bad")
     if any(entry.run.objective_missed for entry in entries):
         return Badge(label=label, message="load objective missed", tone="bad")
     if Exit.VIOLATION in codes:
@@ -75,7 +76,3 @@ def badge(runs: Mapping[Lane, RunEntry]) -> Badge:
     if any(summary.headline(entry.run, entry.verdict).tone != "good" for entry in entries):
         return Badge(label=label, message=f"conformant, objective missed: {lanes}", tone="open")
     return Badge(label=label, message=f"conformant: {lanes}", tone="good")
-
-
-def _some(ids: tuple[str, ...]) -> str:
-    return ", ".join(ids) if len(ids) <= 2 else f"{len(ids)} requirements"

@@ -24,7 +24,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RequirementRow:
     """A requirement, with the marks of each implementation in the order of the columns."""
 
     id: str
@@ -87,15 +87,15 @@ def current(runs: Sequence[RunEntry]) -> Mapping[Lane, RunEntry]:
     return {lane: chosen[lane] for lane in Lane if lane in chosen}
 
 
-def matrix(records: Records) -> Mapping[str, Sequence[Row]]:
+def matrix(records: Records) -> Mapping[str, Sequence[RequirementRow]]:
     """Return the rows of the matrix by family; the columns are ``records.names``."""
     if not records.runs:
         return {}
     columns = [_marks(current(records.of(name))) for name in records.names]
     set_ = latest(*(entry.run.info.requirement_set for entry in records.runs))
-    families: dict[str, list[Row]] = {}
+    families: dict[str, list[RequirementRow]] = {}
     for id_, requirement in requirements_of(set_).items():
-        row = Row(
+        row = RequirementRow(
             id=id_,
             level=str(requirement.level),
             what=requirement.what,

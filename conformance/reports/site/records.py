@@ -12,11 +12,12 @@ from typing import Any
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.paths import bundled
+from conformance.protocol.requirement_sets import require_released
 from conformance.protocol.requirements import Lane
 from conformance.reports import load, summary
 from conformance.reports.plots import plots
 from conformance.reports.text import one_line
-from conformance.results.record import Run, read
+from conformance.results.record import Run, read, whole_lines
 from conformance.results.redaction import masked
 from conformance.results.verdict import Verdict
 
@@ -127,6 +128,7 @@ def _read(name: str, path: Path) -> RunEntry | KillEntry:
         raise BadRecord(f"{path}, line 1: not a record: give the file of --run-record, or a selftest report")
     try:
         run = read(path)
+        require_released(run.info.requirement_set)
         _require_schema(path, data)
         verdict = run.verdict()
         _require_figures(path, data, run)
@@ -154,7 +156,7 @@ def _validator() -> Draft202012Validator:
 
 def _require_schema(path: Path, data: bytes) -> None:
     """Raise BadRecord, naming the line, unless every line has the shape that the schema describes."""
-    for number, text in enumerate(data.decode().splitlines(), start=1):
+    for number, text in enumerate(whole_lines(data), start=1):
         line = json.loads(text)
         kind = _validator().schema["$defs"].get(line.get("kind"))
         checked = (
@@ -167,7 +169,7 @@ def _require_schema(path: Path, data: bytes) -> None:
 def _require_figures(path: Path, data: bytes, run: Run) -> None:
     if run.load is None:
         return
-    number = 1 + next(n for n, text in enumerate(data.splitlines()) if json.loads(text).get("kind") == "load")
+    number = 1 + next(n for n, text in enumerate(whole_lines(data)) if json.loads(text).get("kind") == "load")
     try:
         load.figures(run.load), load.missed(run.load), load.measured(run.load), load.yardsticks(run.load)
         plots(run.load)

@@ -119,6 +119,7 @@ def _run(entry: RunEntry, records: Records) -> Iterator[tuple[str, str]]:
             rows=[
                 (row, summary.row_word(row), summary.row_reason(row)) for row in entry.verdict.requirements
             ],
+            browsers=summary.browsers(entry.run),
             matrix=delivery.matrix(entry.run, entry.verdict),
             load=html.load_section(entry.run),
         ),
@@ -162,11 +163,18 @@ def _groups(difference: model.Difference) -> Mapping[str, Sequence[model.Change]
     return {title: changes for title, changes in groups.items() if changes}
 
 
-def _matrices(records: Records) -> Iterator[tuple[RunEntry, delivery.DeliveryMatrix]]:
+def _matrices(records: Records) -> Iterator[tuple[Sequence[RunEntry], delivery.DeliveryMatrix]]:
+    """Yield the delivery matrix of each implementation, with its latest run over each protocol."""
     for name in records.names:
-        entry = model.current(records.of(name)).get(Lane.TRACKER)
-        if entry and (matrix := delivery.matrix(entry.run, entry.verdict)):
-            yield entry, matrix
+        protocols = dict.fromkeys(entry.run.info.protocol for entry in records.of(name))
+        latest = [
+            model.current([entry for entry in records.of(name) if entry.run.info.protocol == protocol])
+            for protocol in sorted(protocols)
+        ]
+        entries = [own[Lane.TRACKER] for own in latest if Lane.TRACKER in own]
+        tried = [e for e in entries if delivery.matrix(e.run, e.verdict)]
+        if matrix := delivery.combined([(entry.run, entry.verdict) for entry in tried]):
+            yield tried, matrix
 
 
 def _published() -> str:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from conformance.protocol.outcomes import Violation
 from conformance.recorder import Recorder
-from conformance.recorder.site_front import origin_of
+from conformance.recorder.site_front import in_place_of, origin_of
 from conformance.site.events import Event, read_event
 from conformance.site.expected import Expectation, arrived, failure
 from conformance.site.pages import ANSWER_SECONDS, PROBE, Page, sentinel_script
@@ -70,13 +69,11 @@ class Clickport:
         """
         origin = origin_of(url)
         if any(origin in front for front in self._fronts.values()):
-            return url  # It is an address of ours already.
+            return url  # The URL is an address of the recorder already.
         if origin not in self._fronts:
             others = [each for each in self._endpoints if each != origin]
             self._fronts[origin] = self._recorder.front(origin, *others)
-        parts = urlsplit(url)
-        rest = url[url.index("://") + 3 + len(parts.netloc) :]
-        return f"{self._fronts[origin][0]}{rest or '/'}"
+        return in_place_of(url, self._fronts[origin][0], user=True)
 
     def attach(self, page: Any) -> Any:
         """Lead every ``goto`` of a page through the recorder, and observe the page; return it.
