@@ -1,6 +1,7 @@
 """Settings of a server, given explicitly or through the environment of its worker processes."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from reference_server.domains import site_of
+from reference_server.secret_file import read_secret
 
 KEY_PREFIX = "ck_"
 DURABILITIES = ("process", "power")
@@ -29,7 +31,9 @@ def bundled_tracker() -> Path:
 class Config:
     """The settings of an application.
 
-    ``sites`` are the registered domains. If the tuple is empty, every site is accepted, up to ``max_sites``.
+    ``clickhouse_url`` is one URL, or several with commas; with ``clickhouse_cluster``, of servers of the
+    cluster of this name. ``sites`` are the registered domains. If the tuple is empty, every site is accepted,
+    up to ``max_sites``.
     ``state_dir`` is a folder that all worker processes share. ``max_body`` is in bytes and should stay
     above 780 KB, the size of the largest legal event. ``durability`` tells if accepted events outlive
     only the process ("process") or also a power cut ("power"). When ``max_backlog`` bytes of events wait
@@ -45,9 +49,14 @@ class Config:
     saw. All ``workers`` together serve ``max_connections``; further connections wait to be accepted. An
     address may have ``address_streams`` live streams per worker, 0 for no limit. ``started`` is the time
     at which the server started (monotonic clock).
+
+    Nodes that share a database also share the ``secret_file``; without one, this node has a secret of its
+    own in the state folder. The live page names the ``node``. ``adopted`` are the outbox folders of nodes
+    that have ended, to be stored too.
     """
 
     clickhouse_url: str
+    clickhouse_cluster: str = ""
     state_dir: Path
     sites: tuple[str, ...] = ()
     max_body: int = 1024**2
@@ -66,6 +75,9 @@ class Config:
     address_streams: int = 64
     workers: int = 1
     started: float = field(default_factory=time.monotonic)
+    secret_file: Path | None = None
+    node: str = field(default_factory=socket.gethostname)
+    adopted: tuple[Path, ...] = ()
 
     @property
     def worker_connections(self) -> int:
@@ -73,9 +85,19 @@ class Config:
         return max(self.max_connections // self.workers, 1)
 
     @property
+    def secret(self) -> bytes:
+        """The secret that the nodes share. Raises SecretUnusable."""
+        return read_secret(self.secret_file or self.state_dir / "secret", create=not self.secret_file)
+
+    @property
     def outbox_dir(self) -> Path:
         """Folder of the worker processes' outboxes."""
         return self.state_dir / "outbox"
+
+    @property
+    def outbox_dirs(self) -> tuple[Path, ...]:
+        """Folders of all outboxes that this server stores."""
+        return (self.outbox_dir, *self.adopted)
 
     @property
     def live_dir(self) -> Path:
@@ -121,6 +143,10 @@ def _domain(text: str) -> str:
     raise ValueError(f"{text.strip()!r} is not a domain name")
 
 
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(map(Path, text.split(os.pathsep)))
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
@@ -149,6 +175,7 @@ def _quota(text: str) -> dict[str, int]:
 
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "clickhouse_url": ("CLICKHOUSE_URL", str),
+    "clickhouse_cluster": ("CLICKHOUSE_CLUSTER", str),
     "state_dir": ("CLICKPORT_STATE", Path),
     "sites": ("CLICKPORT_SITES", _sites),
     "max_body": ("CLICKPORT_MAX_BODY", int),
@@ -167,4 +194,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "address_streams": ("CLICKPORT_ADDRESS_STREAMS", int),
     "workers": ("CLICKPORT_WORKERS", int),
     "started": ("CLICKPORT_STARTED", float),
+    "secret_file": ("CLICKPORT_SECRET_FILE", Path),
+    "node": ("CLICKPORT_NODE", str),
+    "adopted": ("CLICKPORT_ADOPTED", _paths),
 }

@@ -82,7 +82,7 @@ def connect(url: str) -> httpx.Client:
         auth=(parts.username or "default", parts.password),
         params={"database": parts.path.strip("/") or "default"},
         timeout=30,
-        trust_env=False,  # No proxy of the environment gets the events.
+        trust_env=False,  # Proxies named in the environment are not used.
     )
 
 

@@ -28,7 +28,7 @@
   const { fetch } = window;
   // A module, or a script inserted as text, has no currentScript and no src.
   const { src, dataset } = document.currentScript || document.querySelector('[data-domain]');
-  const endpoint = dataset.api || new URL('/api/event', src || location);
+  const endpoint = dataset.api || new URL('/api/event', src || location); // WIRE-1
 
   let path;
   let visit;
@@ -59,7 +59,8 @@
 
   let session = id();
 
-  // Sends one request; a cost of 0 means without keepalive. Never rejects (DELIV-7).
+  // Sends one request (WIRE-4) and returns immediately (DELIV-4). Never rejects (DELIV-7). With keepalive it outlives
+  // the page (DELIV-1, DELIV-2); a cost of 0 means without: only while the page stays open can it arrive (DELIV-5).
   const post = async (body, cost) => {
     inFlight += cost;
     try {
@@ -128,6 +129,8 @@
     }
   };
 
+  // An event needs a name alone (API-2, API-6). It is an object with t and n (WIRE-2), two arrays of strings, one of
+  // keys and one of values (WIRE-3), and revenue if there is an amount.
   const track = (name, properties, revenue) =>
     // Objects of the page may run its code: getters, toString, proxies. An exception drops only the property
     // or the revenue that caused it (API-5).
@@ -136,6 +139,8 @@
       let values = '';
       let money = '';
       if (typeof name == 'string' && name) {
+        // Without an object, for example null, no properties (API-3); of an object the first 30 (PROP-2), each
+        // key with its value (PROP-1), numbers and booleans as their text (PROP-4).
         attempt(() =>
           Object.keys(typeof properties == 'object' && properties)
             .slice(0, 30)
@@ -146,6 +151,9 @@
               }),
             ),
         );
+        // Revenue depends neither on properties (REV-3) nor on the name (REV-5). Any finite amount, zero and
+        // negative ones too (REV-6), is written exactly (REV-1); no other makes revenue (REV-4, REV-7). The
+        // currency is sent as given, by default USD (REV-2), even if it is malformed (REV-8).
         attempt(() => {
           const { amount, currency } = revenue;
           if (Number.isFinite(amount)) money = ',"ra":' + amount + ',"rc":' + short(currency ?? 'USD');
@@ -154,7 +162,7 @@
       }
     });
 
-  window.clickport = { track };
+  window.clickport = { track }; // API-1, and API-4: handlers of every kind reach a global
   view({});
   addEventListener('pageshow', view);
   addEventListener('pagehide', () => {

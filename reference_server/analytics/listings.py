@@ -1,6 +1,7 @@
 """Lists of the dashboard: events, their properties and values, and names."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from reference_server.analytics.results import (
     EventPage,
     PropertyCount,
     PropertyPage,
+    Revenue,
     ValueCount,
     ValuePage,
 )
@@ -35,7 +37,8 @@ SELECT {columns}, fetched FROM (
 )
 WHERE before < {bytes:UInt32} ORDER BY total DESC, {order}
 """
-# Most common first; ties in the order of their text (UTF-8 bytes, that is, code points).
+# Most common first; ties in the order of their text (UTF-8 bytes, that is, code points). Names are grouped as
+# they are stored, so that case distinguishes them (DASH-4).
 _EVENTS = """
 SELECT name, sum(count) AS total, {visitors} AS visitors, sum(with_properties) > 0 AS has_properties,
     groupArrayIf((currency, amount), currency != '') AS revenue
@@ -55,7 +58,8 @@ SELECT uniqExact(name) FROM {rollup_events}
 WHERE {search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
 """
 _PROPERTIES = """
-SELECT key, sum(count) AS total, uniqExact(value) AS distinct FROM {rollup_properties}
+SELECT key, sum(count) AS total, uniqExact(value) AS distinct, any(leftUTF8(value, {shown:UInt32})) AS only
+FROM {rollup_properties}
 WHERE name = {name:String} GROUP BY key ORDER BY total DESC, key LIMIT {limit:UInt32}
 """
 _PROPERTIES_TOTAL = "SELECT uniqExact(key) FROM {rollup_properties} WHERE name = {name:String}"
@@ -69,6 +73,28 @@ _VALUES_TOTAL = """
 SELECT uniqExact(value) FROM {rollup_properties}
 WHERE name = {name:String} AND key = {key:String}
     AND ({search:String} = '' OR positionCaseInsensitiveUTF8(value, {search:String}) > 0)
+"""
+_VALUES_COUNT = """
+SELECT sum(count) FROM {rollup_properties} WHERE name = {name:String} AND key = {key:String}
+"""
+# An event that has the value twice counts once.
+_VALUE_DETAILS = """
+SELECT value, uniqCombinedMerge(14)(visitors),
+    groupArrayIf((currency, amount, count), currency != '') AS revenue
+FROM (
+    SELECT value, currency, count() AS count, sum(amount) AS amount,
+        uniqCombinedState(14)(sipHash64(visitor_id)) AS visitors
+    FROM (
+        SELECT visitor_id, if(revenue_source_amount IS NULL, '', revenue_source_currency) AS currency,
+            ifNull(revenue_source_amount, toDecimal128(0, 9)) AS amount,
+            arrayJoin(arrayDistinct(arrayFilter((v, k) -> k = {key:String},
+                arrayResize(meta_values, length(meta_keys)), meta_keys))) AS value
+        FROM {events} WHERE type = 'custom' AND name = {name:String} AND has(meta_keys, {key:String})
+    )
+    WHERE value IN (SELECT name FROM asked)
+    GROUP BY value, currency
+)
+GROUP BY value
 """
 _TOP_VALUES = """
 SELECT key, value, sum(count) AS total FROM {rollup_properties}
@@ -134,19 +160,28 @@ def properties(source: Source, event: str) -> PropertyPage:
         source,
         _PROPERTIES,
         PROPERTIES,
-        "key, total, distinct",
+        "key, total, distinct, only",
         "key",
         name=event,
+        shown=SHOWN_CHARACTERS,
         limit=_MOST_KEYS,
         most_bytes=_MOST_KEY_BYTES,
     )
     total = len(rows) if complete else source.ask(_PROPERTIES_TOTAL, PROPERTIES, name=event)[0][0]
-    found = (PropertyCount(name=key, count=count, distinct=distinct) for key, count, distinct in rows)
+    found = (
+        PropertyCount(name=key, count=count, distinct=distinct, only=only if distinct == 1 else None)
+        for key, count, distinct, only in rows
+    )
     return PropertyPage(rows=tuple(found), total=total)
 
 
-def values(source: Source, event: str, property_: str, *, search: str, limit: int, offset: int) -> ValuePage:
-    """Return a page of the values of a property."""
+def values(
+    source: Source, event: str, property_: str, *, search: str, limit: int, offset: int, details: bool = False
+) -> ValuePage:
+    """Return a page of the values of a property.
+
+    ``details`` are visitors and revenue, which no rollup has: they are read from the events themselves.
+    """
     wanted: dict[str, Any] = {"name": event, "key": property_, "search": search}
     rows, complete = _bounded(
         source, _VALUES, PROPERTIES, "value, total", "value", limit=limit, offset=offset, **wanted
@@ -154,7 +189,35 @@ def values(source: Source, event: str, property_: str, *, search: str, limit: in
     total = offset + len(rows)
     if not complete or (offset and not rows):
         total = source.ask(_VALUES_TOTAL, PROPERTIES, **wanted)[0][0]
-    return ValuePage(rows=tuple(ValueCount(value=value, count=count) for value, count in rows), total=total)
+    found = tuple(ValueCount(value=value, count=count) for value, count in rows)
+    if not details:
+        return ValuePage(rows=found, total=total)
+    count = source.ask(_VALUES_COUNT, PROPERTIES, name=event, key=property_)[0][0]
+    return ValuePage(rows=_detailed(source, event, property_, found), total=total, count=count)
+
+
+def _detailed(
+    source: Source, event: str, property_: str, rows: tuple[ValueCount, ...]
+) -> tuple[ValueCount, ...]:
+    asked = [row.value for row in rows]
+    found = {
+        value: (visitors, revenue)
+        for value, visitors, revenue in source.ask(_VALUE_DETAILS, names=asked, name=event, key=property_)
+    }
+    # A value that has just been stored may not be there yet.
+    details = (found.get(row.value, (0, ())) for row in rows)
+    return tuple(
+        replace(row, visitors=visitors, revenue=revenues(revenue))
+        for row, (visitors, revenue) in zip(rows, details, strict=True)
+    )
+
+
+def revenues(found: Iterable[tuple[str, Decimal, int]]) -> tuple[Revenue, ...]:
+    """Return revenue by currency, sorted, from rows of currency, amount and count."""
+    return tuple(
+        Revenue(currency=currency, amount=Decimal(plain(amount)), count=count)
+        for currency, amount, count in sorted(found)
+    )
 
 
 def top_values(

@@ -3,8 +3,6 @@
 import unicodedata
 from functools import cache
 
-from confusable_homoglyphs.confusables import is_confusable
-
 # Letters and symbols that fonts draw as nothing: combining grapheme joiner, Hangul fillers, Khmer inherent
 # vowels, Mongolian variation selectors, blank Braille.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
@@ -16,7 +14,7 @@ def invisible(text: str, at: int) -> bool:
     """Return True if the character at this place is drawn as nothing, or as a space of another kind.
 
     Joiners and variation selectors are part of how their neighbours are written in emoji, Arabic and Indic
-    scripts, and count as visible there. So does a single U+0020 between other characters.
+    scripts, and count as visible there. A single U+0020 between other characters counts as visible, too.
     """
     char = text[at]
     if char != " " and char.isprintable() and char not in _BLANK and not "\ufe00" <= char <= "\ufe0f":
@@ -55,6 +53,9 @@ def _ascii(char: str) -> str:
     """Return the ASCII text that a character of another script is confused with, or the character."""
     if char.isascii():
         return char
+    # Its import reads tables for a tenth of a second, which processes without such names need not spend.
+    from confusable_homoglyphs.confusables import is_confusable  # noqa: PLC0415
+
     found = is_confusable(char, preferred_aliases=["latin"]) or []
     for glyph in (each["c"] for entry in found for each in entry["homoglyphs"]):
         if glyph.isascii() and glyph.isalnum():

@@ -1,11 +1,14 @@
 """All read access to the data of sites."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from typing import TypeVar, cast
 
 from reference_server.analytics import advice as advices
-from reference_server.analytics import kpis, listings
+from reference_server.analytics import exports, kpis, listings, running
+from reference_server.analytics import series as charts
+from reference_server.analytics.filters import EVERYTHING, Filter
 from reference_server.analytics.ranges import DEFAULT_PERIOD, Range, month, zone
 from reference_server.analytics.results import (
     Advice,
@@ -13,6 +16,7 @@ from reference_server.analytics.results import (
     GoalResult,
     Kpi,
     PropertyPage,
+    Revenue,
     Series,
     Usage,
     ValueCount,
@@ -77,13 +81,14 @@ class Reader:
         offset: int = 0,
         visitors: bool = True,
         shown: int | None = None,
+        by: Filter = EVERYTHING,
     ) -> EventPage:
         """Return the event names of a range with their counts, the most common first (DASH-1).
 
         A page ends early at 1 MB of names; each name has at most ``shown`` characters, None for all.
         """
         return listings.events(
-            self._source(site, range_),
+            self._source(site, range_, by),
             search=search,
             limit=limit,
             offset=offset,
@@ -106,6 +111,14 @@ class Reader:
             before = after
         return found
 
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
+        """Limit the time of all queries of a with block together. It raises TooSlow."""
+        return running.limited(self._clients, seconds)
+
+    def progress(self, name: str) -> running.QueryProgress:
+        """Return the progress of the queries of a request, given the name that it has for them."""
+        return running.progress(self._clients, name)
+
     def _stored(self, site: str, range_: Range) -> tuple[int, int, int]:
         """Return the stored pageviews, custom events, and custom events by name of a range."""
         return cast(tuple[int, int, int], self._source(site, range_).ask(_STORED, TRAFFIC, EVENTS)[0])
@@ -114,9 +127,9 @@ class Reader:
         """Return the whole name of the event with this ``EventCount.id``, or None."""
         return listings.identified(self._source(site, range_), id_)
 
-    def properties(self, site: str, range_: Range, event: str) -> PropertyPage:
+    def properties(self, site: str, range_: Range, event: str, by: Filter = EVERYTHING) -> PropertyPage:
         """Return the properties of an event (DASH-2)."""
-        return listings.properties(self._source(site, range_), event)
+        return listings.properties(self._source(site, range_, by), event)
 
     def values(
         self,
@@ -128,10 +141,19 @@ class Reader:
         search: str = "",
         limit: int = _PAGE,
         offset: int = 0,
+        details: bool = False,
+        by: Filter = EVERYTHING,
     ) -> ValuePage:
         """Return the values of a property, the most common first (DASH-2)."""
-        source = self._source(site, range_)
-        return listings.values(source, event, property_, search=search, limit=limit, offset=offset)
+        return listings.values(
+            self._source(site, range_, by),
+            event,
+            property_,
+            search=search,
+            limit=limit,
+            offset=offset,
+            details=details,
+        )
 
     def top_values(
         self, site: str, range_: Range, event: str, keys: Iterable[str], limit: int = 10
@@ -139,29 +161,77 @@ class Reader:
         """Return the most common values of several properties of an event."""
         return listings.top_values(self._source(site, range_), event, keys, limit)
 
-    def goals(self, site: str, range_: Range) -> tuple[GoalResult, ...]:
-        """Return the goals of a site with their conversions (GOAL-3)."""
-        if not (goals := self._settings.goals(site)):
-            return ()
-        source = self._source(site, range_)
-        return kpis.goals(source, goals, kpis.totals(source).visitors)
-
-    def kpis(self, site: str, range_: Range) -> tuple[Kpi, ...]:
-        """Return the KPIs at the top of the dashboard (GOAL-4)."""
+    def goals(self, site: str, range_: Range, by: Filter = EVERYTHING) -> tuple[GoalResult, ...]:
+        """Return the goals of a site with their conversions (GOAL-3), or only the one of a filter's event."""
         goals = self._settings.goals(site)
-        previous = range_.previous()
-        return kpis.kpis(
-            kpis.figures(self._source(site, range_), goals),
-            kpis.figures(self._source(site, previous), goals) if previous else None,
-        )
+        if by.event is not None:
+            goals = tuple(goal for goal in goals if goal.event_name == by.event)
+        if not goals:
+            return ()
+        visitors = kpis.totals(self._source(site, range_)).visitors
+        return kpis.goals(self._source(site, range_, by), goals, visitors)
 
-    def series(self, site: str, range_: Range, metric: str) -> Series:
+    def trends(
+        self, site: str, range_: Range, names: Iterable[str], by: Filter = EVERYTHING
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the number of events of some names per step of a range."""
+        return charts.trends(self._source(site, range_, by), range_, names)
+
+    def kpis(self, site: str, range_: Range, by: Filter = EVERYTHING) -> tuple[Kpi, ...]:
+        """Return the KPIs at the top of the dashboard (GOAL-4)."""
+        previous = range_.previous()
+        now, before = (self._figures(site, each, by) if each else None for each in (range_, previous))
+        return kpis.kpis(now or {}, before)
+
+    def _figures(self, site: str, range_: Range, by: Filter) -> dict[str, float]:
+        if by:
+            return kpis.filtered_figures(self._source(site, range_, by), self._source(site, range_))
+        return kpis.figures(self._source(site, range_), self._settings.goals(site))
+
+    def revenue(self, site: str, range_: Range, by: Filter = EVERYTHING) -> tuple[Revenue, ...]:
+        """Return the revenue of a range by currency (REV-9)."""
+        return kpis.revenue(self._source(site, range_, by))
+
+    def series(self, site: str, range_: Range, metric: str, by: Filter = EVERYTHING) -> Series:
         """Return a metric over time. Raises ValueError for an unknown metric."""
         if range_.period == "all":  # The range may have been made without knowing the first day.
             first = max(range_.first, self._first_day(site, range_.timezone))
-            range_ = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
-        names = (goal.event_name for goal in self._settings.goals(site))
-        return kpis.series(self._source(site, range_), range_, metric, names)
+            whole = Range.of("all", timezone=range_.timezone, now=datetime.now(UTC), first=first)
+            range_ = whole.by(range_.step) if range_.step in whole.intervals else whole
+        names = [goal.event_name for goal in self._settings.goals(site)]
+        everybody = self._source(site, range_) if by else None
+        return charts.series(self._source(site, range_, by), range_, metric, names, everybody)
+
+    def export(
+        self,
+        site: str,
+        range_: Range,
+        list_: str,
+        by: Filter = EVERYTHING,
+        *,
+        event: str | None = None,
+        property_: str | None = None,
+        metric: str = "visitors",
+    ) -> Iterable[bytes]:
+        """Return a list or the raw events as CSV; its ``close``, if there is one, ends the query.
+
+        Raises ValueError for an unknown list or metric.
+        """
+        source = self._source(site, range_, by)
+        match list_:
+            case "events":
+                return exports.events(source)
+            case "properties":
+                return exports.properties(source, event, property_)
+            case "values":
+                return exports.values(source, event, property_)
+            case "raw":
+                return exports.raw(source)
+            case "goals":
+                return exports.goals(self.goals(site, range_, by))
+            case "series":
+                return exports.series(self.series(site, range_, metric, by))
+        raise ValueError(f"there is no list {list_[:100]!r}")
 
     def usage(self, site: str) -> Usage:
         """Return the events of the current month (UTC) that count against the quota (QUOTA-1)."""
@@ -183,8 +253,8 @@ class Reader:
         """Return advice on the names and properties of a range, or only on some names (LINT-1 to LINT-3)."""
         return advices.advice(self._source(site, range_), only)
 
-    def _source(self, site: str, range_: Range) -> Source:
-        return Source(self._clients, site, range_)
+    def _source(self, site: str, range_: Range, by: Filter = EVERYTHING) -> Source:
+        return Source(self._clients, site, range_, by)
 
     def _first_day(self, site: str, timezone: str) -> date:
         """Return the day of the first event, or today if the site has none."""

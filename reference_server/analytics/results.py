@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,12 @@ class EventPage:
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyCount:
-    """A property of an event: the number of its values, and of distinct ones."""
+    """A property of an event: the number of its values, and of distinct ones; the value if there is one."""
 
     name: str
     count: int
     distinct: int
+    only: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +48,37 @@ class PropertyPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Revenue:
+    """Amounts in one currency: their sum, and the number of events that had one."""
+
+    currency: str
+    amount: Decimal
+    count: int
+
+    @property
+    def average(self) -> Decimal:
+        """The average amount, rounded to 4 decimal places."""
+        with localcontext(prec=60):
+            return (self.amount / self.count).quantize(Decimal("1.0000"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValueCount:
-    """A value of a property and its count."""
+    """A value of a property and its count; its visitors and revenue if they were asked for."""
 
     value: str
     count: int
+    visitors: int | None = None
+    revenue: tuple[Revenue, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValuePage:
-    """A page of the values of a property, and the total number of values."""
+    """A page of the values of a property, the total number of values, and the sum of their counts."""
 
     rows: tuple[ValueCount, ...]
     total: int
+    count: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +86,7 @@ class GoalResult:
     """A goal with its conversions and its visitors.
 
     ``rate`` is the number of conversions in percent of the site's visitors; it exceeds 100 if visitors
-    convert repeatedly.
+    convert repeatedly. ``event_id`` is the ``EventCount.id`` of its event, "" without conversions.
     """
 
     id: int
@@ -75,6 +94,8 @@ class GoalResult:
     conversions: int
     visitors: int
     rate: float
+    revenue: tuple[Revenue, ...] = ()
+    event_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +119,7 @@ class Point:
     """A step of a series: its start and its value."""
 
     time: datetime
-    value: int
+    value: float
 
 
 @dataclass(frozen=True, kw_only=True)

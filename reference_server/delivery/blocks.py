@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reference_server.delivery.outbox_file import INSERT, TABLES, Block, checked
-from reference_server.delivery.steps import Step, prepare
+from reference_server.delivery.steps import InsertStep, prepare
 from reference_server.sqlite_damage import Damaged
 from reference_server.storage.schema import fitting
 
@@ -81,25 +81,30 @@ def split(db: sqlite3.Connection, number: int) -> None:
     db.execute(INSERT, (number, count - rest, b"\n".join(rows[:-rest])))
 
 
-def has_rows(db: sqlite3.Connection, step: Step) -> bool:
+def has_rows(db: sqlite3.Connection, step: InsertStep) -> bool:
     """Return True if a step has rows left."""
     return db.execute(f"{_RANGE} LIMIT 1", (step.first, step.last)).fetchone() is not None
 
 
-def mean_row_bytes(db: sqlite3.Connection, step: Step) -> float:
+def mean_row_bytes(db: sqlite3.Connection, step: InsertStep) -> float:
     """Return the mean size of a step's rows, in bytes."""
     query = "SELECT sum(length(lines)) / sum(count) FROM events WHERE number BETWEEN ? AND ?"
     return float(db.execute(query, (step.first, step.last)).fetchone()[0])
 
 
-def lines_of(db: sqlite3.Connection, step: Step) -> bytes:
+def lines_of(db: sqlite3.Connection, step: InsertStep) -> bytes:
     """Return the rows of a step, one per line. Raises Damaged."""
     blocks = checked(db.execute(_RANGE, (step.first, step.last)))
     return b"\n".join(lines for *_, lines in blocks)
 
 
-def next_step(db: sqlite3.Connection, after: int, most: int, most_bytes: int, most_cost: int) -> Step | None:
-    """Return a step of the oldest rows after a number, limited as by ``fitting``, or None. Raises Damaged."""
+def next_step(
+    db: sqlite3.Connection, after: int, most: int, most_bytes: int, most_cost: int, *, shards: int = 1
+) -> InsertStep | None:
+    """Return a step of the oldest rows after a number, limited as by ``fitting``, or None.
+
+    It is for a number of shards. Raises Damaged.
+    """
     found = db.execute(f"{_RANGE} LIMIT ?", (after + 1, ALL, most))
     blocks = list(_bounded(checked(found), most, most_bytes))
     if not blocks:
@@ -111,12 +116,12 @@ def next_step(db: sqlite3.Connection, after: int, most: int, most_bytes: int, mo
     except ValueError as error:
         raise Damaged(f"a row at or after event {first} is malformed: {error}") from error
     if fit == count:
-        return Step(first=first, last=blocks[-1][0])
+        return InsertStep(first=first, last=blocks[-1][0], shards=shards)
     for number, size, _ in blocks:
         if fit <= size:
             with transaction(db):
                 split(db, last := number - size + fit)
-            return Step(first=first, last=last)
+            return InsertStep(first=first, last=last, shards=shards)
         fit -= size
     raise AssertionError("a batch has more rows than its blocks")
 

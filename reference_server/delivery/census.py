@@ -1,13 +1,14 @@
-"""Counts of the events in all outboxes of a folder, including those of processes that have ended."""
+"""Counts of the events in all outboxes of some folders, including those of processes that have ended."""
 
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from reference_server.delivery.damage import Mark, read_mark, readable_counts
+from reference_server.delivery.damage import DamageMark, read_mark, readable_counts
 from reference_server.delivery.outbox_file import is_copy, last_progress
 from reference_server.storage.schema import decode_row
 
@@ -22,7 +23,7 @@ SELECT
 
 @dataclass(frozen=True, kw_only=True)
 class Census:
-    """Totals over the outboxes of a folder.
+    """Totals over the outboxes of folders.
 
     ``accepted`` counts every event ever put into the outboxes that still exist, ``oldest`` is when the
     first pending event arrived, and ``lost`` counts the events that cannot be read.
@@ -41,10 +42,10 @@ class Census:
         return max(self.accepted - self.pending - self.quarantined - self.lost, 0)
 
 
-def census(folder: Path) -> Census:
-    """Return the totals over all outboxes of a folder. Files may come and go meanwhile."""
+def census(*folders: Path) -> Census:
+    """Return the totals over all outboxes of folders. Files may come and go meanwhile."""
     found = Census()
-    for file in folder.glob("*.sqlite"):
+    for file in _outboxes(folders):
         mark = read_mark(file)
         if mark:
             found = _with_damaged(found, file, mark)
@@ -62,7 +63,7 @@ def census(folder: Path) -> Census:
                 accepted, pending = readable_counts(db)
             reason = "not contained yet"
             accepted = 0 if is_copy(file) else accepted
-            found = _with_damaged(found, file, Mark(reason=reason, accepted=accepted, pending=pending))
+            found = _with_damaged(found, file, DamageMark(reason=reason, accepted=accepted, pending=pending))
         else:
             times = [time for time in (found.oldest, oldest) if time]
             found = replace(
@@ -75,14 +76,14 @@ def census(folder: Path) -> Census:
     return found
 
 
-def longest_stall(folder: Path, since: float) -> float:
+def longest_stall(folders: Iterable[Path], since: float) -> float:
     """Return the longest time, in seconds, that an outbox has had pending events and stored none.
 
     Covers the outboxes of all processes. The time counts from ``since`` (monotonic clock) at the
     earliest. Damaged files are skipped.
     """
     longest = 0.0
-    for file in folder.glob("*.sqlite"):
+    for file in _outboxes(folders):
         if read_mark(file):
             continue
         try:
@@ -95,12 +96,17 @@ def longest_stall(folder: Path, since: float) -> float:
     return longest
 
 
+def _outboxes(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from folder.glob("*.sqlite")
+
+
 def _opened(file: Path) -> sqlite3.Connection:
     # mode=rw: a file that is removed meanwhile must not be created again.
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
 
 
-def _with_damaged(found: Census, file: Path, mark: Mark) -> Census:
+def _with_damaged(found: Census, file: Path, mark: DamageMark) -> Census:
     return replace(
         found,
         accepted=found.accepted + mark.accepted,

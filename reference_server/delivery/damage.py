@@ -26,7 +26,7 @@ from reference_server.delivery.outbox_file import (
     is_copy,
     sync_folder,
 )
-from reference_server.delivery.steps import Step, prepare, read_steps, write
+from reference_server.delivery.steps import InsertStep, prepare, read_steps, write
 from reference_server.sqlite_damage import Damaged
 from reference_server.storage.schema import decode_row
 
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class DamageMark:
     """Counts of the events of a damaged outbox, as far as they are known.
 
     ``accepted`` events were ever put into it, ``pending`` of them were not stored, and ``lost`` of those
@@ -49,17 +49,17 @@ class Mark:
     """True if the copy is complete."""
 
 
-def read_mark(file: Path) -> Mark | None:
+def read_mark(file: Path) -> DamageMark | None:
     """Return the mark of an outbox, or None if the file is not known to be damaged."""
     try:
-        return Mark(**json.loads(file.with_suffix(".damaged").read_bytes()))
+        return DamageMark(**json.loads(file.with_suffix(".damaged").read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        return Mark(reason=f"its mark {file.with_suffix('.damaged')} cannot be read: {error}")
+        return DamageMark(reason=f"its mark {file.with_suffix('.damaged')} cannot be read: {error}")
 
 
-def write_mark(file: Path, mark: Mark) -> None:
+def write_mark(file: Path, mark: DamageMark) -> None:
     """Mark an outbox as damaged, durably. Raises OSError."""
     place = file.with_suffix(".damaged")
     draft = place.with_suffix(".draft")
@@ -95,7 +95,7 @@ def contain(file: Path, reason: str) -> None:
     The calling process must hold the lock of the file and have no connection to it. Raises OSError and
     sqlite3.Error if the copy cannot be written; the next call starts again.
     """
-    mark = read_mark(file) or Mark(reason=reason)
+    mark = read_mark(file) or DamageMark(reason=reason)
     if not mark.copied:
         _draft(file).unlink(missing_ok=True)
         copied, (accepted, waiting) = _copy(file)
@@ -132,7 +132,7 @@ def _copy(file: Path) -> tuple[int, tuple[int, int]]:
         return _write(_draft(file), source, steps), found
 
 
-def _write(draft: Path, source: sqlite3.Connection, steps: list[Step]) -> int:
+def _write(draft: Path, source: sqlite3.Connection, steps: list[InsertStep]) -> int:
     copied = 0
     with closing(sqlite3.connect(draft, isolation_level=None)) as target:
         target.executescript(TABLES)

@@ -28,7 +28,7 @@ from reference_server.delivery.outbox_file import (
     token_name,
     unlock,
 )
-from reference_server.delivery.steps import ASKING, ERASING, Step, read_steps, remove, write
+from reference_server.delivery.steps import ASKING, ERASING, InsertStep, read_steps, remove, write
 from reference_server.sqlite_damage import Damaged, is_damage
 
 # Seconds until a row is retried that ClickHouse refuses alone, but not for its content; doubled each time.
@@ -46,7 +46,7 @@ class Batch:
     """Rows to insert together, one per line, and the token by which ClickHouse recognises a repetition."""
 
     token: str
-    step: Step
+    step: InsertStep
     lines: bytes
     known: bool
     """True if the outcome of every statement so far is known."""
@@ -171,10 +171,12 @@ class Outbox:
         """Make ``wait`` return."""
         self._something.set()
 
-    def next_batch(self, most: int, most_bytes: int, most_cost: int = blocks.ALL) -> Batch | None:
+    def next_batch(
+        self, most: int, most_bytes: int, most_cost: int = blocks.ALL, *, shards: int = 1
+    ) -> Batch | None:
         """Return the rows of an unfinished step, or else the oldest other rows, limited as by ``fitting``.
 
-        Returns None if nothing is due. Raises sqlite3.Error.
+        A new step is for a number of ``shards``. Returns None if nothing is due. Raises sqlite3.Error.
         """
         with self._lock:
             steps = self._unfinished()
@@ -189,7 +191,7 @@ class Outbox:
                 return self._batch(refused)
             self._new_first = False
             after = max((step.last for step in steps), default=0)
-            new = blocks.next_step(self._db, after, most, most_bytes, most_cost)
+            new = blocks.next_step(self._db, after, most, most_bytes, most_cost, shards=shards)
             if new:
                 write(self._db, new)
                 self._known.add(new.first)
@@ -221,14 +223,11 @@ class Outbox:
         with self._lock:
             write(self._db, replace(batch.step, done=done, seal=ASKING))
 
-    def sealed(self, batch: Batch, *, stored: bool, complete: int) -> None:
-        """Record the answer to a seal: ``stored`` if the first table that is not done has the rows.
-
-        ``complete`` is the value of ``done`` that covers all tables.
-        """
+    def sealed(self, batch: Batch, *, stored: bool) -> None:
+        """Record the answer to a seal: ``stored`` if the first table that is not done has the rows."""
         step = batch.step
         if stored:
-            done = complete if not step.generation else step.done | 1 << step.table
+            done = step.complete if not step.generation else step.done | step.done + 1
             step = replace(step, done=done, seal=0)
         else:
             step = replace(step, generation=step.generation + 1, seal=ERASING)
@@ -295,7 +294,7 @@ class Outbox:
                     self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         unlock(self._file, self._lock_file)
 
-    def _unfinished(self) -> list[Step]:
+    def _unfinished(self) -> list[InsertStep]:
         """Return the steps that have rows left, and remove the others."""
         steps = []
         for step in read_steps(self._db):
@@ -305,10 +304,10 @@ class Outbox:
                 remove(self._db, step.first)
         return steps
 
-    def _is_due(self, step: Step) -> bool:
+    def _is_due(self, step: InsertStep) -> bool:
         return step.first not in self._delays or self._delays[step.first][1] <= time.monotonic()
 
-    def _batch(self, step: Step) -> Batch:
+    def _batch(self, step: InsertStep) -> Batch:
         lines = blocks.lines_of(self._db, step)
         return Batch(token=step.token(self.name), step=step, lines=lines, known=step.first in self._known)
 

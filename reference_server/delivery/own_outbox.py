@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from reference_server.delivery.counters import Counts
-from reference_server.delivery.damage import Mark, write_mark
+from reference_server.delivery.damage import DamageMark, write_mark
 from reference_server.delivery.outbox import Outbox, StoreUnavailable
 from reference_server.delivery.outbox_file import is_copy
 from reference_server.sqlite_damage import is_damage
@@ -95,6 +95,6 @@ class OwnOutbox:
             action(self.replace(outbox, error))
 
 
-def _mark(damaged: Outbox, reason: str) -> Mark:
+def _mark(damaged: Outbox, reason: str) -> DamageMark:
     accepted = 0 if is_copy(damaged.file) else damaged.accepted
-    return Mark(reason=reason, accepted=accepted, pending=damaged.pending)
+    return DamageMark(reason=reason, accepted=accepted, pending=damaged.pending)

@@ -1,8 +1,10 @@
 """Steps: the ranges of an outbox that are being stored, with the progress of each, in its SQLite file.
 
-A step is a range of event numbers. Its rows go into the tables one after the other (``store.TABLES``);
-``done`` has a bit for each table that has them. All inserts of a step carry the step's token. A range that
-ClickHouse refuses is divided; the parts are new ranges with tokens of their own.
+A step is a range of event numbers. Its rows go into the tables one after the other (``store.TABLES``), and
+on a cluster into those of one shard after the other; ``done`` has a bit for each table and shard that has
+them. The number of shards never changes for a step: further shards are for later steps. All inserts of a
+step carry the step's token. A range that ClickHouse refuses is divided; the parts are new ranges with tokens
+of their own.
 
 If the outcome of a statement is unknown (no answer, or the process ended), the same statement is repeated. If
 the repetition is refused, the step is sealed: a marker row is inserted under the same token. If the table
@@ -12,15 +14,18 @@ token of its next ``generation``. If the table ignores the marker, it knows the 
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from reference_server.storage.store import TABLES
 
 ASKING, ERASING = 1, 2
 """Values of ``seal``: the marker is being inserted, or removed again."""
 
-_TABLES = """
+_LARGEST = 2**63 - 1  # Integer of SQLite; more bits are a blob.
+_STEPS = """
 CREATE TABLE IF NOT EXISTS steps (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
-    generation INTEGER NOT NULL DEFAULT 1, seal INTEGER NOT NULL DEFAULT 0
+    generation INTEGER NOT NULL DEFAULT 1, seal INTEGER NOT NULL DEFAULT 0, shards INTEGER NOT NULL DEFAULT 1
 );
 CREATE TABLE IF NOT EXISTS attempt (last INTEGER NOT NULL);
 """
@@ -35,7 +40,7 @@ DELETE FROM attempt;
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class InsertStep:
     """A range of events that is being stored."""
 
     first: int
@@ -43,6 +48,7 @@ class Step:
     done: int = 0
     generation: int = 1
     seal: int = 0
+    shards: int = 1
 
     def token(self, outbox: str) -> str:
         """Return the token of the step's statements for an outbox of this name."""
@@ -53,30 +59,52 @@ class Step:
         return f"\0{_token(outbox, self, self.generation - (self.seal == ERASING))}"
 
     @property
-    def table(self) -> int:
-        """Index of the first table that may not have the rows."""
-        return (~self.done & (self.done + 1)).bit_length() - 1
+    def place(self) -> tuple[int, int]:
+        """Index of the first table that may not have the rows, and its shard (from 0)."""
+        shard, table = divmod((~self.done & (self.done + 1)).bit_length() - 1, len(TABLES))
+        return table, shard
+
+    @property
+    def complete(self) -> int:
+        """Value of ``done`` if all tables of all shards have the rows."""
+        return (1 << len(TABLES) * self.shards) - 1
+
+    def without(self) -> Iterator[tuple[int, int, int]]:
+        """Yield table and shard that may not have the rows, and the value of ``done`` once they have."""
+        step = self
+        while step.done != self.complete:
+            table, shard = step.place
+            step = replace(step, done=step.done | step.done + 1)
+            yield table, shard, step.done
 
 
-def _token(outbox: str, step: Step, generation: int) -> str:
+def _token(outbox: str, step: InsertStep, generation: int) -> str:
     return f"{outbox}:{step.first}-{step.last}{f':{generation}' if generation else ''}"
 
 
 def prepare(db: sqlite3.Connection) -> None:
     """Create the tables, and convert the attempt of an earlier version."""
-    db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {_FROM_ATTEMPT} COMMIT;")
+    db.executescript(f"BEGIN IMMEDIATE; {_STEPS} {_FROM_ATTEMPT} COMMIT;")
+    if "shards" not in {name for _, name, *_ in db.execute("PRAGMA table_info(steps)")}:
+        db.execute("ALTER TABLE steps ADD COLUMN shards INTEGER NOT NULL DEFAULT 1")
 
 
-def read_steps(db: sqlite3.Connection) -> Iterator[Step]:
+def read_steps(db: sqlite3.Connection) -> Iterator[InsertStep]:
     """Yield the steps, oldest first."""
-    for first, last, done, generation, seal in db.execute("SELECT * FROM steps ORDER BY first").fetchall():
-        yield Step(first=first, last=last, done=done, generation=generation, seal=seal)
+    for first, last, done, generation, seal, shards in db.execute(
+        "SELECT * FROM steps ORDER BY first"
+    ).fetchall():
+        bits = int.from_bytes(done) if isinstance(done, bytes) else done
+        yield InsertStep(first=first, last=last, done=bits, generation=generation, seal=seal, shards=shards)
 
 
-def write(db: sqlite3.Connection, step: Step) -> None:
+def write(db: sqlite3.Connection, step: InsertStep) -> None:
     """Add a step, or replace the one with the same first event."""
-    values = (step.first, step.last, step.done, step.generation, step.seal)
-    db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", values)
+    done: int | bytes = step.done
+    if step.done > _LARGEST:
+        done = step.done.to_bytes((step.done.bit_length() + 7) // 8)
+    values = (step.first, step.last, done, step.generation, step.seal, step.shards)
+    db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
 def remove(db: sqlite3.Connection, first: int) -> None:

@@ -67,14 +67,14 @@ def _outline(body: bytes) -> Any:
         except msgspec.DecodeError:
             if rb"\u" not in body or b"\0" in body:
                 raise
-            return _OUTLINE.decode(_without_lone_surrogates(body))
+            return _OUTLINE.decode(without_lone_surrogates(body))
     except msgspec.ValidationError:
         raise Rejected("the body must be a JSON object") from None
     except msgspec.DecodeError as error:
         raise Rejected(f"the body is not JSON: {error}") from None
 
 
-def _without_lone_surrogates(body: bytes) -> bytes:
+def without_lone_surrogates(body: bytes) -> bytes:
     """Return JSON text in which U+FFFD replaces each escape of a lone surrogate (PROP-6)."""
     marked = body.replace(_BACKSLASH, _STAND_IN)  # Now every backslash begins an escape.
     return _LONE.sub(rb"\\ufffd", marked).replace(_STAND_IN, _BACKSLASH)

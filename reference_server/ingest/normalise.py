@@ -19,7 +19,6 @@ from reference_server.event import (
 from reference_server.text import MEMBER_LIMIT, VALUE_LIMIT, Allowance, cut, js_string, well_formed
 
 _TYPES = {"e": "custom", "p": "pageview"}
-_LETTERS = {kind: letter for letter, kind in _TYPES.items()}
 _STEP = Decimal(1).scaleb(-AMOUNT_SCALE)
 _ROUNDING = Context(prec=AMOUNT_LIMIT.adjusted() + AMOUNT_SCALE + 2, rounding=ROUND_HALF_EVEN)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -31,7 +30,7 @@ class Rejected(Exception):
 
 
 def normalise(payload: Mapping[str, Any]) -> Event:
-    """Return the event that a payload describes.
+    """Return the event that a payload describes; members that are not documented are ignored (WIRE-6).
 
     Raises Rejected if the type is unknown or the name missing (WIRE-8), or if the name or a property's
     key exceeds NAME_BYTES or KEY_BYTES. Values can be cut; names and keys cannot without changing their
@@ -64,26 +63,11 @@ def normalise(payload: Mapping[str, Any]) -> Event:
     )
 
 
-def as_payload(event: Event) -> dict[str, Any]:
-    """Return a payload from which ``normalise`` makes this event."""
-    payload: dict[str, Any] = {
-        "t": _LETTERS[event.type],
-        "n": event.name,
-        "mk": list(event.meta_keys),
-        "mv": list(event.meta_values),
-        "d": event.domain,
-        "u": event.url,
-        "r": event.referrer,
-        "s": event.session,
-        "p": event.pageview,
-    }
-    if event.amount is not None:
-        payload |= {"ra": event.amount, "rc": event.currency}
-    return payload
-
-
 def _properties(payload: Mapping[str, Any], notes: list[Note]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the first 30 properties as strings, in order, with values cut (PROP-1 to PROP-7)."""
+    """Return the properties as strings, in pairs and in order (PROP-1, PROP-7).
+
+    At most 30 are kept (PROP-2), and each value is cut to 2,000 characters (PROP-3).
+    """
     keys, values = _array(payload, "mk", notes), _array(payload, "mv", notes)
     if len(keys) != len(values):
         text = f"mk has {len(keys)} members and mv {len(values)}: the rest of the longer one dropped"
@@ -133,11 +117,12 @@ def _array(payload: Mapping[str, Any], key: str, notes: list[Note]) -> list[Any]
 
 
 def _revenue(payload: Mapping[str, Any], notes: list[Note]) -> tuple[Decimal | None, str]:
-    """Return amount and currency together, or neither (REV-1 to REV-8).
+    """Return amount and currency together, or neither (REV-4), for an event of any name (REV-5).
 
-    Revenue whose currency is not a three-letter code is dropped: under USD the amount would be wrong, and
-    under the code as sent it would belong to no total. The event is kept in any case (REV-8). Codes are
-    stored in capitals, so that eur and EUR are one currency.
+    The amount is exact (REV-1) and may be zero or negative (REV-6); if it is no finite number, there is no
+    revenue (REV-7). A missing currency means USD (REV-2). Revenue whose currency is not a three-letter code
+    is dropped: under USD the amount would be wrong, and under the code as sent it would belong to no total.
+    The event is kept in any case (REV-8). Codes are stored in capitals, so that eur and EUR are one currency.
     """
     if "ra" not in payload:
         return None, ""

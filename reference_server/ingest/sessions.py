@@ -1,7 +1,8 @@
 """Visitors without cookies, their sessions and their page visits (STORE-4).
 
-The tracker sends the ids of session and page visit; this state serves senders that do not. The worker
-processes of a server share it in one SQLite file of the state folder.
+A visitor's id depends on the day and on the secret of the server, so that all nodes agree. The tracker sends
+the ids of session and page visit; this state serves senders that do not. The worker processes of a node share
+it in one SQLite file of the state folder; other nodes begin sessions of their own.
 """
 
 import hashlib
@@ -9,13 +10,15 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+from reference_server.secret_file import derived
 from reference_server.state_file import StateFile
 
+STATE_FILE = "visits.sqlite"
 SESSION_SECONDS = 30 * 60
 _FORGET_SECONDS = 24 * 60 * 60
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL);
+DROP TABLE IF EXISTS salts;
 CREATE TABLE IF NOT EXISTS sessions (visitor TEXT PRIMARY KEY, session TEXT NOT NULL, seen REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS visits (
     site TEXT, session TEXT, pageview TEXT NOT NULL, seen REAL NOT NULL, PRIMARY KEY (site, session)
@@ -37,13 +40,14 @@ def _visitor(salt: bytes, site: str, ip: str, user_agent: str) -> str:
 
 
 class Sessions:
-    """The salts, sessions and page visits of the last day."""
+    """The visitors of a day, and the sessions and page visits of the last one."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, secret: bytes) -> None:
+        self._secret = secret
         self._salts: dict[int, bytes] = {}
-        # A power cut can lose links between events here, but no event. An expired salt must be erased: with
-        # it, the ids of its day could be traced back to addresses.
-        self._db = StateFile(state_dir / "visits.sqlite", _TABLES, "synchronous = OFF", "secure_delete = ON")
+        # A power cut can lose links between events here, but no event. Earlier versions kept a salt here. It
+        # must be erased: with it, the ids of its day could be traced back to addresses.
+        self._db = StateFile(state_dir / STATE_FILE, _TABLES, "synchronous = OFF", "secure_delete = ON")
 
     def visitor(self, *, site: str, ip: str, user_agent: str, now: datetime) -> str:
         """Return an id that identifies a browser on a site for one day (UTC) and reveals nothing else.
@@ -78,18 +82,13 @@ class Sessions:
         self._db.close()
 
     def _salt(self, now: datetime) -> bytes:
+        """Return the key of the day (UTC); delete expired state when a new day begins."""
         day = now.toordinal()
         salt = self._salts.get(day)
         if salt is None:
-            salt = self._begin(now.date().isoformat(), now)
+            over = now.timestamp() - _FORGET_SECONDS
+            self._db.ask("DELETE FROM sessions WHERE seen < ?", (over,))
+            self._db.ask("DELETE FROM visits WHERE seen < ?", (over,))
+            salt = derived(self._secret, f"visitors of {now.date().isoformat()}")
             self._salts = {day: salt}
         return salt
-
-    def _begin(self, day: str, now: datetime) -> bytes:
-        """Return the salt of the day, shared with the other processes, and delete expired state."""
-        over = now.timestamp() - _FORGET_SECONDS
-        self._db.ask("INSERT OR IGNORE INTO salts VALUES (?, ?)", (day, secrets.token_bytes(32)))
-        self._db.ask("DELETE FROM salts WHERE day < ?", (day,))
-        self._db.ask("DELETE FROM sessions WHERE seen < ?", (over,))
-        self._db.ask("DELETE FROM visits WHERE seen < ?", (over,))
-        return bytes(self._db.ask("SELECT salt FROM salts WHERE day = ?", (day,))[0][0])

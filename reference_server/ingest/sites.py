@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reference_server.domains import site_of
+from reference_server.ingest.sessions import STATE_FILE
 from reference_server.state_file import StateFile
 
 _TABLE = "CREATE TABLE IF NOT EXISTS sites (site TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID"
@@ -33,13 +34,14 @@ class Sites:
 class FoundSites:
     """Unregistered sites seen so far, limited in number because a sender can invent domains at no cost.
 
-    The worker processes of a server share them in one SQLite file of the state folder.
+    The worker processes of a node share them in a SQLite file of the state folder, and learn those of
+    other nodes from ClickHouse.
     """
 
     def __init__(self, folder: Path, *, most: int) -> None:
         self.most = most
-        self._known: set[str] = set()  # A subset of the file's, so bounded as well.
-        self._db = StateFile(folder / "sites.sqlite", _TABLE, "synchronous = OFF")
+        self._known: set[str] = set()  # A subset of the file's.
+        self._db = StateFile(folder / STATE_FILE, _TABLE, "synchronous = OFF")
 
     def admit(self, site: str, now: datetime) -> bool:
         """Return True if a site is known or could be added. Raises sqlite3.Error."""
@@ -50,6 +52,12 @@ class FoundSites:
         if admitted:
             self._known.add(site)
         return admitted
+
+    def learn(self, stored: Iterable[str]) -> None:
+        """Add sites that ClickHouse has. Raises sqlite3.Error."""
+        if new := set(stored) - self._known:
+            self._db.ask_many("INSERT OR IGNORE INTO sites VALUES (?, 0)", ((site,) for site in new))
+            self._known |= new
 
     def close(self) -> None:
         """Close the file."""

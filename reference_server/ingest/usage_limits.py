@@ -1,18 +1,19 @@
 """Limits per minute and address, quotas per month and site, and counters of refused events.
 
 Both limits are off unless configured; each costs an event one write to SQLite. Attempts with keys are always
-limited. The worker processes of a server share the counters in one file of the state folder.
+limited. The worker processes of a node share the counters in one file of the state folder. Each node limits
+rates on its own. Quotas count the events of all nodes: those of this node exactly, those of others when
+ClickHouse has them (see ``other_nodes``).
 """
 
 import hashlib
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from reference_server.addresses import block_of
 from reference_server.config import quota_of
@@ -41,7 +42,7 @@ TRIES = 10
 
 
 class UsageLimits:
-    """Rate-limit and quota counters shared by the worker processes.
+    """Rate-limit and quota counters shared by the worker processes of a node.
 
     ``rate`` is in requests per minute and address, 0 for no limit. ``quota`` maps a site to its events
     per month; the key "" applies to all other sites.
@@ -54,6 +55,8 @@ class UsageLimits:
         self._minute = 0
         self._unwritten: Counter[tuple[int, bytes]] = Counter()
         self._lock = threading.Lock()
+        self._others: tuple[str, Mapping[str, int]] = ("", {})
+        self._own: tuple[str, Counter[str]] = ("", Counter())
         self._db = StateFile(folder / _FILE, _TABLES, "synchronous = OFF")
 
     def within_rate_limit(self, ip: str, now: datetime) -> bool:
@@ -99,12 +102,20 @@ class UsageLimits:
         quota = self.quota(site)
         if quota is None:
             return True
-        return bool(self._db.ask(_EVENT, (_month(now), site))[0][0] <= quota)
+        month = now.strftime("%Y-%m")
+        if self._own[0] != month:
+            self._own = month, Counter()
+        of_node = int(self._db.ask(_EVENT, (month, site))[0][0])
+        others = self._others[1].get(site, 0) if self._others[0] == month else 0
+        # Neither number exceeds the truth. The first misses other nodes and what was stored before it was
+        # counted, the second what other processes have not stored yet.
+        within = max(of_node, others + self._own[1][site] + 1) <= quota
+        self._own[1][site] += within
+        return within
 
-    def begin_month(self, now: datetime, stored: Iterable[Sequence[Any]]) -> None:
-        """Set the counts of sites without one to what ClickHouse has stored, as a quota may be new."""
-        rows = [(_month(now), site, events) for site, events in stored]
-        self._db.ask_many("INSERT OR IGNORE INTO months VALUES (?, ?, ?)", rows)
+    def others(self, month: str, stored: Mapping[str, int]) -> None:
+        """Set how many events of a month (such as 2026-11) others than this process have stored."""
+        self._others = month, stored
 
     def refused(self, reason: str) -> None:
         """Count a refused event under one of ``counters.REASONS``."""
@@ -124,7 +135,3 @@ def _counter(who: str, now: datetime) -> tuple[int, bytes]:
 
 def _rest_of_minute(now: datetime) -> int:
     return 60 - int(now.timestamp()) % 60
-
-
-def _month(now: datetime) -> str:
-    return now.strftime("%Y-%m")

@@ -82,6 +82,11 @@ class Connections:
         """Return the descriptor of a connection, or None."""
         return next((fd for name, fd in _connections() if name == peer), None)
 
+    def break_off(self, peer: str) -> None:
+        """Shut down a connection, so that its client notices that an answer is not complete."""
+        if (number := self.descriptor(peer)) is not None:
+            _shut(number, peer)
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         seconds = _LOOK_SECONDS
         if not self._lets_vanished_go:  # granian begins to listen some time after it has called ``start``.
@@ -104,7 +109,7 @@ class Connections:
         for peer in surplus({peer: self._since[peer] for peer in found.keys() - self._streaming}, number):
             if peer in self._answering:
                 self._closing.add(peer)
-            elif now - self._since[peer] >= _YOUNG_SECONDS:  # It had time to send a request.
+            elif now - self._since[peer] >= _YOUNG_SECONDS:  # The connection had time to send a request.
                 _shut(found[peer], peer)
         return number > 0
 

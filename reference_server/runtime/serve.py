@@ -1,5 +1,6 @@
 """Start of the reference server (ClickHouse, tables, worker processes), and its complete shutdown."""
 
+import errno
 import multiprocessing
 import os
 import select
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -21,15 +23,19 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from reference_server.analytics.old_settings import import_settings
 from reference_server.config import DRAIN_SECONDS, Config
+from reference_server.delivery.adoption import adoption
 from reference_server.delivery.census import census
 from reference_server.delivery.damage import tell_kept
 from reference_server.delivery.repair import repair
 from reference_server.runtime.connections import affordable
+from reference_server.runtime.shared_secret import compare_secret
 from reference_server.runtime.supervisor import Supervisor
 from reference_server.storage import tempdirs
-from reference_server.storage.client import connect, masked
+from reference_server.storage.client import Clients, masked
 from reference_server.storage.embedded import ClickHouseError, LocalClickHouse
+from reference_server.storage.embedded_cluster import LocalCluster
 from reference_server.web import live_stream
 
 _STOP_SECONDS = int(DRAIN_SECONDS) + 5
@@ -55,7 +61,8 @@ class ServeOptions:
     """Options of a server.
 
     Without ``clickhouse_url``, an embedded ClickHouse is started. Without ``data``, a temporary folder is
-    used and removed at the end. Without ``sites``, every site is accepted. Port 0 means any free port.
+    used and removed at the end. Without ``sites``, every site is accepted. Port 0 means any free port. The
+    outboxes in the folders ``adopted`` are stored too.
     """
 
     host: str = "127.0.0.1"
@@ -64,11 +71,13 @@ class ServeOptions:
     data: Path | None = None
     workers: int = 1
     clickhouse_url: str | None = None
+    adopted: tuple[Path, ...] = ()
 
 
 def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` is called with a line to print when events are accepted.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
+    ``ready`` is called with a line to print when events are accepted.
     Must run in the main thread of a process that does nothing else. Leaves no process, port or temporary
     folder behind. Raises CannotServe.
     """
@@ -79,13 +88,20 @@ def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
             folder = options.data or stack.enter_context(tempdirs.folder("data"))
             embedded = None
             if not options.clickhouse_url:
+                _require_no_cluster()
                 # The same URL at each start, so that the workers can continue after a restart.
                 embedded = stack.enter_context(LocalClickHouse(folder / "clickhouse", steady=True))
             url = embedded.url if embedded else options.clickhouse_url or ""
             os.environ.update(_environment(options, url, folder, address))
-            outboxes = Config.from_env().outbox_dir
-            version = _migrated(url, outboxes)
-            tell_kept(outboxes)
+            own = Config.from_env().outbox_dir
+            adopted = stack.enter_context(adoption(options.adopted, own))
+            os.environ["CLICKPORT_ADOPTED"] = os.pathsep.join(map(str, adopted))
+            config = Config.from_env()
+            _ = config.secret  # Created or refused before the workers need it.
+            outboxes = config.outbox_dir
+            version = _migrated(url, config)
+            for outbox_dir in config.outbox_dirs:
+                tell_kept(outbox_dir)
             if not options.data and not embedded:
                 stack.callback(_keep, outboxes)
         except (ClickHouseError, OSError, ValueError) as error:
@@ -96,23 +112,36 @@ def serve(options: ServeOptions, ready: Callable[[str], None]) -> None:
         _run(address, port, options.workers, embedded, lambda: ready(line))
 
 
-def serve_clickhouse(data: Path | None, ready: Callable[[str], None]) -> None:
+def serve_clickhouse(data: Path | None, ready: Callable[[str], None], *, shards: int | None = None) -> None:
     """Run only the embedded ClickHouse until SIGINT, SIGTERM or the end of standard input.
 
-    ``ready`` is called with its URL. Raises CannotServe.
+    ``ready`` is called with its URL. With ``shards``, run a cluster of so many, of which one that ends is
+    started again. Raises CannotServe.
     """
     with _stopped_by_signals(), ExitStack() as stack:
         folder = data or stack.enter_context(tempdirs.folder("data"))
         try:
+            if shards:
+                cluster = stack.enter_context(LocalCluster(folder, shards))
+                ready(cluster.url)
+                _until_input_ends(cluster.revive)
+                return
             clickhouse = stack.enter_context(LocalClickHouse(folder / "clickhouse"))
+            ready(clickhouse.url)
+            if _until_input_ends(lambda: clickhouse.poll() is not None):
+                return
         except ClickHouseError as error:
             raise CannotServe(str(error)) from error
-        ready(clickhouse.url)
-        while clickhouse.poll() is None:
-            readable, _, _ = select.select([0], [], [], _LOOK_SECONDS)
-            if readable and not os.read(0, 4096):
-                return
         raise CannotServe(f"the embedded ClickHouse died with exit code {clickhouse.poll()}")
+
+
+def _until_input_ends(over: Callable[[], bool]) -> bool:
+    """Wait until standard input ends, and return True; or return False once ``over`` returns True."""
+    while not over():
+        readable, _, _ = select.select([0], [], [], _LOOK_SECONDS)
+        if readable and not os.read(0, 4096):
+            return True
+    return False
 
 
 def _run(
@@ -162,6 +191,28 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         live_stream.end(Config.from_env().live_dir)
         super().signal_handler_interrupt()
 
+    def signal_handler_reload(self, *_: Any) -> None:
+        """End the server when its terminal is closed (SIGHUP), unless ``nohup`` started it.
+
+        granian would start its workers anew, without a terminal to end them from.
+        """
+        if signal.SIGHUP in _ending_signals():
+            self.signal_handler_interrupt()
+
+
+@cache
+def _ending_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end this process. First called before any handler is set."""
+    hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hangup)
+
+
+def _require_no_cluster() -> None:
+    if name := os.environ.get("CLICKHOUSE_CLUSTER"):
+        raise CannotServe(
+            f"CLICKHOUSE_CLUSTER={name!r} needs CLICKHOUSE_URL, with the URLs of servers of this cluster"
+        )
+
 
 def _forget_proxies() -> None:
     """Remove the HTTP proxies from the environment of this process and of the workers.
@@ -200,15 +251,14 @@ def _environment(options: ServeOptions, url: str, folder: Path, address: str) ->
     }
 
 
-def _migrated(url: str, outboxes: Path) -> str:
-    """Migrate the database and return the version of ClickHouse, such as 26.9."""
+def _migrated(url: str, config: Config) -> str:
+    """Migrate the database, import old settings, compare secrets; return ClickHouse's version (26.9)."""
     try:
-        client = connect(url)
-        try:
-            repair(client, outboxes)
-            return ".".join(str(client.server_version).split(".")[:2])
-        finally:
-            client.close()
+        clients = Clients(url, config.clickhouse_cluster)
+        repair(clients, config.outbox_dir, config.adopted)
+        import_settings(clients.get(), config.state_dir)
+        compare_secret(clients, config)
+        return ".".join(str(clients.get().server_version).split(".")[:2])
     except ClientError as error:
         raise CannotServe(f"ClickHouse at {masked(url)} cannot be used: {error}") from error
 
@@ -231,7 +281,9 @@ def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept.bind(address)
     except OSError as error:
-        raise CannotServe(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+        hint = " (by another server?): choose another --port"
+        reason = f"{error.strerror or error}{hint if error.errno == errno.EADDRINUSE else ''}"
+        raise CannotServe(f"cannot listen on {host} port {port}: {reason}") from error
     with kept:
         name: tuple[Any, ...] = kept.getsockname()
         yield str(name[0]), int(name[1])
@@ -239,14 +291,14 @@ def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """End the block on SIGTERM as on Ctrl-C, in both cases without an error."""
+    """End the block on SIGTERM or SIGHUP as on Ctrl-C, in all cases without an error."""
 
     def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
         for number in before:  # Ignore further signals, which must not interrupt the shutdown.
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _ending_signals()}
     try:
         yield
     except KeyboardInterrupt:

@@ -1,12 +1,11 @@
 """Supervision of a running server: reports when it is ready, and restarts its ClickHouse."""
 
-import http.client
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-from reference_server.storage.embedded import ClickHouseError, LocalClickHouse
+from reference_server.storage.embedded import ClickHouseError, LocalClickHouse, answers
 
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -46,7 +45,7 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         """Wait for the server, then supervise ClickHouse until ``stop`` is called."""
         deadline = time.monotonic() + READY_SECONDS
-        while not self._healthy():
+        while not answers(self._port, "/healthz", host=self._address, seconds=2):
             if time.monotonic() > deadline:
                 return self._fail(f"the server did not answer within {READY_SECONDS:.0f} s")
             if self._embedded and self._embedded.poll() is not None:
@@ -93,16 +92,6 @@ class Supervisor(threading.Thread):
         """End the thread."""
         self._over.set()
         self.join()
-
-    def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection(self._address, self._port, timeout=2)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def _fail(self, fault: str) -> None:
         self.fault = fault

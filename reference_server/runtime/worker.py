@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import sys
 import threading
-from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import wait
 
@@ -16,6 +15,7 @@ from reference_server.delivery.loader import Loader
 from reference_server.delivery.outbox import Outbox
 from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.ingest.endpoint import EventRoute
+from reference_server.ingest.other_nodes import OtherNodes
 from reference_server.ingest.rows import RowBuilder
 from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
@@ -27,10 +27,6 @@ from reference_server.storage.client import Clients
 from reference_server.web.app import create_app
 from reference_server.web.live_stream import LiveStream
 
-_THIS_MONTH = (
-    "SELECT site_id, count() FROM events WHERE timestamp >= {month:DateTime('UTC')} GROUP BY site_id"
-)
-
 
 def app() -> Gateway:
     """Return the RSGI application of this worker."""
@@ -39,16 +35,21 @@ def app() -> Gateway:
     outbox = OwnOutbox(
         partial(Outbox.create, config.outbox_dir, durability=config.durability, max_bytes=config.max_backlog)
     )
-    clients = Clients(config.clickhouse_url)
+    clients = Clients(config.clickhouse_url, config.clickhouse_cluster)
     counts = Counts(config.state_dir)
-    loader = Loader(outbox, config.outbox_dir, clients, counts)
+    usage_limits = UsageLimits(config.state_dir, rate=config.rate_limit, quota=config.quota)
+    found = FoundSites(config.state_dir, most=config.max_sites)
+    others = OtherNodes(clients, usage_limits if config.quota else None, None if config.sites else found)
+    others.look()  # Before the first event, which a quota or the limit of sites may refuse.
+    watcher = others if others.watches else None
+    loader = Loader(outbox, config.outbox_dir, clients, counts, watcher=watcher, adopted=config.adopted)
     loader.start()
     # Registered to run last: threads of granian still use the interpreter and panic while it shuts down.
     atexit.register(_leave, loader, outbox, counts)
-    found = FoundSites(config.state_dir, most=config.max_sites)
-    ingest = RowBuilder(sites=Sites(config.sites), found=found, sessions=Sessions(config.state_dir))
+    ingest = RowBuilder(
+        sites=Sites(config.sites), found=found, sessions=Sessions(config.state_dir, config.secret)
+    )
     live = LiveStream(config.live_dir)
-    usage_limits = _usage_limits(config, clients)
     route = EventRoute(
         ingest, outbox, live, usage_limits, max_body=config.max_body, over_quota=config.over_quota
     )
@@ -68,16 +69,6 @@ def app() -> Gateway:
         streams=streams,
         proxies=config.proxies,
     )
-
-
-def _usage_limits(config: Config, clients: Clients) -> UsageLimits:
-    usage_limits = UsageLimits(config.state_dir, rate=config.rate_limit, quota=config.quota)
-    if config.quota:
-        now = datetime.now(UTC)
-        usage_limits.begin_month(
-            now, clients.get().query(_THIS_MONTH, {"month": now.strftime("%Y-%m-01")}).result_rows
-        )
-    return usage_limits
 
 
 def _leave(loader: Loader, outbox: OwnOutbox, counts: Counts) -> None:

@@ -6,6 +6,7 @@ the handler; this module manages the process, which never outlives its parent.
 
 import http.client
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -15,11 +16,19 @@ import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from reference_server.storage import _embedded_child, tempdirs
-from reference_server.storage._embedded_settings import USER, config_xml, users_xml
+from reference_server.storage._embedded_settings import USER, Place, config_xml, users_xml
+
+__all__ = [
+    "ClickHouseError",
+    "ClickHouseMissing",
+    "DataFolderInUse",
+    "LocalClickHouse",
+    "Place",
+    "StartFailed",
+]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -42,11 +51,18 @@ class DataFolderInUse(StartFailed):
     """Another process uses the same data folder."""
 
 
-def _own_port() -> int:
-    """Return a free port below the ephemeral ones, which no outgoing connection takes."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+_given: set[int] = set()
+
+
+def own_port() -> int:
+    """Return a free port below the ephemeral ones, which no outgoing connection takes; each only once."""
+    # In any order: processes that begin at the same moment would all take the first one.
+    for port in random.sample(range(20_000, 32_000), 12_000):
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
     raise ClickHouseError("the embedded ClickHouse needs a port below 32,000, and none is free")
 
@@ -55,13 +71,14 @@ class LocalClickHouse:
     """An embedded ClickHouse on ``data_dir``: use it as a context manager, or call ``start`` and ``stop``.
 
     Port and password are new at each start, which keeps other users of the machine out. If ``steady``,
-    all starts share them, so that the URL stays valid.
+    all starts share them, so that the URL stays valid. With a ``place`` it is a shard of a cluster.
     """
 
-    def __init__(self, data_dir: Path, *, steady: bool = False) -> None:
-        self._steady = steady
-        self._port = _own_port() if steady else 0
-        self._password = ""
+    def __init__(self, data_dir: Path, *, steady: bool = False, place: Place | None = None) -> None:
+        self._steady = steady or place is not None
+        self._port = own_port() if self._steady else 0
+        self._place = place
+        self._password = place.password if place else ""
         self.data_dir = data_dir.absolute()
         self._process: subprocess.Popen[bytes] | None = None
         self._run: Path | None = None
@@ -69,7 +86,7 @@ class LocalClickHouse:
 
     @property
     def url(self) -> str:
-        """``http://user:password@127.0.0.1:port/default``. Raises ClickHouseError if it is not started."""
+        """Return ``http://user:password@127.0.0.1:port/default``. Raises ClickHouseError before the start."""
         if not self._url:
             raise ClickHouseError("the embedded ClickHouse is not running: start it first")
         return self._url
@@ -83,10 +100,10 @@ class LocalClickHouse:
         """Return the exit code of a child that ended on its own; None while it runs or after ``stop``."""
         return self._process.poll() if self._process else None
 
-    def start(self, told_to_end: threading.Event | None = None) -> None:
+    def start(self, interrupted: threading.Event | None = None) -> None:
         """Start the child and return when it answers.
 
-        Setting ``told_to_end`` interrupts the start with StartFailed. Raises ClickHouseError, and
+        Setting ``interrupted`` interrupts the start with StartFailed. Raises ClickHouseError, and
         then leaves no process behind.
         """
         if self._process:
@@ -100,7 +117,7 @@ class LocalClickHouse:
             self._password = secrets.token_hex(16)
         try:
             self._spawn(self._password)
-            port = self._wait_until_ready(told_to_end or threading.Event())
+            port = self._wait_until_ready(interrupted or threading.Event())
         except BaseException:  # Including Ctrl-C: never leave a process behind.
             self.stop()
             raise
@@ -122,9 +139,7 @@ class LocalClickHouse:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _spawn(self, password: str) -> None:
@@ -135,12 +150,13 @@ class LocalClickHouse:
         except OSError as error:
             raise StartFailed(f"the data folder {self.data_dir} cannot be used: {error}") from error
         (run / "tmp").mkdir()
-        (run / "config.xml").write_text(config_xml(password, self._port))
+        (run / "config.xml").write_text(config_xml(password, self._port, self._place))
         (run / "users.xml").write_text(users_xml(password))
+        more = ["SYSTEM START LISTEN TCP;"] if self._place else []
         with (run / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
                 # -P: no module of the current folder can shadow an import of the child.
-                [sys.executable, "-P", _embedded_child.__file__, str(run), str(self.data_dir)],
+                [sys.executable, "-P", _embedded_child.__file__, str(run), str(self.data_dir), *more],
                 stdin=subprocess.PIPE,  # The lifeline.
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -150,7 +166,7 @@ class LocalClickHouse:
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self, told_to_end: threading.Event) -> int:
+    def _wait_until_ready(self, interrupted: threading.Event) -> int:
         assert self._run
         port_file = self._run / "port"
         deadline = time.monotonic() + START_SECONDS
@@ -158,9 +174,9 @@ class LocalClickHouse:
             if self.poll() is not None:
                 raise self._failure()
             text = port_file.read_text() if port_file.exists() else ""
-            if text.endswith("\n") and _answers(int(text)):
+            if text.endswith("\n") and answers(int(text), "/ping"):
                 return int(text)
-            if told_to_end.is_set():
+            if interrupted.is_set():
                 raise StartFailed("the start of the embedded ClickHouse was interrupted")
             time.sleep(_POLL_SECONDS)
         raise StartFailed(
@@ -181,10 +197,11 @@ class LocalClickHouse:
         return (self._run / "stderr").read_text(errors="replace").strip()[-4000:]
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+def answers(port: int, path: str, *, host: str = "127.0.0.1", seconds: float = 1) -> bool:
+    """Return True if a GET of the path is answered with 200 within ``seconds``."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        connection.request("GET", "/ping")
+        connection.request("GET", path)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

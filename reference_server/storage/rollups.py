@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from reference_server.storage.layout import SINGLE, BadCluster, Layout
+
 QUARTER, HOUR, DAY = 900, 3600, 86400
 STEPS = (QUARTER, HOUR, DAY)
 
@@ -108,22 +110,26 @@ SESSIONS = Rollup(
 ROLLUPS = (TRAFFIC, EVENTS, PROPERTIES, SESSIONS)
 
 
-def missing(client: Client) -> list[Rollup]:
-    """Return the rollups that the database lacks."""
-    return [rollup for rollup in ROLLUPS if not client.command(f"EXISTS TABLE {rollup.table}")]
+def missing(client: Client, layout: Layout = SINGLE) -> list[Rollup]:
+    """Return the rollups that the database of this server lacks."""
+    return [rollup for rollup in ROLLUPS if not client.command(f"EXISTS TABLE {layout.stored(rollup.table)}")]
 
 
-def restore(client: Client) -> None:
+def restore(client: Client, layout: Layout = SINGLE) -> None:
     """Create each missing rollup and fill it from the stored events.
 
     A rollup gets its name when it is complete, so an interrupted or concurrent call leaves no partial
-    table. No events may be loaded meanwhile (see ``reference_server.delivery.repair``).
+    table. No events may be loaded meanwhile (see ``reference_server.delivery.repair``). Raises BadCluster
+    on a cluster whose events other ingest nodes may be loading.
     """
-    for rollup in missing(client):
-        _fill(client, rollup)
+    for rollup in missing(client, layout):
+        if layout.cluster:
+            _create(client, rollup, layout)
+        else:
+            _fill(client, rollup)
 
 
-def drop_views(client: Client) -> None:
+def drop_views(client: Client, _: Layout) -> None:
     """Remove the materialized views of earlier versions and the rollups that they filled.
 
     A view may have failed after its insert into events had succeeded, so ``restore`` rebuilds these
@@ -135,35 +141,48 @@ def drop_views(client: Client) -> None:
             client.command(f"DROP TABLE IF EXISTS {rollup.table}_view SYNC")
 
 
-def cache_index(client: Client) -> None:
+def cache_index(client: Client, layout: Layout = SINGLE) -> None:
     """Make ClickHouse keep the indexes of rollups in a cache of bounded size."""
     for rollup in ROLLUPS:
-        if _index(client) and client.command(f"EXISTS TABLE {rollup.table}"):
-            client.command(f"ALTER TABLE {rollup.table} MODIFY SETTING {_CACHED}")
+        table = layout.stored(rollup.table)
+        if _index(client) and client.command(f"EXISTS TABLE {table}"):
+            client.command(f"ALTER TABLE {table} MODIFY SETTING {_CACHED}")
 
 
 def _index(client: Client) -> str:
-    """Return the setting as part of a list, or "" for a ClickHouse before 25.1, which lacks it.
+    """Return the setting, or "" for a ClickHouse before 25.1, which lacks it.
 
     The index contains the names of events. Without the cache it is entirely in memory, including that of
     parts that merges have replaced: long names at 1 MB/s took 100 MB/s.
     """
     name, _, _ = _CACHED.partition(" ")
     known = f"SELECT count() FROM system.merge_tree_settings WHERE name = '{name}'"  # noqa: S608
-    return f", {_CACHED}" if client.command(known) else ""
+    return _CACHED if client.command(known) else ""
+
+
+def _definition(client: Client, rollup: Rollup, table: str, layout: Layout) -> str:
+    # Granules are small because visitor states are large and a query needs few of them.
+    column = "day" if rollup is SESSIONS else "bucket"
+    order = f"PARTITION BY toYYYYMM({column}) ORDER BY ({rollup.order})"
+    settings = ("index_granularity = 1024", "index_granularity_bytes = 65536", _index(client))
+    return layout.create(
+        table, rollup.columns, "AggregatingMergeTree", order, ", ".join(filter(None, settings))
+    )
+
+
+def _create(client: Client, rollup: Rollup, layout: Layout) -> None:
+    events = layout.stored("events")
+    if client.query(f"SELECT 1 FROM {events} LIMIT 1").result_rows:  # noqa: S608
+        raise BadCluster(
+            f"{layout.stored(rollup.table)} is missing on a shard whose {events} has rows, and other ingest "
+            "nodes may be loading events: fill it as docs/scaling.md says under 'A rollup is missing'"
+        )
+    client.command(_definition(client, rollup, rollup.table, layout))
 
 
 def _fill(client: Client, rollup: Rollup) -> None:
     draft = f"{rollup.table}_{uuid.uuid4().hex}"
-    column = "day" if rollup is SESSIONS else "bucket"
-    # The deduplication window covers the loader's retries (see its settings). Granules are small because
-    # visitor states are large and a query needs few of them.
-    client.command(f"""
-        CREATE TABLE {draft} ({rollup.columns})
-        ENGINE = AggregatingMergeTree PARTITION BY toYYYYMM({column}) ORDER BY ({rollup.order})
-        SETTINGS non_replicated_deduplication_window = 10000,
-            index_granularity = 1024, index_granularity_bytes = 65536{_index(client)}
-    """)
+    client.command(_definition(client, rollup, draft, SINGLE))
     try:
         # One day at a time stays within the memory and time limits of a query.
         for (day,) in client.query("SELECT DISTINCT toString(toDate(timestamp)) FROM events").result_rows:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -25,9 +24,11 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
 from reference_server.addresses import address_of, client_address, forwarded
-from reference_server.analytics.site_settings import Settings
 from reference_server.config import KEY_PREFIX, Config
 from reference_server.ingest.usage_limits import UsageLimits
+from reference_server.secret_file import derived
+from reference_server.storage.shared_tables import ERRORS
+from reference_server.web.logins import Logins
 from reference_server.web.security_headers import HEADERS
 
 _LASTS = timedelta(days=30)
@@ -37,11 +38,12 @@ COOKIE: dict[str, Any] = {
     "SESSION_COOKIE_HTTPONLY": True,
     "SESSION_COOKIE_SAMESITE": "Strict",
     "PERMANENT_SESSION_LIFETIME": _LASTS,
-    # Expiry counts from the login; the server checks it as well (see ``Settings.begin_login``).
+    # Expiry counts from the login; the server checks it as well (see ``Logins.begin``).
     "SESSION_REFRESH_EACH_REQUEST": False,
 }
 """Flask's settings for the login cookie."""
 
+_NO_LOGINS = "ClickHouse, which remembers ended logins, does not answer"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # A forwarded request does not come from this machine.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
@@ -62,11 +64,11 @@ class Login(SecureCookieSessionInterface):
 class AccessControl:
     """Decides which requests may read and change settings."""
 
-    def __init__(self, config: Config, settings: Settings) -> None:
+    def __init__(self, config: Config, logins: Logins) -> None:
         self._bound = is_loopback(config.bound)
         self._keys = config.api_keys
-        self._settings = settings
-        self._secret = settings.secret()
+        self._logins = logins
+        self._secret = derived(config.secret, "keys in cookies")
         self._proxies = config.proxies
         self._usage_limits = UsageLimits(config.state_dir)
 
@@ -136,21 +138,20 @@ class AccessControl:
             if not self._fits(key):
                 return _page("This is not one of the server's keys.", wanted, 401)
             try:
-                self._settings.end_login(_login())
-                login = self._settings.begin_login(now, _LASTS)
-            except sqlite3.Error as error:
-                return self._unwritten("log in", error, wanted)
+                self._logins.end(_login(), now)
+            except ERRORS as error:
+                return self._unwritten("log in again", error, wanted)
             session.clear()
             session.permanent = True
-            session.update(key=self._mark(key), login=login)
+            session.update(key=self._mark(key), login=self._logins.begin(now, _LASTS))
             return redirect(_own_path(wanted), code=303)
 
         @routes.post("/logout")
         def leave() -> AnyResponse:
             self._check_origin()
             try:
-                self._settings.end_login(_login())
-            except sqlite3.Error as error:  # Keep the cookie, so that the logout can be repeated.
+                self._logins.end(_login(), datetime.now(UTC))
+            except ERRORS as error:  # Keep the cookie, so that the logout can be repeated.
                 return self._unwritten("log out", error)
             session.clear()
             return redirect("/login", code=303)
@@ -158,9 +159,9 @@ class AccessControl:
         return routes
 
     @staticmethod
-    def _unwritten(what: str, error: sqlite3.Error, wanted: str = "") -> Response:
-        current_app.logger.error("the settings in CLICKPORT_STATE cannot be written: %s", error)
-        return _page(f"You could not {what}: the server cannot write to its disk. Try again.", wanted, 503)
+    def _unwritten(what: str, error: Exception, wanted: str = "") -> Response:
+        current_app.logger.error("ClickHouse does not store that a login ended: %s", error)
+        return _page(f"You could not {what}: {_NO_LOGINS}. Try again.", wanted, 503)
 
     def _sender(self) -> str:
         """Return the address of the client, as seen by the first of our own proxies."""
@@ -181,9 +182,13 @@ class AccessControl:
 
     def _is_logged_in(self) -> bool:
         mark = str(session.get("key", ""))
-        return any(
-            hmac.compare_digest(mark, self._mark(key)) for key in self._keys
-        ) and self._settings.has_login(_login(), datetime.now(UTC))
+        if not any(hmac.compare_digest(mark, self._mark(key)) for key in self._keys):
+            return False
+        try:
+            return self._logins.has(_login(), datetime.now(UTC))
+        except ERRORS as error:
+            current_app.logger.warning("the ended logins cannot be read: %s", error)
+            abort(503, f"{_NO_LOGINS}: try again, or send a key as x-api-key")
 
     def _fits(self, given: str) -> bool:
         """Return True if the key is valid; the time it takes does not depend on the key."""

@@ -7,15 +7,19 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from werkzeug.exceptions import BadRequest
 
-from reference_server.analytics.kpis import METRICS
+from reference_server.analytics.filters import Filter
 from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
-from reference_server.analytics.results import EventCount, ValueCount
+from reference_server.analytics.results import EventCount, Revenue, Series, ValueCount
+from reference_server.analytics.series import FILTERED_METRICS, METRICS
 from reference_server.analytics.site_settings import Goal, GoalExists, NoSuchGoal, Settings, TooManyGoals
 from reference_server.ingest.sites import Sites
+from reference_server.storage.client import Clients
 from reference_server.text import plain
 from reference_server.web.access import AccessControl
-from reference_server.web.arguments import asked_range, require_short_arguments
+from reference_server.web.arguments import asked_filter, asked_range, require_short_arguments
+from reference_server.web.exports import add_exports
+from reference_server.web.imports import add_import
 from reference_server.web.live_stream import STREAM
 
 MOST_ROWS = 1000
@@ -24,7 +28,15 @@ _LAST_OFFSET = 10**9
 _GOAL_TYPE = "custom_event"
 
 
-def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessControl) -> Blueprint:
+def blueprint(
+    reader: Reader,
+    settings: Settings,
+    sites: Sites,
+    access: AccessControl,
+    *,
+    clients: Clients,
+    max_body: int,
+) -> Blueprint:
     """Return the routes below ``/api/sites/<domain>``, all under access control."""
     routes = Blueprint("api", __name__, url_prefix="/api/sites/<domain>")
     routes.before_request(access.check)
@@ -47,6 +59,8 @@ def blueprint(reader: Reader, settings: Settings, sites: Sites, access: AccessCo
     _lists(routes, reader)
     _figures(routes, reader)
     _live(routes)
+    add_exports(routes, reader)
+    add_import(routes, clients, max_body)
     _goals(routes, reader, settings)
     _settings(routes, settings)
     return routes
@@ -56,7 +70,7 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
     @routes.get("/events")
     def events() -> Response:
         range_, page = _range(reader), _page()
-        found = reader.events(g.site, range_, **page)
+        found = reader.events(g.site, range_, by=_filter(reader), **page)
         rows = [_event(row) for row in found.rows]
         return _answer(range_, events=rows, total=found.total, limit=page["limit"], offset=page["offset"])
 
@@ -67,7 +81,7 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
         if name is None:
             abort(400, "name must be the name of an event")
         if property_ is None:
-            page_ = reader.properties(g.site, range_, name)
+            page_ = reader.properties(g.site, range_, name, _filter(reader))
             top = reader.top_values(g.site, range_, name, [row.name for row in page_.rows])
             rows = [
                 {
@@ -79,7 +93,7 @@ def _lists(routes: Blueprint, reader: Reader) -> None:
                 for row in page_.rows
             ]
             return _answer(range_, name=name, properties=rows, total=page_.total)
-        found = reader.values(g.site, range_, name, property_, **page)
+        found = reader.values(g.site, range_, name, property_, by=_filter(reader), **page)
         return _answer(
             range_,
             name=name,
@@ -99,16 +113,25 @@ def _figures(routes: Blueprint, reader: Reader) -> None:
     @routes.get("/kpis")
     def kpis() -> Response:
         range_ = _range(reader)
-        return _answer(range_, kpis=reader.kpis(g.site, range_))
+        by = _filter(reader)
+        found = reader.kpis(g.site, range_, by)
+        return _answer(range_, kpis=found, revenue=_revenue(reader.revenue(g.site, range_, by)))
 
     @routes.get("/series")
     def series() -> Response:
-        range_, metric = _range(reader), request.args.get("metric", METRICS[0])
-        if metric not in METRICS:
-            abort(400, f"metric must be one of {', '.join(METRICS)}")
-        found = reader.series(g.site, range_, metric)
-        points = [{"time": point.time.isoformat(), "value": point.value} for point in found.points]
-        return _answer(range_, metric=found.metric, interval=found.interval, points=points)
+        range_, by = _range(reader), _filter(reader)
+        metric, known = request.args.get("metric", METRICS[0]), FILTERED_METRICS if by else METRICS
+        if metric not in known:
+            abort(400, f"metric must be one of {', '.join(known)}")
+        compare = request.args.get("compare")
+        if compare not in (None, "1"):
+            abort(400, f"compare must be 1 (got {compare[:100]!r})")
+        found = reader.series(g.site, range_, metric, by)
+        before = range_.previous(whole=True) if compare else None
+        previous = {"previous": _points(reader.series(g.site, before, metric, by))} if before else {}
+        return _answer(
+            range_, metric=found.metric, interval=found.interval, points=_points(found), **previous
+        )
 
     @routes.get("/usage")
     def usage() -> Response:
@@ -148,8 +171,9 @@ def _goals(routes: Blueprint, reader: Reader, settings: Settings) -> None:
                 "conversions": goal.conversions,
                 "visitors": goal.visitors,
                 "rate": goal.rate,
+                "revenue": _revenue(goal.revenue),
             }
-            for goal in reader.goals(g.site, range_)
+            for goal in reader.goals(g.site, range_, _filter(reader))
         ]
         return _answer(range_, goals=rows)
 
@@ -195,6 +219,13 @@ def _settings(routes: Blueprint, settings: Settings) -> None:
 def _range(reader: Reader) -> Range:
     try:
         return asked_range(reader, g.site)
+    except ValueError as error:
+        abort(400, str(error))
+
+
+def _filter(reader: Reader) -> Filter:
+    try:
+        return asked_filter(reader, g.site)
     except ValueError as error:
         abort(400, str(error))
 
@@ -250,6 +281,22 @@ def _event(row: EventCount) -> dict[str, Any]:
         "has_properties": row.has_properties,
         "revenue": [{"currency": code, "amount": plain(amount)} for code, amount in row.revenue],
     }
+
+
+def _points(series: Series) -> list[dict[str, Any]]:
+    return [{"time": point.time.isoformat(), "value": point.value} for point in series.points]
+
+
+def _revenue(found: tuple[Revenue, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "currency": each.currency,
+            "amount": plain(each.amount),
+            "count": each.count,
+            "average": plain(each.average),
+        }
+        for each in found
+    ]
 
 
 def _values(rows: tuple[ValueCount, ...]) -> list[dict[str, Any]]:

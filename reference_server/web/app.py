@@ -1,10 +1,8 @@
 """The Flask application: every route but that of events."""
 
-import sqlite3
 from pathlib import Path
 
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from flask import Flask, Response, current_app, jsonify, request, send_file
+from flask import Flask, Response, jsonify, request, send_file
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,15 +11,18 @@ from reference_server.analytics.site_settings import Settings
 from reference_server.config import Config
 from reference_server.delivery.census import longest_stall
 from reference_server.delivery.counters import Counts
-from reference_server.delivery.outbox import StoreUnavailable
 from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.ingest.sites import Sites
+from reference_server.secret_file import derived
 from reference_server.storage.client import Clients
 from reference_server.web import api
 from reference_server.web.access import COOKIE, AccessControl, Login
 from reference_server.web.dashboard import dashboard
 from reference_server.web.dashboard.guard import page_of, wants_page
+from reference_server.web.health import ClickHouseHealth, problems
+from reference_server.web.logins import Logins
 from reference_server.web.metrics import CONTENT_TYPE, metrics
+from reference_server.web.watched import watch
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _TRACKER_SECONDS = 3600
@@ -36,18 +37,22 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     # Redirects to a merged path would lead to whatever host the Host header names.
     app.url_map.merge_slashes = False
-    clients = Clients(config.clickhouse_url)
+    clients = Clients(config.clickhouse_url, config.clickhouse_cluster)
     _errors(app)
     _headers(app)
-    settings = Settings(config.state_dir)
-    access = AccessControl(config, settings)
-    app.secret_key = settings.secret()
-    app.config.update(COOKIE)
+    settings = Settings(clients, config.state_dir)
+    access = AccessControl(config, Logins(clients, config.state_dir))
+    app.secret_key = derived(config.secret, "cookies")
+    # A node with a secret of its own is the only one.
+    app.config.update(COOKIE, NODE=config.node if config.secret_file else "")
     app.session_interface = Login(config.proxies)
+    watch(app, clients)
     app.register_blueprint(access.blueprint())
     reader = Reader(clients, settings, config.quota)
     sites = Sites(config.sites)
-    app.register_blueprint(api.blueprint(reader, settings, sites, access))
+    app.register_blueprint(
+        api.blueprint(reader, settings, sites, access, clients=clients, max_body=config.max_body)
+    )
     app.register_blueprint(dashboard(reader, settings, sites, access))
 
     @app.get("/tracker.js")
@@ -70,14 +75,16 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
         access.check()
         return Response(metrics(config, counts), content_type=CONTENT_TYPE)
 
+    clickhouse = ClickHouseHealth(clients)
+
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
-        answers, problems = _answers(clients), _problems(outbox)
-        stall = longest_stall(config.outbox_dir, config.started)
+        answers, reasons = clickhouse.answers(), problems(outbox)
+        stall = longest_stall(config.outbox_dirs, config.started)
         if answers and stall > STALLED_SECONDS:
-            problems.append(f"an outbox has had pending events and stored none for {stall:.0f} s")
-        if problems:
-            report = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(problems)}
+            reasons.append(f"an outbox has had pending events and stored none for {stall:.0f} s")
+        if reasons:
+            report = {"status": "unavailable", "clickhouse": answers, "reason": "; ".join(reasons)}
             return jsonify(report), 503
         if not answers:
             reason = "ClickHouse does not answer: events are accepted and wait"
@@ -85,28 +92,6 @@ def create_app(config: Config, outbox: OwnOutbox | None = None) -> Flask:
         return jsonify(status="ok", clickhouse=True), 200
 
     return app
-
-
-def _answers(clients: Clients) -> bool:
-    """Return True if ClickHouse answers within the client's timeout of 3 s."""
-    try:
-        clients.get().command("SELECT 1")
-    except (ClickHouseError, OSError, ValueError) as error:
-        current_app.logger.warning("ClickHouse does not answer: %s", error)
-        return False
-    return True
-
-
-def _problems(outbox: OwnOutbox | None) -> list[str]:
-    """Return the reasons why events cannot be accepted."""
-    try:
-        if outbox:
-            outbox.probe()
-    except sqlite3.Error as error:
-        return [f"the outbox cannot be written: {error}"]
-    except StoreUnavailable as error:
-        return [str(error)]
-    return []
 
 
 def _headers(app: Flask) -> None:

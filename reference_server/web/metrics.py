@@ -13,7 +13,7 @@ def metrics(config: Config, counts: Counts) -> str:
     """Return the totals over the outboxes of all worker processes, and the counts of refused events."""
     # Read together: a removed outbox is counted in exactly one of the two.
     with counts.exclusive():
-        found, gone = census(config.outbox_dir), counts.read()
+        found, gone = census(*config.outbox_dirs), counts.read()
     stored = found.stored + gone[GONE_STORED]
     lag = (datetime.now(UTC) - found.oldest).total_seconds() if found.oldest else 0.0
     figures = (

@@ -1,8 +1,10 @@
 """Formatting of numbers, amounts and times on the pages. Pure functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from reference_server.analytics.ranges import Range
@@ -17,6 +19,11 @@ PERIODS = {
     "7d": "Last 7 days",
     "14d": "Last 14 days",
     "30d": "Last 30 days",
+    "month": "This month",
+    "last_month": "Last month",
+    "year": "This year",
+    "last_year": "Last year",
+    "12m": "Last 12 months",
     "all": "All time",
     "custom": "Custom dates",
 }
@@ -27,6 +34,7 @@ KPIS = {
     "pageviews": "Pageviews",
     "views_per_visit": "Views/Visit",
     "bounce_rate": "Bounce",
+    "events": "Events",
     "conversions": "Conversions",
     "conversion_rate": "Conv. Rate",
     "duration": "Duration",
@@ -65,6 +73,13 @@ def kpi(key: str, value: float | None) -> str:
     if key == "views_per_visit":
         return f"{value:,.1f}"
     return duration(value) if key == "duration" else number(value)
+
+
+def unit(key: str) -> str:
+    """Return the unit of a KPI, for the axis of a chart: percent, seconds, ratio or count."""
+    if key in ("bounce_rate", "conversion_rate"):
+        return "percent"
+    return {"duration": "seconds", "views_per_visit": "ratio"}.get(key, "count")
 
 
 def trend(key: str, change: float | None) -> str:
@@ -106,23 +121,43 @@ def comparison(range_: Range) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
-    """The steps of a series that have begun, and the start (Unix seconds) of each later one.
+class ChartStep:
+    """A step of a chart: a point and the one of the range before, or None where one of them ends."""
 
-    If ``running``, the last of the ``points`` has not ended.
+    point: Point | None
+    before: Point | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """The steps of a series that have begun, and each later one with its start.
+
+    If ``running``, the last one that has begun has not ended.
     """
 
-    points: tuple[Point, ...]
-    later: tuple[int, ...]
+    begun: tuple[ChartStep, ...]
+    later: tuple[ChartStep, ...]
     running: bool
 
 
-def steps(series: Series, range_: Range) -> Steps:
-    """Divide a series into what has happened by now and what has not."""
+def steps(series: Series, previous: Series | None, range_: Range) -> Steps:
+    """Divide a series into what has happened by now and what has not, beside the previous series."""
     now = range_.now
-    begun = tuple(point for point in series.points if now is None or point.time <= now)
-    later = tuple(int(point.time.timestamp()) for point in series.points[len(begun) :])
-    return Steps(points=begun, later=later, running=bool(begun) and (range_.raw or range_.running))
+    before = previous.points if previous else ()
+    both = tuple(ChartStep(point=point, before=old) for point, old in zip_longest(series.points, before))
+    both = both[: len(series.points)]
+    number = sum(now is None or point.time <= now for point in series.points)
+    running = bool(number) and (range_.raw or range_.running)
+    return Steps(begun=both[:number], later=both[number:], running=running)
+
+
+def spark(counts: Sequence[int]) -> str:
+    """Return the points of a line through counts, from 0 to 100 across and from 24 (zero) to 0 upwards."""
+    top, apart = max(counts, default=0) or 1, 100 / max(len(counts) - 1, 1)
+    heights = [24 - 22 * count / top for count in counts]
+    if len(counts) == 1:
+        heights, apart = heights * 2, 100
+    return " ".join(f"{at * apart:.1f},{height:.1f}" for at, height in enumerate(heights))
 
 
 def moment(time: datetime, interval: str, range_: Range) -> str:
@@ -132,6 +167,7 @@ def moment(time: datetime, interval: str, range_: Range) -> str:
         "minute": f"{local:%H:%M}",
         "hour": f"{local.day} {local:%b, %H:%M}",
         "day": f"{local:%a} {local.day} {local:%b %Y}",
+        "week": f"Week of {local.day} {local:%b %Y}",
     }.get(interval, f"{local:%b %Y}")
 
 

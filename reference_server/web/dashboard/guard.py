@@ -5,6 +5,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from reference_server.analytics.running import Left
 from reference_server.web.access import AccessControl
 from reference_server.web.arguments import require_short_arguments
 from reference_server.web.security_headers import HEADERS
@@ -49,6 +50,10 @@ def add_guard(pages: Blueprint, access: AccessControl) -> None:
             "stored when it is back. This page reloads by itself."
         )
         return _error(503, "The data is not available right now", text)
+
+    @pages.errorhandler(Left)
+    def _left(_error: Left) -> tuple[str, int]:
+        return "", 408  # The client has left: the answer is not received.
 
     @pages.errorhandler(Exception)
     def _fault(error: Exception) -> tuple[str, int]:

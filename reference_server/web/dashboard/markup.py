@@ -9,8 +9,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from reference_server.analytics.lookalikes import invisible
-from reference_server.analytics.results import EventCount
+from reference_server.analytics.results import EventCount, GoalResult
 from reference_server.text import plain
+from reference_server.web.arguments import PROPERTY
 from reference_server.web.dashboard import formatting
 
 _SHORT = 160
@@ -75,9 +76,26 @@ def key(*parts: Any) -> Markup:
     return exact(text if len(text) <= _SHORT else digest(parts))
 
 
-def address(event: EventCount) -> dict[str, str]:
+def address(event: EventCount | GoalResult) -> dict[str, str]:
     """Return the query parameters that identify an event: its name, or the id of a long name."""
+    if isinstance(event, GoalResult):
+        short = len(event.event_name) <= _SHORT
+        return {"name": event.event_name} if short else {"id": event.event_id}
     return {"name": event.name} if event.characters <= _SHORT else {"id": event.id}
+
+
+def of_event(query: dict[str, Any], identified: dict[str, str]) -> dict[str, Any]:
+    """Return the query parameters of the page that looks closer at an event, given its ``address``."""
+    rest = {name: values for name, values in query.items() if name not in ("event", "event_id")}
+    if "id" in identified:
+        return {**rest, "event_id": identified["id"]}
+    return {**rest, "event": identified["name"]}
+
+
+def of_value(query: dict[str, Any], key: str, value: str) -> dict[str, Any]:
+    """Return the query parameters of the page that looks closer at a value of a property."""
+    name = f"{PROPERTY}{key}"
+    return {**query, name: list(dict.fromkeys([*query.get(name, ()), value]))}
 
 
 def digest(value: Any) -> str:
@@ -87,9 +105,12 @@ def digest(value: Any) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "address": address,
+    "of_event": of_event,
+    "of_value": of_value,
     "digest": digest,
     "exact": exact,
     "visible": visible,
+    "marked": marked,
     "label": label,
     "share": share,
     "key": key,
@@ -97,6 +118,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": formatting.percent,
     "kpi": formatting.kpi,
     "trend": formatting.trend,
+    "spark": formatting.spark,
+    "unit": formatting.unit,
     "amount": formatting.amount,
     "plain": plain,
     "days": formatting.days,

@@ -63,7 +63,7 @@ def add_settings(pages: Blueprint, reader: Reader, settings: Settings) -> None:
     @pages.post("/<site>/settings/goals/<int:goal>/delete")
     def delete_goal(site: str, goal: int) -> AnyResponse:
         names = {each.id: each.event_name for each in settings.goals(site)}
-        # It may have been deleted meanwhile.
+        # Another request may have deleted the goal meanwhile.
         with suppress(NoSuchGoal):
             settings.delete_goal(site, goal)
         name = names.get(goal, "")

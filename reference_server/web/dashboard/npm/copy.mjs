@@ -1,4 +1,4 @@
-// Copies the third-party files of the dashboard, with their licences, to the folder it serves them from.
+// Copies the third-party files of the dashboard, with their licences, to the folder from which they are served.
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const vendor = new URL("../static/vendor/", import.meta.url);

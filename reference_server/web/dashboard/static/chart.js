@@ -5,6 +5,7 @@ const FONT = "12px Inter, system-ui, sans-serif";
 const LABEL_GAP = 28; // Pixels between two labels below the chart.
 const TICK_GAP = 8; // Pixels between a label and the chart.
 const DASHES = [4, 4];
+const TIP_GAP = 12; // Pixels between the crosshair and the box beside it.
 
 let chart;
 let drawn = "";
@@ -16,6 +17,7 @@ export async function draw(page) {
   const table = page.querySelector("[data-series]");
   if (!plot || !table) return;
   const series = read(table, plot.dataset.zone);
+  if (!series.times.length) return; // The figures are still to come.
   const state = JSON.stringify([table.dataset.series, series, colour("--accent")]);
   if (state === drawn) return;
   drawn = state;
@@ -30,7 +32,7 @@ export async function draw(page) {
   chart?.destroy();
   plot.replaceChildren();
   chart = new uPlot(options(uPlot, plot, series), dataOf(series), plot);
-  plot.append(reading(plot, series));
+  plot.append(reading(plot, series), tip());
   say(series, index);
   resized ??= new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: HEIGHT }));
   resized.observe(plot);
@@ -39,26 +41,37 @@ export async function draw(page) {
 /** Return the series that a table contains; its last row may be of a step that has not ended (`running`). */
 function read(table, zone) {
   const rows = [...table.querySelectorAll("[data-time]")];
+  const later = [...table.querySelectorAll("[data-later]")]; // Steps that have not begun.
+  const text = (cell) => cell?.lastChild?.textContent.trim();
   return {
     zone,
     name: table.tHead.rows[0].cells[1].textContent,
+    unit: table.dataset.unit,
     times: rows.map(({ dataset }) => +dataset.time),
     values: rows.map(({ dataset }) => +dataset.value),
     labels: rows.map(({ cells }) => cells[0].firstChild.textContent.trim()),
-    texts: rows.map(({ cells }) => `${cells[1].querySelector(".about") ? "≈" : ""}${cells[1].lastChild.textContent.trim()}`),
+    texts: rows.map(({ cells }) => `${cells[1].querySelector(".about") ? "≈" : ""}${text(cells[1])}`),
     running: rows.at(-1)?.dataset.running !== undefined,
-    later: table.dataset.later.split(" ").filter(Boolean).map(Number), // Steps that have not begun.
+    later: later.map(({ dataset }) => +dataset.later),
+    // The period before, step by step.
+    before: [...rows, ...later].map(({ dataset }) => (dataset.before === undefined ? null : +dataset.before)),
+    beforeTexts: [...rows, ...later].map(({ cells }) => (cells[2] ? [text(cells[2]), text(cells[3])] : [])),
   };
 }
 
-/** Return the columns of the chart: times, complete steps and, if the last step is running, the line to it. */
-function dataOf({ times, values, later, running }) {
+function isCompared({ before }) {
+  return before.some((value) => value !== null);
+}
+
+/** Return the columns of the chart: times, complete steps, the line to a running step, and the period before. */
+function dataOf(series) {
+  const { times, values, later, running, before } = series;
   const nothing = later.map(() => null);
   const last = values.length - 1;
   const complete = values.map((value, at) => (running && at === last ? null : value));
   const partial = values.map((value, at) => (running && at >= last - 1 ? value : null));
   const columns = running ? [complete, partial] : [complete];
-  return [[...times, ...later], ...columns.map((column) => [...column, ...nothing])];
+  return [[...times, ...later], ...columns.map((column) => [...column, ...nothing]), ...(isCompared(series) ? [before] : [])];
 }
 
 /** Return the line of text below the chart, which names the point under the cursor, or else the last one. */
@@ -70,16 +83,47 @@ function reading(plot, series) {
   return line;
 }
 
-function say({ labels, texts, name, running }, index) {
-  const line = chart?.root.parentElement?.querySelector("[data-reading]");
-  if (!line) return;
-  const at = index ?? labels.length - 1;
+/** Return the box beside the cursor, with the values of both periods. */
+function tip() {
+  const box = document.createElement("div");
+  box.className = "tip";
+  box.dataset.tip = "";
+  box.hidden = true;
+  return box;
+}
+
+/** Return the text of a step, such as ["3 Nov: ", "12 visitors so far"]. */
+function said({ labels, texts, name, running, unit }, at) {
   const value = texts[at];
+  if (value === undefined) return undefined;
   const what = value === "1" ? name.toLowerCase().replace(/s$/, "") : name.toLowerCase();
   const state = running && at === labels.length - 1 ? " so far" : "";
+  return [`${labels[at]}: `, `${value} ${unit === "count" ? what : name.toLowerCase()}${state}`];
+}
+
+function say(series, index) {
+  const plot = chart?.root.parentElement;
+  const line = plot?.querySelector("[data-reading]");
+  if (!line) return;
+  const at = index ?? series.labels.length - 1;
+  const now = said(series, at);
+  const [label, value] = series.beforeTexts[at] ?? [];
+  const before = value === undefined ? undefined : `${label}: ${value}`;
+  fill(line, now, before, " · ");
+  const box = plot.querySelector("[data-tip]");
+  box.hidden = index === undefined || (!now && !before);
+  if (box.hidden) return;
+  fill(box, now, before, document.createElement("br"));
+  const left = chart.valToPos(chart.data[0][index], "x");
+  const room = plot.clientWidth - box.offsetWidth;
+  const over = chart.over.offsetLeft + left;
+  box.style.left = `${Math.max(0, Math.min(over > plot.clientWidth / 2 ? over - box.offsetWidth - TIP_GAP : over + TIP_GAP, room))}px`;
+}
+
+function fill(element, now, before, between) {
   const strong = document.createElement("strong");
-  strong.textContent = value === undefined ? "" : `${value} ${what}${state}`;
-  line.replaceChildren(...(value === undefined ? [] : [`${labels[at]}: `, strong]));
+  strong.textContent = now?.[1] ?? "";
+  element.replaceChildren(...(now ? [now[0], strong] : []), ...(now && before ? [between] : []), ...(before ? [before] : []));
 }
 
 async function load() {
@@ -112,11 +156,19 @@ function thinned(times, room) {
 
 /** Return a formatter for the labels below the chart, as coarse as the steps of the series. */
 function when(zone, times) {
-  const step = times.length > 1 ? times[1] - times[0] : 0;
-  const clock = { hour: "2-digit", minute: "2-digit" };
-  const form = step < 80000 ? clock : step < 100000 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+  const step = times.length > 1 ? times.at(-1) - times.at(-2) : 0; // The first one may be a part of a week.
+  const day = { day: "numeric", month: "short" };
+  const days = times.at(-1) - times[0] > 200000; // Of hours: the day is not clear otherwise.
+  const clock = { ...(days ? day : {}), hour: "2-digit", minute: "2-digit" };
+  const form = step < 80000 ? clock : step < 1000000 ? day : { month: "short", year: "numeric" };
   const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...form });
   return (seconds) => format.format(new Date(seconds * 1000));
+}
+
+/** Return the text of a value on the axis. */
+function onAxis(value, unit) {
+  if (unit === "seconds" && value >= 60) return `${(value / 60).toLocaleString("en", { maximumFractionDigits: 1 })} min`;
+  return value.toLocaleString("en") + ({ percent: "%", seconds: " s" }[unit] ?? "");
 }
 
 function options(uPlot, plot, series) {
@@ -126,6 +178,9 @@ function options(uPlot, plot, series) {
   const axis = { stroke: colour("--quiet"), font: FONT, ticks: { show: false } };
   const points = { show: series.times.length < 2 };
   const line = { label: series.name, stroke: colour("--accent"), fill: colour("--fill"), width: 2, points };
+  const before = { label: "Period before", stroke: colour("--before"), width: 1.5, points };
+  const least = series.unit === "count" ? 4 : 1;
+  const reach = isCompared(series) ? times.length : series.times.length; // Points that the crosshair can be on.
   return {
     width: plot.clientWidth,
     height: HEIGHT,
@@ -133,22 +188,22 @@ function options(uPlot, plot, series) {
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), series.zone),
     // The crosshair is drawn through the nearest point.
-    cursor: { y: false, drag: { x: false, y: false }, move: (self, left, top) => [snapped(self, left, series.times.length), top] },
+    cursor: { y: false, drag: { x: false, y: false }, move: (self, left, top) => [snapped(self, left, reach), top] },
     hooks: { setCursor: [({ cursor }) => say(series, cursor.idx ?? undefined)] },
-    scales: { y: { range: (_, __, most) => [0, Math.max(4, (most ?? 0) * 1.1)] } },
+    scales: { y: { range: (_, __, most) => [0, Math.max(least, (most ?? 0) * 1.1)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 32, gap: 10, splits: thinned(times, label + LABEL_GAP), values: (_, splits) => splits.map(below) },
       {
         ...axis,
         grid: { stroke: colour("--line"), width: 1 },
         gap: TICK_GAP,
-        values: (_, splits) => splits.map((split) => split.toLocaleString("en")),
+        values: (_, splits) => splits.map((split) => onAxis(split, series.unit)),
         size: (_, labels) => Math.max(widest(labels ?? []) + 2 * TICK_GAP, Math.ceil(label / 2)),
-        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
+        incrs: [...(series.unit === "count" ? [] : [0.1, 0.2, 0.5]), 1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
           [3, 4, 5, 6, 7, 8, 9].flatMap((power) => [10 ** power, 2 * 10 ** power, 5 * 10 ** power])),
       },
     ],
-    series: [{}, ...(series.running ? [line, { ...line, dash: DASHES }] : [line])],
+    series: [{}, line, ...(series.running ? [{ ...line, dash: DASHES }] : []), ...(isCompared(series) ? [before] : [])],
   };
 }
 

@@ -1,26 +1,16 @@
 // Lists that load their own rows: each has an address, and a state with its search and limit.
 
+import { fetchPart } from "./fetching.js";
 import { morph, morphChildren } from "./morph.js";
-import { writeMoney } from "./money.js";
 
 const AT_ONCE = 500; // Rows per request; longer lists are loaded in parts and less often.
-const REST = 9; // A long list is not reloaded for this many times its load time.
+const REST = 2; // A list is not reloaded for this many times its load time; a long one for longer.
+const LONG_REST = 9;
 const GROWTH = 100;
 const TYPING_MS = 200;
-const SECONDS = 15;
 const REMEMBERED = 50; // Open rows in the address.
 
 const states = new WeakMap();
-
-/** Fetch a part of a page. Throws if the server does not answer with a page. */
-export async function fetchPart(address) {
-  const answer = await fetch(address, { signal: AbortSignal.timeout(SECONDS * 1000) });
-  if (answer.redirected) location.reload(); // Redirected to the login after a logout elsewhere.
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-  writeMoney(part);
-  return part;
-}
 
 /** Reload every visible list, outer lists first. Throws if one fails. */
 export async function refreshLists(root, except) {
@@ -257,7 +247,8 @@ function addressOf(list, more) {
 /** Return true if a list is due for reloading; `data-every` is the minimum age in seconds. */
 function isOld(list) {
   const { address, at, took } = stateOf(list);
-  const rest = Math.max(1000 * (list.dataset.every ?? 0), shown(list) > AT_ONCE ? REST * (took ?? 0) : 0);
+  const resting = (shown(list) > AT_ONCE ? LONG_REST : REST) * (took ?? 0);
+  const rest = Math.max(1000 * (list.dataset.every ?? 0), resting);
   return address !== list.dataset.list || performance.now() - at >= rest;
 }
 

@@ -1,5 +1,5 @@
 // Advice about events of the live page that depends on earlier events (LINT-1 to LINT-3). The server is asked
-// about names until their latest events must be stored: only then can it judge their values.
+// about names until their latest events must be stored, because it needs the rows to judge their values.
 
 import { element, sent } from "./elements.js";
 
@@ -15,7 +15,7 @@ const SHOWN = 100; // Characters of a name or property that the server sends; ad
 const NAMES = 5;
 
 const list = document.querySelector("[data-arrivals]");
-const told = document.querySelector("[data-told]");
+const spoken = document.querySelector("[data-spoken]");
 const carried = new WeakMap(); // Per row: the name, the properties, and the hints shown.
 const waiting = new Map(); // Per name to ask about: when its last event arrived.
 const known = new Map(); // Advice per name.
@@ -116,7 +116,7 @@ function say(advice) {
   const fresh = advice.filter(({ rule, names }) => !said.has(`${rule} ${JSON.stringify(names)}`));
   for (const { rule, names } of fresh) said.add(`${rule} ${JSON.stringify(names)}`);
   if (!fresh.length) return;
-  told.replaceChildren(
+  spoken.replaceChildren(
     ...fresh.slice(0, NAMES).map(({ text, names }) => {
       const line = element("p", "", `Advice: ${text} `);
       for (const name of names.slice(0, NAMES)) line.append(sent(name), " ");

@@ -6,6 +6,19 @@ export function writeMoney(root) {
     const text = money(element.getAttribute("value"), element.dataset.revenue);
     if (text) element.textContent = text;
   }
+  for (const element of root.querySelectorAll("data[data-average]")) {
+    const text = rounded(element.getAttribute("value"), element.dataset.average);
+    if (text) element.textContent = text;
+  }
+}
+
+/** Return an average amount with the usual digits of its currency, or undefined for an invalid code. */
+function rounded(amount, currency) {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency }).format(amount);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Return an amount (decimal text) in the format of its currency, or undefined for an invalid code. */
