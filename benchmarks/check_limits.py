@@ -19,6 +19,7 @@ from statistics import median
 
 import httpx
 
+from benchmarks.commands import run_clickport
 from conformance.browsers import installed, start
 from conformance.browsers.base import Browser
 from conformance.protocol.cases import catalogue
@@ -88,9 +89,7 @@ def measured(lane: Lane, engine: str, folder: Path) -> float:
     """Return the seconds of a lane's cases from the first to the last, without the start of the targets."""
     record = folder / "run.jsonl"
     words = ["check", "--lane", lane, "--browser", engine, "--max-examples", "0", "--run-record", str(record)]
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance", *words], capture_output=True, text=True, check=False
-    )
+    done = run_clickport(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lines = [json.loads(line) for line in record.read_text("utf-8").splitlines()] if record.exists() else []
     if done.returncode not in (0, 4):
         raise SystemExit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr[-800:]}")

@@ -28,7 +28,7 @@ from reference_server.delivery.own_outbox import OwnOutbox
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
 from reference_server.storage.rollups import ROLLUPS
-from reference_server.storage.schema import EVENT_TYPES, FORMAT
+from reference_server.storage.schema import EVENT_TYPES, FORMAT, decode_row, encode_row
 
 DIFFERENT = 200_000
 SAMPLE, BLOCK, TIMES = 100_000, 50_000, 5
@@ -87,7 +87,14 @@ def send(
 
 def loader_alone(folder: Path, url: str, client: Client, share: int) -> float:
     """Return the rows a second that the loader alone moves from a filled outbox to ClickHouse."""
-    rows = client.raw_query(_SAMPLE, {"offset": 0, "rows": SAMPLE, "share": share}, fmt=FORMAT).splitlines()
+    sample = client.raw_query(
+        _SAMPLE,
+        {"offset": 0, "rows": SAMPLE, "share": share},
+        settings={"date_time_output_format": "iso"},
+        fmt=FORMAT,
+    )
+    # As the server writes them: ClickHouse puts spaces between the columns.
+    rows = [encode_row(decode_row(line)) for line in sample.splitlines()]
     outbox = Outbox.create(folder / "left", max_bytes=16 * 1024**3)
     for first in range(0, TIMES * SAMPLE, BLOCK):
         outbox.add(*rows[first % SAMPLE : first % SAMPLE + BLOCK])

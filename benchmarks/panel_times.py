@@ -16,6 +16,8 @@ from statistics import median
 
 from clickhouse_connect.driver.client import Client
 
+from reference_server.analytics.filters import EVERYTHING, Filter
+from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
 from reference_server.analytics.site_settings import Settings
 from reference_server.storage.client import Clients, connect
@@ -27,6 +29,12 @@ SITE = "example.com"
 DAYS = 90
 CHUNK = 1_000_000
 TRIES = 5
+# For a panel that rollups answer, by the number of events.
+BOUND_MS = {1_000_000: 250, 10_000_000: 500, 100_000_000: 1000}
+FROM_EVENTS = "from events"
+EVENT = Filter(event="Event 19")
+VALUE = Filter(event="Event 19", properties=(("plan", "pro"),))
+ANY_EVENT = Filter(properties=(("plan", "pro"),))
 # Half an hour off UTC: the ends of its days are the most expensive to query.
 TIMEZONE = "Asia/Kolkata"
 
@@ -62,11 +70,27 @@ def panels(reader: Reader) -> dict[str, Callable[[], object]]:
         }
 
     month = reader.range(SITE, "30d")
+    year = reader.range(SITE, "year")
+
+    def page(range_: Range, by: Filter = EVERYTHING, *, before: bool = True) -> Callable[[], object]:
+        """Return what a page reads at each update; ``before`` with the period before and charts of goals."""
+        return lambda: _page(reader, range_, by, before=before)
+
     return {
+        "page without comparison and charts of goals, 30d": page(month, before=False),
+        "page, 30d": page(month),
+        "page, year": page(year),
+        "page of an event, 30d": page(month, EVENT),
+        f"page of an event and a value, 30d, {FROM_EVENTS}": page(month, VALUE),
+        f"page of a value of any event, 30d, {FROM_EVENTS}": page(month, ANY_EVENT),
         **of("30d"),
         "events searched, 30d": lambda: reader.events(SITE, month, search="event 1", visitors=False),
         "properties, 30d": lambda: reader.properties(SITE, month, "Event 19"),
-        "values, 30d": lambda: reader.values(SITE, month, "Event 19", "source"),
+        "values (API), 30d": lambda: reader.values(SITE, month, "Event 19", "source"),
+        f"values with visitors and revenue, 30d, {FROM_EVENTS}": lambda: reader.values(
+            SITE, month, "Event 19", "source", details=True
+        ),
+        "charts of goals, 30d": lambda: reader.trends(SITE, month, ["Event 19"]),
         "goals, 30d": lambda: reader.goals(SITE, month),
         "chart of visitors, 30d": lambda: reader.series(SITE, month, "visitors"),
         "chart of conversions, 30d": lambda: reader.series(SITE, month, "conversions"),
@@ -77,6 +101,20 @@ def panels(reader: Reader) -> dict[str, Callable[[], object]]:
         **of("24h"),
         **of("realtime"),
     }
+
+
+def _page(reader: Reader, range_: Range, by: Filter, *, before: bool) -> None:
+    reader.kpis(SITE, range_, by)
+    reader.goals(SITE, range_, by)
+    reader.series(SITE, range_, "visitors", by)
+    reader.usage(SITE)
+    reader.events(SITE, range_, visitors=False, by=by)
+    if by:
+        reader.revenue(SITE, range_, by)
+    previous = range_.previous(whole=True)
+    if before and previous:
+        reader.series(SITE, previous, "visitors", by)
+        reader.trends(SITE, range_, ["Event 19"], by)
 
 
 def fill(client: Client, total: int) -> float:
@@ -112,15 +150,18 @@ def measured(total: int) -> dict[str, float]:
         client = connect(clickhouse.url)
         migrate(client)
         filling = fill(client, total)
-        settings = Settings(Path(folder) / "state")
+        settings = Settings(Clients(clickhouse.url), Path(folder) / "state")
         settings.set_timezone(SITE, TIMEZONE)
         settings.add_goal(SITE, "Event 19")
         reader = Reader(Clients(clickhouse.url), settings)
-        times = {f"{name}, ms": _milliseconds(ask) for name, ask in panels(reader).items()}
+        for ask in panels(reader).values():  # Caches are filled, and the parts of tables merged meanwhile.
+            ask()
+        times = {f"{name}, ms": milliseconds(ask) for name, ask in panels(reader).items()}
         return times | sizes(client, total) | {"thousand events made in a second": total / filling / 1000}
 
 
-def _milliseconds(ask: Callable[[], object]) -> float:
+def milliseconds(ask: Callable[[], object]) -> float:
+    """Return the median time of some calls."""
     times = []
     for _ in range(TRIES):
         began = time.perf_counter()
@@ -140,6 +181,17 @@ def main(numbers: list[str]) -> None:
         written = (f"{figure:.0f}" if figure >= 10 else f"{figure:.1f}" for figure in figures)
         rows.append([name, *written, f"× {figures[-1] / figures[0]:.1f}"])
     sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in rows)
+    slow = [
+        f"{name} took {column[name]:.0f} ms on {total:,} events, at most {BOUND_MS[total]} are allowed\n"
+        for total, column in zip(totals, columns, strict=True)
+        for name in column
+        if total in BOUND_MS
+        and name.endswith(", ms")
+        and FROM_EVENTS not in name
+        and column[name] > BOUND_MS[total]
+    ]
+    sys.stderr.writelines(slow)
+    sys.exit(1 if slow else 0)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Measure what published trackers deliver when their page is left: ``make published-trackers``.
+"""Measure what published trackers deliver when their page is left, and what they cost it and leave there.
 
-Install the trackers from npm by ``benchmarks/published/package-lock.json``, bundle each, run the delivery
-cases on it, and write docs/published-trackers.md. All other files are written to ``.clickport/published``,
-which git ignores.
+Install the trackers from npm by ``benchmarks/published/package-lock.json``, bundle each, run the cases of
+each subject on it, and write docs/published-trackers.md (``delivery``) and docs/published-neighbours.md
+(``neighbour``). All other files are written to ``.clickport/published``, which git ignores.
 """
 
 import gzip
 import json
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 
 import click
 
+from benchmarks.commands import run_clickport
 from conformance import __version__
 from conformance.browsers import BROWSERS, installed
 from conformance.protocol.cases import catalogue
@@ -27,11 +27,12 @@ from conformance.results.verdict import CaseResult, Status
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "benchmarks" / "published"
 MADE = ROOT / ".clickport" / "published"
-PAGE = ROOT / "docs" / "published-trackers.md"
-# The cases in the page's tables: each exit, and an event whose page stays open.
-CASES = ("deliv-2-*", "deliv-4-call-returns-at-once")
+# The cases of each subject: each exit, and an event whose page stays open; the family GOOD.
+CASES = {"delivery": ("deliv-2-*", "deliv-4-call-returns-at-once"), "neighbour": ("GOOD-*",)}
+PAGES = {"delivery": "published-trackers.md", "neighbour": "published-neighbours.md"}
+TEMPLATES = {"delivery": "page.md", "neighbour": "neighbours.md"}
 STAYS = "tracker/deliv-4-call-returns-at-once"
-_EXIT = "tracker/deliv-2-"
+_EXIT, _GOOD = "tracker/deliv-2-", "tracker/good-"
 REFERENCE = "reference"
 NOT_APPLICABLE, NOT_MEASURED = "not applicable", "not measured"
 _INTERRUPTED = 130
@@ -71,7 +72,7 @@ class TrackerMeasurement:
             return NOT_APPLICABLE
         if result.status in (Status.ERROR, Status.NOT_TESTABLE):
             return "undecided"
-        return f"{_arrived(result)}/{_tried(result)}"
+        return f"{_arrived(result)}/{result.tries['of'] if result.tries else 1}"
 
 
 @click.command()
@@ -84,9 +85,24 @@ class TrackerMeasurement:
     multiple=True,
     help="In this browser only (repeatable).",
 )
-@click.option("--render-only", is_flag=True, help="Write the page from the records of the last run.")
-def main(repeat: int, names: tuple[str, ...], browsers: tuple[str, ...], render_only: bool) -> None:
-    """Measure the published trackers and the reference, and write docs/published-trackers.md."""
+@click.option(
+    "--subject",
+    "subjects",
+    type=click.Choice(tuple(CASES)),
+    multiple=True,
+    default=tuple(CASES),
+    show_default=True,
+    help="Measure this alone (repeatable).",
+)
+@click.option("--render-only", is_flag=True, help="Write the pages from the records of the last run.")
+def main(
+    repeat: int,
+    names: tuple[str, ...],
+    browsers: tuple[str, ...],
+    subjects: tuple[str, ...],
+    render_only: bool,
+) -> None:
+    """Measure the published trackers and the reference, and write a page of docs/ for each subject."""
     MADE.mkdir(parents=True, exist_ok=True)
     if not render_only:
         _install()
@@ -97,11 +113,14 @@ def main(repeat: int, names: tuple[str, ...], browsers: tuple[str, ...], render_
     for browser in () if render_only else browsers or [browser.name for browser in installed()]:
         for tracker in trackers:
             if not names or tracker.name in names:
-                click.echo(f"measuring {tracker.name} in {browser}")
-                _measure(tracker, browser, repeat)
-    measured = [_measured(tracker) for tracker in trackers]
-    PAGE.write_text(render(measured, day=datetime.now(UTC).date()), encoding="utf-8")
-    click.echo(f"wrote {PAGE.relative_to(ROOT)}")
+                for subject in subjects:
+                    click.echo(f"measuring {tracker.name} in {browser}: {subject}")
+                    _measure(tracker, browser, subject, repeat)
+    for subject in subjects:
+        measured = [_measured(tracker, subject) for tracker in trackers]
+        page = ROOT / "docs" / PAGES[subject]
+        page.write_text(render(measured, subject, day=datetime.now(UTC).date()), encoding="utf-8")
+        click.echo(f"wrote {page.relative_to(ROOT)}")
 
 
 def _install() -> None:
@@ -146,26 +165,25 @@ def _bundle(name: str, entry: Path, row: Mapping[str, Any]) -> Path:
     return script
 
 
-def _record(tracker: Tracker, browser: str) -> Path:
-    return MADE / f"{tracker.name}-{browser}.jsonl"
+def _record(tracker: Tracker, browser: str, subject: str) -> Path:
+    return MADE / subject / f"{tracker.name}-{browser}.jsonl"
 
 
 def _output(record: Path) -> Path:
     return record.with_suffix(".txt")
 
 
-def _measure(tracker: Tracker, browser: str, repeat: int) -> None:
-    """Run the delivery cases on a tracker and keep the record; the verdict is ignored."""
-    record = _record(tracker, browser)
+def _measure(tracker: Tracker, browser: str, subject: str, repeat: int) -> None:
+    """Run the cases of a subject on a tracker and keep the record; the verdict is ignored."""
+    record = _record(tracker, browser, subject)
+    record.parent.mkdir(parents=True, exist_ok=True)
     begun = record.with_suffix(".begun")
     words = ["--tracker", str(tracker.script.relative_to(ROOT)), *tracker.mapping, "--lane", "tracker"]
-    words += [word for case in CASES for word in ("--only", case)]
+    words += [word for case in CASES[subject] for word in ("--only", case)]
     words += ["--browser", browser, "--repeat", str(repeat), "--run-record", str(begun)]
     words += ["--counterexamples", str(MADE / f"counterexamples-{browser}.jsonl")]
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance", "check", *words], cwd=ROOT, stdout=subprocess.PIPE, check=False
-    )
-    _output(record).write_bytes(done.stdout)
+    done = run_clickport("check", *words, cwd=ROOT, stdout=subprocess.PIPE)
+    _output(record).write_text(done.stdout, encoding="utf-8")
     if done.returncode == _INTERRUPTED:
         raise click.Abort
     if begun.exists():
@@ -174,9 +192,9 @@ def _measure(tracker: Tracker, browser: str, repeat: int) -> None:
         record.unlink(missing_ok=True)
 
 
-def _measured(tracker: Tracker) -> TrackerMeasurement:
+def _measured(tracker: Tracker, subject: str) -> TrackerMeasurement:
     script = tracker.script.read_bytes()
-    records = [_record(tracker, browser) for browser in BROWSERS]
+    records = [_record(tracker, browser, subject) for browser in BROWSERS]
     runs = [read(record) for record in records if record.exists()]
     return TrackerMeasurement(
         name=tracker.name,
@@ -195,18 +213,15 @@ def _arrived(result: CaseResult) -> int:
     return int(result.status in (Status.PASS, Status.OBSERVED))
 
 
-def _tried(result: CaseResult) -> int:
-    return int(result.tries["of"]) if result.tries else 1
-
-
-def render(measured: Sequence[TrackerMeasurement], *, day: date) -> str:
-    """Return the page docs/published-trackers.md."""
+def render(measured: Sequence[TrackerMeasurement], subject: str, *, day: date) -> str:
+    """Return the page of a subject."""
     versions: dict[str, str] = {}
     for one in measured:
         versions |= one.browsers
     browsers = [name for name in BROWSERS if name in versions]
-    tables = [_sizes(measured), *(_table(measured, name, versions[name]) for name in browsers)]
-    text = (PUBLISHED / "page.md").read_text(encoding="utf-8")
+    table = _neighbour_table if subject == "neighbour" else _table
+    tables = [_sizes(measured), *(table(measured, name, versions[name]) for name in browsers)]
+    text = (PUBLISHED / TEMPLATES[subject]).read_text(encoding="utf-8")
     return text.replace("{{day}}", day.isoformat()).replace("{{tables}}", "\n".join(tables))
 
 
@@ -226,6 +241,44 @@ def _table(measured: Sequence[TrackerMeasurement], browser: str, version: str) -
         name = "*the page stays*" if case == STAYS else case.removeprefix(_EXIT)
         lines.append(f"| {name} | " + " | ".join(m.cell(case, browser) for m in measured) + " |")
     return "\n".join([*lines, ""])
+
+
+def _neighbour_table(measured: Sequence[TrackerMeasurement], browser: str, version: str) -> str:
+    ran = [one for one in measured if browser in {*one.browsers, *one.refused}]
+    cases = [case for case in catalogue() if case.id.startswith(_GOOD)]
+    names = [case.id.removeprefix(_GOOD) for case in cases]
+    lines = [f"## {_ENGINES[browser]}", "", f"Version {version}.", ""]
+    lines += ["| | " + " | ".join(m.name for m in ran) + " |", "|---|" + "---|" * len(ran)]
+    for case, name in zip(cases, names, strict=True):
+        found = [next((r for r in m.results if (r.id, r.browser) == (case.id, browser)), None) for m in ran]
+        lines.append(f"| {name} | " + " | ".join(map(neighbour_cell, found)) + " |")
+    return "\n".join([*lines, ""])
+
+
+def neighbour_cell(result: CaseResult | None) -> str:
+    """Return the text of a case of the family GOOD: what was measured, or the outcome."""
+    if result is None:
+        return NOT_APPLICABLE
+    if result.status is Status.NOT_TESTABLE:
+        return "not seen" if "API-2" in result.detail else "not testable"
+    seen = result.received
+    match result.id.removeprefix(_GOOD):
+        case _ if result.status is Status.ERROR:
+            return "undecided"
+        case "1-page-comes-back":
+            return "restored" if seen["restored"] else "**loaded anew**"
+        case "2-no-listener-of-the-end" | "5-no-cookie":
+            return f"**{len(seen)}**" if seen else "none"
+        case "4-cost-of-loading" | "4-cost-of-a-call":
+            ratio = f"{seen['ratio']:,.1f}"
+            return f"**{ratio}**" if result.status is Status.FAIL else ratio
+        case "6-little-storage":
+            text = f"{len(seen['entries'])}: {seen['bytes']:,} B" + ("; database" if seen["stores"] else "")
+            return f"**{text}**" if result.status is Status.FAIL else text
+        case _ if result.status is Status.FAIL:
+            return "**lost**" if "no request arrived" in result.detail else "**reported**"
+    # Global Privacy Control is open: its detail says that nothing was sent.
+    return "silent" if result.detail else "sent"
 
 
 if __name__ == "__main__":

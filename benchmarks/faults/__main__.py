@@ -5,42 +5,25 @@ meanwhile, and takes the comparison of acknowledged events with rows from the lo
 127.0.0.1, and every process is stopped at the end.
 """
 
-import argparse
 import json
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.faults import outages, refusals
+from benchmarks.faults.checks import DIFFERENCES, ROWS, ask
+from benchmarks.faults.command import WAIT, parser_of, until
 from benchmarks.faults.faults import FAULTS
-from benchmarks.faults.scene import WAIT, LoadScenario
+from benchmarks.faults.scene import LoadScenario
 from reference_server.delivery.census import census
-from reference_server.storage.client import connect
 from reference_server.storage.embedded import LocalClickHouse
 
 # Modules that are imported because they register faults.
 _MORE = (outages, refusals)
-_ROWS = "SELECT count() FROM events"
-# The sum of the absolute differences between the rollups' totals and the events.
-_DIFFERENCES = """
-WITH (SELECT count() FROM events) AS events,
-    (SELECT count() FROM events WHERE type = 'custom') AS customs,
-    (SELECT sum(length(meta_keys)) FROM events WHERE type = 'custom') AS properties,
-    (SELECT count() FROM events WHERE session_id != '') AS in_sessions
-SELECT sum(abs(expected - found)) FROM (
-    SELECT toInt64(events) AS expected, toInt64(sum(pageviews) + sum(customs)) AS found
-    FROM rollup_traffic GROUP BY step
-    UNION ALL SELECT toInt64(customs), toInt64(sum(count)) FROM rollup_events GROUP BY step
-    UNION ALL SELECT toInt64(properties), toInt64(sum(count)) FROM rollup_properties GROUP BY step
-    UNION ALL SELECT toInt64(in_sessions), toInt64(sum(pageviews) + sum(customs)) FROM rollup_sessions
-)
-"""
 
 
 def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
@@ -66,7 +49,7 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
         ]
         load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         stack.callback(load.kill)
-        _until(lambda: census(scene.outboxes).accepted > 0, f"no event was acknowledged within {WAIT:g} s")
+        until(lambda: census(scene.outboxes).accepted > 0, f"no event was acknowledged within {WAIT:g} s")
         FAULTS[name].act(scene)
         output, errors = load.communicate(timeout=seconds + 10 * WAIT)
         if not report.exists():
@@ -74,49 +57,27 @@ def run(name: str, rate: float, seconds: float) -> dict[str, Any]:
                 f"{name}: the load run ended with exit code {load.returncode}:\n{output}{errors}"
             )
         # Wait for events that a fault has sent, too.
-        _until(lambda: census(scene.outboxes).pending == 0, f"events are still pending after {WAIT:g} s")
+        until(lambda: census(scene.outboxes).pending == 0, f"events are still pending after {WAIT:g} s")
         counted = census(scene.outboxes)
         figures = json.loads(report.read_text(encoding="utf-8"))["load"]
         return {
             **figures["events"],
             # Pageviews count, too, and events beside those of the load run.
-            "lost": max(figures["events"]["lost"], scene.accepted() - _ask(rows_url, _ROWS)),
+            "lost": max(figures["events"]["lost"], scene.accepted() - ask(rows_url, ROWS)),
             "quarantined": counted.quarantined + counted.lost,
             "errors": figures["errors"],
             "requests": figures["requests"],
             "notes": scene.notes,
-            "differences": _ask(rows_url, _DIFFERENCES),
+            "differences": ask(rows_url, DIFFERENCES),
         }
-
-
-def _ask(url: str, query: str) -> int:
-    client = connect(url)
-    try:
-        return int(client.query(query).result_rows[0][0])
-    finally:
-        client.close()
-
-
-def _until(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit(otherwise)
-        time.sleep(0.05)
 
 
 def main() -> None:
     """Inject the faults and print a row for each run; exit with 1 if events were lost, doubled or altered."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("faults", nargs="*", help=f"any of {', '.join(FAULTS)} (default: all)")
+    parser = parser_of(__doc__, FAULTS)
     parser.add_argument("--runs", type=int, default=3, help="runs of each fault (default: 3)")
-    parser.add_argument("--rate", type=float, default=550, help="requests a second (default: 550)")
     parser.add_argument("--seconds", type=float, default=30, help="seconds of load (default: 30)")
     given = parser.parse_args()
-    if unknown := set(given.faults) - set(FAULTS):
-        parser.error(f"unknown fault {', '.join(sorted(unknown))}: the faults are {', '.join(FAULTS)}")
     sys.stdout.write(
         "| fault | acknowledged | not acknowledged | stored | lost | doubled | altered | set aside"
         " | rollups differ by | |\n"

@@ -30,7 +30,7 @@ def _kill_embedded(scene: LoadScenario) -> None:
     killed = 0
     for _ in range(_KILLS):
         time.sleep(_KILL_SECONDS)  # The rate of the kills, not a wait for anything.
-        # It is started again after a longer and longer pause, so that it may not run now.
+        # The supervisor restarts it after growing pauses, so it may be down when the kill is due.
         if victim := scene.embedded_process():
             with suppress(psutil.NoSuchProcess):
                 victim.kill()

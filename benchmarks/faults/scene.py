@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from benchmarks.faults.command import WAIT
 from reference_server.storage.embedded import LocalClickHouse
-
-WAIT = 60.0
 
 
 @dataclass
