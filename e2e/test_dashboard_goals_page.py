@@ -1,7 +1,7 @@
 """A dashboard's page on goals, in a browser: the form, the Goals tab, the KPI cards."""
 
 from conformance.drivers import dashboard_data
-from conformance.drivers.dashboard_page import DashboardPage
+from conformance.drivers.dashboard_page import DashboardPage, open_page
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
@@ -50,9 +50,7 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
         for name in dashboard_data.HOSTILE:
             site.add_goal(name)
             site.track(name)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open("Goals")
+        page = open_page(site, instruments.shared_tab(engine), "Goals")
         site.require("the Goals tab", page.goals, dict.fromkeys(dashboard_data.HOSTILE, (1, 100.0)))
         page.require_harmless()
         page.open_goals()
@@ -75,9 +73,7 @@ def test_no_goal(instruments: Instruments, engine: str, evidence: Evidence, toke
     """GOAL-4: the cards of conversions appear only if the site has a goal."""
     with new_site(instruments, evidence, token) as site:
         site.track("Purchase")
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require("cards without a goal", lambda: dashboard_data.about_conversions(page.kpis()), [])
         site.add_goal("Purchase")
         page.open()
@@ -95,8 +91,6 @@ def test_figures_agree(instruments: Instruments, engine: str, evidence: Evidence
         site.add_goal("Purchase")
         site.add_goal("Signup")
         dashboard_data.send_two_goals(site)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open("Goals")
+        page = open_page(site, instruments.shared_tab(engine), "Goals")
         site.require("the Goals tab", page.goals, dashboard_data.TWO_GOALS)
         site.require("cards", lambda: dashboard_data.of_conversions(page.kpis()), dashboard_data.TOP)

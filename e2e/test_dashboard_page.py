@@ -4,7 +4,7 @@ import re
 import time
 
 from conformance.drivers import dashboard_data
-from conformance.drivers.dashboard_page import DashboardPage
+from conformance.drivers.dashboard_page import DashboardPage, open_page
 from conformance.drivers.demo_site import LAST, new_site, require_equal
 from conformance.drivers.markers import scenarios
 from conformance.harness.evidence import Evidence
@@ -19,9 +19,7 @@ def test_totals(instruments: Instruments, engine: str, evidence: Evidence, token
         site.track("Signup", times=12)
         site.track("Login", visitor=1)
         site.track("Login", visitor=2)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, [("Signup", 12), ("Login", 2), (LAST, 1)])
         text = page.texts()["Signup"]
         if not re.search(r"Signup[\s\S]*\b12\b", text):
@@ -35,9 +33,7 @@ def test_every_name(instruments: Instruments, engine: str, evidence: Evidence, t
         names = [f"Event {number:02}" for number in range(50)]
         for name in names:
             site.track(name)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, [(name, 1) for name in (*names, LAST)])
 
 
@@ -46,9 +42,7 @@ def test_range(instruments: Instruments, engine: str, evidence: Evidence, token:
     """DASH-1: an event of the present is on today's page, and not on that of a past week."""
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         site.track("Signup", times=2)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open(**dashboard_data.past_week())
+        page = open_page(site, instruments.shared_tab(engine), **dashboard_data.past_week())
         site.require_rows("the Events tab of a past week", page.events, [])
         page.open(period="today")
         site.require_rows("the Events tab of today", page.events, [("Signup", 2), (LAST, 1)])
@@ -60,9 +54,7 @@ def test_hostile_names(instruments: Instruments, engine: str, evidence: Evidence
     with new_site(instruments, evidence, token) as site:
         for name in dashboard_data.HOSTILE:
             site.track(name, {name: name})
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         expected = sorted([*((name, 1) for name in dashboard_data.HOSTILE), (LAST, 1)])
         site.require_rows("the Events tab", lambda: sorted(page.events()), expected)
         for name, text in page.texts().items():
@@ -75,9 +67,7 @@ def test_values(instruments: Instruments, engine: str, evidence: Evidence, token
     """DASH-2: a row expands to its properties, and a property to its values, most common first."""
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_plans(site)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, [("Signup", 7), (LAST, 1)])
         require_equal("properties before the row is opened", page.properties(), [])
         page.unfold('[data-event="Signup"]')
@@ -94,9 +84,7 @@ def test_hostile_values(instruments: Instruments, engine: str, evidence: Evidenc
         for value in dashboard_data.HOSTILE:
             site.track("Signup", {"plan": value})
         site.track("Signup", {dashboard_data.HOSTILE[0]: "pro"})
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, [("Signup", 8), (LAST, 1)])
         page.unfold('[data-event="Signup"]')
         site.require("properties", page.properties, sorted([("plan", 7), (dashboard_data.HOSTILE[0], 1)]))
@@ -110,9 +98,7 @@ def test_arrow(instruments: Instruments, engine: str, evidence: Evidence, token:
     """DASH-2: an event has an arrow if it has properties, and only then."""
     with new_site(instruments, evidence, token) as site:
         site.track("Signup", {"plan": "pro"}, times=2)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("arrows", page.arrows, [("Signup", 1), (LAST, 0)])
 
 
@@ -135,9 +121,7 @@ def test_case(instruments: Instruments, engine: str, evidence: Evidence, token: 
     """DASH-4: Purchase, purchase and PURCHASE are three rows, each with its own count."""
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_cases(site)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, dashboard_data.CASES)
 
 
@@ -146,9 +130,7 @@ def test_usage(instruments: Instruments, engine: str, evidence: Evidence, token:
     """QUOTA-1: the page shows a usage of six for three pageviews and three custom events."""
     with new_site(instruments, evidence, token) as site, dashboard_data.same_day():
         dashboard_data.send_three_of_each(site)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require("usage", page.usage, [6])
 
 
@@ -157,9 +139,7 @@ def test_currencies(instruments: Instruments, engine: str, evidence: Evidence, t
     """REV-9: the page shows three currencies as three amounts, and copes with an unassigned code."""
     with new_site(instruments, evidence, token) as site:
         dashboard_data.send_money(site)
-        site.settle()
-        page = DashboardPage(site, instruments.shared_tab(engine))
-        page.open()
+        page = open_page(site, instruments.shared_tab(engine))
         site.require_rows("the Events tab", page.events, [("Purchase", 4), (LAST, 1)])
         site.require("revenue", lambda: dashboard_data.digits(page.revenue()), dashboard_data.MONEY_DIGITS)
         require_equal("sums over currencies in the row", dashboard_data.sums(page.texts()["Purchase"]), [])

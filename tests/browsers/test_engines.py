@@ -13,13 +13,15 @@ from conformance.browsers import (
     PLAIN_HOSTS,
     Browser,
     BrowserMissing,
+    Installed,
     PageBroken,
+    Trusted,
     find,
-    playwright_engines,
+    playwright_limits,
     start,
     unattended,
 )
-from conformance.recorder import Recorder
+from conformance.recorder import Recorder, write_certificate
 
 _SECONDS = 10.0
 
@@ -36,13 +38,39 @@ def recorder() -> Iterator[Recorder]:
 @pytest.fixture(scope="module", params=BROWSERS)
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Yield each engine that is installed."""
-    try:
-        installed = find(request.param)
-    except BrowserMissing as missing:
-        pytest.skip(str(missing))
-    with start(installed) as running:
+    with start(_found(request.param)) as running:
         assert running.name == request.param
         yield running
+
+
+def _found(name: str) -> Installed:
+    try:
+        return find(name)
+    except BrowserMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("engine", ["chromium", "webkit"])
+def test_certificate_of_the_run_is_trusted_alone(engine: str, tmp_path: Path) -> None:
+    """A page with another certificate than the one that the browser trusts is refused."""
+    own, other = tmp_path / "own.pem", tmp_path / "other.pem"
+    trusted = Trusted(file=str(own), key_hash=write_certificate(own))
+    write_certificate(other)
+    try:
+        installed = find(engine)
+    except BrowserMissing as missing:
+        pytest.skip(str(missing))
+    with (
+        Recorder(protocol="http1-tls", certificate=str(own)) as ours,
+        Recorder(protocol="http1-tls", certificate=str(other)) as foreign,
+        start(installed, trusted=trusted) as browser,
+    ):
+        with suppress(PageBroken):  # WebKitGTK shows nothing instead.
+            browser.tab().goto(f"{foreign.page_origin}/next/page")
+        assert foreign.seen() == []
+        tab = browser.tab()
+        tab.goto(f"{ours.page_origin}/next/page")
+        assert tab.run("return [isSecureContext, location.protocol]") == [True, "https:"]
 
 
 def test_a_tab_runs_scripts_and_follows_links(browser: Browser, recorder: Recorder) -> None:
@@ -68,17 +96,56 @@ def test_a_page_that_hangs_is_given_up(
 
     WebKit is left out: its driver hangs with its page, until the limit of the connection to it.
     """
-    monkeypatch.setattr(playwright_engines, "_SECONDS", 1.0)
     tab = browser.tab()
     tab.goto(f"{recorder.page_origin}/one")
-    # Longer than the limit, but not endless, so that the rest of it ends by itself.
-    with pytest.raises(TimeoutError):
-        tab.run("const until = Date.now() + 40_000; while (Date.now() < until);")
-    tab.close()
+    with monkeypatch.context() as hurry:
+        hurry.setattr(playwright_limits, "SECONDS", 1.0)
+        # Longer than the limit, but not endless, so that the rest of it ends by itself.
+        with pytest.raises(TimeoutError):
+            tab.run("const until = Date.now() + 15_000; while (Date.now() < until);")
+        tab.close()
     other = browser.tab()
     other.goto(f"{recorder.page_origin}/two")
     assert other.run("return document.title") == "two"
     other.close()
+
+
+@pytest.mark.parametrize("browser", ["chromium"], indirect=True)  # The wait is the same for Firefox.
+def test_a_page_that_hangs_during_a_wait_is_given_up(
+    browser: Browser, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait ends with TimeoutError, although the page that hangs meanwhile cannot end its part of it."""
+    tab = browser.tab()
+    tab.goto(f"{recorder.page_origin}/one")
+    monkeypatch.setattr(playwright_limits, "SECONDS", 1.0)
+    tab.run("setTimeout(() => { const until = Date.now() + 40_000; while (Date.now() < until); }, 500)")
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match="/one: the page hangs"):
+        tab.wait_until("window.never", 1)
+    assert time.monotonic() - began < 20  # Not when the page responds again.
+    tab.close()
+
+
+def test_a_browser_that_hangs_is_given_up_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that no longer responds costs two limits and leaves no process."""
+    before = set(psutil.Process().children(recursive=True))
+    with start(_found("chromium")) as browser:
+        tab = browser.tab()
+        monkeypatch.setattr(playwright_limits, "SECONDS", 1.0)
+        started = set(psutil.Process().children(recursive=True)) - before
+        stopped = [process for process in started if "chromium" in " ".join(process.cmdline())]
+        for process in stopped:
+            process.suspend()
+        with pytest.raises(TimeoutError, match="no response within 1 s from chromium: the browser hangs"):
+            browser.tab()
+        tab.close()
+    assert [process for process in stopped if _runs(process)] == []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def test_a_condition_that_stays_false_names_itself(browser: Browser, recorder: Recorder) -> None:
@@ -191,7 +258,12 @@ def test_plain_hosts_are_no_secure_context(browser: Browser, recorder: Recorder)
 
 def test_a_policy_comes_with_its_page(browser: Browser, recorder: Recorder) -> None:
     """A page that is mounted with a policy is subject to it."""
-    recorder.mount("/bound", b"<title>bound</title>", "text/html", policy="sandbox allow-scripts")
+    recorder.mount(
+        "/bound",
+        b"<title>bound</title>",
+        "text/html",
+        headers={"Content-Security-Policy": "sandbox allow-scripts"},
+    )
     tab = browser.tab()
     tab.goto(f"{recorder.page_origin}/bound")
     assert tab.run("return origin") == "null"

@@ -1,8 +1,9 @@
-"""A browser that the installed Playwright cannot drive costs that engine alone, and its name is told."""
+"""A browser that the installed Playwright cannot drive costs that engine alone, and is named."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from conformance.browsers import (
     find,
     installed,
     playwright_engines,
+    playwright_limits,
 )
 from conformance.cli import main
 from conformance.harness.options import Options
@@ -98,7 +100,7 @@ def test_a_playwright_that_drives_it_is_not_tried(monkeypatch: pytest.MonkeyPatc
     assert engine._problem(stock) == ""
 
 
-def test_an_internal_api_that_changed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_api_that_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Playwright that is newer than known is tried; one whose methods differ cannot drive Chromium."""
     monkeypatch.setattr(engine, "version", lambda _: "9.0.0")
     chromium = find("chromium")
@@ -108,7 +110,7 @@ def test_an_internal_api_that_changed_is_told(monkeypatch: pytest.MonkeyPatch) -
     def differs(*_: object) -> None:
         raise TypeError("evaluate() takes 9 arguments")
 
-    monkeypatch.setattr(playwright_engines, "_asked", differs)
+    monkeypatch.setattr(playwright_limits, "asked", differs)
     forget()
     assert "(evaluate() takes 9 arguments): pip install 'playwright<1.66'" in engine._problem(chromium)
     forget()
@@ -123,5 +125,31 @@ def test_methods_without_default_values_get_none() -> None:
     def evaluate(expression: str, arg: object = 7) -> tuple[object, ...]:
         return expression, arg
 
-    asked: Any = playwright_engines._asked
+    asked: Any = playwright_limits.asked
     assert (asked(close), asked(evaluate, "1")) == ((None, None), ("1", 7))
+    assert asked(close, reason="done") == (None, "done")
+
+
+SHELL = Installed(name="chromium", version="1", path="/shell", stock=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "used"),
+    [
+        (SHELL, True, "Chromium itself"),
+        (SHELL, False, "/shell"),
+        (replace(SHELL, stock=False), True, "/shell"),
+        (replace(SHELL, name="firefox"), True, "/shell"),
+    ],
+)
+def test_pages_are_kept_by_chromium_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: Installed, there: bool, used: str
+) -> None:
+    """Chromium stands in for its headless shell, which keeps no page, where pages are to be kept."""
+    program = tmp_path / "chromium"
+    if there:
+        program.write_text("#!/bin/sh\necho Chromium 156.0.1\n", encoding="utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    expected = replace(given, path=str(program), version="156.0.1") if used == "Chromium itself" else given
+    assert engine._keeping_pages(given) == expected

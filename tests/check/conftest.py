@@ -21,13 +21,12 @@ IMPLEMENTATIONS = Path(__file__).parent / "implementations"
 _LIMIT, _TIDY = 150, 30
 # One engine is enough: these tests are about the command.
 ENGINE = ("--browser", "chromium")
-# As few drawn examples as meet every property: test_search.py tests the search.
-FEW = ("--max-examples", "125")
-# Requirements that the small tracker does not meet or that take long; the self-test covers them.
-LEFT_OUT = tuple(
-    word
-    for name in ("api-8", "deliv-3", "deliv-4", "deliv-5", "deliv-6", "deliv-7")
-    for word in ("--skip", name)
+# As few drawn examples as meet every property, and little time to shrink them: test_search.py tests both.
+FEW = ("--max-examples", "125", "--shrink-seconds", "3")
+# Some written cases of each family: ``selftest --quick`` runs all of them on a sound tracker, and none drawn.
+SELECTION = (
+    *("api-1", "wire-1", "wire-5", "tracker/prop-2-31-*", "tracker/rev-1-cents"),
+    *("tracker/deliv-1-keep*", "tracker/deliv-2-href-*"),
 )
 
 
@@ -135,29 +134,39 @@ def python(tmp_path: Path) -> Callable[..., Ended]:
 @pytest.fixture(scope="session")
 def process() -> Iterator[CheckProcess]:
     """Yield a process that runs ``clickport`` commands, because starting one takes longer than most runs."""
-    with closing(CheckProcess(seconds=_LIMIT, tidy_seconds=_TIDY)) as process:
+    program = (str(Path(__file__).parent / "impatient.py"),)
+    with closing(CheckProcess(seconds=_LIMIT, tidy_seconds=_TIDY, program=program)) as process:
         yield process
 
 
 @pytest.fixture
+def command(process: CheckProcess, tmp_path: Path) -> Callable[..., Ended]:
+    """Return a function that runs a ``clickport`` command, or ``pytest``, in this test's folder."""
+    return lambda *words: _run_in(process, tmp_path, *words)
+
+
+@pytest.fixture
 def check(process: CheckProcess, tmp_path: Path) -> Callable[..., Ended]:
-    """Return a function that runs ``clickport check`` with few drawn examples and a JSON report."""
+    """Return a function that runs ``clickport check`` in this test's folder, as ``check_in`` does."""
+    return lambda *options: check_in(process, tmp_path, *options)
 
-    def run(*options: str) -> Ended:
-        jobs = [] if "--jobs" in options else ["--jobs", "1"]
-        report = ["--report", "json=report.json"]
-        drawn = [] if "--max-examples" in options else FEW
-        words = ["check", *report, *ENGINE, *jobs, *drawn, *options]
-        began = time.monotonic()
-        code, out, err = process.run(words, tmp_path, {})
-        return Ended(code=code, out=out, err=err, seconds=time.monotonic() - began, folder=tmp_path)
 
-    return run
+def check_in(process: CheckProcess, folder: Path, *options: str) -> Ended:
+    """Run ``clickport check`` in a folder, with few drawn examples and a JSON report."""
+    jobs = [] if "--jobs" in options else ["--jobs", "1"]
+    drawn = [] if "--max-examples" in options else FEW
+    return _run_in(process, folder, "check", "--report", "json=report.json", *ENGINE, *jobs, *drawn, *options)
+
+
+def _run_in(process: CheckProcess, folder: Path, *words: str) -> Ended:
+    began = time.monotonic()
+    code, out, err = process.run(words, folder, {})
+    return Ended(code=code, out=out, err=err, seconds=time.monotonic() - began, folder=folder)
 
 
 @pytest.fixture(scope="session")
-def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Return the run of the whole tracker lane on the sound tracker, with a report of each kind.
+def good_tracker_run(process: CheckProcess, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Return the run of some written and all drawn cases on the sound tracker, with a report of each kind.
 
     It is run once and shared by all workers of pytest-xdist.
     """
@@ -168,13 +177,13 @@ def good_tracker_run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ended.exists():
-            made = _good_tracker_run(folder)
+            made = _good_tracker_run(process, folder)
             ended.write_text(json.dumps({**asdict(made), "folder": str(folder)}), encoding="utf-8")
     return Ended(**{**json.loads(ended.read_text(encoding="utf-8")), "folder": folder})
 
 
-def _good_tracker_run(folder: Path) -> Ended:
-    kinds = {"json": "report.json", "junit": "report.xml", "html": "report.html", "md": "report.md"}
+def _good_tracker_run(process: CheckProcess, folder: Path) -> Ended:
+    kinds = {"junit": "report.xml", "html": "report.html", "md": "report.md"}
     reports = [word for kind, name in kinds.items() for word in ("--report", f"{kind}={name}")]
-    words = ["check", *ENGINE, "--tracker", Implementations(folder).tracker(), *LEFT_OUT, *FEW, *reports]
-    return _run(folder, ["-m", "conformance", *words])
+    selection = [word for pattern in (*SELECTION, "tracker/*-fuzz*") for word in ("--only", pattern)]
+    return check_in(process, folder, "--tracker", Implementations(folder).tracker(), *selection, *reports)

@@ -31,6 +31,17 @@ def test_foreign_tracker_is_mapped(check: "Check", mine: "Implementations") -> N
     assert run.statuses == dict.fromkeys((EXIT, ONCE, REVENUE), "pass"), run.text
 
 
+def test_payload_gets_no_request_of_the_suite(check: "Check", mine: "Implementations") -> None:
+    """A mapping that fails on each path but the tracker's is never given the suite's own requests."""
+    everything = ('request.path != "/collect"', 'request.path == "/hello"')
+    cases = [
+        f"tracker/{name}"
+        for name in ("good-2-*", "good-4-*-call", "good-9-*", "deliv-2-ping-*", "deliv-2-download-*")
+    ]
+    run = check(*foreign(mine, *cases, payload=everything))
+    assert set(run.statuses.values()) == {"pass"}, run.text
+
+
 @pytest.mark.parametrize(
     ("case", "fault", "said"),
     [

@@ -1,8 +1,10 @@
 """Ctrl-C ends a run at once, leaves no process running, and keeps the record."""
 
 import json
+import os
 import shlex
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.results.record import read
-from tests.check.conftest import ENGINE, LEFT_OUT
+from tests.check.conftest import ENGINE
 from tests.check.interrupting import interrupted
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     """SIGINT ends the run with 130; no child process is left, and the record is readable."""
     # The tracker lane runs first; the server is started nevertheless.
     lanes = ["--lane", "tracker", "--lane", "pair"]
-    words = ["--tracker", mine.tracker(), *mine.server(), *ENGINE, *lanes, "--jobs", jobs, *LEFT_OUT]
+    words = ["--tracker", mine.tracker(), *mine.server(), *ENGINE, *lanes, "--jobs", jobs]
     record = mine.folder / "clickport-run.jsonl"
     ended = interrupted(
         mine.folder,
@@ -47,8 +49,11 @@ def test_interrupt_leaves_nothing_behind(mine: "Implementations", jobs: str) -> 
     assert len(report["cases"]) > 3
 
 
-def test_an_interrupt_before_the_first_case_tells_nothing_old(mine: "Implementations") -> None:
-    """The record of an earlier run is not reported as that of an interrupted one."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_before_the_first_case_tells_nothing_old(
+    mine: "Implementations", number: signal.Signals
+) -> None:
+    """Ctrl-C or a closed terminal: the record of an earlier run is not reported as this one's."""
     record = mine.folder / "clickport-run.jsonl"
     old = '{"kind": "run", "suite": {"version": "0"}, "target": {"server": "OLD"}, "lanes": ["server"], '
     record.write_text(old + '"browsers": [], "options": {}, "started": "2026-01-01"}\n', encoding="utf-8")
@@ -57,11 +62,41 @@ def test_an_interrupt_before_the_first_case_tells_nothing_old(mine: "Implementat
     server = f"{shlex.join([sys.executable, '-c', script])} {{port}}"
     words = ["--server-cmd", server, "--lane", "server"]
     ended = interrupted(
-        mine.folder, "check", *words, *("--report", "json=report.json"), at_work=marker.exists
+        mine.folder, "check", *words, *("--report", "json=report.json"), at_work=marker.exists, number=number
     )
     assert (ended.code, ended.left) == (130, {}), ended.errors
     assert not (mine.folder / "report.json").exists()
     assert "OLD" in record.read_text(encoding="utf-8")
+
+
+def test_ctrl_c_while_processes_start_prints_no_traceback(mine: "Implementations") -> None:
+    """The terminal interrupts them, too, before they can handle it: here, their first module does."""
+    (mine.folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if any('exec(eval(sys.stdin' in word for word in sys.orig_argv): os.killpg(0, signal.SIGINT)\n"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "conformance", "check"),
+            "--tracker",
+            mine.tracker(),
+            *ENGINE,
+            "--lane",
+            "tracker",
+            "--jobs",
+            "2",
+        ],
+        cwd=mine.folder,
+        env={**os.environ, "PYTHONPATH": str(mine.folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
 
 
 def test_interrupted_selftest_leaves_nothing_behind(tmp_path: Path) -> None:

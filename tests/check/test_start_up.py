@@ -23,6 +23,16 @@ def test_help_and_list_import_nothing_heavy(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_recorder_loads_what_all_of_them_need() -> None:
+    """Every page needs one; only a few forward requests or speak HTTP/2."""
+    code = (
+        "import sys\nimport conformance.recorder.__main__\n"
+        f"sys.exit(', '.join({{*sys.modules}} & {{'h2', *{set(HEAVY)!r}}}) or None)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_table_of_commands_says_what_they_say() -> None:
     """--help shows the short help of each command without importing it."""
     context = click.Context(main)

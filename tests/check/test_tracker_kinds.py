@@ -10,9 +10,16 @@ if TYPE_CHECKING:
 
     Check = Callable[..., Ended]
 
-CALLS = ("api-1-*", "prop-1-changed*", "prop-5-*", "wire-4-one*", "wire-4-fuzz")
-EXITS = ("deliv-1-keep*", "deliv-2-href-*", "deliv-2-link-*", "deliv-2-tab-*", "deliv-2-frame-*")
-ENOUGH = ("--max-examples", "100")
+SOME = (
+    *("api-1-track*", "prop-1-changed*", "wire-4-one*"),
+    *(
+        "deliv-1-keep*",
+        "deliv-2-href-same*",
+        "deliv-2-link-cross*",
+        "deliv-2-tab-*",
+        "deliv-2-frame-removed*",
+    ),
+)
 
 
 def only(*patterns: str) -> list[str]:
@@ -22,9 +29,17 @@ def only(*patterns: str) -> list[str]:
 
 def test_sending_in_a_microtask_is_sound(check: "Check", mine: "Implementations") -> None:
     """A tracker that sends in a microtask fails only in a removed frame (a SHOULD)."""
-    run = check("--tracker", str(mine.copy("microtask.js")), *only(*CALLS, *EXITS), *ENOUGH)
+    run = check("--tracker", str(mine.copy("microtask.js")), *only(*SOME))
     failed = {id_ for id_, status in run.statuses.items() if status == "fail"}
     assert (run.violated, failed) == (set(), {"tracker/deliv-2-frame-removed-same-origin"}), run.text
+
+
+def test_sending_later_is_awaited_beside_a_new_tab(check: "Check", mine: "Implementations") -> None:
+    """A tracker that collects events for 300 ms has not lost one of a page that stays open."""
+    later = ("Promise.resolve(body).then(send);", "setTimeout(send, 300, body);")
+    chosen = only("deliv-2-new-tab-same*", "deliv-2-download-*")
+    run = check("--tracker", str(mine.copy("microtask.js", *later)), *chosen)
+    assert set(run.statuses.values()) == {"pass"}, run.text
 
 
 def test_losing_events_to_throwing_arguments_violates_no_must(
@@ -50,11 +65,6 @@ def test_losing_events_to_throwing_arguments_violates_no_must(
             "mine",
             id="throws",
         ),
-        pytest.param(
-            "Object.defineProperty(window, 'clickport', { get() { for (;;) {} } })",
-            "breaks a page that holds nothing else",
-            id="hangs when it is read",
-        ),
         pytest.param("for (;;) {}", "breaks a page that holds nothing else", id="loads for ever"),
         pytest.param(
             "window.clickport = { track() { for (;;) {} } }",
@@ -69,7 +79,7 @@ def test_dead_tracker_is_one_violation(
     """Without track(), API-1 fails with the page's error; no other case runs or ends in an error."""
     tracker = mine.folder / "tracker.js"
     tracker.write_text(script, encoding="utf-8")
-    run = check("--tracker", str(tracker), *only("api-1-track*", "wire-*", "*-fuzz*"))
+    run = check("--tracker", str(tracker), *only("api-1-track*", "wire-2-plain", "prop-1-fuzz"))
     assert (run.code, run.violated) == (1, {"API-1"}), run.text
     assert {s for id_, s in run.statuses.items() if "/api-1" not in id_} == {"not-testable"}
     assert all(said in detail for detail in run.details("API-1")), run.details("API-1")
@@ -91,7 +101,7 @@ def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condi
     tracker = mine.copy(
         "microtask.js", "typeof name !== 'string'", f"{condition} || typeof name !== 'string'"
     )
-    run = check("--tracker", str(tracker), *only("api-2-name-alone", "wire-*"))
+    run = check("--tracker", str(tracker), *only("api-2-name-alone", "wire-2-plain", "wire-4-fuzz"))
     assert (run.code, run.violated) == (1, {"API-2"}), run.text
     assert {s for id_, s in run.statuses.items() if "/api-2" not in id_} == {"not-testable"}
     assert f"sends nothing because of {rule}" in run.text
@@ -102,12 +112,12 @@ def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condi
     [
         pytest.param("window.close()", id="closes"),
         pytest.param("location.href = '/next/page'", id="leaves"),
-        pytest.param("setTimeout(() => location.reload(), 30)", id="reloads"),
         pytest.param("window.Promise = function () { throw 1 }", id="no promises"),
         pytest.param("Array.prototype.map = Array.prototype.push = undefined", id="no arrays"),
         pytest.param("setTimeout(() => document.write('gone'), 50)", id="overwrites"),
-        pytest.param("alert(1); window.open('/next/page')", id="dialogs and windows"),
-        pytest.param("confirm(1); prompt(2); print()", id="more dialogs"),
+        pytest.param(
+            "alert(1); confirm(1); prompt(2); print(); window.open('/next/page')", id="dialogs and windows"
+        ),
         pytest.param("window.onbeforeunload = () => 'stay'", id="asks to stay"),
         pytest.param("window.JSON = undefined", id="no JSON"),
         pytest.param("window.fetch = () => new Promise(() => {})", id="fetch says nothing"),
@@ -119,7 +129,7 @@ def test_silence_by_rule_is_named(check: "Check", mine: "Implementations", condi
         pytest.param("Object.prototype.toJSON = () => 'bent'; window.raised = 5", id="bends results"),
         pytest.param("window.addEventListener = () => { throw 1 }", id="no listeners"),
         pytest.param(
-            "for (let i = 0; i < 20000; i++) console.error('x'.repeat(200))", id="floods the console"
+            "for (let i = 0; i < 1000; i++) console.error('x'.repeat(200))", id="floods the console"
         ),
         pytest.param("document.documentElement.remove()", id="no document"),
         pytest.param("Date.now = () => NaN; performance.now = () => NaN", id="no clock"),

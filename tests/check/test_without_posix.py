@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Loaded by each Python process, also those that the command starts. Names that Python and pytest need on this
 # system (SIGKILL, getuid) stay; a test below looks for them in our sources.
 _SITECUSTOMIZE = """
-import asyncio, os, signal, sys
+import asyncio, os, psutil, signal, sys  # psutil has an implementation for each system.
 for name in ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"):
     sys.modules[name] = None
 for name in ("chown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getgroups", "getloadavg", "getpgid",

@@ -41,6 +41,20 @@ def test_the_dashboard_in_the_dark(filled: str, axe: str, open_page: Any) -> Non
     assert serious(open_page(f"/{filled}?tab=goals", viewport=WIDE, color_scheme="dark"), axe) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_closer_look(filled: str, axe: str, open_page: Any, scheme: str) -> None:
+    """Covers chips, the menu of downloads, goals with revenue, and the list of shortcuts."""
+    filtered = "event=Event+1&prop.plan=" + "%3Cb%3E" * 100
+    page = open_page(f"/{filled}?tab=goals&{filtered}", viewport=PHONE, color_scheme=scheme)
+    expect(page.locator("[data-kpi=events]")).to_be_visible()
+    page.get_by_text("Download", exact=True).click()
+    assert serious(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert serious(page, axe) == []
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/{}/settings/goals", "/{}/live", "/nothing.example", "/{}?period=never"]
 )

@@ -1,11 +1,14 @@
 """The chart: labels are complete, it ends now, and the running step is dashed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
+
+from tests.dashboard.storing import store_query
 
 # Records the labels with their places in device pixels, and every pattern of dashes.
 _SPY = """
@@ -71,6 +74,25 @@ def test_today_ends_now(server: Any, site: str, open_page: Any) -> None:
     assert 2 not in page.evaluate("dashes")
 
 
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_shifts(server: Any, site: str, open_page: Any, width: int) -> None:
+    """The layout never shifts: not on loading, with another metric, or if a pointer crosses the chart."""
+    server.send(site, "Signup", mk=["plan"], mv=["pro"], ra=5, rc="EUR")
+    server.settle()
+    page = open_page("/", viewport={"width": width, "height": 900})
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => { for (const each of list.getEntries())"
+        " window.shift += each.value }).observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto(f"/{site}?tab=events")
+    page.locator(".plot canvas").wait_for()
+    page.locator("[data-kpi=bounce_rate]").click()
+    expect(page.locator("#chart-title")).to_have_text("Bounce")
+    page.locator(".u-over").hover(position={"x": 100, "y": 60})
+    expect(page.locator("[data-tip]")).to_be_visible()
+    assert page.evaluate("shift") < 0.02
+
+
 def test_the_crosshair_is_drawn_through_the_dot(server: Any, site: str, open_page: Any) -> None:
     """Between two points the vertical line is on the nearest one, as the dot is."""
     server.send(site, None)
@@ -84,3 +106,42 @@ def test_the_crosshair_is_drawn_through_the_dot(server: Any, site: str, open_pag
     # A line of one pixel is drawn at the right of its place.
     line = page.locator(".u-cursor-x").evaluate("e => e.getBoundingClientRect().left")
     assert abs(line - page.locator(".u-cursor-pt").first.evaluate(middle)) <= 1
+
+
+def test_the_period_before_is_drawn_and_reported(client: Client, site: str, open_page: Any) -> None:
+    """A line for it, a tooltip with both values, intervals, and cards that choose what is drawn."""
+    store_query(
+        client,
+        f"SELECT '{site}' AS site_id, now() - INTERVAL number DAY AS timestamp, 'pageview' AS type,"
+        " '' AS name, toString(number) AS visitor_id, visitor_id AS session_id FROM numbers(40)"
+        " WHERE number < 25 OR number > 35",
+        ("site_id", "timestamp", "type", "name", "visitor_id", "session_id"),
+    )
+    page = open_page(f"/{site}?period=30d", viewport={"width": 1280, "height": 900})
+    page.locator(".plot canvas").wait_for()
+    now = page.locator("[data-series] [data-time]").last
+    assert (now.get_attribute("data-value"), now.get_attribute("data-before")) == ("1", "0")
+    page.locator("[data-kpi=pageviews]").click()
+    expect(page.locator("#chart-title")).to_have_text("Pageviews")
+    expect(page.locator("[data-kpi=pageviews] a")).to_have_attribute("aria-current", "true")
+    page.get_by_role("link", name="Week").click()
+    table = page.locator("[data-series=pageviews]")
+    expect(table.locator("[data-time]").first.locator("td").first).to_contain_text("Week of")
+    box = page.locator(".u-over").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+    expect(page.locator("[data-tip]")).to_contain_text(re.compile(r"Week of .*: 7 pageviews.*Week of .*: \d"))
+    tip, plot = page.locator("[data-tip]").bounding_box(), page.locator(".plot").bounding_box()
+    assert tip
+    assert plot
+    assert plot["x"] <= tip["x"]
+    assert tip["x"] + tip["width"] <= plot["x"] + plot["width"]
+    page.mouse.move(0, 0)
+    expect(page.locator("[data-tip]")).to_be_hidden()
+    page.get_by_role("link", name="Period before").click()
+    expect(table.locator("[data-before]")).to_have_count(0)
+    # An interval that another range cannot have gives way, and comes back with a range that can.
+    page.get_by_label("Date range").select_option(label="Today")
+    expect(page.locator("[data-series] thead")).to_contain_text("Hour")
+    page.get_by_label("Date range").select_option(label="Last 14 days")
+    expect(page.locator("[data-series] thead")).to_contain_text("Week")

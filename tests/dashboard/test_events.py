@@ -5,7 +5,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
-from reference_server.storage.store import store_query
+from tests.dashboard.storing import store_query
 
 COLUMNS = ("site_id", "timestamp", "type", "name", "visitor_id")
 HOSTILE = {
@@ -92,7 +92,7 @@ def test_a_currency_that_the_browser_refuses_breaks_nothing(
     assert counts(page, "data-event") == {"Odd": "1"}
 
 
-def test_whatever_visitors_send_is_text(server: Any, site: str, open_page: Any) -> None:
+def test_any_text_of_visitors_stays_text(server: Any, site: str, open_page: Any) -> None:
     """Any name, property or value is shown, found and opened, and never becomes markup."""
     for text in HOSTILE.values():
         server.send(site, text, mk=[text], mv=[text])

@@ -98,8 +98,8 @@ def test_a_running_series_ends_now() -> None:
     for period, begun, later, running in (("today", 9, 15, True), ("yesterday", 24, 0, False)):
         range_ = Range.of(period, timezone="UTC", now=now)
         points = tuple(Point(time=time, value=0) for time in range_.points())
-        found = formatting.steps(Series(metric="events", interval="hour", points=points), range_)
-        assert (len(found.points), len(found.later), found.running) == (begun, later, running)
+        found = formatting.steps(Series(metric="events", interval="hour", points=points), None, range_)
+        assert (len(found.begun), len(found.later), found.running) == (begun, later, running)
 
 
 def test_the_comparison_is_in_words() -> None:

@@ -26,7 +26,7 @@ def test_a_goal_is_created_counted_and_deleted(server: Any, site: str, open_page
     page.goto(f"/{site}")
     keys = page.locator("[data-kpi]").evaluate_all("all => all.map(k => k.dataset.kpi)")
     assert keys == [
-        *("visitors", "pageviews", "views_per_visit", "bounce_rate"),
+        *("visitors", "pageviews", "views_per_visit", "bounce_rate", "events"),
         *("conversions", "conversion_rate", "duration"),
     ]
     assert page.locator("[data-kpi=conversions] [data-value]").get_attribute("data-value") == "2"

@@ -28,7 +28,7 @@ EVENT = {
 }
 
 
-def test_an_event_is_shown_with_what_became_of_it(open_page: Any, server: Any, site: str) -> None:
+def test_an_event_is_shown_with_its_outcome(open_page: Any, server: Any, site: str) -> None:
     """From the request to the page: payload, stored values, notes and advice, all as text."""
     page = open_page(f"/{site}/live")
     expect(page.locator("[data-connection]")).to_have_text("Connected")

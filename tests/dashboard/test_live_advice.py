@@ -25,7 +25,7 @@ def hint(page: Page, name: str, rule: str) -> Any:
     ("rule", "names"),
     [("LINT-1", ("Purchase", "purchase")), ("LINT-2", ("Signup Free", "Signup Pro"))],
 )
-def test_a_pair_is_told_at_both(server: Any, site: str, watched: Page, rule: str, names: Any) -> None:
+def test_a_pair_is_reported_at_both(server: Any, site: str, watched: Page, rule: str, names: Any) -> None:
     """The first name gets advice when the second arrives; a status announces it."""
     first, second = names
     for each in ("Other", first):
@@ -54,7 +54,7 @@ def test_a_name_is_held_against_those_of_before(server: Any, site: str, watched:
     expect(hint(watched, "Signup", "LINT-1")).to_have_count(2)
 
 
-def test_a_property_of_many_values_is_told_where_it_is(server: Any, site: str, watched: Page) -> None:
+def test_a_property_of_many_values_is_reported_where_it_is(server: Any, site: str, watched: Page) -> None:
     """Advice on two addresses appears at events with the property only."""
     server.send(site, "Login", mk=["mail", "plan"], mv=["one@a.example", "pro"])
     server.send(site, "Login", mk=["plan"], mv=["pro"])

@@ -6,13 +6,14 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Route, expect
 
-from reference_server.storage.store import store_query
+from tests.dashboard.storing import store_query
 
 
 def test_back_and_reload_keep_what_was_seen(server: Any, site: str, open_page: Any) -> None:
     """Range and tab are steps of the history; search and open rows survive a reload and a visit elsewhere."""
     for number in range(12):
         server.send(site, f"Event {number}", mk=["plan"], mv=["pro"])
+    server.send(site, "Event 11", mk=["plan"], mv=["free"])
     server.settle()
     page = open_page(f"/{site}?tab=goals")
     page.get_by_role("tab", name="Events").click()
@@ -27,8 +28,8 @@ def test_back_and_reload_keep_what_was_seen(server: Any, site: str, open_page: A
     expect(page.get_by_role("tabpanel", name="Events")).to_be_visible()
     page.get_by_label("Search events").fill("event 1")
     expect(page.locator("[data-event]")).to_have_count(3)
-    # The whole row is the target, not its arrow alone.
-    page.locator("[data-event='Event 11'] .name").click()
+    page.locator("[data-event='Event 11'] button.arrow").click()
+    # The whole row of a property is the target, not its arrow alone.
     page.locator("[data-event='Event 11'] [data-property=plan] .name").click()
     value = page.locator("[data-event='Event 11'] [data-property-value=pro]")
     value.wait_for()
@@ -65,7 +66,7 @@ def test_figures_of_another_range_look_like_waiting(server: Any, site: str, open
     expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
 
 
-def test_many_visitors_are_told_as_approximate(client: Client, site: str, open_page: Any) -> None:
+def test_many_visitors_are_shown_as_approximate(client: Client, site: str, open_page: Any) -> None:
     """Above 1,000 visitors the figure carries a sign with the reason; pageviews are exact."""
     store_query(
         client,
@@ -82,7 +83,7 @@ def test_many_visitors_are_told_as_approximate(client: Client, site: str, open_p
 
 
 def test_without_javascript_the_figures_are_there(server: Any, site: str, open_page: Any) -> None:
-    """No empty chart, no dead controls, and both panels."""
+    """The page shows both panels, and neither an empty chart nor controls without effect."""
     server.send(site, "Signup", mk=["plan"], mv=["pro"])
     server.settle()
     page = open_page(f"/{site}", java_script_enabled=False)

@@ -55,6 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def picture(page: Page, file: Path, *, whole: bool = False) -> bytes:
     """Take a picture after everything is drawn, including fonts."""
     page.evaluate("document.fonts.ready")
+    expect(page.locator("[data-late]")).to_have_count(0)  # Figures that take long are still to come.
     if page.locator(".plot").count():
         page.locator(".plot canvas").wait_for()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,35 @@ def test_the_dashboard_in_the_dark(shop: str, open_page: Any, folder: Path) -> N
     """The goals in dark colours."""
     page = open_page(f"/{shop}?tab=goals&period=7d", viewport=WIDE, color_scheme="dark")
     picture(page, folder / "dark.png")
+
+
+@only_for_the_documentation
+def test_a_closer_look(shop: str, open_page: Any, folder: Path) -> None:
+    """An event and a value of a property as the subject of the page, with a tooltip."""
+    page = open_page(f"/{shop}?tab=events&event=Purchase&prop.product=Pro", viewport=WIDE)
+    page.locator(".plot canvas").wait_for()
+    page.locator("[data-event=Purchase] button.arrow").first.click()
+    page.locator("[data-property]").first.wait_for()
+    page.locator(".u-over").hover(position={"x": 600, "y": 60})
+    picture(page, folder / "closer.png", whole=True)
+
+
+@only_for_the_documentation
+def test_a_closer_look_on_a_phone(shop: str, open_page: Any, folder: Path) -> None:
+    """Chips, cards and goals in one column."""
+    page = open_page(
+        f"/{shop}?tab=goals&event=Purchase&prop.product=Pro", viewport=PHONE, device_scale_factor=2
+    )
+    picture(page, folder / "closer-phone.png", whole=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@only_for_the_documentation
+def test_the_shortcuts(shop: str, open_page: Any, folder: Path) -> None:
+    """The list of keys."""
+    page = open_page(f"/{shop}?tab=goals", viewport=WIDE)
+    page.locator("[data-show-keys]").click()
+    assert picture(page, folder / "keys.png")
 
 
 @only_for_the_documentation

@@ -5,7 +5,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 
-from reference_server.storage.store import store_query
+from tests.dashboard.storing import store_query
 
 SOON_MS = 10_000  # A few seconds, on a busy machine.
 LONG_MS = 30_000
@@ -23,6 +23,20 @@ def test_a_new_name_appears_by_itself(server: Any, site: str, open_page: Any) ->
     expect(page.locator("[data-event='Signup']")).to_have_attribute("data-count", "2", timeout=SOON_MS)
     expect(page.locator("[data-kpi=pageviews] [data-value]")).to_have_attribute("data-value", "1")
     assert page.evaluate("window.same")
+
+
+def test_a_browser_without_storage_is_enough(server: Any, site: str, open_page: Any) -> None:
+    """If the user allows no data of sites, the page still updates itself, and its shortcuts work."""
+    page = open_page("about:blank")
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied') }})"
+    )
+    page.goto(f"/{site}")
+    server.send(site, "Signup")
+    expect(page.locator("[data-event='Signup']")).to_have_attribute("data-count", "1", timeout=SOON_MS)
+    page.keyboard.press("?")
+    page.get_by_label("Shortcuts are on").uncheck()
+    page.get_by_role("button", name="Close").click()
 
 
 def test_open_rows_and_the_focus_stay(server: Any, site: str, open_page: Any) -> None:
@@ -45,7 +59,7 @@ def test_open_rows_and_the_focus_stay(server: Any, site: str, open_page: Any) ->
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
 
 
-def test_a_server_that_is_away_is_told(server: Any, site: str, open_page: Any) -> None:
+def test_a_server_that_is_away_is_reported(server: Any, site: str, open_page: Any) -> None:
     """The last numbers stay, with a line that says so until the server is back."""
     server.send(site, "Signup")
     server.settle()

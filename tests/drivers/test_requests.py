@@ -132,7 +132,7 @@ def words(sent: Request, url: str = URL) -> list[str]:
 
 
 def test_curl_sends_no_type_that_was_not_sent() -> None:
-    """curl is told not to send the Content-Type of a form for a request without one (WIRE-7)."""
+    """The curl command suppresses the Content-Type of a form for a request without one (WIRE-7)."""
     assert "Content-Type:" in words(Request(body=b"{}", headers={}))
 
 

@@ -31,6 +31,14 @@ CLICKHOUSE = "http://127.0.0.1:8123"
             {"server": SERVER, "readback_url": SERVER, "readback_cmd": "./rows"},
             "--readback-url and --readback-cmd exclude each other: give one",
         ),
+        (
+            {"server": f"{SERVER},https://b.example"},
+            "each of several --server must be http://host:port (got 'https://b.example')",
+        ),
+        (
+            {"server": f"{SERVER},b.example"},
+            "--server must be a URL such as http://host:port (got 'b.example')",
+        ),
         ({"clickhouse": CLICKHOUSE}, "a readback needs the server whose rows it reads: name it"),
         ({"tracker": "t.js", "readback_cmd": "./rows"}, "name it with --server or --server-cmd"),
         ({"server_cmd": "./s"}, "--server-cmd must contain {port}, which is replaced by a free port"),
@@ -75,6 +83,7 @@ CLICKHOUSE = "http://127.0.0.1:8123"
         ({"shard": "one"}, "(got 'one')"),
         ({"max_examples": -1}, "--max-examples must be 0 or more (got -1)"),
         ({"shrink_seconds": -1}, "--shrink-seconds must be 0 or more (got -1)"),
+        ({"protocol": "h3"}, "--protocol must be one of http1, http1-tls, http2 (got 'h3')"),
     ],
 )
 def test_contradictions_are_refused(given: dict[str, Any], message: str) -> None:
@@ -117,7 +126,7 @@ def test_envelope_is_an_object(envelope: str | None, fields: dict[str, Any]) -> 
     assert Options(envelope=envelope).envelope_fields == fields
 
 
-def test_given_tells_what_was_chosen() -> None:
+def test_given_lists_the_chosen_options() -> None:
     """Only options that differ from their defaults are given."""
     options = Options(tracker="t.js", only=("PROP-*",), strict=True, table="events", domain="example.com")
     assert options.given() == {"tracker": "t.js", "only": ("PROP-*",), "strict": True}
@@ -270,3 +279,10 @@ def test_bytes_that_are_no_text_are_named(folder: Path) -> None:
     (folder / "clickport.toml").write_bytes(b'domain = "\xff"\n')
     with pytest.raises(UsageError, match=r"clickport\.toml"):
         read_config(None)
+
+
+def test_several_servers_are_repeated_options() -> None:
+    """A command that repeats a run names each server."""
+    options = Options(server=f"{SERVER},http://127.0.0.1:8001")
+    assert options.servers == (SERVER, "http://127.0.0.1:8001")
+    assert options.command_line("server") == [f"--server {SERVER}", "--server http://127.0.0.1:8001"]

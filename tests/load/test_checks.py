@@ -7,7 +7,7 @@ import pytest
 from conformance.load.checks import CHECKS, results
 from conformance.load.ledger import Reconciled
 from conformance.load.measure import LoadMeasurement
-from conformance.load.plan import Plan
+from conformance.load.plan import LoadPlan
 from conformance.protocol.outcomes import NotTestable, Violation
 from conformance.protocol.requirements import Lane, requirements
 from conformance.results.verdict import Exit, Status, judge
@@ -68,7 +68,7 @@ def test_nothing_malformed_is_not_testable() -> None:
 def test_verdict(acknowledged: int, reconciled: Reconciled | None, status: Status, code: Exit) -> None:
     """The exit code is 0 if the lane's SHOULD passed, 1 if it failed, 4 if it was not tested."""
     measured = LoadMeasurement(
-        plan=Plan(), reconciled=reconciled, acknowledged=acknowledged, statuses="", canary="", report={}
+        plan=LoadPlan(), reconciled=reconciled, acknowledged=acknowledged, statuses="", canary="", report={}
     )
     found = results(measured, "clickport load")
     verdict = judge(requirements=requirements().values(), lanes=[Lane.LOAD], results=found, strict=True)

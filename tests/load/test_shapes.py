@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.load.plan import Plan, RemoteTarget, require_local, seconds_of
+from conformance.load.plan import LoadPlan, RemoteTarget, require_local, seconds_of
 from conformance.load.shapes import SHAPES, Constant, HeldRate, Ramp, Spike, shape
 
 
@@ -119,14 +119,14 @@ def test_every_shape_can_be_made() -> None:
 @pytest.mark.parametrize(
     ("plan", "senders", "seconds"),
     [
-        (Plan(), 55, 60),
-        (Plan(rate=7), 1, 60),
-        (Plan(rate=550, senders=8, seconds=2), 8, 2),
-        (Plan(shape="flood"), 32, 10),
-        (Plan(shape="soak"), 55, 3600),
+        (LoadPlan(), 55, 60),
+        (LoadPlan(rate=7), 1, 60),
+        (LoadPlan(rate=550, senders=8, seconds=2), 8, 2),
+        (LoadPlan(shape="flood"), 32, 10),
+        (LoadPlan(shape="soak"), 55, 3600),
     ],
 )
-def test_plan_fills_in(plan: Plan, senders: int, seconds: float) -> None:
+def test_plan_fills_in(plan: LoadPlan, senders: int, seconds: float) -> None:
     """Missing options follow from the shape and the rate."""
     assert (plan.first_senders, plan.duration) == (senders, seconds)
 
@@ -139,7 +139,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "0s", "nans", "infs", "1d"])
 def test_what_is_no_duration(text: str) -> None:
-    """It says how to write one."""
+    """The error shows how to write a duration."""
     with pytest.raises(ValueError, match="is not a duration: write 50ms, 90s, 10m or 1h"):
         seconds_of(text)
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.load.plan import Plan
+from conformance.load.plan import LoadPlan
 from conformance.load.yardsticks import _SERVERS, _alone, _compared, _over, _server, _Tool
 from conformance.paths import bundled
 from reference_server.storage.client import connect
@@ -150,7 +150,7 @@ def test_ratios_are_those_of_a_round() -> None:
             ("target", "empty"), (90.0, 100.0), zip(*rounds, strict=True), strict=True
         )
     ]
-    tool = _Tool(plan=Plan(), bodies=Path("bodies"), name="probe", words=())
+    tool = _Tool(plan=LoadPlan(), bodies=Path("bodies"), name="probe", words=())
     found = _compared(tool, rows, rounds, {"rows_a_second": 10.0})
     [row] = found["yardsticks"]
     assert (row["ratios"], row["ratio"], row["locust_ratio"]) == ([0.5, 0.5, 0.6], 0.5, 0.9)

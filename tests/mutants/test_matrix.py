@@ -64,6 +64,15 @@ def test_killed_in_each_lane() -> None:
     ) == ("killed", (Lane.TRACKER, Lane.SERVER), (), ())
 
 
+def test_killed_by_an_upcoming_requirement() -> None:
+    """A mutant of a requirement that no set has yet is killed by a case of its level, and by no other."""
+    good = replace(MUTANT, lanes=(Lane.TRACKER,), fails=("GOOD-1",))
+    failed = replace(case("tracker/good-1-a", Status.FAIL, Level.SHOULD), upcoming=True)
+    assert judge(good, failed).outcome == "killed"
+    assert judge(good, replace(failed, level=Level.MAY)).outcome == "survived"
+    assert judge(good, replace(failed, status=Status.PASS)).outcome == "survived"
+
+
 def test_survived_in_one_lane() -> None:
     """A mutant survives in a lane in which its requirement passes."""
     found = judge(MUTANT, case("tracker/prop-3-a", Status.FAIL), case("server/prop-3-a", Status.PASS))

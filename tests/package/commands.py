@@ -1,5 +1,6 @@
 """Commands of the documentation: how they are found in a page, and how each program's are proved."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -37,6 +38,7 @@ QUICK = ("doctor", "explain", "list")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}(-[A-Z]+)+|…")
 _ASSIGNMENT = re.compile(r"\w+=")
 _OPERATORS = frozenset("|&;")
+_OF_MAKE = {"ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL"}
 
 Words = Sequence[str]
 
@@ -152,8 +154,10 @@ def _known(selectors: Words) -> list[str]:
 
 def _make(words: Words) -> None:
     """Each target exists, and so does what it would run."""
+    # The ARGS of a `make test` under which this runs are not those of the documented command.
+    own = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
     done = subprocess.run(
-        ["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False, env=own
     )
     if done.returncode:
         raise Unproved(done.stderr.strip())

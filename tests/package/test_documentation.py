@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TERMS = """
     event property revenue payload request row tracker server readback recorder requirement case check run
     verdict mutant counterexample lane exit delivery outbox quarantine rollup goal conversion kpi
-    plan capture vector scenario sentinel canary baseline waiver note
+    plan capture vector scenario sentinel canary baseline waiver note node
 """
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -114,3 +114,11 @@ def test_every_folder_of_the_project_is_on_its_map() -> None:
         if path.is_dir() and path.name[0] not in "._" and path.name not in ("build", "dist")
     ]
     assert [path.name for path in tracked if f"{path.name}/`" not in text] == []
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Makefile", "action.yml", "ci/gitlab.yml", "mkdocs.yml"])
+def test_paths_in_comments_exist(name: str) -> None:
+    """Each page, test and tool that a comment or a help text names is a file of the project."""
+    comments = "\n".join(re.findall(r"#.*", (ROOT / name).read_text(encoding="utf-8")))
+    named = re.findall(r"\b(?:docs|tests|tools)/[\w./*-]+\.(?:py|md|sh|txt)\b", comments)
+    assert [path for path in named if not any(ROOT.glob(path))] == []

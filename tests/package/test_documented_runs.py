@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from conformance.mutants.check_process import CheckProcess
 from conformance.targets.process import Process, free_port
 from reference_server.storage.embedded import LocalClickHouse
 from tests.package.commands import PAGES, ROOT, Command, commands
@@ -36,16 +38,17 @@ exec curl --fail --silent "$CLICKHOUSE_URL" -d "SELECT * FROM events
 
 @dataclass(frozen=True)
 class Reader:
-    """The folder and the servers of a reader who follows the pages."""
+    """The folder and the servers of a reader who follows the pages, and a process for commands of checks."""
 
     folder: Path
     server: str
     clickhouse: str
+    process: CheckProcess
 
     def own(self, word: str, before: str) -> str:
         """Return a word of a command with the reader's own addresses in place of the page's."""
         word = re.sub(r"http://127\.0\.0\.1:8123(/default)?|\$CLICKHOUSE_URL", self.clickhouse, word)
-        word = re.sub(r"http://127\.0\.0\.1:8000|https://stats\.example", self.server, word)
+        word = re.sub(r"http://127\.0\.0\.1:800[01]|https://stats\.example", self.server, word)
         if word == "URL" or word.endswith("=URL"):
             is_clickhouse = "clickhouse" in (before if word == "URL" else word)
             word = word.removesuffix("URL") + (self.clickhouse if is_clickhouse else self.server)
@@ -56,6 +59,11 @@ class Reader:
         return [
             self.own(word, before) for before, word in zip(("", *command.words), command.words, strict=False)
         ]
+
+    def check(self, words: list[str]) -> tuple[int, str]:
+        """Run a command that checks, in the process that keeps its browser; return exit code and output."""
+        code, out, err = self.process.run(words[1:], self.folder, {})
+        return code, out + err
 
     def run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         """Run a command of this project or curl in the folder."""
@@ -90,9 +98,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with pytest.MonkeyPatch.context() as patch, LocalClickHouse(folder / "clickhouse") as clickhouse:
         patch.setenv("CLICKHOUSE_URL", clickhouse.url)
         serve = [sys.executable, "-m", "reference_server", "serve", "--port", str(port)]
-        with Process(serve) as process:
-            process.wait_until_listening(port)
-            yield Reader(folder, f"http://127.0.0.1:{port}", clickhouse.url)
+        with Process(serve) as server, closing(CheckProcess(seconds=120, tidy_seconds=30)) as process:
+            server.wait_until_listening(port)
+            yield Reader(folder, f"http://127.0.0.1:{port}", clickhouse.url, process)
 
 
 def documented(*starts: str) -> list[Command]:
@@ -128,15 +136,15 @@ def test_checks(command: Command, reader: Reader) -> None:
     """The command ends with the verdict that the reference deserves, in the lanes of the reader's target."""
     (reader.folder / "known.toml").write_text("", encoding="utf-8")
     words = narrowed(reader.words(command))
-    done = reader.run(words)
-    assert done.returncode == verdict(words), done.stdout + done.stderr
+    code, output = reader.check(words)
+    assert code == verdict(words), output
 
 
 @pytest.mark.parametrize("command", documented("clickport baseline"), ids=str)
 def test_baselines(command: Command, reader: Reader) -> None:
     """The command writes the failures of the last run, which is one with a fault."""
     (reader.folder / "t.js").write_text(in_single_precision(), encoding="utf-8")
-    assert reader.run(["clickport", "check", "--tracker", "t.js", *ONE_CENTS]).returncode == 1
+    assert reader.check(["clickport", "check", "--tracker", "t.js", *ONE_CENTS])[0] == 1
     done = reader.run(reader.words(command))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rev-1-cents" in (reader.folder / "known.toml").read_text(encoding="utf-8")
@@ -178,12 +186,16 @@ def test_pytest_runs(command: Command, reader: Reader) -> None:
 
 @pytest.mark.parametrize("command", documented("clickport fuzz"), ids=str)
 def test_searches(command: Command, reader: Reader) -> None:
-    """The command finds no violation in two seconds; a condition may have no applicable example yet."""
-    done = reader.run([*reader.words(command), "--for", "2s", "--browser", "chromium"])
-    assert done.returncode in (0, 4), done.stdout + done.stderr
+    """The command finds no violation in a second; a condition may have no applicable example yet."""
+    code, output = reader.check([*reader.words(command), "--for", "1s", "--browser", "chromium"])
+    assert code in (0, 4), output
 
 
-@pytest.mark.parametrize("command", documented("clickport load"), ids=str)
+# Without words of its own, it is the run of tests/load.
+LOADS = [command for command in documented("clickport load") if command.words != ("clickport", "load")]
+
+
+@pytest.mark.parametrize("command", LOADS, ids=str)
 def test_loads(command: Command, reader: Reader) -> None:
     """The command sends its load for two seconds and counts the rows."""
     done = reader.run([*reader.words(command), "--for", "2s", "--rate", "20"])

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import tomllib
 from base64 import b64encode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -176,9 +177,47 @@ def test_page() -> None:
             LOST,
         ],
     )
-    page = script.render([one], day=date(2026, 11, 26))
+    page = script.render([one], "delivery", day=date(2026, 11, 26))
     assert "on 2026-11-26." in page
     assert "| one | one 1.2 | 1,234 | 567 |" in page
     rows = "| way out | one |\n|---|---|\n| href-same-origin | 0/10 |\n| link-same-origin | 3/3 |\n"
     assert rows + "| *the page stays* | 1/1 |\n" in page
     assert ("## Firefox" in page, "## Chromium" in page, "{{" in page) == (True, False, False)
+
+
+def neighbour(name: str, status: Status, received: Any = None, detail: str = "") -> CaseResult:
+    """Return the result of a case of the family GOOD in Firefox."""
+    case = replace(result(f"good-{name}", status), requirement="GOOD-1", level=Level.SHOULD)
+    return replace(case, received=received, detail=detail)
+
+
+FEW, MANY = {"entries": [["a", 40]], "bytes": 40, "stores": []}, {"entries": [["a", 9]] * 3, "bytes": 2700}
+
+
+@pytest.mark.parametrize(
+    ("results", "cell"),
+    [
+        (neighbour("1-page-comes-back", Status.PASS, {"restored": True}), "restored"),
+        (neighbour("1-page-comes-back", Status.FAIL, {"restored": False}), "**loaded anew**"),
+        (
+            neighbour("1-page-comes-back", Status.NOT_TESTABLE, detail="no event arrived: see API-2"),
+            "not seen",
+        ),
+        (neighbour("3-unload-forbidden", Status.NOT_TESTABLE, detail="ignores the header"), "not testable"),
+        (neighbour("5-no-cookie", Status.PASS, []), "none"),
+        (neighbour("5-no-cookie", Status.FAIL, ["id=1", "x=2"]), "**2**"),
+        (neighbour("4-cost-of-a-call", Status.PASS, {"ratio": 1.26}), "1.3"),
+        (neighbour("4-cost-of-loading", Status.FAIL, {"ratio": 3000.5}), "**3,000.5**"),
+        (neighbour("6-little-storage", Status.PASS, FEW), "1: 40 B"),
+        (neighbour("6-little-storage", Status.FAIL, {**MANY, "stores": ["x"]}), "**3: 2,700 B; database**"),
+        (neighbour("7-trusted-types", Status.FAIL, detail="no request arrived: lost"), "**lost**"),
+        (neighbour("7-trusted-types", Status.FAIL, detail="the page is told"), "**reported**"),
+        (neighbour("8-require-corp", Status.PASS), "sent"),
+        (neighbour("12-global-privacy-control", Status.OBSERVED, detail="no event is sent"), "silent"),
+        (neighbour("8-require-corp", Status.ERROR), "undecided"),
+    ],
+)
+def test_neighbour_cells(results: CaseResult, cell: str) -> None:
+    """A cell of the neighbours' page is what was measured, in bold if it is beyond the bounds."""
+    assert script.neighbour_cell(results) == cell
+    assert script.neighbour_cell(None) == "not applicable"

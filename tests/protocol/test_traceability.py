@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +33,13 @@ STORE-1 MUST   S P    STORE-2 MUST   S P    STORE-3 MUST   S P    STORE-4 MUST  
 DASH-1  MUST   D      DASH-2  MUST   D      DASH-3  MUST   D P    DASH-4  MUST   S D
 GOAL-1  MUST   D      GOAL-2  MUST   D      GOAL-3  MUST   D      GOAL-4  MUST   D      QUOTA-1 MUST   S D
 LINT-1  MAY    S D    LINT-2  MAY    S D    LINT-3  MAY    S D    LINT-4  MAY    T S    LINT-5  MAY    T S
+GOOD-1  SHOULD T      GOOD-2  SHOULD T      GOOD-3  SHOULD T      GOOD-4  SHOULD T      GOOD-5  SHOULD T
+GOOD-6  SHOULD T      GOOD-7  SHOULD T      GOOD-8  SHOULD T      GOOD-9  SHOULD T      GOOD-10 SHOULD T
+GOOD-11 SHOULD T      GOOD-12 MAY    T
 """
 LANES = {"T": "tracker", "S": "server", "P": "pair", "D": "dashboard", "L": "load"}
 LEVELS = ["MAY", "SHOULD", "MUST"]
-# What has to be checked whole: every MUST of these, in each of its lanes.
+# Families of which every MUST must be checked, in each of its lanes.
 CHECKED = {"API", "PROP", "REV", "WIRE", "STORE", "DELIV", "DASH", "GOAL", "QUOTA"}
 
 
@@ -80,6 +84,23 @@ def test_every_must_is_checked() -> None:
     """Each MUST of the call, the wire, the row and the dashboard has cases in each of its lanes."""
     musts = [(r, lane) for r, lane in PLACES if r.level is Level.MUST and r.family in CHECKED]
     assert [(r.id, str(lane)) for r, lane in musts if not cases_of(r.id, lane)] == []
+
+
+@pytest.mark.parametrize(
+    ("lanes", "places"),
+    [
+        pytest.param({Lane.TRACKER}, ["tracker/tracker.js"], id="tracker"),
+        pytest.param({Lane.SERVER, Lane.DASHBOARD}, ["**/*.py", "web/dashboard/static/*.js"], id="server"),
+    ],
+)
+def test_the_reference_names_what_it_implements(lanes: set[Lane], places: list[str]) -> None:
+    """A search for the id of a documented MUST or SHOULD finds the code of the reference that meets it."""
+    folder = ROOT if lanes == {Lane.TRACKER} else ROOT / "reference_server"
+    paths = {path for place in places for path in folder.glob(place) if path.name != "minimal.py"}
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    binding = [r.id for r, lane in PLACES if lane in lanes and r.level is not Level.MAY]
+    wanted = [id_ for id_ in binding if not id_.startswith("GOOD")]
+    assert [id_ for id_ in wanted if not re.search(rf"\b{id_}\b", text)] == []
 
 
 def test_levels_of_cases() -> None:
@@ -212,6 +233,8 @@ REQUIREMENT = {
         },
         "what": {"type": "string", "minLength": 20},
         "why": {"type": "string", "minLength": 20},
+        "source": {"type": "string", "minLength": 20},
+        "since": {"type": "string", "pattern": "^[0-9]{4}-[0-9]+$"},
         "excluded": {"type": "object", "additionalProperties": {"type": "string", "minLength": 10}},
     },
 }
@@ -224,6 +247,8 @@ SCENARIO = {
         "level": {"enum": ["MUST", "SHOULD", "MAY"]},
         "what": {"type": "string", "minLength": 20},
         "why": {"type": "string", "minLength": 20},
+        "since": {"type": "string", "pattern": "^[0-9]{4}-[0-9]+$"},
+        "group": {"type": "string", "minLength": 1},
     },
 }
 

@@ -113,3 +113,20 @@ def test_next_hold_lets_go_of_the_last(recorder: Recorder, later: ThreadPoolExec
     assert answer.result(timeout=20).status_code == 307
     recorder.end_hold()
     assert _post(recorder, b"t-second").history == []
+
+
+def test_controls_can_be_released_first(recorder: Recorder, later: ThreadPoolExecutor) -> None:
+    """The suite's own request is redirected while the event's is still held; both are over in the end."""
+    recorder.hold("t-ordered")
+    event = later.submit(_post, recorder, b"t-ordered event")
+    control = later.submit(
+        httpx.post, f"{recorder.page_origin}/control/t", content=b"t-ordered control", follow_redirects=True
+    )
+    assert len(recorder.wait(2, token="t-ordered", held=True)) == 2
+    recorder.release_controls()
+    assert [answer.status_code for answer in control.result(timeout=20).history] == [307]
+    [waiting] = recorder.seen(token="t-ordered", over=False)
+    assert (waiting.body, event.done()) == (b"t-ordered event", False)
+    recorder.release()
+    assert event.result(timeout=20).status_code == 202
+    assert len(recorder.seen(token="t-ordered", over=True)) == 4

@@ -193,6 +193,22 @@ def test_each_token_is_awaited(recorder: Recorder, dial: Dial) -> None:
     assert {token: len(own) for token, own in found.items()} == {"each-a": 1, "each-b": 2, "each-c": 0}
 
 
+@pytest.mark.parametrize("each", [False, True])
+def test_control_requests_do_not_end_a_wait(recorder: Recorder, each: bool) -> None:
+    """A wait for what was sent goes on until a request of the tracker is there, whatever arrives before."""
+    origin, token = recorder.page_origin, f"awaited-late-{int(each)}"
+
+    def wait() -> list[Exchange]:
+        return recorder.wait_each({token: 1})[token] if each else recorder.wait(1, token=token, sent=True)
+
+    httpx.options(f"{origin}/api/event?{token}")
+    httpx.post(f"{origin}/control/{token}")
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(wait)
+        httpx.post(f"{origin}/api/event", content=token.encode())
+        assert [exchange.path for exchange in found.result()] == ["/api/event"]
+
+
 def test_a_request_that_is_completed_later_is_found(recorder: Recorder, dial: Dial) -> None:
     """A wait that began before a request was complete finds it, beside those that overtook it."""
     slow, fast = dial(), dial()

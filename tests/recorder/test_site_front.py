@@ -3,34 +3,19 @@
 import gzip
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 
 import httpx
 import pytest
 from flask import Flask, Response, redirect, request
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as Answer
 
 from conformance.recorder import Recorder
+from tests.serving import serving
 
 HOSTED = "https://stats.example"
-
-
-@contextmanager
-def served(app: Flask, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve an app; yield its origin."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http{'s' if context else ''}://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def app() -> Flask:
@@ -62,6 +47,13 @@ def app() -> Flask:
         body = gzip.compress(f"<p>{request.host_url}".encode())
         return Response(body, content_type="text/html", headers={"Content-Encoding": "gzip"})
 
+    @site.get("/live.js")
+    def live() -> Response:
+        own = request.host_url.rstrip("/").replace("http", "ws")
+        answer = Response(f"new WebSocket('{own}/live'); '{own}0'", content_type="text/javascript")
+        answer.headers["Content-Security-Policy"] = f"connect-src {own}; img-src {request.host}"
+        return answer
+
     @site.get("/file")
     def file() -> Response:
         return Response(bytes(range(256)) * 4000, content_type="application/octet-stream")
@@ -79,7 +71,7 @@ def recorder() -> Iterator[Recorder]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """Serve the site; return its origin."""
-    with served(app()) as origin:
+    with serving(app()) as origin:
         yield origin
 
 
@@ -105,6 +97,15 @@ def test_origins_are_replaced(fronts: list[str], site: str) -> None:
     text = httpx.get(fronts[0]).text
     escaped = fronts[0].replace("/", "\\/")
     assert text == f'<a href="{fronts[0]}/next">{fronts[1]}/api/event {site}0 {escaped}</a>'
+
+
+def test_websockets_lead_here(fronts: list[str], site: str) -> None:
+    """The address of a WebSocket is replaced, and allowed where the policy allowed it by its scheme."""
+    answer = httpx.get(f"{fronts[0]}/live.js")
+    there, here = site.replace("http", "ws"), fronts[0].replace("http", "ws")
+    assert answer.text == f"new WebSocket('{here}/live'); '{there}0'"
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy == f"connect-src {there} {here}; img-src {there[5:]} {fronts[0]}"
 
 
 def test_policy_allows_what_it_allowed(fronts: list[str]) -> None:
@@ -173,7 +174,7 @@ def test_https_site(recorder: Recorder, tmp_path: Path) -> None:
     subprocess.run(words.split(), cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    with served(app(), context) as secure:
+    with serving(app(), context) as secure:
         origins = recorder.front(secure)
         assert f'<a href="{origins[0]}/next">' in httpx.get(origins[0]).text
         recorder.end_front(*origins)

@@ -1,6 +1,7 @@
 """The timeline of an event's requests, in milliseconds since the call."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from conformance.paths import bundled
 from conformance.recorder import Exchange, timeline
+from conformance.reports.text import show
+from conformance.reports.timeline_text import in_words
 
 CALLED = 1_790_000_000.0
 
@@ -90,9 +93,25 @@ def test_of_nothing_there_is_no_timeline() -> None:
 @pytest.mark.parametrize("controls", [[], [control()]])
 def test_it_is_as_the_schema_says(controls: list[Exchange]) -> None:
     """A timeline is valid under the schema of the run record, and under that of the report."""
-    found = timeline([exchange("/api/event", at=0.005)], controls)
+    reset = exchange("/api/event", at=0.005, gone=0.04, http="HTTP/2", reset="CANCEL")
+    found = timeline([exchange("/api/event", at=0.005), reset], controls)
     for name in ("run-record", "report"):
         schema: Any = json.loads(bundled(f"fixtures/schema/{name}.schema.json").read_text(encoding="utf-8"))
         own = {**schema["$defs"]["case"]["properties"]["timeline"], "$defs": schema["$defs"]}
         assert [error.message for error in Draft202012Validator(own).iter_errors(found)] == []
         assert not Draft202012Validator(own).is_valid({**(found or {}), "requests": []})
+
+
+def test_reset_of_a_stream_is_a_moment() -> None:
+    """A request over HTTP/2 that the client reset names the code, in the timeline and in its evidence."""
+    event = exchange("/api/event", at=0.005, gone=0.04, http="HTTP/2", reset="CANCEL")
+    found = timeline([event], [])
+    assert found
+    assert found["requests"][0]["reset"] == "CANCEL"
+    assert "POST /api/event: reset by RST_STREAM CANCEL, without an answer" in in_words(found)
+    assert show(event.summary()).endswith("(reset by RST_STREAM CANCEL before the answer)")
+    cut = replace(event, complete=None, goaway="NO_ERROR").summary()
+    assert show(cut).endswith(
+        "(GOAWAY NO_ERROR from the browser, left before its body had ended, "
+        "reset by RST_STREAM CANCEL before the answer)"
+    )

@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,7 +21,7 @@ from conformance.browsers.playwright_engines import PLAYWRIGHT
 from conformance.paths import bundled
 from conformance.protocol.requirements import Lane, Level, Requirement
 from conformance.reports import REPORTS, print_run
-from conformance.reports.delivery import matrix
+from conformance.reports.delivery import combined, matrix
 from conformance.results.record import Run
 from conformance.results.verdict import CaseResult, Fault, Status, Verdict, judge
 from tests.reports.conftest import run as run_of
@@ -147,6 +148,33 @@ def test_without_a_delivery_case_there_is_no_matrix(run: Run) -> None:
     assert matrix(none, judged(none)) is None
     assert [kind for kind in REPORTS if "Delivery" in rendered(kind, none)] == []
     assert "Delivery" not in printed(none)
+
+
+def test_runs_over_several_protocols_are_one_matrix(run: Run) -> None:
+    """Columns are by engine, then protocol; of two runs over one protocol the later one counts."""
+    over = {name: replace(run.info, options={"protocol": name}) for name in ("http1-tls", "http2")}
+    second = run_of(case("href-same", "chromium", Status.FAIL, CUT), lanes=(Lane.TRACKER,))
+    runs = [run, replace(run, info=over["http2"]), replace(second, info=over["http2"])]
+    both = combined([(each, judged(each)) for each in runs])
+    assert both
+    assert [group[:2] for group in both.groups] == [
+        ("chromium", "http1"),
+        ("chromium", "http2"),
+        ("firefox", "http1"),
+        ("firefox", "http2"),
+    ]
+    assert [cell.share if cell else "" for cell in both.rows["location.href"]] == [
+        *("50/50", "0/50"),
+        *("0/50", "0/50"),
+        *("50/50", "error"),
+        *("50/50", "error"),
+    ]
+    assert (matrix(run, judged(run)) or both).protocols == ()
+    alone = replace(second, info=over["http1-tls"])
+    assert "chromium\n                 http1-tls\n                 same     cross" in printed(alone)
+    assert "- **browsers**: chromium 150.0, over http1-tls\n" in rendered("md", alone)
+    assert "- chromium over http1-tls, 50 tries" in rendered("md", alone)
+    assert json.loads(rendered("json", alone))["run"]["protocol"] == "http1-tls"
 
 
 def test_markdown(run: Run) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from conformance.protocol.requirements import Lane
-from conformance.reports import Progress
+from conformance.reports import RunProgress
 from conformance.results.record import Run
 from conformance.results.verdict import Part, Status
 
@@ -26,7 +26,7 @@ def log_of(violated: Run) -> Callable[..., str]:
 
     def log_of(cases: int, seconds: float) -> str:
         file, clock = io.StringIO(), _Clock()
-        progress = Progress(Console(file=file, force_terminal=True, color_system="standard"), clock=clock)
+        progress = RunProgress(Console(file=file, force_terminal=True, color_system="standard"), clock=clock)
         progress.start({Part(Lane.TRACKER, "chromium"): cases + 1})
         for number in range(cases):
             clock.now += seconds
@@ -56,7 +56,7 @@ def test_a_long_run_does_not_flood_the_log(log_of: Callable[..., str]) -> None:
 def test_a_terminal_gets_a_live_line_that_goes_away(violated: Run) -> None:
     """The bar counts failures, and is cleared at the end."""
     file = io.StringIO()
-    progress = Progress(Console(file=file, force_terminal=True, width=80), live=True)
+    progress = RunProgress(Console(file=file, force_terminal=True, width=80), live=True)
     progress.start({Part(Lane.TRACKER, "chromium"): 3})
     progress.case_done(violated.results[0])
     progress.case_done(violated.results[1])
@@ -69,7 +69,7 @@ def test_a_terminal_gets_a_live_line_that_goes_away(violated: Run) -> None:
 def test_a_lane_is_decided_before_the_run_is(violated: Run, live: bool) -> None:
     """The last result of a lane in a browser prints its outcome, with the violated requirements."""
     file, clock = io.StringIO(), _Clock()
-    progress = Progress(Console(file=file, width=80), live=live, clock=clock)
+    progress = RunProgress(Console(file=file, width=80), live=live, clock=clock)
     lane = violated.results[0].lane
     results = [replace(result, browser="chromium", lane=lane) for result in violated.results[:2]]
     parts = {Part(results[0].lane, "chromium"): 2, Part(Lane.SERVER, None): 1}

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from playwright.sync_api import Browser
 
 from conformance.cli import main as clickport
+from conformance.protocol.requirement_sets import current_set
 from conformance.reports.site import pages, read_all
 from conformance.reports.site.badges import Badge, badge
 from conformance.reports.site.model import current, differences
@@ -85,6 +86,14 @@ def words(save: Save, green: Run, violated: Run, tmp_path: Path) -> list[str]:
 def run(*words: str) -> Result:
     """Run ``clickport site``."""
     return CliRunner().invoke(clickport, ["site", *words])
+
+
+def test_runs_over_several_protocols_share_a_matrix(save: Save, green: Run) -> None:
+    """The delivery matrix of an implementation has columns for the latest run over each protocol."""
+    exits = replace(green, results=(case("href-same", "chromium", Status.PASS, KEPT),))
+    records = [save("mine", exits, 1), save("mine", exits, 2, options={"protocol": "http2"})]
+    page = pages(read_all(records))["delivery.html"]
+    assert re.findall(r'scope="colgroup">(.*?)<', page) == ["chromium", "chromium over http2"]
 
 
 def test_every_link_leads_somewhere(words: list[str]) -> None:
@@ -181,7 +190,7 @@ def test_badges_tell_less_than_conformant(save: Save, green: Run, violated: Run)
     assert tone(green, **whole) == "good"
     assert (tone(green), tone(violated)) == ("open", "bad")  # Of 60 requirements green verified two.
     assert tone(green, **{**whole, "partial": True}) == "open"
-    assert tone(green, **{**whole, "exit_code": Exit.VIOLATION}) == "bad"  # Such as a stale baseline.
+    assert tone(green, **{**whole, "exit_code": Exit.VIOLATION}) == "bad"  # For example a stale baseline.
     asked = figures(objective={"p95_ms": 5.0, "met": False, "asked": True})
     assert tone(replace(green, load=asked), **whole) == "bad"
     missed = figures(objective={"p95_ms": 5.0, "met": False})
@@ -196,7 +205,7 @@ def test_links_stay(words: list[str]) -> None:
     assert kept <= set(after)
 
 
-def test_runs_of_one_minute_are_told_apart(save: Save, green: Run, violated: Run, tmp_path: Path) -> None:
+def test_runs_of_one_minute_are_distinguished(save: Save, green: Run, violated: Run, tmp_path: Path) -> None:
     """Each content and each name has pages of its own; a record that is given twice is one run."""
     one = save("x", green)
     Path(one.partition("=")[2]).rename(tmp_path / "first.jsonl")
@@ -217,10 +226,11 @@ def test_a_badge_escapes_its_texts() -> None:
     [
         ("", "not a run record: it has no line of kind 'run'"),
         ("{}\n", "line 1: not a line of a run record: 'kind'"),
-        ("{RUN}\n{half", "line 2: not a line of a run record"),
+        ("{RUN}\n{half\n", "line 2: not a line of a run record"),
         ('{RUN}\n{"kind": "case", "id": 7}\n', "line 2: "),
         ('{RUN}\n{"kind": "end", "finished": 5, "interrupted": false}\n', "line 2: $.finished"),
         ('{RUN}\n{"kind": "load", "figures": {"plan": 1}}\n', "line 2: not the figures of a load run"),
+        ("{NEWER}\n", "there is no requirement set '2099-1'"),
         ('{\n "subjects": [{}]\n}', "line 1: not a selftest report: subject 1 is incomplete"),
         ('{\n "subjects": [\n', "line 3: not JSON"),
         ('{\n "conformant": true\n}', "line 1: not a record: give the file of --run-record"),
@@ -233,7 +243,8 @@ def test_a_record_that_cannot_be_read(
     """The message names file and line, the exit code is 2, and nothing is written."""
     first = Path(save("x", replace(green, results=())).partition("=")[2]).read_text("utf-8").splitlines()[0]
     bad = tmp_path / "bad.jsonl"
-    bad.write_bytes(text.replace("{RUN}", first).encode("latin-1"))
+    newer = first.replace(f'"set": "{current_set()}"', '"set": "2099-1"')
+    bad.write_bytes(text.replace("{RUN}", first).replace("{NEWER}", newer).encode("latin-1"))
     done = run(str(tmp_path / "site"), str(bad))
     assert (done.exit_code, f"{bad}" in done.output, (tmp_path / "site").exists()) == (2, True, False)
     assert message in " ".join(done.output.split())

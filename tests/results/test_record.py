@@ -1,6 +1,7 @@
 """The run record: written line by line, read back completely."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,26 @@ def test_a_killed_run_is_an_interruption(path: Path) -> None:
         writer.add(RESULTS[0])
         run = read(path)
     assert (run.results, run.interrupted, run.finished) == (RESULTS[:1], True, "")
+
+
+def test_a_line_that_was_cut_off_is_not_there(path: Path) -> None:
+    """After a full disk or a power cut, what is before it counts, as that of an interrupted run."""
+    record(path, *RESULTS)
+    whole = path.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1  # Beginning of the line of the end.
+    for length in (last + 1, len(whole) - 2):
+        path.write_bytes(whole[:length])
+        run = read(path)
+        assert (run.results, run.interrupted) == (RESULTS, True)
+
+
+def test_a_record_that_other_tools_wrote_is_read(path: Path) -> None:
+    """They write line separators of Unicode as they are, and may begin with a byte-order mark."""
+    lines = record(path, replace(RESULTS[0], detail="a\u2028b\u2029c\x85d"))
+    texts = (json.dumps(json.loads(line), ensure_ascii=False) for line in lines if line)
+    path.write_bytes("\r\n".join(texts).encode("utf-8-sig", "replace"))
+    run = read(path)
+    assert (run.results[0].detail, run.interrupted) == ("a\u2028b\u2029c\x85d", False)
 
 
 def test_the_verdict_comes_from_the_record(path: Path) -> None:

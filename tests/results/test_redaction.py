@@ -80,3 +80,10 @@ def test_a_mistyped_url_shows_no_password(text: str) -> None:
     assert "hidden" not in masked(text)
     assert "den@" not in masked(text)
     assert masked(text).endswith("@h") or masked(text).endswith("@h:8123")
+
+
+@pytest.mark.parametrize("part", ["/", ":", "a:", "//@", "a" * 7])
+def test_a_long_text_takes_no_longer_than_it_is(part: str) -> None:
+    """A target cannot stop a run by the text that it sends: quadratic time would take hours here."""
+    hidden = masked(part * (1_000_000 // len(part)) + " http://me:hidden@h")
+    assert hidden.endswith(" http://***@h")

@@ -82,7 +82,7 @@ def test_exit_codes_are_those_of_the_documentation() -> None:
         pytest.param(with_must(NOT_RUN), (None, 4), id="not run"),
         pytest.param(with_must(EXCLUDED), (None, 4), id="excluded"),
         pytest.param(with_must(ERROR, fault=SUITE), (None, 70), id="suite fault"),
-        pytest.param(with_must(ERROR), (None, 70), id="an error of nobody is ours"),
+        pytest.param(with_must(ERROR), (None, 70), id="an error without a cause is the suite's"),
         pytest.param((), (None, 4), id="nothing executed"),
         pytest.param((*with_must(FAIL), *with_must(ERROR, fault=TARGET)), (False, 1), id="fail, target"),
         pytest.param((*with_must(FAIL), *with_must(ERROR, fault=SUITE)), (False, 1), id="fail, suite"),

@@ -47,7 +47,7 @@ class Server:
         deadline = time.monotonic() + SETTLE_SECONDS
         while "\nclickport_events_pending 0\n" not in self.http.get("/metrics").text:
             assert time.monotonic() < deadline, "events wait for ClickHouse"
-            time.sleep(0.01)
+            time.sleep(0.05)  # Each look costs the processors that the loader needs.
 
 
 @contextmanager
@@ -181,19 +181,40 @@ def client(clickhouse: LocalClickHouse) -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture
-def pen(clickhouse: LocalClickHouse, client: Client) -> Pen:
-    """Writes events of a site that no other test uses."""
+@pytest.fixture(scope="session")
+def tables(client: Client) -> None:
+    """The tables of the default database."""
     migrate(client)
+
+
+@pytest.fixture
+def pen(clickhouse: LocalClickHouse, client: Client, tables: None) -> Pen:  # noqa: ARG001
+    """Writes events of a site that no other test uses."""
     return Pen(client, f"{uuid.uuid4().hex}.example", clickhouse.url)
 
 
+@pytest.fixture(scope="session")
+def database_of_tests(clickhouse: LocalClickHouse, client: Client) -> str:
+    """The URL of a database with our tables, which ``database`` empties."""
+    client.command("CREATE DATABASE tests")
+    url = f"{clickhouse.url.rpartition('/')[0]}/tests"
+    own = connect(url)
+    migrate(own)
+    own.close()
+    return url
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    """Settings on an empty state folder."""
-    settings = Settings(tmp_path)
-    yield settings
-    settings.close()
+def database(client: Client, database_of_tests: str) -> str:
+    """The URL of a database with the tables that nodes share, empty as those of a test of its own."""
+    client.command("TRUNCATE ALL TABLES FROM tests NOT LIKE 'schema_%'")
+    return database_of_tests
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """Settings of a database and a state folder that are empty."""
+    return Settings(Clients(database), tmp_path)
 
 
 @pytest.fixture

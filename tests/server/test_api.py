@@ -94,7 +94,8 @@ def test_goals_feed_the_figures(shop: Any) -> None:
     assert (created.status_code, created.json()) == (201, {"id": created.json()["id"], **goal})
     assert shop.http.post(path, json=goal).status_code == 409
     figures = {"conversions": 3, "visitors": 1, "rate": 300.0}
-    assert get(shop, "/goals")["goals"] == [{**created.json(), **figures}]
+    money = {"currency": "EUR", "amount": "149.97", "count": 3, "average": "49.99"}
+    assert get(shop, "/goals")["goals"] == [{**created.json(), **figures, "revenue": [money]}]
     kpis = {kpi["key"]: kpi["value"] for kpi in get(shop, "/kpis")["kpis"]}
     assert set(kpis) - set(keys) == {"conversions", "conversion_rate"}
     assert (kpis["conversions"], kpis["conversion_rate"], kpis["pageviews"]) == (3, 300, 1)
@@ -103,6 +104,24 @@ def test_goals_feed_the_figures(shop: Any) -> None:
     number = created.json()["id"]
     assert [shop.http.delete(f"{path}/{number}").status_code for _ in range(2)] == [204, 404]
     assert get(shop, "/goals")["goals"] == []
+
+
+def test_figures_are_filtered_and_compared(shop: Any) -> None:
+    """By an event and values of properties; a series by an interval, beside the one of the range before."""
+    chosen = {"event": "Purchase", "prop.plan": "pro"}
+    assert [(row["name"], row["count"]) for row in get(shop, "/events", **chosen)["events"]] == [
+        ("Purchase", 2)
+    ]
+    kpis = get(shop, "/kpis", **chosen)
+    assert {kpi["key"]: kpi["value"] for kpi in kpis["kpis"]} == {
+        "visitors": 1,
+        "events": 2,
+        "conversion_rate": 200.0,
+    }
+    assert kpis["revenue"] == [{"currency": "EUR", "amount": "99.98", "count": 2, "average": "49.99"}]
+    series = get(shop, "/series", metric="events", period="30d", interval="week", compare="1", **chosen)
+    assert (series["interval"], sum(point["value"] for point in series["points"])) == ("week", 2)
+    assert sum(point["value"] for point in series["previous"]) == 0
 
 
 def test_usage_and_names_and_advice(shop: Any) -> None:
@@ -144,7 +163,12 @@ def test_the_time_zone_moves_the_days(shop: Any) -> None:
         ("events/properties", "name must be the name of an event"),
         ("advice?name=a&name=", "name must be non-empty"),
         ("advice?" + "name=a&" * 101, "given at most 100 times"),
-        ("series?metric=money", "metric must be one of visitors, pageviews, events, conversions"),
+        ("series?period=7d&interval=month", "interval must be hour or day in this range (got 'month')"),
+        ("series?compare=0", "compare must be 1 (got '0')"),
+        ("series?event=a&metric=pageviews", "metric must be one of visitors, events, conversion_rate"),
+        ("events?event_id=0", "event_id must be that of an event of this site"),
+        ("events?" + "&".join(f"prop.{n}=a" for n in range(11)), "at most 10 properties can be combined"),
+        ("series?metric=money", "metric must be one of visitors, pageviews, "),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(shop: Any, path: str, reason: str) -> None:
@@ -182,16 +206,22 @@ def test_an_unknown_site_is_not_there(shop: Any) -> None:
     assert shop.http.get("/api/sites/www.SHOP.example/usage").json()["site"] == "shop.example"
 
 
-def test_clickhouse_that_is_away_is_told(start: Start, clickhouse: LocalClickHouse) -> None:
-    """Queries get 503 while ClickHouse does not answer; settings do not need it."""
+def test_clickhouse_that_is_away_is_reported(start: Start, clickhouse: LocalClickHouse) -> None:
+    """Reading and changing get 503 while ClickHouse does not answer; the live page continues."""
     with (
         LocalClickHouse(clickhouse.data_dir.with_name("going")) as going,
         start(CLICKHOUSE_URL=going.url) as server,
     ):
         going.stop()
-        answer = server.http.get("/api/sites/shop.example/events")
-        assert (answer.status_code, "try again" in answer.json()["error"]) == (503, True)
-        assert server.http.get("/api/sites/shop.example/settings").status_code == 200
+        site = "/api/sites/shop.example"
+        for answer in (
+            server.http.get(f"{site}/events"),
+            server.http.get(f"{site}/settings"),
+            server.http.put(f"{site}/settings", json={"timezone": "Asia/Tokyo"}),
+            server.http.post(f"{site}/goals", json={"type": "custom_event", "event_name": "Signup"}),
+        ):
+            assert (answer.status_code, "try again" in answer.json()["error"]) == (503, True)
+        assert server.http.get("/shop.example/live").status_code == 200
 
 
 def test_text_comes_through_unharmed(shop: Any) -> None:

@@ -31,7 +31,7 @@ def narrow(start: Start, clickhouse: LocalClickHouse) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_crowd_keeps_nobody_out(narrow: Any, way: str) -> None:
+def test_a_crowd_keeps_no_client_out(narrow: Any, way: str) -> None:
     """With twice as many busy connections as the limit, events from the same address still pass."""
     with crowd(narrow.url, way, 2 * ROOM):
         for _ in range(4):

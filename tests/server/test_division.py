@@ -110,7 +110,7 @@ FAULTS = st.lists(st.sampled_from(["", "", "before", "after", "refused", "refuse
 
 
 @settings(
-    max_examples=12,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),

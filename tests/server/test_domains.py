@@ -130,7 +130,7 @@ def test_paths(url: str, path: str) -> None:
     assert path_of(url) == path
 
 
-def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
+def test_unregistered_sites_are_limited(tmp_path: Path) -> None:
     """Two sites are admitted, by any process, and remain; a third is refused."""
     with closing(FoundSites(tmp_path, most=2)) as one, closing(FoundSites(tmp_path, most=2)) as other:
         assert one.admit("a.example", NOW)
@@ -143,10 +143,19 @@ def test_sites_that_nobody_registered_are_limited(tmp_path: Path) -> None:
         assert [later.admit(f"{name}.example", NOW) for name in "abc"] == [True, True, False]
 
 
+def test_sites_of_other_nodes_count(tmp_path: Path) -> None:
+    """Sites that ClickHouse has are known here, and the limit includes them."""
+    with closing(FoundSites(tmp_path, most=3)) as one, closing(FoundSites(tmp_path, most=3)) as other:
+        assert one.admit("a.example", NOW)
+        one.learn(["a.example", "b.example", "c.example"])
+        for found in (one, other):
+            assert [found.admit(f"{name}.example", NOW) for name in "abcd"] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("variable", "text"), [("CLICKPORT_SITES", "a.example, my site"), ("CLICKPORT_QUOTA", "http://[=5")]
 )
-def test_a_setting_that_names_no_domain_is_told(variable: str, text: str) -> None:
+def test_a_setting_that_names_no_domain_is_reported(variable: str, text: str) -> None:
     """Ignored, it would accept every site or give every site the quota."""
     env = {"CLICKHOUSE_URL": "http://x", "CLICKPORT_STATE": "s", variable: text}
     with pytest.raises(ValueError, match=f"{variable}.* is not a domain name"):

@@ -51,7 +51,9 @@ def together(*waiting: Coroutine[Any, Any, Any]) -> list[Any]:
 
 def route_to(outbox: Outbox, folder: Path) -> EventRoute:
     """Return a route with a body limit of 1,000 bytes."""
-    ingest = RowBuilder(sites=Sites(()), found=FoundSites(folder, most=1000), sessions=Sessions(folder))
+    ingest = RowBuilder(
+        sites=Sites(()), found=FoundSites(folder, most=1000), sessions=Sessions(folder, b"s" * 32)
+    )
     feed = LiveStream(folder / "live")
     return EventRoute(ingest, outbox, feed, UsageLimits(folder), max_body=1000, over_quota="count")
 
@@ -80,7 +82,7 @@ def test_what_is_no_event_costs_no_transaction(tmp_path: Path) -> None:
     assert (answer.status, outbox.transactions) == (400, 0)
 
 
-def test_everybody_is_told_when_there_is_no_room(tmp_path: Path) -> None:
+def test_all_senders_are_refused_when_there_is_no_room(tmp_path: Path) -> None:
     """If a transaction fails, no event of it is stored, and each sender gets an error."""
     route = route_to(Outbox.create(tmp_path / "outbox", max_bytes=200), tmp_path)
     answers = together(*(sent(route, f"n{number}") for number in range(3)))
@@ -139,7 +141,7 @@ def test_a_wrong_method_learns_which_there_are(tmp_path: Path) -> None:
     assert (code, dict(headers)["Allow"]) == (405, "OPTIONS, POST")
 
 
-def test_a_slow_disk_stops_nobody_else(tmp_path: Path) -> None:
+def test_a_slow_disk_stops_no_other_client(tmp_path: Path) -> None:
     """While a commit waits for the disk, the loop goes on, and new events share the next commit."""
     outbox = Counted.create(tmp_path / "outbox")
     route = route_to(outbox, tmp_path)

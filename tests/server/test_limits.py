@@ -131,7 +131,7 @@ def arrival(number: int) -> Arrival:
 
 def test_nothing_is_kept_of_what_senders_send(tmp_path: Path) -> None:
     """Two thousand requests with 40 MB of different headers and addresses leave less than 2 MB."""
-    with closing(FoundSites(tmp_path, most=10)) as found, closing(Sessions(tmp_path)) as sessions:
+    with closing(FoundSites(tmp_path, most=10)) as found, closing(Sessions(tmp_path, b"s" * 32)) as sessions:
         ingest = RowBuilder(sites=Sites(["a.example"]), found=found, sessions=sessions)
         payload = {"t": "e", "n": "x", "s": "s1"}
 
@@ -162,9 +162,9 @@ def test_every_amount_is_shown_digit_by_digit() -> None:
         assert shown({}, row, ())["stored"]["revenue_source_amount"] == text
 
 
-def test_an_event_of_one_site_too_many_is_dropped_and_told(tmp_path: Path) -> None:
+def test_an_event_of_one_site_too_many_is_dropped_and_reported(tmp_path: Path) -> None:
     """A sender can invent domains at no cost; registered ones are not limited."""
-    with closing(FoundSites(tmp_path, most=1)) as found, closing(Sessions(tmp_path)) as sessions:
+    with closing(FoundSites(tmp_path, most=1)) as found, closing(Sessions(tmp_path, b"s" * 32)) as sessions:
 
         def notes(site: str, *registered: str) -> tuple[str, ...]:
             ingest = RowBuilder(sites=Sites(registered), found=found, sessions=sessions)

@@ -62,7 +62,7 @@ def serving(start: Start, clickhouse: LocalClickHouse) -> Iterator[Any]:
         yield server
 
 
-def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
+def test_an_event_is_sent_with_its_outcome(serving: Any) -> None:
     """The page gets the payload as sent, the row, the notes and the advice (LINT-4, LINT-5)."""
     with looking(serving, "live.example") as reader:
         send(serving, "Purchase", mk=[f"k{n}" for n in range(31)], mv=["v"] * 31, ra="$49.99", rc="EUR")
@@ -83,7 +83,7 @@ def test_an_event_is_told_with_what_became_of_it(serving: Any) -> None:
     assert [advice["rule"] for advice in event["advice"]] == ["LINT-4", "LINT-5"]
 
 
-def test_amounts_are_told_digit_by_digit(serving: Any) -> None:
+def test_amounts_are_sent_digit_by_digit(serving: Any) -> None:
     """A number of the payload stays an exact number; the stored amount is text."""
     with looking(serving, "live.example") as reader:
         send(serving, "Sale", ra=49.99)
@@ -102,7 +102,7 @@ def test_events_of_every_process_reach_one_reader(serving: Any) -> None:
         assert [reader.next()["name"] for _ in names] == names
 
 
-def test_another_site_is_not_told(serving: Any) -> None:
+def test_another_site_gets_nothing(serving: Any) -> None:
     """A reader of one site gets no event of another, although some arrive in between."""
     with looking(serving, "live.example") as reader:
         send(serving, "theirs", d="other.example")
@@ -110,7 +110,7 @@ def test_another_site_is_not_told(serving: Any) -> None:
         assert reader.next()["name"] == "ours"
 
 
-def test_an_event_larger_than_a_datagram_is_told_in_short(serving: Any) -> None:
+def test_an_event_larger_than_a_datagram_is_shortened(serving: Any) -> None:
     """Thirty values of 2,000 characters are cut to the shown size."""
     with looking(serving, "live.example") as reader:
         send(serving, "large", mk=["k"] * 30, mv=["\u0001" * 2000] * 30)
@@ -156,7 +156,7 @@ def test_what_a_stranger_sends_is_not_shown(
             time.sleep(0.05)
 
 
-def test_a_server_ends_although_somebody_looks(start: Start, clickhouse: LocalClickHouse) -> None:
+def test_a_server_ends_although_a_stream_is_open(start: Start, clickhouse: LocalClickHouse) -> None:
     """An open stream is ended properly, and not cut off when its worker is killed for not ending."""
     with start(CLICKHOUSE_URL=clickhouse.url) as server, looking(server, "live.example") as reader:
         server.process.terminate()

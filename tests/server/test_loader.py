@@ -1,5 +1,6 @@
 """The loader stores each event once in a real ClickHouse, whatever goes wrong after an insert."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from reference_server.event import EventRow
 from reference_server.storage.client import Clients, connect
 from reference_server.storage.embedded import LocalClickHouse
 from reference_server.storage.schema import EVENT_TYPES, encode_row, migrate
+from tests.server.polling import until
 from tests.server.test_outbox import line, row
 from tests.server.unreliable import Unreliable, one_after_the_other
 
@@ -62,6 +64,24 @@ def load(outbox: Outbox, folder: Path, clients: Clients) -> None:
 def empty(database: LocalClickHouse) -> None:
     """Empty the table before each test."""
     with_client(database, lambda client: client.command("TRUNCATE TABLE events"))
+
+
+def test_the_rest_of_a_burst_is_stored_at_once(database: LocalClickHouse, tmp_path: Path) -> None:
+    """A look for outboxes of ended processes between two batches is not followed by a rest."""
+    mine = Outbox.create(tmp_path)
+    for month in (10, 11):  # Two batches: a table is partitioned by month.
+        moment = datetime(2026, month, 1, tzinfo=UTC)
+        mine.add(encode_row(row(f"month {month}")._replace(timestamp=moment, type="custom")))
+    own, woken = OwnOutbox(lambda: mine), threading.Event()
+    own.wait = lambda _: woken.wait(600)  # type: ignore[assignment, method-assign]
+    loader = Loader(own, tmp_path, Clients(database.url))
+    loader.start()
+    try:
+        until(lambda: stored(database) == ["month 10", "month 11"], "the second batch waits")
+    finally:
+        woken.set()
+        loader.stop(SECONDS)
+    mine.close()
 
 
 @pytest.mark.parametrize("faults", [("before", "before"), ("after",), ("after", "after", "before")])
@@ -143,3 +163,103 @@ def test_what_others_left_is_loaded_too(database: LocalClickHouse, tmp_path: Pat
     assert stored(database) == ["left", "mine"]
     mine.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_events_do_not_wait_for_adopted_ones(database: LocalClickHouse, tmp_path: Path) -> None:
+    """While ClickHouse refuses what another node left, events of this node are stored."""
+    left, mine = Outbox.create(tmp_path / "left"), Outbox.create(tmp_path / "own")
+    left.add(line("old"))
+    os.close(left._lock_file)  # As the kernel does when the process ends.
+    refused = {left.name}
+
+    class Refusing(Unreliable):
+        refusals = 0
+
+        def command(self, text: str, *values: Any, **options: Any) -> Any:
+            """Execute a statement unless it is about a refused outbox."""
+            if any(name in text for name in refused):
+                self.refusals += 1
+                raise OSError("refused")
+            return super().command(text, *values, **options)
+
+    clients = Refusing(database.url, one_after_the_other())
+    loader = Loader(OwnOutbox(lambda: mine), tmp_path / "own", clients, adopted=[tmp_path / "left"])
+    loader.start()
+    try:
+        mine.add(line("first"))
+        until(lambda: clients.refusals, "the adopted outbox is not tried")
+        mine.add(line("second"))
+        until(lambda: stored(database) == ["first", "second"], "new events wait")
+        refused.clear()
+        until(lambda: not left.file.exists(), "the adopted outbox is not emptied and removed")
+    finally:
+        loader.stop(SECONDS)
+    assert stored(database) == ["first", "old", "second"]
+    mine.close()
+
+
+def test_others_are_not_counted_while_an_outcome_is_unknown(
+    database: LocalClickHouse, tmp_path: Path
+) -> None:
+    """QUOTA-1: rows whose answer got lost, stored or not, would count twice."""
+    left, mine = Outbox.create(tmp_path / "left"), Outbox.create(tmp_path / "own")
+    for month in (10, 11):  # Two batches: a table is partitioned by month.
+        moment = datetime(2026, month, 1, tzinfo=UTC)
+        left.add(encode_row(row("old")._replace(timestamp=moment, type="custom")))
+    os.close(left._lock_file)
+    told: list[str] = []
+
+    class Losing(Unreliable):
+        def command(self, text: str, *values: Any, **options: Any) -> Any:
+            """Execute a statement; of the first one that stores our event, the answer gets lost."""
+            done = super().command(text, *values, **options)
+            if text.startswith("INSERT INTO events"):
+                if left.name in text and "new" not in told:
+                    told.append("new")
+                    mine.add(line("new"))
+                elif mine.name in text and "lost" not in told:
+                    told.append("lost")
+                    raise OSError("no answer in time")
+            return done
+
+    class Recording:
+        def stored(self, _: bytes) -> None:
+            """Record that the outcome is known."""
+            told.append("stored")
+
+        def look(self) -> None:
+            """Record a look."""
+            told.append("look")
+
+    clients = Losing(database.url, one_after_the_other())
+    own = OwnOutbox(lambda: mine)
+    loader = Loader(own, tmp_path / "own", clients, watcher=Recording(), adopted=[tmp_path / "left"])
+    loader.start()
+    try:
+        until(lambda: not left.file.exists() and not mine.pending, "the outboxes are not emptied")
+        until(lambda: told[-1] == "look", "nothing looks again")
+    finally:
+        loader.stop(SECONDS)
+    found = told[told.index("new") :]
+    assert found[:4] == ["new", "lost", "stored", "look"]
+    assert stored(database) == ["new", "old", "old"]
+    mine.close()
+
+
+def test_what_others_left_does_not_wait_for_a_pause(database: LocalClickHouse, tmp_path: Path) -> None:
+    """An abandoned outbox is emptied although the own one gets events all the time."""
+    left = Outbox.create(tmp_path)
+    left.add(line("left under load"))
+    left.close()
+    mine = Outbox.create(tmp_path)
+    loader = Loader(OwnOutbox(lambda: mine), tmp_path, Clients(database.url))
+    loader._looked = time.monotonic()  # The loader has just looked, and found none.
+    loader.start()
+    deadline = time.monotonic() + SECONDS
+    while left.file.exists():
+        assert time.monotonic() < deadline, "what was left waits"
+        mine.add(line("mine"))
+        time.sleep(0.001)
+    assert mine.pending
+    loader.stop(SECONDS)
+    mine.close()

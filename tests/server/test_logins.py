@@ -1,19 +1,40 @@
 """Keys and logins: a login that has ended stays so, and keys cannot be guessed."""
 
-import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import OperationalError
 from flask import Flask
 from flask.testing import FlaskClient
 
-from reference_server.analytics.site_settings import Settings
+from reference_server.config import Config
 from reference_server.ingest.usage_limits import UsageLimits
+from reference_server.storage.client import Clients
+from reference_server.web.app import create_app
+from reference_server.web.logins import Logins
+from tests.server.polling import until
 from tests.server.test_access import SETTINGS, app, exhaust, log_in, status
 
 NOW = datetime(2026, 11, 26, 12, 30, 18, tzinfo=UTC)
+
+
+NOWHERE = "http://127.0.0.1:9/default"
+
+
+class Switched(Clients):
+    """Clients of a ClickHouse that can be switched off."""
+
+    off = False
+
+    def get(self) -> Client:
+        """Return a client. Raises OperationalError if ClickHouse is off."""
+        if self.off:
+            raise OperationalError("connection refused")
+        return super().get()
 
 
 def cookie_of(client: FlaskClient) -> str:
@@ -30,20 +51,20 @@ def reads(server: Flask, cookie: str) -> int:
     return client.get(SETTINGS).status_code
 
 
-def test_a_logout_ends_the_login_for_good(tmp_path: Path) -> None:
+def test_a_logout_ends_the_login_for_good(database: str, tmp_path: Path) -> None:
     """A copy of the cookie is refused in every process, after a restart, and repeatedly."""
-    first, second = app(tmp_path), app(tmp_path)
+    first, second = app(database, tmp_path), app(database, tmp_path)
     client = first.test_client()
     client.post("/login", data={"password": "ck_one"})
     cookie = cookie_of(client)
     assert [reads(server, cookie) for server in (first, second)] == [200, 200]
     assert client.post("/logout").status_code == 303
-    assert [reads(server, cookie) for server in (first, second, app(tmp_path), first)] == [401] * 4
+    assert [reads(server, cookie) for server in (first, second, app(database, tmp_path), first)] == [401] * 4
 
 
-def test_a_logout_in_a_second_tab_is_no_error(tmp_path: Path) -> None:
-    """Neither is a logout with a copy of the cookie, with none, or with an invalid one."""
-    server = app(tmp_path)
+def test_a_logout_in_a_second_tab_is_no_error(database: str, tmp_path: Path) -> None:
+    """A logout with a copy of the cookie, without one, or with an invalid one succeeds."""
+    server = app(database, tmp_path)
     client, copy = server.test_client(), server.test_client()
     client.post("/login", data={"password": "ck_one"})
     copy.set_cookie("clickport", cookie_of(client))
@@ -53,9 +74,9 @@ def test_a_logout_in_a_second_tab_is_no_error(tmp_path: Path) -> None:
     assert [*statuses, strange.post("/logout").status_code] == [303] * 5
 
 
-def test_logins_elsewhere_stay(tmp_path: Path) -> None:
+def test_logins_elsewhere_stay(database: str, tmp_path: Path) -> None:
     """Each browser has its own login, also for the same key; a new login ends the browser's previous one."""
-    server = app(tmp_path)
+    server = app(database, tmp_path)
     here, there = server.test_client(), server.test_client()
     for client in (here, there):
         client.post("/login", data={"password": "ck_one"})
@@ -66,9 +87,9 @@ def test_logins_elsewhere_stay(tmp_path: Path) -> None:
     assert reads(server, before) == 401
 
 
-def test_a_cookie_is_not_prolonged(tmp_path: Path) -> None:
+def test_a_cookie_is_not_prolonged(database: str, tmp_path: Path) -> None:
     """A login ends 30 days after it began; no response renews the cookie."""
-    server = app(tmp_path)
+    server = app(database, tmp_path)
     client = server.test_client()
     client.post("/login", data={"password": "ck_one"})
     assert "Set-Cookie" not in client.get(SETTINGS).headers
@@ -78,44 +99,74 @@ def test_a_cookie_is_not_prolonged(tmp_path: Path) -> None:
     assert "Set-Cookie" not in copy.get(SETTINGS).headers
 
 
-def test_logins_expire_and_are_forgotten(tmp_path: Path) -> None:
-    """This includes logins without a logout; an unknown id is not a login."""
-    settings, day = Settings(tmp_path), timedelta(days=1)
-    login = settings.begin_login(NOW, day)
-    assert settings.has_login(login, NOW + timedelta(hours=23))
-    assert not settings.has_login(login, NOW + day)
-    assert not settings.has_login("", NOW)
-    settings.begin_login(NOW + day, day)
-    settings.close()
-    with sqlite3.connect(tmp_path / "settings.sqlite") as db:
-        assert db.execute("SELECT count(*) FROM logins").fetchone() == (1,)
-    db.close()
+def test_logins_expire_and_are_forgotten(database: str, tmp_path: Path) -> None:
+    """This includes logins without a logout. An unknown id is no login, and an expired one is not kept."""
+    clients, day = Clients(database), timedelta(days=1)
+    logins = Logins(clients, tmp_path)
+    login = logins.begin(NOW, day)
+    assert logins.has(login, NOW + timedelta(hours=23))
+    assert not logins.has(login, NOW + day)
+    assert [logins.has(strange, NOW) for strange in ("", "9", "-1.a", "9" * 11, "٣.a")] == [False] * 5
+    logins.end(login, NOW + day)
+    assert clients.get().query("SELECT count() FROM ended_logins").result_rows == [(0,)]
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    """Login and logout answer 503, a failed logout keeps the login, and reading continues."""
-    server = app(tmp_path)
+def test_a_login_is_valid_on_every_node(database: str, tmp_path: Path) -> None:
+    """Nodes share the database and the secret; a logout reaches the other node by itself."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("s" * 32)
+    here = Config(
+        clickhouse_url=database,
+        state_dir=tmp_path / "a",
+        bound="0.0.0.0",
+        api_keys=("ck_one",),
+        secret_file=secret,
+    )
+    first, second = create_app(here), create_app(replace(here, state_dir=tmp_path / "b"))
+    client = first.test_client()
+    client.post("/login", data={"password": "ck_one"})
+    cookie = cookie_of(client)
+    assert [reads(server, cookie) for server in (first, second)] == [200, 200]
+    assert client.post("/logout").status_code == 303
+    assert reads(first, cookie) == 401
+    until(lambda: reads(second, cookie) == 401, "the other node does not learn of the logout")
+
+
+def test_without_clickhouse_logins_are_as_last_known(database: str, tmp_path: Path) -> None:
+    """Logins cannot be ended meanwhile; a process that does not know the ended ones trusts none."""
+    clients, now = Switched(database), datetime.now(UTC)
+    logins = Logins(clients, tmp_path)
+    ended, login = (logins.begin(now, timedelta(days=1)) for _ in range(2))
+    logins.end(ended, now)
+    assert (logins.has(ended, now), logins.has(login, now)) == (False, True)
+    clients.off = True
+    (tmp_path / "logins.changed").unlink()  # Asks again at once.
+    assert (logins.has(ended, now), logins.has(login, now)) == (False, True)
+    with pytest.raises(OperationalError):
+        logins.end(login, now)
+    with pytest.raises(OperationalError):
+        Logins(clients, tmp_path).has(login, now)
+
+
+def test_a_logout_without_clickhouse_is_reported(database: str, tmp_path: Path) -> None:
+    """The answer is 503 with the reason, and the login continues; logging in needs no ClickHouse."""
+    server, away = app(database, tmp_path), app(NOWHERE, tmp_path)
     client = server.test_client()
     client.post("/login", data={"password": "ck_one"})
     cookie = cookie_of(client)
-    db = sqlite3.connect(tmp_path / "settings.sqlite")
-    # As on a full disk, every write to this table fails.
-    for change in ("INSERT", "DELETE"):
-        db.execute(
-            f"CREATE TRIGGER full_{change} BEFORE {change} ON logins BEGIN SELECT RAISE(FAIL, 'full'); END"
-        )
-    db.commit()
-    db.close()
-    other = server.test_client().post("/login", data={"password": "ck_one"})
-    out = client.post("/logout")
-    assert [(answer.status_code, "disk" in answer.text) for answer in (other, out)] == [(503, True)] * 2
-    assert (cookie_of(client), client.get(SETTINGS).status_code) == (cookie, 200)
+    assert away.test_client().post("/login", data={"password": "ck_one"}).status_code == 303
+    copy = away.test_client()
+    copy.set_cookie("clickport", cookie)
+    for answer in (copy.post("/logout"), copy.get("/example.com"), copy.get(SETTINGS)):
+        assert (answer.status_code, "ClickHouse, which remembers ended logins" in answer.text) == (503, True)
+    assert (cookie_of(copy), reads(server, cookie)) == (cookie, 200)
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
-def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None:
+def test_wrong_keys_are_limited_like_logins(database: str, tmp_path: Path, header: str) -> None:
     """An address has ten attempts per minute, including logins; then 429 says how long to wait."""
-    server = app(tmp_path)
+    server = app(database, tmp_path)
 
     def ask(key: str, peer: str = "203.0.113.5") -> Any:
         value = f"Bearer {key}" if header == "Authorization" else key
@@ -132,9 +183,9 @@ def test_wrong_keys_are_limited_like_logins(tmp_path: Path, header: str) -> None
     assert ask("ck_one", peer="203.0.113.6").status_code == 200
 
 
-def test_tries_of_the_login_count_for_keys(tmp_path: Path) -> None:
+def test_tries_of_the_login_count_for_keys(database: str, tmp_path: Path) -> None:
     """After too many attempts even the right key reveals nothing; other addresses are unaffected."""
-    server = app(tmp_path)
+    server = app(database, tmp_path)
     exhaust(server)
     answers = [status(server.test_client(), x_api_key="ck_no") for _ in range(12)]
     assert 429 in answers
@@ -143,24 +194,24 @@ def test_tries_of_the_login_count_for_keys(tmp_path: Path) -> None:
     assert status(server.test_client(), peer="203.0.113.6", x_api_key="ck_one") == 200
 
 
-def test_right_keys_are_not_limited(tmp_path: Path) -> None:
-    """They are not counted, however often they are sent."""
-    client = app(tmp_path).test_client()
+def test_right_keys_are_not_limited(database: str, tmp_path: Path) -> None:
+    """Requests with a right key are never counted as attempts."""
+    client = app(database, tmp_path).test_client()
     assert {status(client, x_api_key="ck_one") for _ in range(50)} == {200}
 
 
-def test_requests_without_a_key_are_no_tries(tmp_path: Path) -> None:
-    """Neither are bearer tokens that cannot be keys, such as those of a proxy."""
-    client = app(tmp_path).test_client()
+def test_requests_without_a_key_are_no_tries(database: str, tmp_path: Path) -> None:
+    """Requests without a key, or with a bearer token that cannot be one, are not counted as attempts."""
+    client = app(database, tmp_path).test_client()
     assert {status(client) for _ in range(15)} == {401}
     assert {status(client, Authorization="Bearer eyJhbGciOi") for _ in range(15)} == {401}
     assert status(client, Authorization="Bearer eyJhbGciOi", x_api_key="ck_one") == 200
 
 
 @pytest.mark.parametrize("given", ["Bearer ck_one", "bearer  ck_one", "BEARER ck_zwei_ü"])
-def test_a_key_as_a_bearer_token(tmp_path: Path, given: str) -> None:
+def test_a_key_as_a_bearer_token(database: str, tmp_path: Path, given: str) -> None:
     """Prometheus sends keys so (RFC 6750); the scheme is case-insensitive (RFC 9110, 11.1)."""
-    assert status(app(tmp_path).test_client(), Authorization=given) == 200
+    assert status(app(database, tmp_path).test_client(), Authorization=given) == 200
 
 
 def test_addresses_of_a_subscriber_share_their_tries(tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ def command() -> str:
     return f"{shlex.quote(sys.executable)} -P -m granian {options}"
 
 
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClickHouse]:
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[LocalClickHouse]:
     """A ClickHouse without tables."""
-    with LocalClickHouse(tmp_path_factory.mktemp("clickhouse")) as server:
+    with LocalClickHouse(tmp_path / "clickhouse") as server:
         yield server
 
 
@@ -78,7 +78,7 @@ def test_short_enough_to_be_read_first() -> None:
 
 
 def test_reads_alone() -> None:
-    """It imports nothing of the full server or the harness."""
+    """The minimal server imports nothing of the full server or the harness."""
     nodes = list(ast.walk(ast.parse(SOURCE)))
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named |= {f"{'.' * n.level}{n.module or ''}" for n in nodes if isinstance(n, ast.ImportFrom)}

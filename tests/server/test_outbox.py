@@ -245,7 +245,7 @@ def opened(folder: Path) -> list[str]:
     return [path for path in paths if path.startswith(f"{folder}/")]
 
 
-def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_file_is_reported_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An unreadable file stays in place however often it is opened, and the others are adopted."""
     broken = tmp_path / "0.sqlite"
     broken.write_bytes(b"no database at all" * 100)
@@ -263,7 +263,7 @@ def test_a_broken_file_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptur
     assert opened(tmp_path) == []
 
 
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
     """STORE-5: an event that finds no space is not acknowledged; later ones are stored."""
     program = """
         import resource, sqlite3, sys

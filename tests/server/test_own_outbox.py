@@ -161,7 +161,7 @@ def _break_row(db: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("change", [_swap_lines, _break_line, _break_row])
-def test_bytes_that_nobody_wrote_are_damage(
+def test_foreign_bytes_are_damage(
     own: OwnOutbox, tmp_path: Path, change: Callable[[sqlite3.Connection], None]
 ) -> None:
     """SQLite has no checksums: malformed rows are not stored and delay no others."""
@@ -187,17 +187,17 @@ def test_a_full_disk_is_no_damage(own: OwnOutbox) -> None:
 def test_a_stall_is_seen_by_every_process(tmp_path: Path) -> None:
     """A stalled outbox is visible in every process, also after its own has ended."""
     own, other = Outbox.create(tmp_path), Outbox.create(tmp_path)
-    assert longest_stall(tmp_path, 0.0) == 0.0
+    assert longest_stall([tmp_path], 0.0) == 0.0
     other.add(line("waits"))
-    began = longest_stall(tmp_path, 0.0)
+    began = longest_stall([tmp_path], 0.0)
     os.pwrite(other._lock_file, bytes(8), 0)  # As if nothing had been stored since the machine was started.
     own.add(line("moves"))
-    assert longest_stall(tmp_path, 0.0) > began + 1
+    assert longest_stall([tmp_path], 0.0) > began + 1
     batch = other.next_batch(10, MOST)
     assert batch
     other.stored(batch)
     other.add(line("waits again"))
-    assert longest_stall(tmp_path, 0.0) < 1
+    assert longest_stall([tmp_path], 0.0) < 1
     own.close()
     other.close()
 

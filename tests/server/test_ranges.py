@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from reference_server.analytics.ranges import PERIODS, Range, month, timezones
+from reference_server.analytics.ranges import PERIODS, Range, month, timezones, zone
 
 NOW = datetime(2026, 11, 26, 12, 34, 56, 789000, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ def test_a_moment_on_the_quarter_is_in_the_last_day() -> None:
     ],
 )
 def test_days_of_changing_clocks(timezone: str, day: date, hours: float, start: str) -> None:
-    """Such days have 23 or 25 hours and adjoin their neighbours."""
+    """Days on which clocks change have 23 or 25 hours and adjoin their neighbours."""
     range_ = Range.of("custom", timezone=timezone, now=NOW, first=day, last=day)
     after = Range.of(
         "custom", timezone=timezone, now=NOW, first=day + timedelta(days=1), last=day + timedelta(days=1)
@@ -78,7 +78,7 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
     [
         ("realtime", {}, ("2026-11-26 11:34", "2026-11-26 12:04")),
         ("24h", {}, ("2026-11-24 11:45", "2026-11-25 11:34")),
-        # Those that are running are compared until the same time of day.
+        # Running ranges are compared until the same time of day.
         ("today", {}, ("2026-11-24 23:00", "2026-11-25 12:34")),
         ("yesterday", {}, ("2026-11-23 23:00", "2026-11-24 23:00")),
         ("7d", {}, ("2026-11-12 23:00", "2026-11-19 12:34")),
@@ -97,11 +97,74 @@ def test_every_day_of_every_zone_is_made_of_quarters() -> None:
     ],
 )
 def test_the_range_before(period: str, days: dict[str, date], expected: tuple[str, str]) -> None:
-    """It has as many days, and ends at the same time of day if the range is still running."""
+    """The previous range has as many days, and ends at the same time of day if the range is running."""
     now = NOW - timedelta(hours=1) if period == "24h" else NOW
     previous = Range.of(period, timezone="Europe/Berlin", now=now, **days).previous()
     assert previous
     assert (f"{previous.start:%Y-%m-%d %H:%M}", f"{previous.end:%Y-%m-%d %H:%M}") == expected
+
+
+@pytest.mark.parametrize(
+    ("period", "days", "before"),
+    [
+        # NOW is the 26th of November 2026, 12:34.
+        ("month", ("2026-11-01", "2026-11-30"), ("2026-10-01", "2026-10-26 12:34")),
+        ("last_month", ("2026-10-01", "2026-10-31"), ("2026-09-01", "2026-10-01 00:00")),
+        ("year", ("2026-01-01", "2026-12-31"), ("2025-01-01", "2025-11-26 12:34")),
+        ("last_year", ("2025-01-01", "2025-12-31"), ("2024-01-01", "2025-01-01 00:00")),
+        ("12m", ("2025-12-01", "2026-11-26"), ("2024-12-01", "2025-11-26 12:34")),
+    ],
+)
+def test_months_and_years(period: str, days: tuple[str, str], before: tuple[str, str]) -> None:
+    """Months and years follow the calendar; as many months before are compared, until the same moment."""
+    range_ = Range.of(period, timezone="UTC", now=NOW)
+    previous = range_.previous()
+    assert previous
+    assert (f"{range_.first}", f"{range_.last}") == days
+    assert (f"{previous.first}", f"{previous.end:%Y-%m-%d %H:%M}") == before
+
+
+def test_the_last_day_of_a_long_month_is_compared_with_that_of_a_short_one() -> None:
+    """The 31st of March with the 28th of February; the whole month is there for the chart."""
+    now = datetime(2026, 3, 31, 6, tzinfo=UTC)
+    march = Range.of("month", timezone="UTC", now=now)
+    previous, whole = march.previous(), march.previous(whole=True)
+    assert previous
+    assert whole
+    assert f"{previous.end:%Y-%m-%d %H}" == "2026-02-28 06"
+    assert (whole.start, whole.end) == (datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("period", "intervals"),
+    [
+        ("realtime", ("minute",)),
+        ("24h", ("hour",)),
+        ("today", ("hour",)),
+        ("7d", ("hour", "day")),
+        ("14d", ("hour", "day", "week")),
+        ("month", ("day", "week")),
+        ("30d", ("day", "week", "month")),
+        ("year", ("day", "week", "month")),
+        ("all", ("month",)),
+    ],
+)
+def test_intervals_have_bounds(period: str, intervals: tuple[str, ...]) -> None:
+    """At least two steps and at most 400; the usual interval is among them."""
+    range_ = Range.of(period, timezone="UTC", now=NOW)
+    assert range_.intervals == intervals
+    assert range_.interval in intervals
+    for interval in intervals:
+        assert len(range_.by(interval).points()) <= 400
+    with pytest.raises(ValueError, match=r"interval must be .* \(got 'second'\)"):
+        range_.by("second")
+
+
+def test_weeks_begin_on_mondays() -> None:
+    """The first step is the rest of a week."""
+    range_ = Range.of("14d", timezone="Europe/Berlin", now=NOW).by("week")
+    begins = [point.astimezone(zone("Europe/Berlin")) for point in range_.points()]
+    assert [f"{begin:%a %d %H}" for begin in begins] == ["Fri 13 00", "Mon 16 00", "Mon 23 00"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +185,7 @@ def test_a_running_day_is_compared_by_the_clock(now: datetime, expected: tuple[s
 
 
 def test_nothing_is_before_all() -> None:
-    """Neither ``all`` nor a range at the earliest day has a previous one."""
+    """The range ``all``, and one at the earliest day, have no previous range."""
     assert Range.of("all", timezone="UTC", now=NOW).previous() is None
     first = date(2000, 1, 2)
     assert Range.of("custom", timezone="UTC", now=NOW, first=first, last=date(2000, 2, 1)).previous() is None
@@ -149,7 +212,8 @@ def test_what_is_wrong_is_named(period: str, days: dict[str, date], reason: str)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Europe/Atlantis", "Europe", "../etc/passwd", "/etc/passwd", "a\0b", "utc"]
+    "name",
+    ["", "Europe/Atlantis", "Europe", "../etc/passwd", "/etc/passwd", "a\0b", "utc", "localtime", "Factory"],
 )
 def test_an_unknown_time_zone_is_refused(name: str) -> None:
     """Names of folders and files are refused too."""

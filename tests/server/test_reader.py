@@ -114,7 +114,7 @@ def test_properties_and_values_are_counted(pen: Pen, reader: Reader) -> None:
     assert reader.properties(pen.site, DAYS, "Signup") == PropertyPage(
         rows=(
             PropertyCount(name="plan", count=4, distinct=3),
-            PropertyCount(name="source", count=2, distinct=1),
+            PropertyCount(name="source", count=2, distinct=1, only="ad"),
         ),
         total=2,
     )

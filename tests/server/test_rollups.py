@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -141,17 +142,22 @@ def as_before(client: Client) -> None:
 
 
 @pytest.fixture
-def before(tmp_path: Path) -> Iterator[Pen]:
+def before(clickhouse: LocalClickHouse) -> Iterator[Pen]:
     """A database of a version with views, one of which has failed."""
-    with LocalClickHouse(tmp_path / "clickhouse") as clickhouse:
-        client = connect(clickhouse.url)
-        migrate(client)
-        as_before(client)
-        client.command("DROP TABLE rollup_properties_view")
-        client.insert("events", [event.row("example.com") for event in SOME])
-        as_before(client)
-        yield Pen(client, "example.com", clickhouse.url)
-        client.close()
+    name = f"before_{uuid.uuid4().hex}"
+    every = connect(clickhouse.url)
+    every.command(f"CREATE DATABASE {name}")
+    url = f"{clickhouse.url.rpartition('/')[0]}/{name}"
+    client = connect(url)
+    migrate(client)
+    as_before(client)
+    client.command("DROP TABLE rollup_properties_view")
+    client.insert("events", [event.row("example.com") for event in SOME])
+    as_before(client)
+    yield Pen(client, "example.com", url)
+    client.close()
+    every.command(f"DROP DATABASE {name}")
+    every.close()
 
 
 def test_events_of_before_are_counted(before: Pen) -> None:
@@ -187,7 +193,7 @@ def test_an_attempt_of_before_is_counted_once(before: Pen, tmp_path: Path, in_ev
         before.client.insert("events", [row], settings={"insert_deduplication_token": token})
     outbox._db.close()
     os.close(outbox._lock_file)
-    repair(before.client, folder)
+    repair(Clients(before.url), folder)
     mine = Outbox.create(folder)
     loader = Loader(OwnOutbox(lambda: mine), folder, Clients(before.url))
     loader.start()
@@ -217,10 +223,11 @@ def test_two_processes_upgrade_at_once(before: Pen, tmp_path: Path) -> None:
 
 def upgrade(pen: Pen, folder: Path, barrier: threading.Barrier) -> None:
     """Migrate at the same time as the other, as at the start of a server."""
-    client = connect(pen.url)
+    clients = Clients(pen.url)
+    clients.get()
     barrier.wait(20)
-    repair(client, folder)
-    client.close()
+    repair(clients, folder)
+    clients.get().close()
 
 
 @given(st.integers(0, 4000), st.integers(1, 4000))

@@ -11,7 +11,7 @@ from reference_server.state_file import StateFile
 from reference_server.storage.embedded import LocalClickHouse
 from tests.server.polling import WAIT
 
-FILES = ("visits.sqlite", "sites.sqlite", "usage_limits.sqlite", "settings.sqlite")
+FILES = ("visits.sqlite", "usage_limits.sqlite")
 EVENT = {"t": "e", "n": "Signup"}
 TABLE = "CREATE TABLE IF NOT EXISTS texts (text TEXT)"
 
@@ -27,10 +27,7 @@ def _empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [_overwrite, _empty])
-def test_damaged_state_stops_no_events(
-    start: Any, clickhouse: LocalClickHouse, tmp_path: Path, damage: Any
-) -> None:
+def test_damaged_state_stops_no_events(start: Any, clickhouse: LocalClickHouse, tmp_path: Path) -> None:
     """Damage occurs while the server runs with two workers, and again before it starts."""
     options = ("--data", str(tmp_path), "--workers", "2")
     env = {"CLICKHOUSE_URL": clickhouse.url, "CLICKPORT_QUOTA": "1000000", "CLICKPORT_RATE_LIMIT": "1000000"}
@@ -45,12 +42,12 @@ def test_damaged_state_stops_no_events(
 
     with start(*options, **env) as server:
         works(server, "before")
-        for name in FILES:
+        for name, damage in zip(FILES, (_overwrite, _empty), strict=True):
             damage(state / name)
         works(server, "after")
         server.process.terminate()
         _, errors = server.process.communicate(timeout=WAIT)
-    for name in FILES:
+    for name, damage in zip(FILES, (_empty, _overwrite), strict=True):
         assert errors.count(f"{name} is damaged") == 1, errors
         assert len(list(state.glob(f"{name}.*.damaged"))) == 1
         damage(state / name)

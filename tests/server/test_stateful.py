@@ -202,7 +202,7 @@ class Life(RuleBasedStateMachine):
         self.world.settle()
 
 
-def test_whatever_happens_what_was_acknowledged_is_stored_once(world: World) -> None:
+def test_after_any_fault_acknowledged_events_are_stored_once(world: World) -> None:
     """STORE-1, STORE-5: stored once after a 2xx, at most once after no answer or a 5xx, else never."""
     Life.world = world
     run_state_machine_as_test(

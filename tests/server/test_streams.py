@@ -43,43 +43,47 @@ def descriptors(server: Any) -> int:
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in descendants(server.process.pid))
 
 
-@pytest.fixture(params=["1", "2"])
-def fresh(
-    request: pytest.FixtureRequest, start: Start, clickhouse: LocalClickHouse, tmp_path: Path
-) -> Iterator[Any]:
-    """A server of one or two worker processes that has had no stream yet."""
-    with start("--workers", request.param, "--data", str(tmp_path), CLICKHOUSE_URL=clickhouse.url) as server:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the server."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def pair(start: Start, clickhouse: LocalClickHouse, data: Path) -> Iterator[Any]:
+    """A server of two worker processes."""
+    with start("--workers", "2", "--data", str(data), CLICKHOUSE_URL=clickhouse.url) as server:
         yield server
 
 
-def test_streams_opened_at_once_are_all_told(fresh: Any, tmp_path: Path) -> None:
+def test_streams_opened_at_once_all_get_events(pair: Any, data: Path) -> None:
     """Twenty streams of one site and ten of five others leave no socket or file."""
     sites = ["one.example"] * 20 + [f"{letter}.example" for letter in "abcde"] * 2
     for _ in range(10):  # Each process opens its long-lived files first, such as connections to ClickHouse.
-        fresh.http.get("/healthz", headers={"Connection": "close"})
-        httpx.post(f"{fresh.url}/api/event", json={"t": "p", "d": sites[0]}, trust_env=False)
-    before = descriptors(fresh)
+        pair.http.get("/healthz", headers={"Connection": "close"})
+        httpx.post(f"{pair.url}/api/event", json={"t": "p", "d": sites[0]}, trust_env=False)
+    before = descriptors(pair)
     with ExitStack() as stack, ThreadPoolExecutor(len(sites)) as pool:
-        streams = list(pool.map(lambda site: stack.enter_context(connect(fresh, site)), sites))
+        streams = list(pool.map(lambda site: stack.enter_context(connect(pair, site)), sites))
         list(pool.map(lambda stream: read_until(stream, b"event: ready"), streams))
         for site in dict.fromkeys(sites):
             event = {"t": "e", "n": f"for {site}", "d": site}
-            assert httpx.post(f"{fresh.url}/api/event", json=event, trust_env=False).status_code == 202
+            assert httpx.post(f"{pair.url}/api/event", json=event, trust_env=False).status_code == 202
         told = pool.map(lambda stream, site: read_until(stream, f'"for {site}"'.encode()), streams, sites)
         assert all(text.count(b"data: {") == 1 for text in told)
     # An event opens the socket for sending, once per process.
-    live = tmp_path / "state" / "live"
-    eventually(lambda: descriptors(fresh) <= before + 2 and not list(live.iterdir()))
+    live = data / "state" / "live"
+    eventually(lambda: descriptors(pair) <= before + 2 and not list(live.iterdir()))
 
 
-def test_a_stream_closed_in_any_state_leaves_nothing(fresh: Any, tmp_path: Path) -> None:
+def test_a_stream_closed_in_any_state_leaves_nothing(pair: Any, data: Path) -> None:
     """Closed before the answer or while running, by reset, half-closed, or requested by HEAD."""
-    with connect(fresh, "one.example") as warm:
+    with connect(pair, "one.example") as warm:
         read_until(warm, b"event: ready")
-    live = tmp_path / "state" / "live"
+    live = data / "state" / "live"
     eventually(lambda: not list(live.iterdir()))
-    before = descriptors(fresh)
-    streams = [connect(fresh, "one.example") for _ in range(24)]
+    before = descriptors(pair)
+    streams = [connect(pair, "one.example") for _ in range(24)]
     for number, stream in enumerate(streams):
         way = number % 4
         if way:
@@ -90,9 +94,8 @@ def test_a_stream_closed_in_any_state_leaves_nothing(fresh: Any, tmp_path: Path)
             stream.shutdown(socket.SHUT_WR)
             assert b"HTTP/1.1" not in read_to_end(stream)
         stream.close()
-    assert fresh.http.head("/api/sites/one.example/live").status_code == 200
-    fresh.http.close()
-    eventually(lambda: descriptors(fresh) <= before and not list(live.iterdir()))
+    assert httpx.head(f"{pair.url}/api/sites/one.example/live", trust_env=False).status_code == 200
+    eventually(lambda: descriptors(pair) <= before and not list(live.iterdir()))
 
 
 def read_to_end(connection: socket.socket) -> bytes:
@@ -104,7 +107,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 
 def test_a_connection_that_is_full_is_not_writable() -> None:
-    """It is writable after the peer has read; an unknown one counts as writable."""
+    """A full connection is writable after the peer has read; an unknown one counts as writable."""
     here, there = socket.socketpair()
     with here, there:
         writable = Writable(here.fileno())

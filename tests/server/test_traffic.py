@@ -1,15 +1,15 @@
 """KPIs over time: expected values are counted by hand from each test's events."""
 
-import sqlite3
-from contextlib import closing
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
 from reference_server.analytics.ranges import Range
 from reference_server.analytics.reader import Reader
-from reference_server.analytics.site_settings import Settings
+from reference_server.analytics.site_settings import GOAL, Settings
+from reference_server.storage import shared_tables
+from reference_server.storage.client import Clients
+from reference_server.storage.shared_tables import Setting
 from tests.server.reading import NOW, Pen, Sent
 
 DAYS = Range.of("7d", timezone="UTC", now=NOW)
@@ -31,13 +31,13 @@ def test_goals_match_exactly_and_count_completions(pen: Pen, reader: Reader, set
 
 
 @pytest.mark.parametrize("names", [["x" * 140_000], [f"{n}" * 10_000 for n in range(14)]], ids=["one", "14"])
-def test_long_goals_lock_nobody_out(
-    pen: Pen, reader: Reader, settings: Settings, tmp_path: Path, names: list[str]
+def test_long_goals_lock_no_user_out(
+    pen: Pen, reader: Reader, settings: Settings, database: str, names: list[str]
 ) -> None:
     """F11: goals of earlier versions may exceed the limits, and a bound value of ClickHouse (128 KiB)."""
     pen.write(Sent(name=names[-1][:10_000], visitor="v"))
-    with closing(sqlite3.connect(tmp_path / "settings.sqlite")) as db, db:
-        db.executemany("INSERT INTO goals (site, name) VALUES (?, ?)", [(pen.site, name) for name in names])
+    old = [Setting(kind=GOAL, name=name, value=f"{n}", version=1) for n, name in enumerate(names, 1)]
+    shared_tables.write(Clients(database).get(), pen.site, old)
     settings.add_goal(pen.site, "Signup")
     counted = [0] * (len(names) - 1) + [int(len(names[-1]) <= 10_000)]
     assert [goal.conversions for goal in reader.goals(pen.site, DAYS)] == [*counted, 0]
@@ -74,13 +74,14 @@ def test_kpis(pen: Pen, reader: Reader, settings: Settings) -> None:
         "pageviews": (4, 2, 100.0),
         "views_per_visit": (1.33, 1.0, 33.0),
         "bounce_rate": (33.33, 100.0, -66.67),
+        "events": (4, 0, None),
         "duration": (15.0, 0.0, None),
     }
     assert kpis(reader, pen.site) == expected
     settings.add_goal(pen.site, "Signup")
     found = kpis(reader, pen.site)
     assert found == expected | {"conversions": (3, 0, None), "conversion_rate": (75.0, 0.0, None)}
-    order = ["visitors", "pageviews", "views_per_visit", "bounce_rate"]
+    order = ["visitors", "pageviews", "views_per_visit", "bounce_rate", "events"]
     assert list(found) == [*order, "conversions", "conversion_rate", "duration"]
 
 
@@ -108,7 +109,7 @@ def test_a_running_day_is_compared_until_the_same_time(pen: Pen, reader: Reader)
 
 def test_kpis_of_nothing(pen: Pen, reader: Reader) -> None:
     """A site without events has zeros and no changes; all time has no previous range."""
-    keys = ("visitors", "pageviews", "views_per_visit", "bounce_rate", "duration")
+    keys = ("visitors", "pageviews", "views_per_visit", "bounce_rate", "events", "duration")
     assert kpis(reader, pen.site) == dict.fromkeys(keys, (0, 0, None))
     everything = reader.range(pen.site, "all")
     assert kpis(reader, pen.site, everything) == dict.fromkeys(keys, (0, None, None))

@@ -13,12 +13,16 @@ import pytest
 from reference_server.delivery.counters import Counts
 from reference_server.delivery.outbox import Outbox
 from reference_server.ingest.endpoint import EventAnswer, EventRoute
+from reference_server.ingest.other_nodes import OtherNodes
 from reference_server.ingest.rows import RowBuilder
 from reference_server.ingest.sessions import Sessions
 from reference_server.ingest.sites import FoundSites, Sites
 from reference_server.ingest.usage_limits import UsageLimits
+from reference_server.storage.client import Clients
 from reference_server.storage.embedded import LocalClickHouse
+from reference_server.storage.schema import encode_row
 from reference_server.web.live_stream import LiveStream
+from tests.server.reading import Pen, Sent
 from tests.server.test_events import in_a_loop
 
 Start = Callable[..., Any]
@@ -91,13 +95,32 @@ def test_a_month_is_counted_for_each_site(tmp_path: Path) -> None:
     assert usage_limits.within_quota("a.example", NOON + timedelta(days=5))
 
 
-def test_a_new_quota_knows_what_was_stored_before(tmp_path: Path) -> None:
-    """Events of this month that ClickHouse has are counted, once, also after a restart."""
+def test_a_quota_knows_what_others_have_stored(tmp_path: Path) -> None:
+    """QUOTA-1: the events of other nodes, and those before the quota was set, count; none counts twice."""
     usage_limits = UsageLimits(tmp_path, quota={"": 10})
-    usage_limits.begin_month(NOON, [("a.example", 9)])
-    assert [usage_limits.within_quota("a.example", NOON) for _ in range(2)] == [True, False]
-    usage_limits.begin_month(NOON, [("a.example", 0)])
-    assert not usage_limits.within_quota("a.example", NOON)
+    usage_limits.others("2026-11", {"a.example": 8, "b.example": 10})
+    assert [usage_limits.within_quota("a.example", NOON) for _ in range(3)] == [True, True, False]
+    assert not usage_limits.within_quota("b.example", NOON)
+    usage_limits.others("2026-11", {"c.example": 1})
+    assert [usage_limits.within_quota("c.example", NOON) for _ in range(10)] == [True] * 9 + [False]
+    december = NOON + timedelta(days=5)
+    assert usage_limits.within_quota("a.example", december)
+    usage_limits.others("2026-12", {"a.example": 9})
+    assert not usage_limits.within_quota("a.example", december)
+
+
+def test_no_event_counts_twice(tmp_path: Path, clickhouse: LocalClickHouse, pen: Pen) -> None:
+    """Of ten events, seven are in ClickHouse; four of those, and two that wait, are of this process."""
+    now = datetime.now(UTC)
+    usage_limits = UsageLimits(tmp_path, quota={pen.site: 10})
+    others = OtherNodes(Clients(clickhouse.url), usage_limits, None)
+    assert [usage_limits.within_quota(pen.site, now) for _ in range(6)] == [True] * 6
+    mine, theirs = [Sent(name="a", at=now)] * 4, [Sent(name="a", at=now)] * 3
+    pen.write(*mine)
+    others.stored(b"\n".join(encode_row(event.row(pen.site)) for event in mine))
+    pen.write(*theirs)
+    others.look()
+    assert [usage_limits.within_quota(pen.site, now) for _ in range(2)] == [True, False]
 
 
 def test_figures_are_of_all_processes(tmp_path: Path) -> None:
@@ -115,7 +138,9 @@ def test_a_sender_over_the_limit_is_dropped_with_200(tmp_path: Path) -> None:
     clock = [NOON.replace(second=59)]
     limits = [UsageLimits(tmp_path, rate=60) for _ in range(2)]
     outbox = Outbox.create(tmp_path / "outbox")
-    ingest = RowBuilder(sites=Sites(()), found=FoundSites(tmp_path, most=10), sessions=Sessions(tmp_path))
+    ingest = RowBuilder(
+        sites=Sites(()), found=FoundSites(tmp_path, most=10), sessions=Sessions(tmp_path, b"s" * 32)
+    )
     options: Any = {"max_body": 1000, "over_quota": "drop", "now": lambda: clock[0]}
     routes = [EventRoute(ingest, outbox, LiveStream(tmp_path), limit, **options) for limit in limits]
 

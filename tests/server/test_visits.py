@@ -1,5 +1,6 @@
 """Visitors, sessions and page visits of senders without ids of their own (STORE-4)."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -11,13 +12,14 @@ from reference_server.ingest.sessions import Sessions
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
+SECRET = b"s" * 32
 MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Iterator[Sessions]:
     """Visits on an empty state folder."""
-    with closing(Sessions(tmp_path)) as made:
+    with closing(Sessions(tmp_path, SECRET)) as made:
         yield made
 
 
@@ -39,11 +41,24 @@ def test_a_visitor_is_another_one_tomorrow(sessions: Sessions) -> None:
     assert visitor(sessions, NOON) != visitor(sessions, NOON + timedelta(days=1))
 
 
-def test_the_salt_of_yesterday_is_forgotten(sessions: Sessions) -> None:
-    """Not even the server can compute an id of a past day."""
-    before = visitor(sessions, NOON)
-    visitor(sessions, NOON + timedelta(days=1))
-    assert visitor(sessions, NOON) != before
+def test_nodes_with_one_secret_agree(sessions: Sessions, tmp_path: Path) -> None:
+    """A visitor is the same on all nodes; ids of another secret cannot be compared."""
+    with (
+        closing(Sessions(tmp_path / "b", SECRET)) as other,
+        closing(Sessions(tmp_path / "c", b"x" * 32)) as strange,
+    ):
+        assert visitor(other, NOON) == visitor(sessions, NOON)
+        assert visitor(strange, NOON) != visitor(sessions, NOON)
+
+
+def test_a_salt_of_earlier_versions_is_erased(tmp_path: Path) -> None:
+    """Ids of past days cannot be traced back with it."""
+    with closing(sqlite3.connect(tmp_path / "visits.sqlite")) as db, db:
+        db.execute("CREATE TABLE salts (day TEXT PRIMARY KEY, salt BLOB NOT NULL)")
+        db.execute("INSERT INTO salts VALUES ('2026-02-28', 'the salt of a day')")
+    with closing(Sessions(tmp_path, SECRET)) as sessions:
+        visitor(sessions, NOON)
+    assert [file for file in tmp_path.iterdir() if b"the salt of a day" in file.read_bytes()] == []
 
 
 def test_visitors_differ_by_site_address_and_agent(sessions: Sessions) -> None:
@@ -59,7 +74,7 @@ def test_visitors_differ_by_site_address_and_agent(sessions: Sessions) -> None:
 
 def test_two_processes_agree(sessions: Sessions, tmp_path: Path) -> None:
     """Workers that share a state folder see the same visitor, session and page visit."""
-    with closing(Sessions(tmp_path)) as other:
+    with closing(Sessions(tmp_path, SECRET)) as other:
         sessions.enter(site="a.test", session="s", pageview="p", now=NOON)
         assert visitor(other, NOON) == visitor(sessions, NOON)
         assert other.session("v", NOON) == sessions.session("v", NOON)

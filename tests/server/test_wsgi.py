@@ -8,7 +8,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from reference_server.runtime.wsgi import call, environ_of
+from reference_server.ingest.endpoint import EventAnswer
+from reference_server.runtime.wsgi import Streamed, call, environ_of
 
 PLAIN = [("Content-Type", "text/plain")]
 
@@ -28,8 +29,9 @@ def scope(*headers: tuple[str, str], path: str = "/") -> Any:
 
 def answer(application: Callable[..., Iterable[bytes]], body: bytes = b"") -> tuple[int, Any, bytes]:
     """Return status, headers and body; 500 if the application or the bridge breaks PEP 3333."""
-    status, headers, text = call(validator(application), environ_of(scope(), body, "192.0.2.1"))
-    return status, headers, text
+    found = call(validator(application), environ_of(scope(), body, "192.0.2.1"))
+    assert isinstance(found, EventAnswer)
+    return found
 
 
 def written(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -83,6 +85,43 @@ class Closing:
     def close(self) -> None:
         """Record the call."""
         self.closed = True
+
+
+def test_a_long_answer_is_read_in_parts() -> None:
+    """Only what is sent at once is read before the first part, and the rest when it is asked for."""
+    made = []
+
+    def application(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", PLAIN)
+        for number in range(100):
+            made.append(number)
+            yield b"x" * 100_000
+
+    found = call(validator(application), environ_of(scope(), b"", "192.0.2.1"))
+    assert isinstance(found, Streamed)
+    assert (found.status, found.headers, len(made)) == (200, PLAIN, 11)
+    parts = list(iter(found.part, b""))
+    assert max(map(len, parts[1:])) <= 200_000
+    assert b"".join(parts) == b"x" * 10_000_000
+    found.close()
+
+
+def test_an_error_after_the_head_is_raised() -> None:
+    """The application's error ends the answer, because sent parts cannot be taken back."""
+
+    def application(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", PLAIN)
+        yield b"x" * 2_000_000
+        try:
+            int("no number")
+        except ValueError:
+            start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+
+    found = call(application, environ_of(scope(), b"", "192.0.2.1"))
+    assert isinstance(found, Streamed)
+    assert len(found.part()) == 2_000_000
+    with pytest.raises(ValueError, match="no number"):
+        found.part()
 
 
 def test_an_iterable_that_fails_is_closed() -> None:

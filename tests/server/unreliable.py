@@ -36,10 +36,6 @@ class Unreliable(Clients):
         """Query ClickHouse."""
         return super().get().query(*values, **options)
 
-    def insert(self, *values: Any, **options: Any) -> Any:
-        """Insert as migrations do."""
-        return super().get().insert(*values, **options)
-
     def command(self, text: str, *values: Any, **options: Any) -> Any:
         """Execute a statement, or fail as decided."""
         table = text.removeprefix("INSERT INTO ").split()[0]

@@ -25,6 +25,16 @@ class Hands:
         wait = WebDriverWait(self.page, 10)
         wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector))[0].click()
 
+    def arrive(self, path: str) -> None:
+        """Wait until the page that a click leads to has loaded, as a person does."""
+        if not self._selenium:
+            self.page.wait_for_url(f"**{path}")
+            return
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        ready = "return location.pathname + ' ' + document.readyState"
+        WebDriverWait(self.page, 10).until(lambda driver: driver.execute_script(ready) == f"{path} complete")
+
     def click_in_frame(self, selector: str) -> None:
         """Click an element of the page's only frame."""
         if self._selenium:
@@ -42,6 +52,7 @@ def walk(page: Any, clickport: Any, shop: str, seconds: float = 5.0) -> None:
     hands.click("#accept")
     clickport.expect("Consent", seconds=seconds)
     hands.click("a[href='/signup']")
+    hands.arrive("/signup")
     hands.click("#signup")
     clickport.expect("Signup", {"plan": "pro", "seats": 3}, seconds=seconds)
     hands.goto(f"{shop}/product")

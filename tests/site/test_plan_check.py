@@ -10,8 +10,9 @@ import httpx
 import pytest
 from click.testing import Result
 
+from conformance.site import pattern
 from conformance.site.events import Event
-from conformance.site.plan import read_plan
+from conformance.site.plan import Type, is_of, read_plan
 from conformance.site.plan_check import differences
 from reference_server.storage.embedded import LocalClickHouse
 from tests.site.conftest import body, entry, har
@@ -208,7 +209,7 @@ def test_rows_of_clickhouse(folder: Path, clickport: Run) -> None:
 
 @pytest.mark.parametrize("words", [(), ("x.har", "--readback-cmd", "cat x")])
 def test_one_source_is_needed(clickport: Run, words: tuple[str, ...]) -> None:
-    """None, or two, is a usage error that names them."""
+    """Without a source, or with two, the command ends with a usage error that names them."""
     done = clickport("plan", "check", *words)
     assert (done.exit_code, "name one source of events: a file, or one of --clickhouse" in done.output) == (
         2,
@@ -252,6 +253,22 @@ def test_reports(folder: Path, clickport: Run, kind: str) -> None:
         ("[events.A]\nrevenue = { least = 'x' }", "events.A.revenue: least must be a number"),
         ("[event.A]", "unknown key 'event': did you mean events?"),
         ("[events.A", "is not a plan"),
+        ("[events.shop.sale]", "unknown key 'sale': known are description,"),
+        ("[events.shop.sale]", 'a name with a dot is quoted: "shop.sale"'),
+        ("[events.A.properties.user.id]", 'a name with a dot is quoted: "user.id"'),
+        ('[events.""]', "an event has a name, and one here is empty"),
+        (
+            "[events.A.properties.b]\ntype = 'integer'\nvalues = ['1', 'two']",
+            "events.A.properties.b: the value 'two' can never be accepted: it is not integer",
+        ),
+        (
+            "[events.A.properties.b]\npattern = '[a-z]+'\nvalues = ['Pro']",
+            "the value 'Pro' can never be accepted: it does not match the pattern [a-z]+",
+        ),
+        ("[events.A]\nrevenue = { least = 2, most = 1 }", "least is 2 and most 1: no amount is both"),
+        ("[events.A]\nrevenue = { least = nan }", "least must be a number (got NaN)"),
+        ("[events.A]\nrevenue = { most = inf }", "most must be a number (got Infinity)"),
+        ("[events.A]\nrevenue = { presence = 'never', currencies = ['EUR'] }", "has no currency or bounds"),
         (
             "".join(f"[events.A.properties.p{n}]\n" for n in range(31)),
             "31 properties, but an event has at most 30",
@@ -271,7 +288,7 @@ def test_bad_plans_are_refused(folder: Path, clickport: Run, text: str, message:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("x.har", "{", "x.har is not a HAR"),
+        ("x.har", "{", "x.har is incomplete: it ends at byte 1;"),
         ("x.har", "{}", "it has no log.entries"),
         ("x.har", '{"log": {"entries": [{}]}}', "x.har, entry 1 is not an entry of a HAR: lacks 'request'"),
         ("x.jsonl", "hello", "x.jsonl holds no events"),
@@ -300,3 +317,64 @@ def test_limits_are_those_of_the_documentation(folder: Path) -> None:
         list(differences(plan, Event(name="Signup", properties={"plan": "free"}, page="x", seconds=1.0)))
         == []
     )
+
+
+def test_plan_with_a_byte_order_mark(folder: Path, clickport: Run) -> None:
+    """Editors on Windows write one."""
+    (folder / "bom.toml").write_text("[events.Signup.properties.plan]", encoding="utf-8-sig")
+    har(folder / "shop.har", entry(GOOD[0]))
+    assert (
+        "property 'seats' is not planned"
+        in clickport("plan", "check", "shop.har", "--plan", "bom.toml").output
+    )
+
+
+@pytest.mark.parametrize("text", ["1_000", "٣", "+5", "0x10", "007", "1.", ".5", "NaN", "1,5", ""])
+def test_texts_that_are_no_numbers(text: str) -> None:
+    """A number on the wire is what JavaScript makes of one; a code with a leading zero is text."""
+    assert not is_of(Type.NUMBER, text)
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "49.99", "49.90", "1e+21", "1.5e-7"])
+def test_numbers(text: str) -> None:
+    """Numbers as JavaScript writes them, by String() or toFixed()."""
+    assert is_of(Type.NUMBER, text)
+
+
+def test_pattern_that_explodes(folder: Path, clickport: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A match that would take years is ended, and the plan is at fault; the next match works."""
+    monkeypatch.setattr(pattern, "SECONDS", 0.5)
+    (folder / "tracking-plan.toml").write_text("[events.Signup.properties.plan]\npattern = '(a+)+b'")
+    har(folder / "shop.har", entry(body("Signup", {"plan": "a" * 40})))
+    done = clickport("plan", "check", "shop.har")
+    assert (done.exit_code, "events.Signup: property 'plan': (a+)+b takes more than" in done.output) == (
+        2,
+        True,
+    )
+    assert pattern.matches("(a+)+b", "a" * 20 + "b")
+    assert not pattern.matches("(a+)+b", "a" * 17)
+
+
+def test_quick_patterns_need_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ordinary patterns are matched here, so that a check of many events is quick."""
+    monkeypatch.setattr(pattern, "_matcher", lambda: pytest.fail("a process was used"))
+    assert pattern.matches(r"[A-Z]{3}-\d+", "ABC-" + "1" * 30)
+    assert pattern.matches(r"\d{4}-\d{2}-\d{2}[a-z ]*", "2026-11-29 and some more")
+
+
+def test_huge_amounts_are_short_in_messages(folder: Path, clickport: Run) -> None:
+    """The digits of 1e999999999 would fill the memory."""
+    har(
+        folder / "shop.har",
+        entry('{"t":"e","n":"Purchase","mk":["sku"],"mv":["ABC-1"],"ra":1e999999999,"rc":"EUR"}'),
+    )
+    assert "the amount 1E+999999999 is more than 1000" in clickport("plan", "check", "shop.har").output
+
+
+def test_names_of_another_unicode_form(folder: Path, clickport: Run) -> None:
+    """The message distinguishes names that look alike on the screen."""
+    (folder / "tracking-plan.toml").write_text('[events."Café"]\nother_properties = true', encoding="utf-8")
+    har(folder / "shop.har", entry(body("Cafe\u0301", {})), entry(body("Café", {})))
+    output = clickport("plan", "check", "shop.har").output
+    assert r"'Cafe\u0301' is not in tracking-plan.toml: did you mean 'Café'?" in output
+    assert r"'Cafe\u0301' and 'Café' differ only in their Unicode form" in output

@@ -16,6 +16,17 @@ SEEN = (
     entry(body('odd "name".é', {"is gift": "true", "price": "1.5"}, ra=49.99, rc="EUR")),
     entry(body('odd "name".é', {"is gift": "false", "price": "2"})),
 )
+WIDE = """
+[events.Sale]
+revenue = { presence = "optional", currencies = ["EUR", "USD"], least = 1 }
+[events.Sale.properties.code]
+required = false
+[events.Sale.properties.size]
+type = "number"
+most = 9
+[events.Sale.properties.note]
+required = false
+"""
 
 
 def test_draft_describes_what_was_seen(folder: Path, clickport: Run) -> None:
@@ -65,6 +76,14 @@ def test_no_draft_without_events(folder: Path, clickport: Run) -> None:
         ('"free", "pro"', '"free", "pro", "team"', "changed Signup: property 'plan' has a new value, 'team'"),
         ('["EUR"]', '["EUR", "USD"]', "changed Purchase: currency USD is new"),
         ('"integer"\nrequired = false', '"integer"', "changed Signup: property 'seats' is required now"),
+        ('"free", "pro"', '"free"', "changed Signup: property 'plan' no longer has the value 'pro'"),
+        ('values = ["free", "pro"]', "", "changed Signup: property 'plan' may have any value now"),
+        (r"-\\d+", "", r"property 'sku' had another pattern: [A-Z]{3}-\d+ became [A-Z]{3}"),
+        ("most = 2", "most = 3", "changed Signup: property 'seats' had at most 2 values, now 3"),
+        ("least = 0, ", "", "changed Purchase: the amount was 0 to 1000 and is any to 1000"),
+        ('currencies = ["EUR"], ', "", "changed Purchase: revenue may have any currency now"),
+        ('["EUR"]', '["CHF"]', "changed Purchase: currency EUR is gone"),
+        ("other_properties = true", "", "changed Video Play: other properties are refused now"),
         ('owner = "growth"', 'revenue = "optional"', "changed Signup: revenue was absent and is optional"),
     ],
 )
@@ -90,6 +109,31 @@ def test_plan_and_reality(folder: Path, clickport: Run) -> None:
     done = clickport("plan", "diff", "tracking-plan.toml", "shop.har")
     assert "renamed Signup: now Sign up" in done.output
     assert "gone    Purchase" in done.output
+
+
+def test_events_as_planned_differ_in_nothing(folder: Path, clickport: Run) -> None:
+    """Events that use less than a plan allows are no difference to it."""
+    (folder / "wide.toml").write_text(WIDE, encoding="utf-8")
+    har(folder / "shop.har", entry(body("Sale", {"code": "12", "size": "2"})))
+    done = clickport("plan", "diff", "wide.toml", "shop.har")
+    assert (done.exit_code, done.output) == (0, "no difference\n")
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (body("Sale", {"code": "x"}), "changed Sale: property 'size' is gone"),
+        (body("Sale", {"code": "x", "size": "big"}), "changed Sale: property 'size' was number and is text"),
+        (body("Sale", {"code": "x", "size": "1", "y": "z"}), "changed Sale: property 'y' is new"),
+        (body("Sale", {"code": "x", "size": "1"}, ra=1, rc="CHF"), "changed Sale: currency CHF is new"),
+    ],
+)
+def test_events_not_as_planned_differ(folder: Path, clickport: Run, payload: object, line: str) -> None:
+    """Events that contradict the plan are a difference, as before."""
+    (folder / "wide.toml").write_text(WIDE, encoding="utf-8")
+    har(folder / "shop.har", entry(payload))
+    done = clickport("plan", "diff", "wide.toml", "shop.har")
+    assert (done.exit_code, done.output) == (1, f"{line}\n")
 
 
 def test_docs(clickport: Run) -> None:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from conformance.browsers import BrowserMissing, find, start
 from conformance.browsers.playwright_engines import PLAYWRIGHT, _launch
 from conformance.recorder import Recorder
+from conformance.site.observer import Clickport
 from conformance.site.plan import read_plan
-from conformance.site.witness import Clickport
+from tests.serving import serving
 from tests.site.shop_walk import walk
 
 ROOT = Path(__file__).parents[2]
@@ -42,14 +41,8 @@ def _module() -> Any:
 @contextmanager
 def served(*faults: tuple[str, str, str]) -> Iterator[str]:
     """Serve the shop with faults; yield its origin."""
-    server = make_server("127.0.0.1", 0, _module().create_app(faults), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with serving(_module().create_app(faults)) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -84,44 +77,44 @@ def recorder() -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def witness(recorder: Recorder) -> Iterator[Clickport]:
+def observer(recorder: Recorder) -> Iterator[Clickport]:
     """Return the object that the fixture gives to a test, with the shop's plan."""
-    witness = Clickport(recorder, plan=read_plan(SHOP / "tracking-plan.toml"))
-    yield witness
-    witness.close()
+    observer = Clickport(recorder, plan=read_plan(SHOP / "tracking-plan.toml"))
+    yield observer
+    observer.close()
 
 
-def test_good_shop_is_clean(page: Any, witness: Clickport) -> None:
+def test_good_shop_is_clean(page: Any, observer: Clickport) -> None:
     """The walk passes, and its events are in the order of the walk."""
     with served() as shop:
-        walk(page, witness, shop)
-    assert [event.name for event in witness.events] == [
+        walk(page, observer, shop)
+    assert [event.name for event in observer.events] == [
         *("Consent", "Signup", "Add To Cart", "Product Left", "Checkout Shown", "Purchase", "Video Play")
     ]
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_noticed(page: Any, witness: Clickport, name: str) -> None:
+def test_fault_is_noticed(page: Any, observer: Clickport, name: str) -> None:
     """The walk fails, and its message names the fault."""
     fault = FAULTS[name]
     one = (fault["file"], fault["old"], fault["new"])
     with served(one) as shop, pytest.raises(AssertionError) as failed:
-        walk(page, witness, shop, seconds=SECONDS)
+        walk(page, observer, shop, seconds=SECONDS)
     assert fault["noticed"] in str(failed.value)
 
 
 @pytest.mark.skipif("webkit" not in ASKED, reason="one engine in CI")
 @pytest.mark.parametrize("name", ["", *FAULTS])
-def test_webkit(witness: Clickport, name: str) -> None:
+def test_webkit(observer: Clickport, name: str) -> None:
     """In WebKitGTK, driven by Selenium, the good shop is clean and each fault is noticed."""
     fault = FAULTS.get(name)
     faults = [(fault["file"], fault["old"], fault["new"])] if fault else []
     with served(*faults) as shop, start(find("webkit")) as browser:
         driver: Any = browser.tab()._driver  # type: ignore[attr-defined]
         if not fault:
-            walk(driver, witness, shop)
+            walk(driver, observer, shop)
             return
         with pytest.raises(AssertionError) as failed:
-            walk(driver, witness, shop, seconds=SECONDS)
+            walk(driver, observer, shop, seconds=SECONDS)
     # Selenium has no access to the console.
     assert fault.get("without_console", fault["noticed"]) in str(failed.value)

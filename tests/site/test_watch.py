@@ -11,10 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from flask import Flask, Response, request
 
 from conformance.site.plan import read_plan
+from tests.serving import serving as serve_app
 from tests.site.conftest import body
 from tests.site.test_shop import ROOT, served
+
+_SENDS = """<script>fetch('/api/event', { method: 'POST', keepalive: true,
+  body: JSON.stringify({ t: 'e', n: 'Seen' }) })</script>"""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,12 @@ def test_until_fails_in_time(tmp_path: Path, shop: str) -> None:
         (("shop",), "'shop' is not the URL of a site: write http://… or https://…"),
         (("http://127.0.0.1:9", "--timeout", "soon"), "'soon' is not a duration"),
         (("http://127.0.0.1:9", "--plan", "none.toml"), "there is no plan none.toml"),
+        (("http://[::1", "--timeout", "1s"), "'http://[::1' is not the URL of a site"),
+        (("http://127.0.0.1:99999", "--timeout", "1s"), "'http://127.0.0.1:99999' is not the URL of a site"),
+        (
+            ("http://127.0.0.1:9", "--record", "none/x.toml"),
+            "could not write none/x.toml: there is no folder none",
+        ),
     ],
 )
 def test_slips_are_usage(clickport: Any, words: tuple[str, ...], message: str) -> None:
@@ -123,3 +134,77 @@ def test_browser_opens_the_site(tmp_path: Path) -> None:
         watch = Watching(tmp_path, shop, "--browser", "chromium", "--until", "Seen", "--timeout", "30s")
         code, text = watch.end()
     assert code == 0, text
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[tuple[str, str]]:
+    """Serve pages that send nothing, each for a reason, and another site; return both origins."""
+    app, other = Flask("odd"), Flask("other")
+
+    @other.get("/home")
+    def home() -> str:
+        return _SENDS
+
+    @app.get("/away")
+    def away() -> Response:
+        return Response(status=302, headers={"Location": f"{elsewhere}/home"})
+
+    @app.get("/none")
+    def none() -> str:
+        return "<title>no tracker</title>"
+
+    @app.get("/silent")
+    def silent() -> str:
+        return "<script>window.clickport = { track() {} }</script>"
+
+    @app.get("/secret")
+    def secret() -> Response:
+        if request.authorization:
+            return Response(_SENDS, mimetype="text/html")
+        return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="staging"'})
+
+    with serve_app(other) as address, serve_app(app) as origin:
+        elsewhere = address.replace("127.0.0.1", "localhost")
+        yield origin, elsewhere
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/away", "the page went on to {other}: name that origin with --endpoint {other}"),
+        ("/none", "the page has no clickport.track"),
+        ("/silent", "the browser is automated"),
+        ("/gone", "the site answered 404 to /gone"),
+        ("/secret", "the site answered 401 to /secret"),
+    ],
+)
+def test_reason_of_silence(clickport: Any, odd: tuple[str, str], path: str, message: str) -> None:
+    """If nothing arrives from a page that was opened, the command names the reason that it shows."""
+    done = clickport("watch", odd[0] + path, "--browser", "chromium", "--until", "Seen", "--timeout", "1s")
+    assert (done.exit_code, message.format(other=odd[1]) in done.output) == (1, True), done.output
+
+
+@pytest.mark.parametrize("path", ["/secret", "/away"])
+def test_password_and_further_origin(clickport: Any, folder: Path, odd: tuple[str, str], path: str) -> None:
+    """A site behind a password, and one of two origins, are watched; the password is not shown."""
+    (folder / "tracking-plan.toml").write_text("[events.Seen]", encoding="utf-8")
+    url = odd[0].replace("http://", "HTTP://me:s3cr3t@") + path
+    words = ("--endpoint", odd[1], "--browser", "chromium", "--until", "Seen", "--timeout", "30s")
+    done = clickport("watch", url, *words)
+    assert (done.exit_code, "s3cr3t" in done.output) == (0, False), done.output
+
+
+@pytest.mark.parametrize("words", [(), ("--browser", "chromium")])
+def test_site_that_cannot_be_reached(clickport: Any, words: tuple[str, ...]) -> None:
+    """A site that is down is no lost event: the command ends with 3 and the reason."""
+    seconds = "60s" if words else "1s"
+    done = clickport("watch", "http://127.0.0.1:9/", "--until", "Seen", "--timeout", seconds, *words)
+    expected = "could not run: http://127.0.0.1:9/ cannot be reached: ConnectError"
+    assert (done.exit_code, expected in done.output) == (3, True), done.output
+
+
+def test_no_plan_without_events(clickport: Any, folder: Path, shop: str) -> None:
+    """If nothing was recorded, the command says that no plan was written."""
+    done = clickport("watch", shop, "--record", "seen.toml", "--timeout", "1s")
+    assert "no event arrived: seen.toml was not written" in done.output
+    assert not (folder / "seen.toml").exists()

@@ -47,15 +47,15 @@ KINDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "closes at once": lambda: iter([]),
     "resets": lambda: iter([b"RESET"]),
     "HTTP/0.9": lambda: iter([b"<html>Hello"]),
-    "headers that are none": lambda: iter([_OK + b"no colon\r\n: nothing\r\n\0: x\r\n\r\n"]),
+    "malformed headers": lambda: iter([_OK + b"no colon\r\n: nothing\r\n\0: x\r\n\r\n"]),
     "1xx alone": _continue,
     "redirects to itself": lambda: iter(
         [b"HTTP/1.1 302 Found\r\nLocation: /api/event\r\nContent-Length: 0\r\n\r\n"]
     ),
     "10 MB": lambda: iter([_OK + b"Content-Length: 10000000\r\n\r\n", b"x" * 10_000_000]),
-    "gzip that is none": lambda: iter([_OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde"]),
-    "a length that is none": lambda: iter([_OK + b"Content-Length: many\r\n\r\n"]),
-    "a status that is none": lambda: iter([b"HTTP/1.1 abc OK\r\n\r\n"]),
+    "broken gzip": lambda: iter([_OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde"]),
+    "a malformed length": lambda: iter([_OK + b"Content-Length: many\r\n\r\n"]),
+    "a malformed status": lambda: iter([b"HTTP/1.1 abc OK\r\n\r\n"]),
     "odd bytes": lambda: iter([_OK + b"X: \xff\xfe\r\nContent-Length: 3\r\n\r\n\xff\xfe\x00"]),
     "dies": _dies,
 }

@@ -40,7 +40,7 @@ def _padded(event: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = _row(event)
     keys, values = row["meta_keys"], row["meta_values"]
     if "\0" in f"{row}" or "\\x00" in f"{row}" or not isinstance(event.get("ts", 0), int | float):
-        raise ValueError("U+0000, or a timestamp that is none")
+        raise ValueError("U+0000, or a malformed timestamp")
     if any(isinstance(key, str) and not key.strip() for key in keys):
         raise ValueError("a blank key")
     if len(keys) == len(values) and all(isinstance(key, str) for key in keys):

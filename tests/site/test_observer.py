@@ -20,10 +20,10 @@ from conformance.recorder import Recorder
 from conformance.site import pages
 from conformance.site.events import Event
 from conformance.site.expected import Expectation
+from conformance.site.observer import Clickport
 from conformance.site.plan import Plan
 from conformance.site.snapshot import compare
-from conformance.site.witness import Clickport
-from tests.recorder.test_site_front import served as serve_app
+from tests.serving import serving as serve_app
 from tests.site.test_shop import ROOT, browser, page, recorder
 
 __all__ = ["browser", "page", "recorder"]
@@ -83,7 +83,7 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture
-def witness(recorder: Recorder) -> Iterator[Clickport]:
+def observer(recorder: Recorder) -> Iterator[Clickport]:
     """Return the object of a test on a site with a hosted endpoint."""
     made = Clickport(recorder, endpoints=[HOSTED])
     yield made
@@ -106,17 +106,17 @@ LEAVE: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("way", LEAVE)
-def test_exits(page: Any, witness: Clickport, origin: str, way: str) -> None:
+def test_exits(page: Any, observer: Clickport, origin: str, way: str) -> None:
     """An event that is sent while its page is left arrives once, whether or not its page still exists."""
-    page.goto(witness.site(f"{origin}{'/hosted' if way == 'hosted endpoint' else '/frame'}"))
+    page.goto(observer.site(f"{origin}{'/hosted' if way == 'hosted endpoint' else '/frame'}"))
     page.wait_for_load_state()
     LEAVE[way](page)
-    witness.expect("Left")
+    observer.expect("Left")
 
 
-def test_frames_windows_workers_redirects_downloads(page: Any, witness: Clickport, origin: str) -> None:
+def test_frames_windows_workers_redirects_downloads(page: Any, observer: Clickport, origin: str) -> None:
     """Events of a frame, a window, a page behind a service worker and one behind a redirect arrive."""
-    witness.attach(page)
+    observer.attach(page)
     page.goto(f"{origin}/")
     page.frames[1].evaluate("clickport.track('Frame')")
     with page.expect_popup() as opened:
@@ -134,82 +134,82 @@ def test_frames_windows_workers_redirects_downloads(page: Any, witness: Clickpor
         page.evaluate("clickport.track('Download'); location.href = '/file'")
     assert download.value.path().read_bytes() == b"data"
     for name in ("Frame", "Window", "Worker", "Redirect", "Download"):
-        witness.expect(name)
-    witness.none("*")
+        observer.expect(name)
+    observer.none("*")
 
 
-def test_doubled_event_fails(page: Any, witness: Clickport, origin: str) -> None:
+def test_doubled_event_fails(page: Any, observer: Clickport, origin: str) -> None:
     """An event that is sent twice in one task is not `once`."""
-    witness.attach(page)
+    observer.attach(page)
     page.goto(f"{origin}/")
     page.evaluate("clickport.track('Twice'); clickport.track('Twice')")
     with pytest.raises(AssertionError, match="arrived 2 times, expected once"):
-        witness.expect("Twice")
-    assert len(witness.expect("Twice", times=2)) == 2
+        observer.expect("Twice")
+    assert len(observer.expect("Twice", times=2)) == 2
 
 
-def test_absence_is_proved_or_refuted(page: Any, witness: Clickport, origin: str) -> None:
+def test_absence_is_proved_or_refuted(page: Any, observer: Clickport, origin: str) -> None:
     """An event on its way fails `none`, at once; others and those already expected do not."""
-    witness.attach(page)
+    observer.attach(page)
     page.goto(f"{origin}/")
     page.evaluate("clickport.track('Signup')")
-    witness.none("Error*")
-    witness.expect("Signup")
-    witness.none("*")
+    observer.none("Error*")
+    observer.expect("Signup")
+    observer.none("*")
     page.evaluate("clickport.track('Error 500')")
     with pytest.raises(AssertionError, match=r"none\('Error\*'\): once\narrived:\n  Error 500"):
-        witness.none("Error*")
+        observer.none("Error*")
 
 
-def test_absence_needs_a_page(witness: Clickport) -> None:
+def test_absence_needs_a_page(observer: Clickport) -> None:
     """Without a page nothing is proved."""
     with pytest.raises(
         AssertionError, match=r"absence cannot be proved: no page .* clickport.attach\(page\)"
     ):
-        witness.none("Error*")
+        observer.none("Error*")
 
 
 def test_busy_page_ends_in_time(
-    page: Any, witness: Clickport, origin: str, monkeypatch: pytest.MonkeyPatch
+    page: Any, observer: Clickport, origin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that never answers proves nothing, and does not hang the test."""
     monkeypatch.setattr(pages, "ANSWER_SECONDS", 0.3)
-    witness.attach(page)
+    observer.attach(page)
     page.goto(f"{origin}/frame")
     page.evaluate("void setTimeout(() => { for (;;); })")
     with pytest.raises(AssertionError, match="absence cannot be proved: no page"):
-        witness.none("Error*")
+        observer.none("Error*")
 
 
 def test_last_event_is_compared_with_the_plan(page: Any, recorder: Recorder, origin: str) -> None:
     """An event that is on its way when the test ends is compared, too: a sentinel follows it."""
-    witness = Clickport(recorder, plan=Plan(events={}))
-    witness.attach(page)
+    observer = Clickport(recorder, plan=Plan(events={}))
+    observer.attach(page)
     page.goto(f"{origin}/frame")
     page.evaluate("clickport.track('Last')")
     with pytest.raises(AssertionError, match="PLAN-1 Last: 'Last' is not in"):
-        witness.conclude()
+        observer.conclude()
     names = [
         json.loads(exchange.body)["n"]
         for exchange in recorder.seen(token="clickport-sentinel", path="/api/event")
     ]
     assert names
-    witness.close()
+    observer.close()
 
 
-def test_silent_tracker_is_recognised(page: Any, witness: Clickport, origin: str) -> None:
+def test_silent_tracker_is_recognised(page: Any, observer: Clickport, origin: str) -> None:
     """A tracker that is silent under automation fails with the way out, which works."""
-    witness.attach(page)
+    observer.attach(page)
     page.goto(f"{origin}/silent")
     page.evaluate("clickport.track('Signup')")
     with pytest.raises(AssertionError, match=r"call clickport.disguise\(page\) before the first goto"):
-        witness.expect("Signup", seconds=0.2)
+        observer.expect("Signup", seconds=0.2)
     with pytest.raises(AssertionError, match="absence cannot be proved"):
-        witness.none("Error*")
-    witness.disguise(page)
+        observer.none("Error*")
+    observer.disguise(page)
     page.goto(f"{origin}/silent")
     page.evaluate("clickport.track('Signup')")
-    witness.expect("Signup")
+    observer.expect("Signup")
 
 
 @pytest.mark.parametrize(
@@ -220,37 +220,37 @@ def test_silent_tracker_is_recognised(page: Any, witness: Clickport, origin: str
     ],
 )
 def test_reasons_are_named(  # noqa: PLR0917
-    page: Any, witness: Clickport, origin: str, path: str, through: bool, hint: str
+    page: Any, observer: Clickport, origin: str, path: str, through: bool, hint: str
 ) -> None:
     """If nothing arrives, the message says why: no tracker, or a page that did not come through here."""
-    witness.observe(page)
-    page.goto(witness.site(f"{origin}{path}") if through else f"{origin}{path}")
+    observer.observe(page)
+    page.goto(observer.site(f"{origin}{path}") if through else f"{origin}{path}")
     with pytest.raises(AssertionError, match=hint):
-        witness.expect("Signup", seconds=0.2)
+        observer.expect("Signup", seconds=0.2)
 
 
 def test_async_api(recorder: Recorder, origin: str, tmp_path: Path) -> None:
     """With Playwright's async API, expectations are awaited; the ordinary ones say so."""
 
-    async def use(witness: Clickport) -> None:
+    async def use(observer: Clickport) -> None:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**_launch(find("chromium"), frozen_pages=False))
-            page = witness.attach(await browser.new_page())
+            page = observer.attach(await browser.new_page())
             await page.goto(f"{origin}/")
             await page.evaluate("clickport.track('Signup')")
-            await witness.expect_async("Signup")
-            await witness.none_async("Error*")
-            await witness.snapshot_async()
+            await observer.expect_async("Signup")
+            await observer.none_async("Error*")
+            await observer.snapshot_async()
             with pytest.raises(TypeError, match="await expect_async, none_async or snapshot_async"):
-                witness.none("Error*")
+                observer.none("Error*")
             await browser.close()
 
-    witness = Clickport(recorder, snapshot=tmp_path / "kept", update=True)
+    observer = Clickport(recorder, snapshot=tmp_path / "kept", update=True)
     # The sync API of the other tests runs a loop in this thread.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, use(witness)).result()
+        thread.submit(asyncio.run, use(observer)).result()
     assert (tmp_path / "kept.txt").read_text(encoding="utf-8") == "Signup\n"
-    witness.close()
+    observer.close()
 
 
 @pytest.mark.skipif("webkit" not in os.environ.get("CLICKPORT_ENGINES", ""), reason="one engine in CI")
@@ -258,9 +258,9 @@ def test_async_api(recorder: Recorder, origin: str, tmp_path: Path) -> None:
 def test_exits_in_webkit(recorder: Recorder, origin: str, way: str) -> None:
     """In WebKitGTK, driven by Selenium, events of pages that are left arrive, too."""
     with start(find("webkit")) as browser:
-        witness = Clickport(recorder)
+        observer = Clickport(recorder)
         driver: Any = browser.tab()._driver  # type: ignore[attr-defined]
-        witness.attach(driver)
+        observer.attach(driver)
         driver.get(f"{origin}/frame")
         script = {
             "location": "clickport.track('Left'); location.href = '/empty'",
@@ -268,8 +268,8 @@ def test_exits_in_webkit(recorder: Recorder, origin: str, way: str) -> None:
             "setTimeout(() => location.href = '/empty')",
         }[way]
         driver.execute_script(script)
-        witness.expect("Left")
-        witness.close()
+        observer.expect("Left")
+        observer.close()
 
 
 def test_values_are_compared_as_they_are_sent() -> None:
@@ -294,12 +294,12 @@ def test_snapshot(page: Any, recorder: Recorder, origin: str, tmp_path: Path) ->
     page_events = {"x": "clickport.track('A', { k: 1 })", "y": "clickport.track('A', { k: 2 })"}
     for name, script in page_events.items():
         for update in (True, False):
-            witness = Clickport(recorder, snapshot=tmp_path / name, update=update)
-            witness.attach(page)
+            observer = Clickport(recorder, snapshot=tmp_path / name, update=update)
+            observer.attach(page)
             page.goto(f"{origin}/frame")
             page.evaluate(script)
-            witness.snapshot()
-            witness.close()
+            observer.snapshot()
+            observer.close()
     assert (tmp_path / "x.txt").read_text(encoding="utf-8") == 'A {"k": "1"}\n'
     (tmp_path / "y.txt").write_text('A {"k": "1"}\n', encoding="utf-8")
     with pytest.raises(AssertionError, match=r'-A {"k": "1"}\n\+A {"k": "2"}'):
@@ -331,3 +331,41 @@ def test_differences(expected: dict[str, Any], differences: list[str]) -> None:
     found = Expectation(name="x", **expected).differences(PAID)
     assert len(found) == len(differences)
     assert all(text in line for text, line in zip(differences, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": ""}, "the name of an event must be text that is not empty (got '')"),
+        ({"name": 5}, "the name of an event must be text that is not empty (got 5)"),
+        ({"properties": ["plan"]}, 'properties must be a dict such as {"plan": "pro"} (got [\'plan\'])'),
+        ({"properties": {1: "x"}}, "properties must be a dict"),
+        (
+            {"times": 0},
+            "times must be 1 or more (got 0): clickport.none('Sale') proves that no event arrives",
+        ),
+        ({"times": "2"}, "times must be 1 or more (got '2')"),
+        (
+            {"revenue": [5, "EUR"]},
+            "revenue must be an amount or a pair such as (49.99, \"EUR\") (got [5, 'EUR'])",
+        ),
+        ({"revenue": {"amount": 5}}, "revenue must be an amount"),
+        ({"revenue": ("EUR", 5)}, "revenue must be an amount"),
+        ({"revenue": (5,)}, "revenue must be an amount"),
+        ({"revenue": "5 EUR"}, "revenue must be an amount"),
+        ({"revenue": float("nan")}, "revenue must be an amount"),
+        ({"revenue": True}, "revenue must be an amount"),
+    ],
+)
+def test_slips_of_an_expectation(given: dict[str, Any], message: str) -> None:
+    """An expectation that no event can meet, or that proves nothing, is refused with the way out."""
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        Expectation(**{"name": "Sale", "properties": {}, **given})
+
+
+def test_null_is_the_text_of_none() -> None:
+    """None in a test stands for null in the page."""
+    expected = Expectation(name="Sale", properties={"code": None}, revenue=(Decimal("5"), "EUR"))
+    assert not expected.differences(
+        Event(name="Sale", properties={"code": "null"}, amount=Decimal(5), currency="EUR")
+    )
