@@ -2,6 +2,10 @@
 # ARGS are passed on to the command: make check ARGS='--lane server'.
 ARGS ?=
 
+# Tests and checks start Python hundreds of times: some environments, such as images for containers, forbid the
+# byte code that keeps it from compiling every file again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Removed by `make clean`, beside .venv.
 MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .clickport/published build dist \
 	tracker/node_modules benchmarks/published/node_modules fixtures/frameworks/node_modules fixtures/frameworks/dist \
@@ -10,8 +14,8 @@ MADE = .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .c
 	clickport-run.jsonl clickport-load.*
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check serve test lint format docs selftest load bench bench-check faults reference vectors screenshots dist lock \
-	published-trackers clean
+.PHONY: help setup check serve cluster test lint format docs selftest load bench bench-check faults cluster-faults exits-by-protocol \
+	dist lock reference vectors screenshots certificate published-trackers clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -29,9 +33,12 @@ check: setup ## check the bundled tracker and server in every browser
 serve: setup ## run the reference server and its dashboard (ARGS='--port 8000')
 	@.venv/bin/clickport serve $(ARGS)
 
+cluster: setup ## run it as two nodes on two shards, behind a front (ARGS='--shards 3')
+	@.venv/bin/clickport cluster $(ARGS)
+
 ## Change it
 test: setup ## run the tests of this project (ARGS=tests/harness: those of a folder)
-	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 5 $(ARGS)
 
 lint: setup ## ruff, mypy and the order of imports
 	@.venv/bin/ruff check
@@ -46,7 +53,7 @@ format: setup ## format the code and fix what ruff can fix
 docs: setup ## build the pages of docs/ into build/docs; a dead link or an orphan page fails
 	@.venv/bin/mkdocs build --strict $(ARGS)
 
-selftest: setup ## run the checks on every known fault (ARGS=--quick: about 6 minutes)
+selftest: setup ## run the checks on every known fault (ARGS=--quick: about 5 minutes)
 	@.venv/bin/clickport selftest $(ARGS)
 
 ## Measure it
@@ -62,6 +69,12 @@ bench-check: setup ## the lanes of `make check` beside the bare costs of their p
 
 faults: setup ## break the server under load in each known way and count what is stored
 	@.venv/bin/python -m benchmarks.faults $(ARGS)
+
+cluster-faults: setup ## the same for a cluster: shards, nodes, front, network, disk
+	@.venv/bin/python -m benchmarks.faults.cluster $(ARGS)
+
+exits-by-protocol: setup ## docs/protocols.md: every exit over TLS and HTTP/2, 50 times in each browser (hours)
+	@.venv/bin/python -m benchmarks.exits_by_protocol $(ARGS)
 
 ## Release it
 dist: ## wheel and sdist in dist/, with the browser files that npm provides (needs npm, not .venv)
@@ -80,8 +93,11 @@ vectors: setup ## the cases of fixtures/transformations.toml in fixtures/vectors
 screenshots: setup ## the pictures of docs/dashboard.md
 	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)
 
-published-trackers: setup ## docs/published-trackers.md, from measurements of other trackers (hours)
-	@.venv/bin/python benchmarks/published_trackers.py $(ARGS)
+certificate: setup ## docs/certificate.md, from 50 tries of each exit, all mutants, load and faults (hours; it continues)
+	@.venv/bin/python -m benchmarks.certificate $(ARGS)
+
+published-trackers: setup ## docs/published-*.md, from measurements of other trackers (hours)
+	@.venv/bin/python -m benchmarks.published_trackers $(ARGS)
 
 ## Clean up
 clean: ## remove .venv and everything that these commands made

@@ -33,8 +33,8 @@ class BuildHook(BuildHookInterface[Any]):
             return
         if problems := problems_of(Path(self.root)):
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-            told = "; ".join(problems[:_SHOWN]) + more
-            raise RuntimeError(f"this would be half a package: {told}: {WAY_OUT}")
+            listed = "; ".join(problems[:_SHOWN]) + more
+            raise RuntimeError(f"this would be half a package: {listed}: {WAY_OUT}")
         if self.target_name == "wheel":
             build_data["force_include"][_FRAMEWORKS] = f"conformance/_bundled/{_FRAMEWORKS}"
             for page in sorted(

@@ -59,8 +59,9 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
     """Yield each command with its name, those of a group after the group."""
     context = click.Context(main)  # The commands of `clickport` are imported by name.
     own = {name: main.get_command(context, name) for name in main.list_commands(context)}
-    # `clickport serve` hands its arguments on.
-    shown = {**{n: c for n, c in own.items() if c}, "serve": reference_server.commands["serve"]}
+    # These commands pass their arguments on.
+    handed = {name: reference_server.commands[name] for name in ("serve", "demo", "import")}
+    shown = {**{n: c for n, c in own.items() if c}, **handed}
     for name, command in shown.items():
         yield name, command
         if isinstance(command, click.Group):
@@ -79,8 +80,9 @@ def _row(requirement: Requirement) -> str:
     numbers = {
         lane: sum(case.requirement == requirement.id and case.lane is lane for case in catalogue())
         for lane in requirement.lanes
+        if lane not in requirement.excluded
     }
-    lanes = ", ".join(f"{lane}: {number or 'pending'}" for lane, number in numbers.items())
+    lanes = ", ".join(f"{lane}: {number or 'pending'}" for lane, number in numbers.items()) or "–"
     what = requirement.what.replace("|", "\\|") + upcoming_mark(requirement.since)
     return f"| {requirement.id} | {requirement.level} | {lanes} | {what} |"
 
