@@ -18,6 +18,7 @@ from conformance.recorder.site_front import NOT_REACHED, OWN_WORD, in_place_of, 
 from conformance.site.events import Event, read_event
 from conformance.site.plan import Plan
 from conformance.site.plan_check import differences
+from conformance.tls import trusted_authorities
 
 PAGE = "/clickport-watch"
 _HTML = Path(__file__).with_name("watch.html")
@@ -89,7 +90,9 @@ class Watch:
     def unreachable(self) -> str:
         """Ask for the page; return the reason if the site cannot be reached, else ""."""
         try:
-            answer = httpx.get(self.entry, timeout=_ASK_SECONDS, trust_env=False)
+            answer = httpx.get(
+                self.entry, timeout=_ASK_SECONDS, trust_env=False, verify=trusted_authorities()
+            )
         except httpx.HTTPError:
             return ""
         return answer.text if answer.status_code == NOT_REACHED and answer.text.startswith(OWN_WORD) else ""
