@@ -29,6 +29,8 @@ _EARLY = (
     "tests/check/",
     "tests/package/test_documented_runs.py",
     "tests/server/test_serve.py",
+    "tests/server/test_openapi.py",
+    "tests/server/test_stateful.py",
     "tests/site/test_shop.py",
     "tests/dashboard/",
 )
