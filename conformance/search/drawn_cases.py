@@ -12,7 +12,6 @@ from conformance.drivers.expectations import NO_READBACK
 from conformance.drivers.pairs import joined
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
-from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext
 from conformance.protocol.outcomes import LeftOut, NotTestable, Violation
 from conformance.protocol.requirements import Lane
@@ -66,7 +65,14 @@ def search(instruments: Instruments, lane: Lane, engine: str | None) -> Searched
         elif not instruments.search_ended:
             try:
                 replay(executor, conditions, before, found)
-                _for_so_long(executor, conditions, found, options, budget)
+                explore_for(
+                    executor,
+                    conditions,
+                    found,
+                    seconds=options.fuzz_seconds,
+                    first_seed=options.seed,
+                    budget=budget,
+                )
             except KeyboardInterrupt:
                 # Ctrl-C is how a search by time is ended early; its findings are reported all the same.
                 instruments.search_ended = True
@@ -141,16 +147,21 @@ def _budget(setup: RunContext) -> Budget:
     return Budget(setup.options.shrink_seconds, ledger=ledger, searches=searches)
 
 
-def _for_so_long(
+def explore_for(
     executor: Executor,
     conditions: Mapping[str, Condition],
     found: Exploration,
-    options: Options,
+    *,
+    seconds: float,
+    first_seed: int,
     budget: Budget,
 ) -> None:
-    """Search in rounds, each with the next seed, until the time is up; print the progress."""
+    """Search in rounds, each with the next seed, until the time is up; print the progress.
+
+    At least one batch of examples is tried, however long a busy machine takes to draw it.
+    """
     began = reported = time.monotonic()
-    end = began + options.fuzz_seconds
+    end = began + seconds
 
     def report(exploration: Exploration) -> None:
         nonlocal reported
@@ -163,8 +174,13 @@ def _for_so_long(
                 f"{len(exploration.findings)} properties broken; {left:.0f} s to go\n"
             )
 
-    for start in count(options.seed):
-        if executor.silent or time.monotonic() >= end:
+    before = found.examples
+
+    def enough() -> bool:
+        return found.examples > before and time.monotonic() >= end
+
+    for start in count(first_seed):
+        if executor.silent or (start > first_seed and time.monotonic() >= end):
             return
         explore(
             executor,
@@ -174,5 +190,5 @@ def _for_so_long(
             max_examples=_ROUND,
             budget=budget,
             on_batch=report,
-            enough=lambda: time.monotonic() >= end,
+            enough=enough,
         )

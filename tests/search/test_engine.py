@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from conformance.protocol.outcomes import TargetUnavailable, Violation
 from conformance.search.bodies import Body
+from conformance.search.budget import Budget
+from conformance.search.drawn_cases import explore_for
 from conformance.search.engine import Exploration, explore, id_of, replay
 from conformance.search.observation import Observation
 
@@ -117,6 +119,14 @@ def test_a_search_ends_with_the_batch_in_which_its_time_is_up() -> None:
         enough=lambda: found.examples >= 2 * desk.batch,
     )
     assert found.examples == 2 * desk.batch
+    assert found.findings["low"]
+
+
+def test_a_search_by_time_tries_one_batch_at_least() -> None:
+    """Drawing the first example may take longer than the whole search, on a busy machine for seconds."""
+    desk, found = Desk(), Exploration()
+    explore_for(desk, {"low": below(0)}, found, seconds=0, first_seed=1, budget=Budget(0))
+    assert found.examples == desk.batch
     assert found.findings["low"]
 
 
