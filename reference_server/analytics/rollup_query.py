@@ -20,6 +20,7 @@ Row = tuple[Any, ...]
 
 # The clauses that may follow a table with PREWHERE; an alias or a join needs a subquery.
 _CLAUSE = r"(?=\s*(?:$|\)|(?:WHERE|GROUP|HAVING|ORDER|LIMIT|UNION)\b))"
+_LIMITS = re.compile(r"\b(?:GROUP|HAVING|ORDER|LIMIT|UNION)\b|[()]")
 # Columns of sums: "name SimpleAggregateFunction(sum, …", "name AggregateFunction(uniqCombined(14), …".
 _SUMS = re.compile(r"(\w+) (?:SimpleAggregateFunction\((\w+)|AggregateFunction\((\w+)\((\d+)\))")
 _MINUTE = 60
@@ -121,9 +122,10 @@ class Source:
             # A subquery would bring the rows of all shards to one server, which would then add them up.
             condition, rest = self._condition(rollup, step)
             if rest:
+                before, *following = query.split(place)
                 rows = _partial_sums(rollup, query)
-                here = rows.replace("{source}", f"{rollup.table} PREWHERE {condition}")
-                return query.replace(place, f"({here} UNION ALL {rows.replace('{source}', f'({rest})')})")
+                sources = (f"{rollup.table} PREWHERE {condition}", f"({rest})")
+                return before + "".join(_united(rows, sources, after) for after in following)
             query = re.sub(
                 re.escape(place) + _CLAUSE, lambda _: f"{rollup.table} PREWHERE {condition}", query
             )
@@ -216,6 +218,29 @@ def common_step(moments: tuple[datetime, ...]) -> int:
     """Return the longest step whose buckets begin at each of these moments."""
     seconds = [int(moment.timestamp()) for moment in moments]
     return next((step for step in (DAY, HOUR) if all(s % step == 0 for s in seconds)), QUARTER)
+
+
+def _united(rows: str, sources: Iterable[str], after: str) -> str:
+    """Return the rows of all sources in parentheses, and then the query's text ``after`` its table.
+
+    A condition in it is applied to the sources, too: it names only keys of the rollup, and ClickHouse would
+    otherwise add up the rows of all sessions before it took its sample of them.
+    """
+    where = _condition_of(after)
+    return f"({' UNION ALL '.join(rows.replace('{source}', source + where) for source in sources)}){after}"
+
+
+def _condition_of(after: str) -> str:
+    """Return the WHERE clause with which a text begins, or ""."""
+    if not re.match(r"\s*WHERE\b", after):
+        return ""
+    depth, end = 0, len(after)
+    for word in _LIMITS.finditer(after):
+        depth += {"(": 1, ")": -1}.get(word[0], 0)
+        if depth < 0 or (depth == 0 and word[0] not in "()"):
+            end = word.start()
+            break
+    return after[:end]
 
 
 def _partial_sums(rollup: Rollup, query: str) -> str:
