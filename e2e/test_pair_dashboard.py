@@ -23,7 +23,9 @@ def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, tok
     ):
         caller.goto(instruments.page(domain=site.domain))
         page = DashboardPage(site, viewer)
+        began = time.monotonic()
         page.open()
+        opening = time.monotonic() - began
         site.require("the Events tab before", page.events, [])
         # The first name may come with the load of the tab's content; the second needs a live update.
         for names in ([f"New {token}"], [f"New {token}", f"Newer {token}"]):
@@ -32,4 +34,5 @@ def test_new_name(instruments: Instruments, engine: str, evidence: Evidence, tok
             run(caller, evidence.sent)
             # The time counts from the answer: how the event reaches the server is a matter of DELIV.
             instruments.events(token, len(names), answered=True)
-            site.require_new("the Events tab", page.events, [(name, 1) for name in names], began)
+            shown = [(name, 1) for name in names]
+            site.require_new("the Events tab", page.events, shown, began, opening=opening)

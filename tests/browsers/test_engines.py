@@ -1,5 +1,6 @@
 """The interface of each installed engine, and the end of its processes."""
 
+import os
 import subprocess
 import sys
 import time
@@ -211,7 +212,7 @@ def test_an_unattended_browser_shows_its_page_and_goes(recorder: Recorder) -> No
     _require_none_shows(page)
 
 
-def test_an_unattended_browser_ends_with_its_process(recorder: Recorder) -> None:
+def test_an_unattended_browser_ends_with_its_process(recorder: Recorder, tmp_path: Path) -> None:
     """A run that is killed, as xdist kills a process that takes long to end, leaves no browser behind."""
     page = f"{recorder.page_origin}/orphan"
     recorder.mount("/orphan", b"<script>fetch('/control/orphan', { method: 'POST' })</script>", "text/html")
@@ -219,7 +220,8 @@ def test_an_unattended_browser_ends_with_its_process(recorder: Recorder) -> None
         "import sys; from conformance.browsers import find, unattended\n"
         "with unattended(find('chromium'), sys.argv[1]): sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", script, page], stdin=subprocess.PIPE) as parent:
+    own = {**os.environ, "TMPDIR": str(tmp_path)}  # The profile of a browser that is killed stays.
+    with subprocess.Popen([sys.executable, "-c", script, page], stdin=subprocess.PIPE, env=own) as parent:
         try:
             assert recorder.wait(1, path="/control/orphan")
         finally:

@@ -1,14 +1,16 @@
 """Responses of a dashboard's API: unexpected ones, and figures that differ."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from conformance.drivers.dashboard_data import digits
-from conformance.drivers.demo_site import require_equal
+from conformance.drivers.demo_site import Site, require_equal
 from conformance.harness.dashboard_api import ApiAnswer, Dashboard
 from conformance.harness.options import Options
 from conformance.harness.run_context import RunContext
@@ -19,6 +21,21 @@ from conformance.targets import Server
 def answer(text: str, status: int = 200) -> ApiAnswer:
     """Return a response to a request for events."""
     return ApiAnswer(asked="GET /api/sites/a.example/events", status=status, text=text)
+
+
+@pytest.mark.parametrize(("opening", "limit"), [(0.0, 10.0), (2.0, 10.0), (4.0, 16.0), (60.0, 30.0)])
+def test_a_page_that_opens_slowly_may_update_itself_slowly(opening: float, limit: float) -> None:
+    """DASH-3: the limit of 10 s grows with the time in which this machine opens the page, up to 30 s."""
+    waited: list[float] = []
+
+    def wait(read: Callable[[], object], _expected: object, seconds: float) -> object:
+        waited.append(seconds)
+        return read()
+
+    site = SimpleNamespace(wait=wait, evidence=SimpleNamespace(received={}, notes=()))
+    with pytest.raises(Violation, match=f"events, {limit:.0f} s after the answer"):
+        Site.require_new(cast("Site", site), "events", list, [("Signup", 1)], 0.0, opening=opening)
+    assert waited == [limit]
 
 
 def test_columns_of_rows_are_read() -> None:
