@@ -26,7 +26,7 @@ LAST = "last event"
 NEW_NAME_SECONDS = 10.0
 """Seconds within which a new name must appear; the documentation says "within a few seconds"."""
 
-# The limit for a page that takes long to open, on a busy machine: as often its opening, up to a maximum.
+# A page that takes long to open, as on a busy machine, gets this many times its opening, up to a maximum.
 _OPENINGS, _MOST_NEW_NAME_SECONDS = 4.0, 30.0
 
 # The limit once a wait of the same kind has timed out.
