@@ -36,17 +36,29 @@ MADE = ROOT / "build" / "certificate"
 PAGE = ROOT / "docs" / "certificate.md"
 _CLICKPORT = ("-m", "conformance")
 _FAULTS = "faults.md"
-# The sources that a certificate depends on; documentation and tests may change without it.
-_SOURCES = ("conformance", "reference_server", "tracker", "fixtures", "e2e", "load", "benchmarks/faults")
+# The sources that steps depend on, as pathspecs of git; documentation and tests may change without it.
+_REFERENCE = ("reference_server", "tracker")
+_MUTATED = (
+    "conformance",
+    ":(exclude)conformance/site",
+    "fixtures",
+    ":(exclude)fixtures/shop",
+    "e2e",
+    *_REFERENCE,
+)
+_CHECKED = (*_MUTATED, ":(exclude)conformance/mutants")
+_LOADED = ("conformance/load", "conformance/cli", "load", *_REFERENCE)
+_FAULTED = ("benchmarks/faults", *_REFERENCE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A command of the certificate, and the function that renders its records as Markdown."""
+    """A command of the certificate, the function that renders its records as Markdown, and its sources."""
 
     title: str
     words: tuple[str, ...]
     render: Callable[[Path], Iterator[str]]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +72,9 @@ class StepResult:
     sources: str
     commit: str = ""
 
-    @property
-    def current(self) -> bool:
-        """True if the sources have not changed since."""
-        return self.sources == digest()
+    def current(self, step: Step) -> bool:
+        """Return True if the sources of the step have not changed since."""
+        return self.sources == digest(step.sources)
 
 
 def _verdict(folder: Path, browser: str) -> Iterator[str]:
@@ -135,6 +146,7 @@ def steps(repeat: int) -> dict[str, Step]:
             title="The checks on every known fault",
             words=(*_CLICKPORT, "selftest", "--jobs", "4", "--report", "json=selftest.json"),
             render=_mutants,
+            sources=_MUTATED,
         ),
         "load": Step(
             title="Load",
@@ -143,8 +155,11 @@ def steps(repeat: int) -> dict[str, Step]:
                 *("--run-record", "load.jsonl", "--report", "json=load.json"),
             ),
             render=_load,
+            sources=_LOADED,
         ),
-        "faults": Step(title="Faults under load", words=("-m", "benchmarks.faults"), render=_faults),
+        "faults": Step(
+            title="Faults under load", words=("-m", "benchmarks.faults"), render=_faults, sources=_FAULTED
+        ),
     }
 
 
@@ -158,13 +173,14 @@ def _check(browser: str, repeat: int) -> Step:
             *("--run-record", f"{name}.jsonl", "--report", f"html={name}.html"),
         ),
         render=partial(_verdict, browser=browser),
+        sources=_CHECKED,
     )
 
 
 def run(name: str, step: Step, folder: Path) -> StepResult:
     """Run a step in the folder and return its end, which is also written there. The output is shown."""
     sys.stderr.write(f"certificate: {name}: {' '.join(step.words)}\n")
-    began, sources = time.monotonic(), digest()
+    began, sources = time.monotonic(), digest(step.sources)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     # The table of the faults is the output of their command; everything else writes its own files.
     with (folder / (_FAULTS if name == "faults" else f"{name}.log")).open("w", encoding="utf-8") as output:
@@ -188,10 +204,10 @@ def last(name: str, step: Step, folder: Path) -> StepResult | None:
     return ended if ended and list(ended.words) == list(step.words) else None
 
 
-def digest() -> str:
-    """Return a digest of the sources that the certificate speaks of."""
-    listed = _git("ls-files", "-s", *_SOURCES)
-    return hashlib.sha256(listed + _git("diff", "HEAD", "--", *_SOURCES)).hexdigest()[:16]
+def digest(sources: Sequence[str]) -> str:
+    """Return a digest of the files that pathspecs of git name, with changes that are not committed."""
+    listed = _git("ls-files", "-s", "--", *sources)
+    return hashlib.sha256(listed + _git("diff", "HEAD", "--", *sources)).hexdigest()[:16]
 
 
 def _git(*words: str) -> bytes:
@@ -233,7 +249,7 @@ def page(
         outcome = "passed" if ended.code == 0 else f"exit code {ended.code}"
         lines += [
             f"`{_command(step)}`: {outcome}, {_minutes(ended.seconds)}, {ended.ended}, commit {ended.commit}"
-            + ("." if ended.current else ", and the sources have changed since."),
+            + ("." if ended.current(step) else ", and the sources have changed since."),
             "",
         ]
         try:
@@ -277,11 +293,15 @@ def main(repeat: int, names: tuple[str, ...], *, again: bool) -> None:
     here = list(machine())
     for name, step in chosen.items():
         ended = ends[name]
-        if (not names or name in names) and (again or not (ended and ended.current)):
+        if (not names or name in names) and (again or not (ended and ended.current(step))):
             ends[name] = run(name, step, MADE)
         PAGE.write_text(page(chosen, ends, MADE, here), encoding="utf-8")
     sys.stdout.write(f"{PAGE.relative_to(ROOT)} is written; the records are in {MADE.relative_to(ROOT)}\n")
-    sys.exit(0 if all(ended and ended.current and ended.code == 0 for ended in ends.values()) else 1)
+    sys.exit(
+        0
+        if all((end := ends[name]) and end.current(step) and end.code == 0 for name, step in chosen.items())
+        else 1
+    )
 
 
 if __name__ == "__main__":

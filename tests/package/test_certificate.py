@@ -14,7 +14,7 @@ def _table(folder: Path) -> Iterator[str]:
     yield (folder / "fine.log").read_text(encoding="utf-8").strip()
 
 
-FINE = Step(title="A fine step", words=("-c", "print('| all | well |')"), render=_table)
+FINE = Step(title="A fine step", words=("-c", "print('| all | well |')"), render=_table, sources=("LICENSE",))
 BAD = replace(FINE, title="A bad step", words=("-c", "raise SystemExit(3)"))
 
 
@@ -40,13 +40,14 @@ def test_a_step_is_current_on_its_sources_only(tmp_path: Path) -> None:
     ended = run("fine", FINE, tmp_path)
     assert last("fine", FINE, tmp_path) == replace(ended, words=list(FINE.words))
     assert last("fine", BAD, tmp_path) is None
-    assert (ended.current, digest()) == (True, ended.sources)
+    assert ended.current(FINE)
+    assert digest(FINE.sources) == ended.sources != digest(("README.md",))
     assert "changed since" not in page({"fine": FINE}, {"fine": ended}, tmp_path, HERE)
     older = replace(ended, sources="another tree", commit="0123abc")
     (tmp_path / "fine.end.json").write_text(json.dumps(vars(older)), encoding="utf-8")
     found = last("fine", FINE, tmp_path)
     assert found
-    assert not found.current
+    assert not found.current(FINE)
     text = page({"fine": FINE}, {"fine": found}, tmp_path, HERE)
     assert "commit 0123abc, and the sources have changed since." in text
 
