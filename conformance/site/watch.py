@@ -1,15 +1,18 @@
 """Watch the events of a site as they arrive: what the limits did to each, and what the plan says."""
 
 import json
+import mimetypes
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from conformance.paths import bundled
 from conformance.protocol.amounts import plain
 from conformance.protocol.outcomes import Violation
 from conformance.recorder import Recorder
@@ -22,6 +25,7 @@ from conformance.tls import trusted_authorities
 
 PAGE = "/clickport-watch"
 _HTML = Path(__file__).with_name("watch.html")
+_SHOWN = 200
 _TICK = 0.25
 _ASK_SECONDS = 5.0
 _REFUSED = 400
@@ -31,30 +35,36 @@ _REFUSED = 400
 class WatchedEvent:
     """An event with its time of day, and one line for each effect of a limit and difference to the plan.
 
-    A request that cannot be read has no ``event``; ``problems`` says why.
+    A request that cannot be read has no ``event``; ``problems`` says why. A problem is a rule and a text.
+    ``seconds`` is the time of arrival since the epoch.
     """
 
-    at: str
+    seconds: float
     event: Event | None
     remarks: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Yield the text for the terminal."""
-        yield f"{self.at}  {self.event or 'unreadable'}"
+        at = time.strftime("%H:%M:%S", time.localtime(self.seconds))
+        yield f"{at}  {self.event or 'unreadable'}"
         yield from (f"          limit: {remark}" for remark in self.remarks)
-        yield from (f"          {problem}" for problem in self.problems)
+        yield from (f"          {rule}: {text}" for rule, text in self.problems)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the data of the local page."""
+        """Return what the list of the dashboard's live page shows of an event."""
         event = self.event
+        amount, currency = (event and event.revenue) or (None, None)
         return {
-            "at": self.at,
+            "received": datetime.fromtimestamp(self.seconds, UTC).isoformat(),
             "name": event.name if event else "unreadable",
-            "properties": dict(event.properties) if event else {},
-            "revenue": f"{plain(event.revenue[0])} {event.revenue[1]}" if event and event.revenue else "",
-            "remarks": self.remarks,
-            "problems": self.problems,
+            "parts": {"Properties": dict(event.properties)} if event and event.properties else {},
+            "revenue": {
+                "revenue_source_amount": None if amount is None else plain(amount),
+                "revenue_source_currency": currency,
+            },
+            "notes": self.remarks,
+            "advice": [{"rule": rule, "text": text} for rule, text in self.problems],
         }
 
 
@@ -74,7 +84,12 @@ class Watch:
         self.entry = in_place_of(url, self._origins[0], user=True)
         self.page = f"{recorder.page_origin}{PAGE}"
         self.seen: list[WatchedEvent] = []
+        self._taken: set[int] = set()
+        self._site = origin
         recorder.mount(PAGE, _HTML.read_bytes(), "text/html; charset=utf-8")
+        for name, file in _parts():
+            type_ = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            recorder.mount(f"{PAGE}/{name}", file.read_bytes(), type_)
         self._publish()
 
     @property
@@ -117,20 +132,17 @@ class Watch:
     def follow(
         self, show: Callable[[WatchedEvent], None], *, until: str = "", seconds: float | None = None
     ) -> bool:
-        """Show each event as it arrives, until one has the name ``until`` or the time is over.
+        """Show each event once, as it arrives, until one has the name ``until`` or the time is over.
 
         Return True if that event has arrived.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        taken: set[int] = set()
-        number = 0
         while deadline is None or time.monotonic() < deadline:
             exchanges = self._recorder.wait(
-                number + 1, seconds=_TICK, method="POST", events=True, origins=self._origins
+                len(self._taken) + 1, seconds=_TICK, method="POST", events=True, origins=self._origins
             )
-            number = len(exchanges)
-            for exchange in (each for each in exchanges if each.id not in taken):
-                taken.add(exchange.id)
+            for exchange in (each for each in exchanges if each.id not in self._taken):
+                self._taken.add(exchange.id)
                 if found := self._read(exchange):
                     self.seen.append(found)
                     self._publish()
@@ -140,20 +152,34 @@ class Watch:
         return False
 
     def _read(self, exchange: Exchange) -> WatchedEvent | None:
-        at = time.strftime("%H:%M:%S", time.localtime(exchange.started))
+        seconds = exchange.started
         try:
-            event = read_event(exchange.body, seconds=exchange.started)
+            event = read_event(exchange.body, seconds=seconds)
         except Violation as violation:
-            return WatchedEvent(at=at, event=None, problems=(str(violation),))
+            return WatchedEvent(seconds=seconds, event=None, problems=(("request", str(violation)),))
         if event is None:
             return None
         found = differences(self._plan, event) if self._plan else ()
-        problems = tuple(f"{each.rule}: {each.text}" for each in found)
-        return WatchedEvent(at=at, event=event, remarks=event.remarks, problems=problems)
+        problems = tuple((each.rule, each.text) for each in found)
+        return WatchedEvent(seconds=seconds, event=event, remarks=event.remarks, problems=problems)
 
     def _publish(self) -> None:
-        body = json.dumps([each.to_json() for each in self.seen[-200:]]).encode()
-        self._recorder.mount(f"{PAGE}.json", body, "application/json")
+        """Give the page the newest events; each has a number, from 1."""
+        first = max(0, len(self.seen) - _SHOWN)
+        events = [{"number": n, **each.to_json()} for n, each in enumerate(self.seen[first:], first + 1)]
+        shown = {"site": self._site, "open": self.address, "events": events}
+        self._recorder.mount(f"{PAGE}.json", json.dumps(shown).encode(), "application/json")
+
+
+def _parts() -> Iterator[tuple[str, Path]]:
+    """Yield the paths and files of the page's parts; most are those of the dashboard's live page."""
+    yield "watch.js", _HTML.with_suffix(".js")
+    static = bundled("reference_server/web/dashboard/static")
+    for name in ("arrivals.js", "elements.js", "money.js", "base.css", "panels.css", "icon.svg"):
+        yield name, static / name
+    # A checkout without npm has no font.
+    for font in sorted(static.glob("vendor/inter/*.woff2")):
+        yield font.relative_to(static).as_posix(), font
 
 
 @contextmanager
