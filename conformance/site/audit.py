@@ -30,7 +30,7 @@ PROVEN = {
 _REFUTED_ONLY = {
     "WIRE-4": "a capture has no calls: only equal events at the same moment show a second request",
     "DELIV-1": "a capture does not hold the keepalive flag: only beacons, pictures, forms and XHR show its "
-    "absence, and Firefox exports no types of requests",
+    "absence, and Firefox and Safari export no types of requests",
     "WIRE-5": "the export leaves out cookies, so that their absence proves nothing; in Chrome 'Export HAR "
     "(with sensitive data)' keeps them",
 }
@@ -326,7 +326,7 @@ def _twice(capture: Capture) -> Iterator[tuple[CapturedRequest, PayloadFault]]:
     """
     equal: dict[tuple[Any, str], list[CapturedRequest]] = defaultdict(list)
     for request in events_of([capture]):
-        if not request.by_worker and _is_event(request):
+        if request.seconds and not request.by_worker and _is_event(request):
             equal[request.body, request.page].append(request)
     text = "an equal event was sent less than 100 ms before: called twice, or sent twice?"
     for group in equal.values():

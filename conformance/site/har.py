@@ -19,7 +19,7 @@ _SETTINGS = {
     "firefox": "in Firefox tick 'Persist Logs', open "
     "the Network panel before the page, and export with 'Save All As HAR'",
     "webkit": "in Safari's Web Inspector turn 'Preserve Log' on, open the Network tab first, and "
-    "export again",
+    "export again; no export has bodies that are Blobs",
     "playwright": "record with record_har_path and without service workers (service_workers='block'), "
     "and close the context before the file is read",
 }
@@ -37,7 +37,7 @@ class CapturedRequest:
 
     A capture may lack the ``body`` (None) and the ``status`` (0), also of a request that was ``answered``:
     Firefox leaves out some. ``kind`` is the type that the browser gave the
-    request (``fetch``, ``ping``, …), or empty. ``place`` names file and entry.
+    request (``fetch``, ``ping``, …), or empty. ``seconds`` is 0 if unknown. ``place`` names file and entry.
     ``by_worker``: a service worker answered it; if the worker passed it on, its own request is another entry.
     """
 
@@ -166,12 +166,18 @@ def _request(path: Path, place: str, entry: Mapping[str, Any], titles: Mapping[A
         body=_body(path.parent, request, headers),
         status=status,
         kind=str(entry.get("_resourceType") or ""),
-        seconds=datetime.fromisoformat(str(entry["startedDateTime"])).timestamp(),
+        seconds=_seconds(str(entry["startedDateTime"])),
         page=referer or (title if "://" in title else ""),
         cookies=bool(request.get("cookies")) or any(k.lower() == "cookie" for k, _ in headers),
         answered=bool(status or response.get("headers")),
-        by_worker=response.get("_fetchedViaServiceWorker") is True,
+        by_worker=response.get("_fetchedViaServiceWorker") is True
+        or entry.get("_fetchType") == "Service Worker",
     )
+
+
+def _seconds(started: str) -> float:
+    """Return a time since the epoch; 0 for "", which Safari writes of a request from before its tools."""
+    return datetime.fromisoformat(started).timestamp() if started else 0.0
 
 
 def _body(folder: Path, request: Mapping[str, Any], headers: Sequence[tuple[str, str]]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Chromium and Firefox whose own developer tools record a page and export the HAR."""
+"""Browsers whose own developer tools record a page and export the HAR."""
 
 import json
 import socket
@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import httpx
 from playwright.sync_api import Error as PlaywrightError
 
 from conformance import processes
-from conformance.browsers import Installed
+from conformance.browsers import Installed, find
 from conformance.browsers.environment import without_proxies
 from conformance.browsers.playwright_engines import PLAYWRIGHT, _launch
 from conformance.targets.process import free_port
@@ -39,6 +40,7 @@ class Tools(Protocol):
         """Return the HAR as the panel's menu item writes it, once a URL with this end has its answer there.
 
         Firefox is not asked before: it keeps what it then knows of a request, without status or body.
+        WebKit exports only requests that have ended.
         """
 
 
@@ -225,3 +227,88 @@ def firefox_tools(installed: Installed) -> Iterator[Tools]:
                 process.wait(10)
             processes.kill(process)
             process.wait()
+
+
+_INSPECTED = "window.location.host + '"  # Then, in the list of pages, the path of the socket of one.
+_SHOW_NETWORK = """async () => {
+    const soon = () => new Promise((done) => setTimeout(done, 20));
+    while (!globalThis.WI?.networkManager?.mainFrame) await soon();
+    WI.settings.clearNetworkOnNavigate.value = false;
+    WI.showNetworkTab();
+    const panel = () => WI.tabBrowser.selectedTabContentView.contentBrowser?.currentContentView;
+    while (!(panel() instanceof WI.NetworkTableContentView)) await soon();
+    globalThis.save = async (last) => {
+        while (!panel()._HARResources().some((each) => each.url.endsWith(last))) await soon();
+        return JSON.stringify(await WI.HARBuilder.buildArchive(panel()._HARResources()), null, 2);
+    };
+    globalThis.run = async (expression) => {
+        const { RuntimeAgent } = WI.assumingMainTarget();
+        const left = new Promise((done) => {
+            const leave = () => done({ left: true });
+            WI.Frame.singleFireEventListener(WI.Frame.Event.MainResourceDidChange, leave, null);
+        });
+        const ended = (async () => {
+            const { result } = await RuntimeAgent.evaluate.invoke({ expression });
+            const { objectId: promiseObjectId } = result;
+            return RuntimeAgent.awaitPromise.invoke({ promiseObjectId, returnByValue: true });
+        })();
+        return Promise.race([left, ended]);
+    };
+}"""
+
+
+class _WebKitTools:
+    def __init__(self, frontend: Any) -> None:
+        self._frontend = frontend
+
+    def goto(self, url: str) -> None:
+        with suppress(PageLeft):
+            self.run(f"location.href = {json.dumps(url)}; await new Promise(() => 0)")
+        wait_until(lambda: bool(self.run("return document.readyState") == "complete"))
+
+    def run(self, script: str) -> Any:
+        answer = self._frontend.evaluate("(it) => run(it)", f"(async () => {{ {script} }})()")
+        if answer.get("left"):
+            raise PageLeft(script)
+        if answer["wasThrown"]:
+            raise RuntimeError(answer["result"].get("description", "the script threw"))
+        return answer["result"].get("value")
+
+    def export(self, last: str) -> str:
+        har: str = self._frontend.evaluate("(end) => save(end)", last)
+        return har
+
+
+@contextmanager
+def webkit_tools(installed: Installed) -> Iterator[Tools]:
+    """Run WebKitGTK with its inspector, a page that it serves itself, in Chromium."""
+    port = free_port()
+    process = subprocess.Popen(
+        ["xvfb-run", "-a", installed.path, "--enable-developer-extras=true", "about:blank"],
+        env={**without_proxies(), "WEBKIT_INSPECTOR_HTTP_SERVER": f"127.0.0.1:{port}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        listing = f"http://127.0.0.1:{port}/"
+        wait_until(lambda: _INSPECTED in _page_of(listing))
+        target = _page_of(listing).partition(_INSPECTED)[2].partition("'")[0]
+        with PLAYWRIGHT as playwright:
+            browser = playwright.chromium.launch(**_launch(find("chromium"), frozen_pages=False))
+            frontend = browser.new_page()
+            frontend.goto(f"{listing}Main.html?ws=127.0.0.1:{port}{target}")
+            frontend.evaluate(_SHOW_NETWORK)
+            yield _WebKitTools(frontend)
+            browser.close()
+    finally:
+        processes.kill(process)
+        process.wait()
+
+
+def _page_of(url: str) -> str:
+    """Return a page, or "" if it cannot be reached."""
+    try:
+        return httpx.get(url, trust_env=False, verify=False).text
+    except httpx.HTTPError:
+        return ""

@@ -234,12 +234,22 @@ def test_acceptance_is_open_if_an_event_was_not_accepted(folder: Path, clickport
         (entry(body(), status=307), entry(body())),
         (entry(body(), status=0), entry(body())),
         (entry(body(), _fetchedViaServiceWorker=True), entry(body())),
+        (entry(body(), _fetchType="Service Worker"), entry(body())),
+        (entry(body(), at=""), entry(body(), at="")),
         (
             entry(body(), headers={"Referer": "https://shop.example/1"}),
             entry(body(), headers={"Referer": "https://shop.example/2"}),
         ),
     ],
-    ids=["tried again", "redirected", "without a status", "passed on by a worker", "two pages"],
+    ids=[
+        "tried again",
+        "redirected",
+        "without a status",
+        "passed on by a worker",
+        "in Safari",
+        "no times",
+        "two pages",
+    ],
 )
 def test_not_sent_twice(folder: Path, clickport: Run, first: dict[str, Any], second: dict[str, Any]) -> None:
     """Equal requests of one event, or of two pages, are not an event that was sent twice."""
