@@ -17,6 +17,7 @@ from conformance import processes
 from conformance.browsers import Installed, find
 from conformance.browsers.environment import without_proxies
 from conformance.browsers.playwright_engines import PLAYWRIGHT, _launch
+from conformance.browsers.webkit import _screen
 from conformance.targets.process import free_port
 
 SECONDS = 60.0
@@ -283,27 +284,28 @@ class _WebKitTools:
 def webkit_tools(installed: Installed) -> Iterator[Tools]:
     """Run WebKitGTK with its inspector, a page that it serves itself, in Chromium."""
     port = free_port()
-    process = subprocess.Popen(
-        ["xvfb-run", "-a", installed.path, "--enable-developer-extras=true", "about:blank"],
-        env={**without_proxies(), "WEBKIT_INSPECTOR_HTTP_SERVER": f"127.0.0.1:{port}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        listing = f"http://127.0.0.1:{port}/"
-        wait_until(lambda: _INSPECTED in _page_of(listing))
-        target = _page_of(listing).partition(_INSPECTED)[2].partition("'")[0]
-        with PLAYWRIGHT as playwright:
-            browser = playwright.chromium.launch(**_launch(find("chromium"), frozen_pages=False))
-            frontend = browser.new_page()
-            frontend.goto(f"{listing}Main.html?ws=127.0.0.1:{port}{target}")
-            frontend.evaluate(_SHOW_NETWORK)
-            yield _WebKitTools(frontend)
-            browser.close()
-    finally:
-        processes.kill(process)
-        process.wait()
+    address = f"127.0.0.1:{port}"
+    with _screen() as display:
+        process = subprocess.Popen(
+            [installed.path, "--enable-developer-extras=true", "about:blank"],
+            env={**without_proxies(), "DISPLAY": display, "WEBKIT_INSPECTOR_HTTP_SERVER": address},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            wait_until(lambda: _INSPECTED in _page_of(f"http://{address}/"))
+            target = _page_of(f"http://{address}/").partition(_INSPECTED)[2].partition("'")[0]
+            with PLAYWRIGHT as playwright:
+                browser = playwright.chromium.launch(**_launch(find("chromium"), frozen_pages=False))
+                frontend = browser.new_page()
+                frontend.goto(f"http://{address}/Main.html?ws={address}{target}")
+                frontend.evaluate(_SHOW_NETWORK)
+                yield _WebKitTools(frontend)
+                browser.close()
+        finally:
+            processes.kill(process)
+            process.wait()
 
 
 def _page_of(url: str) -> str:
