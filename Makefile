@@ -90,8 +90,8 @@ reference: setup ## docs/reference.md, from the commands and the requirements
 vectors: setup ## the cases of fixtures/transformations.toml in fixtures/vectors
 	@.venv/bin/python tools/vectors.py
 
-screenshots: setup ## the pictures of docs/dashboard.md
-	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py $(ARGS)
+screenshots: setup ## the pictures of docs/dashboard.md and docs/watch-events.md
+	@CLICKPORT_PICTURES=docs/images .venv/bin/python -m pytest tests/dashboard/test_pictures.py tests/site/test_watch_page.py $(ARGS)
 
 certificate: setup ## docs/certificate.md, from 50 tries of each exit, all mutants, load and faults (hours; it continues)
 	@.venv/bin/python -m benchmarks.certificate $(ARGS)

@@ -1,7 +1,8 @@
 """Try every exit over every protocol in every browser: ``make exits-by-protocol``.
 
 Run the cases of DELIV-2 on the reference tracker over HTTP/1.1, HTTP/1.1 over TLS, and HTTP/2, and write
-docs/protocols.md. The records are in ``.clickport/protocols``, which git ignores.
+docs/protocols.md. The records are in ``.clickport/protocols``, which git ignores. If one is missing, that of
+``make certificate`` is used, which is over HTTP/1.1.
 """
 
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.certificate import MADE as CERTIFIED
 from benchmarks.commands import run_clickport
 from conformance.browsers import BROWSERS, installed
 from conformance.recorder import PROTOCOLS
@@ -35,15 +37,23 @@ _INTERRUPTED = 130
     type=click.Choice(BROWSERS),
     help="Measure in this one only (repeatable); others keep their last record.",
 )
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    type=click.Choice(PROTOCOLS),
+    help="Measure over this one only (repeatable); others keep their last record.",
+)
 @click.option("--render-only", is_flag=True, help="Write the page from the records of the last run.")
-def main(repeat: int, browsers: tuple[str, ...], render_only: bool) -> None:
+def main(repeat: int, browsers: tuple[str, ...], protocols: tuple[str, ...], render_only: bool) -> None:
     """Try every exit over every protocol, and write docs/protocols.md."""
     MADE.mkdir(parents=True, exist_ok=True)
     for browser in () if render_only else browsers or [browser.name for browser in installed()]:
-        for protocol in PROTOCOLS:
+        for protocol in protocols or PROTOCOLS:
             click.echo(f"trying the exits of {browser} over {protocol}")
             _measure(browser, protocol, repeat)
-    records = [MADE / f"{browser}-{protocol}.jsonl" for protocol in PROTOCOLS for browser in BROWSERS]
+    records = [CERTIFIED / f"check-{browser}.jsonl" for browser in BROWSERS]
+    records += [MADE / f"{browser}-{protocol}.jsonl" for protocol in PROTOCOLS for browser in BROWSERS]
     if not (runs := [read(record) for record in records if record.exists()]):
         raise click.ClickException(f"there is no record in {MADE.relative_to(ROOT)}: leave out --render-only")
     PAGE.write_text(render(runs, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,6 +1,8 @@
 """The local page of `clickport watch` in a browser: the list of the dashboard's live page."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from tests.site.test_shop import ROOT
 
 __all__ = ["axe"]
 
+FOLDER = os.environ.get("CLICKPORT_PICTURES", "")
 PHONE: ViewportSize = {"width": 375, "height": 812}
 
 
@@ -85,6 +88,21 @@ def test_the_list_pauses_and_ends(watch: Watch, page: Page) -> None:
     assert rows.all_inner_texts() == ["Third", "Second", "First"]
     page.route("**/clickport-watch.json", lambda route: route.abort())
     expect(page.locator("[data-connection]")).to_have_text("The watch has ended")
+
+
+@pytest.mark.skipif(not FOLDER, reason="`make screenshots` takes it")
+def test_the_picture_of_the_documentation(watch: Watch, page: Page) -> None:
+    """Take docs/images/watch.png."""
+    page.set_viewport_size({"width": 1100, "height": 560})
+    page.emulate_media(color_scheme="light")
+    page.goto(watch.page)
+    _arrive(
+        watch, body("Signup", {"plan": "pro", "seats": "3"}), body("Purchase", {"sku": "PRO-1"}, ra="49.99")
+    )
+    _arrive(watch, body("Purchase", {"sku": "PRO-1"}, ra=49.99, rc="EUR"))
+    expect(page.locator("[data-live-event]")).to_have_count(3)
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=Path(FOLDER) / "watch.png", animations="disabled")
 
 
 def test_an_unreadable_request_is_shown() -> None:
