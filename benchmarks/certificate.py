@@ -191,7 +191,7 @@ def run(name: str, step: Step, folder: Path) -> StepResult:
         seconds=time.monotonic() - began,
         ended=datetime.now(UTC).isoformat(timespec="minutes"),
         sources=sources,
-        commit=_git("describe", "--always", "--dirty").decode().strip(),
+        commit=_commit(step.sources),
     )
     (folder / f"{name}.end.json").write_text(json.dumps(vars(ended)), encoding="utf-8")
     return ended
@@ -208,6 +208,12 @@ def digest(sources: Sequence[str]) -> str:
     """Return a digest of the files that pathspecs of git name, with changes that are not committed."""
     listed = _git("ls-files", "-s", "--", *sources)
     return hashlib.sha256(listed + _git("diff", "HEAD", "--", *sources)).hexdigest()[:16]
+
+
+def _commit(sources: Sequence[str]) -> str:
+    """Return the short name of the commit, with ``-dirty`` if the sources have changed since."""
+    changed = "-dirty" if _git("diff", "HEAD", "--", *sources) else ""
+    return _git("rev-parse", "--short", "HEAD").decode().strip() + changed
 
 
 def _git(*words: str) -> bytes:

@@ -1,6 +1,7 @@
 """``make certificate``: a step counts on unchanged sources only, and the page says what was not run."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ def test_a_step_is_current_on_its_sources_only(tmp_path: Path) -> None:
     assert last("fine", FINE, tmp_path) == replace(ended, words=list(FINE.words))
     assert last("fine", BAD, tmp_path) is None
     assert ended.current(FINE)
+    assert re.fullmatch(r"[0-9a-f]+", ended.commit)  # LICENSE has not changed, whatever else has.
     assert digest(FINE.sources) == ended.sources != digest(("README.md",))
     assert "changed since" not in page({"fine": FINE}, {"fine": ended}, tmp_path, HERE)
     older = replace(ended, sources="another tree", commit="0123abc")
