@@ -115,6 +115,9 @@ class Browser(Protocol):
     version: str
     spoiled: bool
 
-    def tab(self) -> Tab:
-        """Open an empty tab. Tabs share cookies and cache; each has its own session storage."""
+    def tab(self, *, lasting: bool = False) -> Tab:
+        """Open an empty tab. Tabs share cookies and cache; each has its own session storage.
+
+        Several may be visible at a time. ``lasting`` says that it stays open while others come and go.
+        """
         ...

@@ -30,6 +30,8 @@ _CHROMIUM_ARGUMENTS = (
 )
 _FIREFOX_PREFERENCES = {"network.dns.localDomains": PLAIN_HOSTS["firefox"]}
 _FROZEN_PAGES = "--disable-back-forward-cache"
+_OPEN_TAB = "() => { open('about:blank', '_blank', 'noopener') }"
+_IS_EMPTY = "() => location.href === 'about:blank' && !opener && document.visibilityState === 'visible'"
 _POLL_SECONDS = 0.02
 _PICTURE_SECONDS = 3.0
 _POLICY = ("Content Security Policy", "CSP")
@@ -120,9 +122,11 @@ def _first_line(error: PlaywrightError) -> str:
 
 
 class _PlaywrightBrowser:
-    def __init__(self, name: str, running: PlaywrightProcess, *, any_certificate: bool) -> None:
-        self.name = name
+    def __init__(self, installed: Installed, running: PlaywrightProcess, *, any_certificate: bool) -> None:
+        self.name = name = installed.name
         self.version = running.version
+        # Over BiDi, Playwright opens a window for each page, which takes Firefox twice the time of a tab.
+        self._tabs = _TabsOfAWindow(self) if name == "firefox" and installed.stock else None
         self.spoiled = False
         self._hangs = f"{name}: the browser hangs"
         with _in_time():
@@ -130,9 +134,21 @@ class _PlaywrightBrowser:
         self._context: BrowserContext = limits.public(context)
         self._context.set_default_timeout(limits.SECONDS * 1000)
 
-    def tab(self) -> Tab:
+    def tab(self, *, lasting: bool = False) -> Tab:
         with _in_time():
-            return _PlaywrightTab(limits.public(limits.call(self._context, "new_page", of=self._hangs)))
+            passing = None if lasting or self._tabs is None else self._tabs.open()
+            return _PlaywrightTab(passing or self.window())
+
+    def window(self) -> Page:
+        """Open an empty page in a window of its own, or in a tab of the browser's only window."""
+        page: Page = limits.public(limits.call(self._context, "new_page", of=self._hangs))
+        return page
+
+    def beside(self, opener: Page) -> Page:
+        """Open an empty page, without an opener, in a tab of the window of another page."""
+        with self._context.expect_page(timeout=limits.SECONDS * 1000) as opened:
+            limits.call(opener, "evaluate", _OPEN_TAB, of=self._hangs)
+        return opened.value
 
     def finish(self) -> bool:
         """Close the context; return False if the browser cannot be used again."""
@@ -143,6 +159,28 @@ class _PlaywrightBrowser:
         except (TimeoutError, PlaywrightError):
             return False
         return True
+
+
+class _TabsOfAWindow:
+    """The tabs of a window that an empty page keeps open; one at a time, because only one is visible."""
+
+    def __init__(self, browser: _PlaywrightBrowser) -> None:
+        self._browser = browser
+        self._keeper: Page | None = None
+        self._current: Page | None = None
+
+    def open(self) -> Page | None:
+        """Open a tab and return its page, or None while another one is open."""
+        if self._current and not self._current.is_closed():
+            return None
+        if self._keeper is None or self._keeper.is_closed():
+            self._keeper = self._browser.window()
+        self._current = self._browser.beside(self._keeper)
+        # A page under test may have opened a window of its own at the same moment, and closed it again.
+        with suppress(PlaywrightError):
+            if limits.call(self._current, "evaluate", _IS_EMPTY, of="a new tab"):
+                return self._current
+        return None
 
 
 class _Shared:
@@ -192,7 +230,7 @@ def by_playwright(
         browser: _PlaywrightBrowser | None = None
         try:
             any_certificate = bool(trusted) and installed.name == "firefox"
-            browser = _PlaywrightBrowser(installed.name, running, any_certificate=any_certificate)
+            browser = _PlaywrightBrowser(installed, running, any_certificate=any_certificate)
             yield browser
         finally:
             if not (browser and key and browser.finish() and _KEPT.keep(key, running)):

@@ -169,7 +169,7 @@ class _WebKit:
         self._windows = _Windows(driver)
         self._home = driver.current_window_handle
 
-    def tab(self) -> Tab:
+    def tab(self, *, lasting: bool = False) -> Tab:  # noqa: ARG002 - each is a window
         with _in_time():
             self._windows.switch(self._home)
             # Windows instead of tabs: windows that a script opens from a tab are blocked as pop-ups.

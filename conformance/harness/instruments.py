@@ -109,17 +109,17 @@ class Instruments:
         """The readback of stored rows, or None if the run has none."""
         return self.setup.readback()
 
-    def tab(self, engine: str, *, frozen_pages: bool = False) -> Tab:
+    def tab(self, engine: str, *, frozen_pages: bool = False, lasting: bool = False) -> Tab:
         """Open a new tab, for a case that leaves its page or needs its own session storage.
 
-        With ``frozen_pages`` the browser's back/forward cache is on.
+        With ``frozen_pages`` the browser's back/forward cache is on. ``lasting`` is as for ``Browser.tab``.
         """
-        return self.pictures.watch(self._browser(engine, frozen_pages=frozen_pages).tab())
+        return self.pictures.watch(self._browser(engine, frozen_pages=frozen_pages).tab(lasting=lasting))
 
     def shared_tab(self, engine: str) -> Tab:
         """Return the tab that cases use in turn, each with a newly loaded page."""
         if engine not in self._tabs:
-            self._tabs[engine] = self.tab(engine)
+            self._tabs[engine] = self.tab(engine, lasting=True)
         return self.pictures.show(self._tabs[engine])
 
     def _browser(self, engine: str, *, frozen_pages: bool = False) -> Browser:

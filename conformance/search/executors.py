@@ -65,7 +65,7 @@ class TrackerExecutor:
         place = [browser.name for browser in instruments.setup.browsers].index(engine)
         self._tokens = Tokens(instruments.setup.run, self.lane, place)
         self._engine = engine
-        self._tab = instruments.tab(engine)
+        self._tab = instruments.tab(engine, lasting=True)
         # A new tab without a page, in place of a broken one.
         self._fresh: Tab | None = None
         self._alive = True
@@ -142,7 +142,7 @@ class TrackerExecutor:
                 made.append(Observation(example=example, token=token, thrown=broken, next_works=False))
                 self._instruments.restart(self._engine)
                 self._broken += 1
-                self._tab = self._fresh = self._instruments.tab(self._engine)
+                self._tab = self._fresh = self._instruments.tab(self._engine, lasting=True)
         return made
 
     def _load(self) -> None:

@@ -175,6 +175,34 @@ def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, re
         tab.close()
 
 
+def test_tabs_are_visible_at_the_same_time(browser: Browser, recorder: Recorder) -> None:
+    """No tab hides another, whichever is closed: a hidden page is restricted, and its tracker is told."""
+    lasting, first, second = browser.tab(lasting=True), browser.tab(), browser.tab()
+    first.close()
+    tabs = [lasting, second, browser.tab(), browser.tab()]
+    for tab in tabs:
+        tab.goto(f"{recorder.page_origin}/one")
+    told = [tab.run("return [document.visibilityState, String(opener)]") for tab in tabs]
+    for tab in tabs:
+        tab.close()
+    assert told == [["visible", "null"]] * 4
+
+
+def test_a_page_that_opens_windows_gives_none_to_another(browser: Browser, recorder: Recorder) -> None:
+    """A tab is an empty one although a page opens windows meanwhile."""
+    if browser.name == "webkit":
+        pytest.skip("its driver lists windows that are closed again, so that the page counts as broken")
+    restless = browser.tab(lasting=True)
+    restless.goto(f"{recorder.page_origin}/one")
+    restless.run("globalThis.opening = setInterval(() => { open('/two')?.close() }, 5)")
+    for _ in range(4):
+        tab = browser.tab()
+        assert tab.run("return [location.href, String(opener)]") == ["about:blank", "null"]
+        tab.close()
+    restless.run("clearInterval(globalThis.opening)")
+    restless.close()
+
+
 @pytest.mark.parametrize("name", BROWSERS)
 def test_nothing_is_left_running(name: str) -> None:
     """After a browser has stopped, no process of it or of its screen is left."""
