@@ -144,7 +144,7 @@ def steps(repeat: int) -> dict[str, Step]:
         **{f"check-{browser}": _check(browser, repeat) for browser in BROWSERS},
         "selftest": Step(
             title="The checks on every known fault",
-            words=(*_CLICKPORT, "selftest", "--jobs", "4", "--report", "json=selftest.json"),
+            words=(*_CLICKPORT, "selftest", "--quick", "--jobs", "4", "--report", "json=selftest.json"),
             render=_mutants,
             sources=_MUTATED,
         ),
