@@ -158,7 +158,10 @@ def steps(repeat: int) -> dict[str, Step]:
             sources=_LOADED,
         ),
         "faults": Step(
-            title="Faults under load", words=("-m", "benchmarks.faults"), render=_faults, sources=_FAULTED
+            title="Faults under load",
+            words=("-m", "benchmarks.faults", "--runs", "1"),
+            render=_faults,
+            sources=_FAULTED,
         ),
     }
 
