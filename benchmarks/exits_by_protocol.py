@@ -104,6 +104,12 @@ def _text(cell: Cell | None) -> str:
     return ", ".join((cell.share, *cell.remarks)) if cell else ""
 
 
+def _outcome(cell: Cell) -> str:
+    """Return the text of a cell, or "all" if nothing went wrong, however many tries it has."""
+    number, _, tries = cell.share.partition("/")
+    return "all" if number == tries and not cell.remarks else _text(cell)
+
+
 def _differences(matrix: DeliveryMatrix) -> Iterator[str]:
     """Yield a line for each exit of an engine whose cells differ between protocols."""
     for way, row in matrix.rows.items():
@@ -112,7 +118,7 @@ def _differences(matrix: DeliveryMatrix) -> Iterator[str]:
             if cell:
                 own.setdefault((column.engine, column.origin), {})[column.protocol] = cell
         for (engine, origin), cells in own.items():
-            if len({_text(cell) for cell in cells.values()}) > 1:
+            if len({_outcome(cell) for cell in cells.values()}) > 1:
                 text = "; ".join(f"{_TITLES[protocol]} {_text(cell)}" for protocol, cell in cells.items())
                 yield f"- {_ENGINES[engine]}, {way}, {origin} origin: {text}"
 

@@ -56,6 +56,13 @@ def test_page() -> None:
     ) in page
 
 
+def test_the_number_of_tries_is_no_difference() -> None:
+    """Cells of a certificate have more tries than others; all kept is all kept."""
+    certified = {**_KEPT, **dict.fromkeys(_KEPT, 50)}
+    page = render([_run("http1", href=certified), _run("http2", href=_KEPT)], "{{differences}}")
+    assert page == "No cell differs between the protocols of its engine."
+
+
 def test_page_without_differences() -> None:
     """If all cells of an engine agree, the page says so."""
     page = render([_run("http1", href=_KEPT), _run("http2", href=_KEPT)], "{{differences}}")
