@@ -176,7 +176,7 @@ def test_tabs_have_sessions_of_their_own_and_share_the_rest(browser: Browser, re
 
 
 def test_tabs_are_visible_at_the_same_time(browser: Browser, recorder: Recorder) -> None:
-    """No tab hides another, whichever is closed: a hidden page is restricted, and its tracker is told."""
+    """No tab hides another, whichever is closed: a hidden page is restricted, and its tracker knows it."""
     lasting, first, second = browser.tab(lasting=True), browser.tab(), browser.tab()
     first.close()
     tabs = [lasting, second, browser.tab(), browser.tab()]
