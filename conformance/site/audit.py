@@ -322,7 +322,8 @@ def _revenue(payload: Mapping[str, Any]) -> Iterator[PayloadFault]:
 def _twice(capture: Capture) -> Iterator[tuple[CapturedRequest, PayloadFault]]:
     """Yield each event that an equal one of its page preceded by less than 100 ms, with a warning (WIRE-4).
 
-    Another try after a failure does not count, nor does the request that a service worker passes on.
+    Another try after a failure does not count, nor does the request that a service worker passes on, nor one
+    whose time the export lacks.
     """
     equal: dict[tuple[Any, str], list[CapturedRequest]] = defaultdict(list)
     for request in events_of([capture]):

@@ -1,7 +1,6 @@
 """Watch the events of a site as they arrive: what the limits did to each, and what the plan says."""
 
 import json
-import mimetypes
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,8 @@ from conformance.tls import trusted_authorities
 PAGE = "/clickport-watch"
 _HTML = Path(__file__).with_name("watch.html")
 _SHOWN = 200
+# Not those of the system, which may take a script for plain text: a browser runs no such module.
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 _TICK = 0.25
 _ASK_SECONDS = 5.0
 _REFUSED = 400
@@ -88,8 +89,7 @@ class Watch:
         self._site = origin
         recorder.mount(PAGE, _HTML.read_bytes(), "text/html; charset=utf-8")
         for name, file in _parts():
-            type_ = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            recorder.mount(f"{PAGE}/{name}", file.read_bytes(), type_)
+            recorder.mount(f"{PAGE}/{name}", file.read_bytes(), _TYPES[file.suffix])
         self._publish()
 
     @property
