@@ -9,7 +9,6 @@ from conformance.drivers.canary import bent_outcome, run_canary
 from conformance.drivers.expectations import require_arrival, require_call
 from conformance.drivers.liveness import not_observed, note_broken
 from conformance.drivers.markers import scenarios, vectors
-from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import TRACKER_PATH, Instruments
 from conformance.protocol.outcomes import NotTestable, Violation
@@ -63,7 +62,7 @@ def _calls_together(instruments: Instruments, engine: str) -> dict[str, pages.Ou
     Returns an empty dict if one of them breaks the page; each then gets a page of its own.
     """
     try:
-        return pages.call_together(instruments, engine, scripts_together(instruments, Lane.TRACKER, engine))
+        return pages.call_together(instruments, engine, Lane.TRACKER)
     except (PageBroken, TimeoutError) as error:
         note_broken(instruments, engine, error)
         return {}

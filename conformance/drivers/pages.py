@@ -11,6 +11,7 @@ from typing import Any
 from conformance.browsers import PageBroken, Tab
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import LATE_EVENT_SECONDS, Instruments
+from conformance.protocol.requirements import Lane
 from conformance.recorder import Exchange
 
 _LEAVE_SECONDS = 10.0
@@ -67,9 +68,9 @@ def call(
         sentinel = instruments.events(sentinel_of(token))
     if thrown and (broken := instruments.once(loading_error, engine)):
         thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
-    number = vector.get("events", 0 if vector.get("optional") else 1)
     # Without a sentinel, the wait for it has left enough time.
-    found = instruments.events(token, number, seconds=LATE_EVENT_SECONDS if sentinel else 0)
+    seconds = LATE_EVENT_SECONDS if sentinel else 0
+    found = instruments.events(token, _least_events(vector), seconds=seconds)
     return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
 
 
@@ -90,31 +91,63 @@ def raised_in(tab: Tab, *, forget: bool = False) -> list[str]:
         return list(tab.run(script))
 
 
-def call_together(instruments: Instruments, engine: str, scripts: Mapping[str, str]) -> dict[str, Outcome]:
-    """Run scripts in one page, followed by one sentinel; return the outcome of each by its token.
+def call_together(instruments: Instruments, engine: str, lane: Lane) -> dict[str, Outcome]:
+    """Make the calls of a lane's selected vectors that may share a page; return the outcome of each by token.
 
-    The scripts must leave the page as they found it. The events of a few are awaited before the next few
-    calls, so that the limits on requests in flight (DELIV-5, DELIV-6) do not matter.
+    The events of a few are awaited before the next few calls, so that the limits on requests in flight
+    (DELIV-5, DELIV-6) do not matter. A sentinel follows all calls. Calls that may send nothing come last,
+    because a tracker may be broken by them, and a sentinel follows each of these at once.
     """
+    cases = {instruments.setup.token(c.id, engine): c for c in instruments.selected(lane)}
+    together = [(token, case.vector) for token, case in cases.items() if case.vector.get("together")]
+    together.sort(key=lambda call: _least_events(call[1]) == 0)
+    vectors = dict(together)
+    if not vectors:
+        return {}
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page(before=WATCH))
     thrown: dict[str, str] = {}
-    prompt, token = True, ""
-    for few in few_at_a_time(scripts):
+    prompt = True
+    for few in few_at_a_time({token: _script(token, vector) for token, vector in vectors.items()}):
         thrown |= run_each(tab, few)
-        token = next(reversed(few))
         if prompt:
-            found = instruments.events_of_each(dict.fromkeys(few, 1), seconds=LATE_EVENT_SECONDS)
-            prompt = all(found.values())
-    run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
-    next_works = bool(instruments.events(sentinel_of(token)))
-    seconds = LATE_EVENT_SECONDS if next_works else 0
-    each = instruments.events_of_each(dict.fromkeys(scripts, 1), seconds=seconds)
+            wanted = _awaited({token: vectors[token] for token in few})
+            found = instruments.events_of_each(wanted, seconds=LATE_EVENT_SECONDS)
+            prompt = all(found[token] for token, number in wanted.items() if number)
+    sentinel = sentinel_of(instruments.setup.token(f"sentinel of the {lane} lane", engine))
+    run(tab, f"clickport.track('Sentinel {sentinel}')")
+    arrived = bool(instruments.events(sentinel))
+    each = instruments.events_of_each(_awaited(vectors), seconds=LATE_EVENT_SECONDS if arrived else 0)
     raised = raised_in(tab)
     return {
-        token: Outcome(thrown=thrown.get(token), raised=raised, found=each[token], next_works=next_works)
-        for token in scripts
+        token: Outcome(
+            thrown=thrown.get(token),
+            raised=raised,
+            found=each[token],
+            next_works=bool(each.get(sentinel_of(token), arrived)),
+        )
+        for token in vectors
     }
+
+
+def _least_events(vector: Mapping[str, Any]) -> int:
+    """Return the number of events that a vector's call makes, or 0 if it may make none."""
+    number: int = vector.get("events", 0 if vector.get("optional") else 1)
+    return number
+
+
+def _awaited(vectors: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Return the number of events to wait for: those of the calls and of their own sentinels, by token."""
+    least = {token: _least_events(vector) for token, vector in vectors.items()}
+    return least | {sentinel_of(token): 1 for token, number in least.items() if not number}
+
+
+def _script(token: str, vector: Mapping[str, Any]) -> str:
+    """Return the script of a vector's call, with a sentinel of its own if it may send nothing."""
+    script: str = vector["call"].replace("{token}", token)
+    if _least_events(vector):
+        return script
+    return f"try {{ {script} }} finally {{ clickport.track('Sentinel {sentinel_of(token)}') }}"
 
 
 def run_each(tab: Tab, scripts: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,6 @@ from conformance.browsers import PageBroken
 from conformance.drivers import pages
 from conformance.drivers.expectations import NO_READBACK, require_arrival
 from conformance.drivers.liveness import note_broken, require_whole_pages
-from conformance.drivers.posted_batch import scripts_together
 from conformance.harness.evidence import Evidence
 from conformance.harness.instruments import Instruments
 from conformance.protocol.cases import Case
@@ -59,9 +58,8 @@ def _refused(instruments: Instruments) -> set[int]:
 def call_vectors(instruments: Instruments, engine: str) -> Called:
     """Make the call of every selected vector of the pair lane, then read all rows at once."""
     cases = {instruments.setup.token(c.id, engine): c for c in instruments.selected(Lane.PAIR) if c.vector}
-    together = scripts_together(instruments, Lane.PAIR, engine)
     with joined(instruments):
-        shared = _call_together(instruments, engine, together) if together else {}
+        shared = _call_together(instruments, engine)
         found = {token: outcome.found for token, outcome in shared.items()}
         for token, case in cases.items():
             if token not in shared:
@@ -75,12 +73,10 @@ def call_alone(instruments: Instruments, engine: str, case: Case, token: str) ->
         return _stored(instruments, engine, {token: case}, {token: _call(instruments, engine, case, token)})
 
 
-def _call_together(
-    instruments: Instruments, engine: str, scripts: Mapping[str, str]
-) -> Mapping[str, pages.Outcome]:
+def _call_together(instruments: Instruments, engine: str) -> Mapping[str, pages.Outcome]:
     """Make calls in one page; return nothing if one breaks it, so that each gets a page of its own."""
     try:
-        return pages.call_together(instruments, engine, scripts)
+        return pages.call_together(instruments, engine, Lane.PAIR)
     except (PageBroken, TimeoutError) as error:
         note_broken(instruments, engine, error)
         return {}

@@ -27,13 +27,6 @@ class PostedBatch:
     rows: Mapping[str, list[StoredRow]] | None = None
 
 
-def scripts_together(instruments: Instruments, lane: Lane, engine: str) -> dict[str, str]:
-    """Return the calls of the lane's selected vectors that may share a page, by token."""
-    together = [case for case in instruments.selected(lane) if case.vector.get("together")]
-    tokens = {instruments.setup.token(case.id, engine): case.vector["call"] for case in together}
-    return {token: call.replace("{token}", token) for token, call in tokens.items()}
-
-
 def post_vectors(instruments: Instruments, hostile: bool) -> PostedBatch:
     """Post the selected vectors of the server lane: the hostile ones (WIRE-8), or all the others.
 
