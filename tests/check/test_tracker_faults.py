@@ -73,6 +73,21 @@ def test_lack_of_keepalive_is_found_in_the_exits(check: "Check", mine: "Implemen
     assert "error" not in run.statuses.values()
 
 
+def test_call_lost_after_an_exception_is_found_in_a_shared_page(
+    check: "Check", mine: "Implementations"
+) -> None:
+    """API-5: the call after an exception must send, although calls that share the page come between."""
+    lost = (
+        "      return undefined;",
+        "      window.clickport.track = function () { window.clickport.track = track };",
+    )
+    sound = ("api-5-no-arguments", "api-6-no-name", "wire-2-plain")
+    run = check("--tracker", mine.tracker(*lost), *_only("api-5-throwing-getter", *sound))
+    assert (run.code, run.violated) == (0, set()), run.text  # API-5 is a SHOULD.
+    assert "a plain call made afterwards sent nothing" in run.details("API-5")[0]
+    assert {run.statuses[f"tracker/{case}"] for case in sound} == {"pass"}
+
+
 def test_sending_twice_is_one_violation(check: "Check", mine: "Implementations") -> None:
     """A tracker that sends each event twice violates only WIRE-4, because every copy is right."""
     twice = ("        send(", "        send(message.apply(null, call));\n        send(")
