@@ -53,7 +53,7 @@ format: setup ## format the code and fix what ruff can fix
 docs: setup ## build the pages of docs/ into build/docs; a dead link or an orphan page fails
 	@.venv/bin/mkdocs build --strict $(ARGS)
 
-selftest: setup ## run the checks on every known fault (ARGS=--quick: about 5 minutes)
+selftest: setup ## run the checks on every known fault (ARGS=--quick: about 8 minutes)
 	@.venv/bin/clickport selftest $(ARGS)
 
 ## Measure it
