@@ -32,14 +32,14 @@ def _outcome(
     """Return the outcome of the vector's call, and its token.
 
     A call that fails in a page shared with others is made again in a page of its own, with a new token, so
-    that a failure can always be repeated with `--only`. If no call of the shared page sent anything, the
-    tracker is silent, and none is repeated.
+    that a failure can always be repeated with `--only`. If no call of the shared page, nor a sentinel, sent
+    anything, the tracker is silent, and none is repeated.
     """
     case = evidence.case
     if case.vector.get("together"):
         evidence.sent = case.vector["call"].replace("{token}", token)
         shared = instruments.once(_calls_together, engine)
-        if shared and not any(outcome.found for outcome in shared.values()):
+        if shared and not any(outcome.found or outcome.next_works for outcome in shared.values()):
             return shared[token], token
         if shared:
             with suppress(Violation):

@@ -62,16 +62,13 @@ def call(
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page(before=WATCH + vector.get("before", "")))
     thrown = run(tab, script)
-    sentinel: list[Exchange] = []
-    if vector.get("sentinel", True):
-        run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
-        sentinel = instruments.events(sentinel_of(token))
+    next_works = bool(vector.get("sentinel", True)) and _sentinel_arrives(instruments, tab, token)
     if thrown and (broken := instruments.once(loading_error, engine)):
         thrown = f"{thrown}; the tracker's script raised {broken} when it was loaded"
     # Without a sentinel, the wait for it has left enough time.
-    seconds = LATE_EVENT_SECONDS if sentinel else 0
+    seconds = LATE_EVENT_SECONDS if next_works else 0
     found = instruments.events(token, _least_events(vector), seconds=seconds)
-    return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=bool(sentinel))
+    return Outcome(thrown=thrown, raised=raised_in(tab), found=found, next_works=next_works)
 
 
 @contextmanager
@@ -95,38 +92,36 @@ def call_together(instruments: Instruments, engine: str, lane: Lane) -> dict[str
     """Make the calls of a lane's selected vectors that may share a page; return the outcome of each by token.
 
     The events of a few are awaited before the next few calls, so that the limits on requests in flight
-    (DELIV-5, DELIV-6) do not matter. A sentinel follows all calls. Calls that may send nothing come last,
-    because a tracker may be broken by them, and a sentinel follows each of these at once.
+    (DELIV-5, DELIV-6) do not matter. One sentinel follows these. Calls that may send nothing come last,
+    because one may break the tracker; each has a task and a sentinel of its own, as in a page of its own.
     """
-    cases = {instruments.setup.token(c.id, engine): c for c in instruments.selected(lane)}
-    together = [(token, case.vector) for token, case in cases.items() if case.vector.get("together")]
-    together.sort(key=lambda call: _least_events(call[1]) == 0)
-    vectors = dict(together)
+    cases = [case for case in instruments.selected(lane) if case.vector.get("together")]
+    vectors = {instruments.setup.token(case.id, engine): case.vector for case in cases}
     if not vectors:
         return {}
+    scripts = {token: vector["call"].replace("{token}", token) for token, vector in vectors.items()}
+    least = {token: _least_events(vector) for token, vector in vectors.items()}
     tab = instruments.shared_tab(engine)
     tab.goto(instruments.page(before=WATCH))
     thrown: dict[str, str] = {}
     prompt = True
-    for few in few_at_a_time({token: _script(token, vector) for token, vector in vectors.items()}):
+    for few in few_at_a_time({token: script for token, script in scripts.items() if least[token]}):
         thrown |= run_each(tab, few)
         if prompt:
-            wanted = _awaited({token: vectors[token] for token in few})
-            found = instruments.events_of_each(wanted, seconds=LATE_EVENT_SECONDS)
-            prompt = all(found[token] for token, number in wanted.items() if number)
-    sentinel = sentinel_of(instruments.setup.token(f"sentinel of the {lane} lane", engine))
-    run(tab, f"clickport.track('Sentinel {sentinel}')")
-    arrived = bool(instruments.events(sentinel))
-    each = instruments.events_of_each(_awaited(vectors), seconds=LATE_EVENT_SECONDS if arrived else 0)
+            found = instruments.events_of_each(dict.fromkeys(few, 1), seconds=LATE_EVENT_SECONDS)
+            prompt = all(found.values())
+    last = _sentinel_arrives(instruments, tab, instruments.setup.token(f"the {lane} lane", engine))
+    works = dict.fromkeys(scripts, last)
+    for token in (token for token in scripts if not least[token]):
+        if (text := run(tab, scripts[token])) is not None:
+            thrown[token] = text
+        # If one was lost, nothing is awaited any more: the rest is judged by pages of their own.
+        last = works[token] = _sentinel_arrives(instruments, tab, token, seconds=None if last else 0)
+    each = instruments.events_of_each(least, seconds=LATE_EVENT_SECONDS if last else 0)
     raised = raised_in(tab)
     return {
-        token: Outcome(
-            thrown=thrown.get(token),
-            raised=raised,
-            found=each[token],
-            next_works=bool(each.get(sentinel_of(token), arrived)),
-        )
-        for token in vectors
+        token: Outcome(thrown=thrown.get(token), raised=raised, found=each[token], next_works=works[token])
+        for token in scripts
     }
 
 
@@ -136,18 +131,12 @@ def _least_events(vector: Mapping[str, Any]) -> int:
     return number
 
 
-def _awaited(vectors: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of events to wait for: those of the calls and of their own sentinels, by token."""
-    least = {token: _least_events(vector) for token, vector in vectors.items()}
-    return least | {sentinel_of(token): 1 for token, number in least.items() if not number}
-
-
-def _script(token: str, vector: Mapping[str, Any]) -> str:
-    """Return the script of a vector's call, with a sentinel of its own if it may send nothing."""
-    script: str = vector["call"].replace("{token}", token)
-    if _least_events(vector):
-        return script
-    return f"try {{ {script} }} finally {{ clickport.track('Sentinel {sentinel_of(token)}') }}"
+def _sentinel_arrives(
+    instruments: Instruments, tab: Tab, token: str, *, seconds: float | None = None
+) -> bool:
+    """Make a plain call after a case's own; return True if its event arrives, in time as for ``events``."""
+    run(tab, f"clickport.track('Sentinel {sentinel_of(token)}')")
+    return bool(instruments.events(sentinel_of(token), seconds=seconds))
 
 
 def run_each(tab: Tab, scripts: Mapping[str, str]) -> dict[str, str]:

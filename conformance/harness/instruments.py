@@ -276,5 +276,5 @@ class Instruments:
 
 
 def _by_token(rows: Iterable[StoredRow], tokens: Iterable[str]) -> dict[str, list[StoredRow]]:
-    read = [(row, row.searched) for row in rows]
-    return {token: [row for row, text in read if token in text] for token in tokens}
+    read = list(rows)
+    return {token: [row for row in read if row.carries(token)] for token in tokens}

@@ -46,10 +46,10 @@ class StoredRow:
 
         A token is made of lower-case letters and digits.
         """
-        return token in self.searched
+        return token in self._texts
 
     @cached_property
-    def searched(self) -> str:
+    def _texts(self) -> str:
         """The name and the property values, in lower case: hundreds of tokens are looked for in each row."""
         # Values of other types, or in another case, are judged by the checks.
         return "\n".join(text.lower() for text in (self.name, *self.meta_values) if isinstance(text, str))
