@@ -9,7 +9,11 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
     JavascriptException,
+    NoSuchElementException,
+    StaleElementReferenceException,
     TimeoutException,
     WebDriverException,
 )
@@ -18,6 +22,7 @@ from selenium.webdriver.common.proxy import Proxy, ProxyType
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
@@ -31,6 +36,12 @@ _LOST_ANSWERS = 2
 _SCREEN = "1280x800x24"
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
+_NOT_YET_CLICKABLE = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 _ARGUMENTS = (
     "--automation",
     "--javascript-can-open-windows-automatically=true",
@@ -89,8 +100,13 @@ class _WebKitTab:
             return self._own().execute_script(script)
 
     def click(self, selector: str) -> None:
+        def clicked(driver: WebDriver) -> bool:
+            driver.find_element(By.CSS_SELECTOR, selector).click()
+            return True
+
         with _in_time():
-            self._own().find_element(By.CSS_SELECTOR, selector).click()
+            wait = WebDriverWait(self._own(), _SECONDS, _POLL_SECONDS, _NOT_YET_CLICKABLE)
+            wait.until(clicked, f"no element to click at {selector}")
 
     def popup(self, script: str) -> Tab:
         with _in_time():
@@ -200,6 +216,18 @@ class _Service(Service):
         """Do nothing: the signal that follows stops the driver."""
 
 
+def _environment() -> dict[str, str]:
+    """Return the environment of WebKit, in which pages have a valid language.
+
+    From a locale such as C.UTF-8, usual in containers, it makes the language "C", for which Intl raises a
+    RangeError in the page; from C it makes "en-US".
+    """
+    own = without_proxies()
+    # Python itself sets LC_CTYPE to C.UTF-8 if there is no locale.
+    named = (own.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LANG"))
+    return {**own, "LC_ALL": "C"} if any(locale.startswith("C.") for locale in named) else own
+
+
 @contextmanager
 def webkit(installed: Installed, *, trusted: Trusted | None = None) -> Iterator[Browser]:
     """Run MiniBrowser by its driver on a virtual screen; stop all three on exit."""
@@ -210,7 +238,7 @@ def webkit(installed: Installed, *, trusted: Trusted | None = None) -> Iterator[
         options.unhandled_prompt_behavior = "dismiss"
         for argument in _ARGUMENTS:
             options.add_argument(argument)
-        service = _Service(installed.driver, env={**without_proxies(), "DISPLAY": display})
+        service = _Service(installed.driver, env={**_environment(), "DISPLAY": display})
         service.start()
         try:
             # Not webdriver.WebKitGTK, which waits for a response without a limit.

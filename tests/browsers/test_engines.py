@@ -320,3 +320,14 @@ def test_a_policy_comes_with_its_page(browser: Browser, recorder: Recorder) -> N
     tab.goto(f"{recorder.page_origin}/bound")
     assert tab.run("return origin") == "null"
     tab.close()
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C", "en_US.UTF-8"])
+def test_language_of_pages_is_valid(monkeypatch: pytest.MonkeyPatch, locale: str) -> None:
+    """``navigator.language`` is a language tag, also with the locales of containers."""
+    for name in ("LC_ALL", "LC_CTYPE", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", locale)
+    with start(_found("webkit")) as running:
+        tab = running.tab()
+        assert tab.run("return Intl.getCanonicalLocales(navigator.languages)") == ["en-US"]
