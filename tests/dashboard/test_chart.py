@@ -145,3 +145,20 @@ def test_the_period_before_is_drawn_and_reported(client: Client, site: str, open
     expect(page.locator("[data-series] thead")).to_contain_text("Hour")
     page.get_by_label("Date range").select_option(label="Last 14 days")
     expect(page.locator("[data-series] thead")).to_contain_text("Week")
+
+
+def test_table_stays_in_place_of_a_chart_that_does_not_load(server: Any, site: str, open_page: Any) -> None:
+    """Without the chart's library the table is open, and an update shows no empty chart above it."""
+    server.send(site, None)
+    server.settle()
+    page = open_page("/")
+    page.route("**/uPlot.js", lambda route: route.abort())
+    page.goto(f"/{site}?period=today&metric=pageviews")
+    figures = page.locator("details.figures")
+    expect(figures).to_have_attribute("open", "")
+    expect(page.locator(".plot")).to_be_hidden()
+    for _ in range(2):  # The page has taken over the first answer before it asks again.
+        with page.expect_request(re.compile("part=")):
+            pass
+    expect(page.locator(".plot")).to_be_hidden()
+    expect(figures).to_have_attribute("open", "")

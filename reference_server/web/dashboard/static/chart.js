@@ -23,7 +23,7 @@ export async function draw(page) {
   drawn = state;
   const [uPlot] = await Promise.all([load(), document.fonts.load(FONT).catch(() => {})]);
   if (!uPlot) {
-    plot.classList.add("none");
+    plot.hidden = true; // Updates leave it as it is.
     plot.parentElement.querySelector("details").open = true;
     return;
   }
