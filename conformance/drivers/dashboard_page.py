@@ -12,6 +12,7 @@ from conformance.protocol.outcomes import Violation
 
 _SECONDS = 5.0
 _SHORT = 60
+_CLICKS = 5
 
 # Helpers: visible elements, their accessible name, and controls by label or text.
 _EYES = """
@@ -23,6 +24,19 @@ const control = (text) => seen('label').find((e) => e.innerText.trim().startsWit
   ?? seen('[aria-label]').find((e) => nameOf(e) === text);
 const row = (selector, key, name) => seen(selector).find((e) => e.dataset[key] === name);
 """
+
+# Keeps clicks from all elements but one: a page may move after a click was aimed at a place in it.
+_AIM = """
+window.clickportAim?.end.abort();
+const end = new AbortController(), aim = window.clickportAim = { end, hit: false };
+for (const kind of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click'])
+  addEventListener(kind, (event) => {
+    if (event.composedPath().includes(document.querySelector(%s))) aim.hit ||= kind === 'click';
+    else { event.preventDefault(); event.stopImmediatePropagation() }
+  }, { capture: true, signal: end.signal });
+"""
+# A page that was left meanwhile has been clicked.
+_HIT = "const aim = window.clickportAim; aim?.end.abort(); return aim?.hit ?? true"
 
 
 class DashboardPage:
@@ -100,11 +114,20 @@ class DashboardPage:
             raise Violation(f"text that a visitor sent became an element: {found[:_SHORT]}")
 
     def unfold(self, selector: str) -> None:
-        """Click the arrow of a row. Raises Violation without an arrow."""
-        try:
-            self._tab.click(f"{selector} button[aria-expanded]")
-        except TimeoutError as error:
-            raise Violation(f"no arrow to click at {selector}: {error}") from error
+        """Click the arrow of a row, once. Raises Violation if there is no arrow, or none that clicks reach.
+
+        A click that misses, because the page moves, reaches nothing else and is made again.
+        """
+        arrow = f"{selector} button[aria-expanded]"
+        for _ in range(_CLICKS):
+            self.ask(_AIM % json.dumps(arrow))
+            try:
+                self._tab.click(arrow)
+            except TimeoutError as error:
+                raise Violation(f"no arrow to click at {selector}: {error}") from error
+            if self.ask(_HIT):
+                return
+        raise Violation(f"no click reaches the arrow at {selector}: the page moves, or covers it")
 
     def create_goal(self, name: str) -> None:
         """Fill in and submit the form of Settings → Goals. Raises Violation if a label is missing."""
