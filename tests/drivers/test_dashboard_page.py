@@ -71,7 +71,7 @@ def test_arrow_that_does_nothing_is_clicked_once(tab: Tab) -> None:
 
 @pytest.mark.usefixtures("short_time")
 def test_covered_arrow_is_a_violation(tab: Tab) -> None:
-    """DASH-2: an arrow that no click reaches is told, and what covers it gets no click."""
+    """DASH-2: an arrow that no click reaches is a violation, and what covers it gets no click."""
     page = page_of(tab, f"document.body.insertAdjacentHTML('beforeend', '{COVER}')")
     with pytest.raises(Violation, match="arrow"):
         page.unfold("[data-event=Signup]")
@@ -80,6 +80,6 @@ def test_covered_arrow_is_a_violation(tab: Tab) -> None:
 
 @pytest.mark.usefixtures("short_time")
 def test_row_without_an_arrow_is_a_violation(tab: Tab) -> None:
-    """DASH-2: a row without an arrow is told."""
+    """DASH-2: a row without an arrow is a violation."""
     with pytest.raises(Violation, match="no arrow to click"):
         page_of(tab, "arrow.remove()").unfold("[data-event=Signup]")
